@@ -1,0 +1,124 @@
+"""Findings: everything that is wrong with a stack file, each with its place, reason and mend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+PathPart = str | int
+Path_ = tuple[PathPart, ...]
+
+_LONGEST = 80
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A place in a file; lines and columns count from 1, 0 where unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that would break, or open a hole, live.
+
+    `rule` is the stable id, `path` the place in the configuration (`services.grafana.host`), `value` what stands there,
+    `reason` why it breaks and `source` where that is documented, `mend` what to write instead.
+    """
+
+    rule: str
+    path: Path_
+    value: str
+    reason: str
+    mend: str
+    place: Place
+    source: str = ""
+    suggestion: str = ""
+    severity: Literal["error", "warning"] = "error"
+    related: tuple[Place, ...] = field(default=())
+
+    @property
+    def where(self) -> str:
+        """The path as people write it."""
+        return dotted(self.path)
+
+    @property
+    def service(self) -> str | None:
+        """The service it is about, if it is about one."""
+        return str(self.path[1]) if len(self.path) > 1 and self.path[0] == "services" else None
+
+    def to_dict(self) -> dict[str, object]:
+        """For `--json`."""
+        place = asdict(self.place)
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "path": self.where,
+            "service": self.service,
+            "value": self.value,
+            "reason": self.reason,
+            "source": self.source,
+            "mend": self.mend,
+            "suggestion": self.suggestion,
+            **place,
+            "related": [asdict(p) for p in self.related],
+        }
+
+
+class StackError(Exception):
+    """A stack file with findings; carries them all."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(render(self.findings))
+
+
+def dotted(path: Iterable[PathPart]) -> str:
+    """`("services", "grafana", "path_exceptions", 0)` gives `services.grafana.path_exceptions[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
+    return text
+
+
+def show(value: object) -> str:
+    """A value as it may stand in a message: JSON, cut where long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        text = repr(type(value))
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By place in the file, then rule; one of each."""
+    unique = dict.fromkeys(findings)
+    return tuple(sorted(unique, key=lambda f: (f.place, f.where, f.rule, f.reason)))
+
+
+def render(findings: Sequence[Finding]) -> str:
+    """All findings for people, in the order of the file."""
+    lines: list[str] = []
+    for finding in in_order(findings):
+        mark = "error" if finding.severity == "error" else "warning"
+        lines.append(f"{finding.place}: {mark} [{finding.rule}] {finding.where}")
+        if finding.value:
+            lines.append(f"    value: {finding.value}")
+        source = f" [{finding.source}]" if finding.source else ""
+        lines.append(f"    why:   {finding.reason}{source}")
+        lines.append(f"    mend:  {finding.mend}")
+        if finding.suggestion:
+            lines.append(f"    did you mean {finding.suggestion!r}?")
+        lines.extend(f"    see also {place}" for place in finding.related)
+    errors = sum(f.severity == "error" for f in findings)
+    warnings = len(findings) - errors
+    counts = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    lines.append(" and ".join(counts) + "." if counts else "Nothing found.")
+    return "\n".join(lines)

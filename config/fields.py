@@ -1,0 +1,71 @@
+"""Field types shared by the models: shape only; what breaks live is said by the rules."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A DNS label: at most 63 letters, digits and hyphens, alphanumeric at both ends (RFC 1123)."""
+
+
+def _label(value: str) -> str:
+    if not LABEL.fullmatch(value):
+        raise PydanticCustomError(
+            "name",
+            "a name here is a DNS label: lower-case letters, digits and hyphens, at most 63, "
+            "with a letter or digit at both ends",
+        )
+    return value
+
+
+def _ipv4(value: str) -> str:
+    try:
+        ipaddress.IPv4Address(value)
+    except ValueError:
+        raise PydanticCustomError("ipv4", "an IPv4 address is four numbers from 0 to 255 with dots") from None
+    return value
+
+
+def _email(value: str) -> str:
+    # The login's address only; whether the mailbox exists is for Google to know.
+    if not re.fullmatch(r"[^@\s,;:*/\"'<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
+        raise PydanticCustomError("email", "one e-mail address, as name@domain, without a display name or a list")
+    return value.lower()
+
+
+def _hex32(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{32}", value):
+        raise PydanticCustomError(
+            "account_id",
+            "a Cloudflare account id is 32 lower-case hexadecimal digits (dashboard: Account Home)",
+        )
+    return value
+
+
+def _tag_free_text(value: str) -> str:
+    if any(ord(c) < 32 for c in value):
+        raise PydanticCustomError("text", "one line of text, without control characters")
+    return value
+
+
+Label = Annotated[str, AfterValidator(_label)]
+"""A DNS label."""
+IPv4 = Annotated[str, AfterValidator(_ipv4)]
+"""An IPv4 address in dotted form."""
+Email = Annotated[str, AfterValidator(_email)]
+"""One e-mail address; kept in lower case, as Cloudflare's API returns it."""
+AccountId = Annotated[str, AfterValidator(_hex32)]
+"""A Cloudflare account id."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+"""A TCP or UDP port, 1 to 65535."""
+NodePort = Annotated[int, Field(ge=30000, le=32767)]
+"""A Kubernetes NodePort in the default range, 30000 to 32767."""
+Reason = Annotated[str, Field(min_length=10, max_length=400), AfterValidator(_tag_free_text)]
+"""Why the owner takes a risk, in words: 10 to 400 characters on one line."""
+Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_tag_free_text)]
+"""A short text for people."""

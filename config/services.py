@@ -1,0 +1,183 @@
+"""What a service is: its origin, its traffic, who its clients are. Its gate follows from these facts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias, get_args
+
+from pydantic import Discriminator, Field, Tag
+
+from config.base import Model
+from config.fields import IPv4, Label, NodePort, Port, Reason, Text
+
+Gate: TypeAlias = Literal["public-tunnel", "zero-trust", "acme", "funnel", "tailnet", "port-forward"]
+"""The one way into a service. One discriminator, never flags."""
+GATES: tuple[Gate, ...] = get_args(Gate)
+
+Scheme: TypeAlias = Literal["http", "https", "tcp", "udp"]
+
+
+class OriginTls(Model):
+    """How cloudflared checks the certificate of an https origin."""
+
+    origin_server_name: str | None = None
+    """The name expected on the origin's certificate; the service's host name where it renews its own."""
+    match_sni_to_host: bool = False
+    """Expect the request's own host name on the certificate (cloudflared `matchSNItoHost`)."""
+    ca_pool: str | None = None
+    """Path, in the connector's container, of the CA that signed the origin's certificate."""
+    no_tls_verify: bool = False
+    """Accept any certificate. A risk: acknowledge `origin-tls-unverified`."""
+
+
+class ServiceOrigin(Model):
+    """A Kubernetes Service in the node's cluster."""
+
+    namespace: Label
+    service: Label
+    port: Port
+    """The Service's port, not the container's: a tunnel or a Tailscale Ingress talks to the Service."""
+    scheme: Scheme = "http"
+    through_ingress: Literal["managed", "existing"] | None = None
+    """Reach the Service through the node's ingress controller, which holds its certificate: `managed` registers
+    the Ingress (with cert-manager's annotation), `existing` uses the one you have."""
+    selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
+    """The labels of its pods, where Gatehouse makes a Service of its own: port-forward, and TCP or UDP on the tailnet."""
+
+
+class NodeOrigin(Model):
+    """A port of the node itself, such as SSH or a NodePort."""
+
+    on_node: Literal[True]
+    port: Port
+    scheme: Scheme = "tcp"
+
+
+class UrlOrigin(Model):
+    """Something that is not in the cluster, by URL: scheme, host and port, and no path."""
+
+    url: str
+
+
+def _origin_shape(value: object) -> str:
+    if isinstance(value, UrlOrigin) or (isinstance(value, dict) and "url" in value):
+        return "url"
+    if isinstance(value, NodeOrigin) or (isinstance(value, dict) and "on_node" in value):
+        return "on_node"
+    return "service"
+
+
+Origin: TypeAlias = Annotated[
+    Annotated[ServiceOrigin, Tag("service")] | Annotated[NodeOrigin, Tag("on_node")] | Annotated[UrlOrigin, Tag("url")],
+    Discriminator(_origin_shape),
+]
+
+
+class ForwardedPort(Model):
+    """One port that the router forwards to the node."""
+
+    external_port: Port
+    """The port on the router's public address."""
+    protocol: Literal["tcp", "udp"]
+    service_port: Port
+    """The port of the Service in the cluster."""
+    node_port: NodePort
+    """The node's port that the router forwards to."""
+
+
+class OriginRequest(Model):
+    """cloudflared's settings for the way to the origin."""
+
+    connect_timeout_seconds: Annotated[int, Field(ge=1, le=300)] | None = None
+    """Whole seconds: cloudflared's remote configuration takes nothing finer. 30 by default."""
+    http_host_header: str | None = None
+    """Overrides the Host header; a wrong one is answered 404 by an ingress controller."""
+    http2_origin: bool = False
+    """Speak HTTP/2 to the origin; https only."""
+
+
+class Service(Model):
+    """One service, said as what it is. The gate is decided from it, with the reason in words."""
+
+    title: Text | None = None
+    """The name people know it by; the key in capitals otherwise."""
+    gate: Gate | None = None
+    """Only to ask for another gate than the one decided; it is checked against the same facts."""
+    origin: Origin
+    """Where it answers."""
+    traffic: Literal["html", "non-html", "acme-http-01"]
+    """`html` (with low-bandwidth assets), `non-html` (media, files, other protocols), or `acme-http-01` (renewals)."""
+    bandwidth: Literal["low", "high"] = "low"
+    """`high` for audio, video, photo libraries, backups."""
+    sensitivity: Literal["low", "high"] = "high"
+    """`low` only where a stranger who opens it does no harm."""
+    clients: Literal["anyone", "people", "tailnet"] = "people"
+    """`anyone` on the internet, named `people` with a Google account, or devices of the `tailnet`."""
+    people: Label | None = None
+    """The set of people (estate `people`) let in; the estate's `default_people` otherwise."""
+    host: str | None = None
+    """The public host name; `<service>-<node>.<zone>` otherwise."""
+    tailnet_name: str | None = None
+    """The machine name on the tailnet; `<service>-<node>` otherwise."""
+    path_exceptions: list[str] = Field(default_factory=list)
+    """Paths that API and mobile clients use without Google login; acknowledge `access-path-bypass`."""
+    own_certificate: bool = False
+    """Renews its own Let's Encrypt certificate by HTTP-01 through the tunnel."""
+    origin_tls: OriginTls | None = None
+    """For an https origin: how its certificate is checked."""
+    origin_request: OriginRequest | None = None
+    """Finer settings of the way from cloudflared to the origin."""
+    port_forward: Annotated[list[ForwardedPort], Field(min_length=1)] | None = None
+    """For gate `port-forward`: the ports that the router forwards."""
+    funnel_port: int | None = None
+    """Funnel's public port; 443 is the only one that the Tailscale operator serves."""
+    acknowledge: dict[str, Reason] = Field(default_factory=dict)
+    """Risks taken knowingly: rule id to reason."""
+
+
+class IngressController(Model):
+    """The Service of the node's ingress controller."""
+
+    namespace: Label = "ingress-nginx"
+    service: Label = "ingress-nginx-controller"
+    http_port: Port = 80
+    https_port: Port = 443
+    class_name: Label = "nginx"
+    cluster_issuer: Label = "letsencrypt-prod"
+    """cert-manager's ClusterIssuer for Ingresses that Gatehouse manages."""
+
+
+class Connector(Model):
+    """cloudflared in the cluster."""
+
+    namespace: Label = "cloudflared"
+    replicas: int = 2
+    """At most 25 a tunnel (Cloudflare's limit); 2 keep the tunnel up while one restarts."""
+    image: str | None = None
+    """Another image than the pinned one, with a tag or digest."""
+    protocol: Literal["auto", "quic", "http2"] = "auto"
+    """A fixed protocol has no fallback when the network blocks it."""
+
+
+class Node(Model):
+    """The single-node cluster that this stack is for."""
+
+    name: Label
+    """The node's short name; host names end in it."""
+    router_ipv4: IPv4
+    """The router's public address."""
+    lan_ipv4: IPv4
+    """The node's address at home."""
+    tailnet_ipv4: IPv4 | None = None
+    """The node's address on the tailnet (`tailscale ip -4`)."""
+    context: Text
+    """The kubectl context of its cluster."""
+    public_record: bool = False
+    """Register the proxied record `<node>.<zone>` that points at the router."""
+    ingress_controller: IngressController = IngressController()
+    """The cluster's ingress controller, where ACME challenges go."""
+    connector: Connector = Connector()
+    """cloudflared in the cluster."""
+    tailscale_operator: Literal["none", "existing", "helm"] = "none"
+    """`helm` installs the Tailscale operator from its chart (needs the network), `existing` uses yours."""
+    manifests_folder: str | None = None
+    """Render the cluster's manifests to this folder, for GitOps, in place of applying them."""

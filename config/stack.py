@@ -1,0 +1,101 @@
+"""The whole stack file as one model."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from config.base import Model
+from config.fields import AccountId, Email, Label, Reason
+from config.services import Node, Service
+
+NAMESPACE = "gatehouse"
+"""The project's name and so the namespace of its configuration."""
+
+
+class Hsts(Model):
+    """Strict-Transport-Security: browsers refuse plain http for `max_age_seconds`, with no way back before it ends."""
+
+    max_age_seconds: Annotated[int, Field(ge=0, le=31536000)]
+    include_subdomains: bool = False
+    preload: bool = False
+
+
+class Zone(Model):
+    """The Cloudflare zone that the public host names are in."""
+
+    name: str
+    dnssec: bool = True
+    """Sign the zone. The registrar's DS record is hand-work."""
+    ssl: Literal["off", "flexible", "full", "strict"] = "strict"
+    """How Cloudflare speaks to origins outside the tunnel."""
+    min_tls_version: Literal["1.2", "1.3"] = "1.2"
+    always_use_https: bool = True
+    automatic_https_rewrites: bool = True
+    universal_ssl: bool = True
+    """Cloudflare's free edge certificate: the apex and one label below it."""
+    advanced_certificate: bool = False
+    """You have Advanced Certificate Manager, so deeper names work."""
+    hsts: Hsts | None = None
+    """Off unless given; acknowledge `hsts`."""
+
+
+class Google(Model):
+    """The Google OAuth client used to log in."""
+
+    client_id: Annotated[str, Field(pattern=r"^\S+$")]
+    """Google Cloud Console, Credentials: ends in `.apps.googleusercontent.com`."""
+
+
+class Tailnet(Model):
+    """The tailnet and what there is one of in it."""
+
+    name: str
+    """Such as `xantu-lizard.ts.net`."""
+    magic_dns: bool = True
+    https: bool = True
+    """Certificates for `*.ts.net` names; Funnel and Serve need them."""
+    overwrite_policy: bool = False
+    """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
+
+
+class Estate(Model):
+    """What there is one of, however many nodes: account, zone, team, people, tailnet. One stack owns it."""
+
+    account_id: AccountId
+    team: Label
+    """The Zero Trust team's bare name: `<team>.cloudflareaccess.com`."""
+    zone: Zone
+    google: Google | None = None
+    people: dict[Label, list[Email]] = Field(default_factory=dict)
+    """Sets of people by name."""
+    default_people: Label | None = None
+    """The set that services use which name none."""
+    session_duration: str = "24h"
+    """How long a login lasts, in Go units up to hours."""
+    tailnet: Tailnet | None = None
+
+
+class StackConfig(Model):
+    """Everything in `Pulumi.<stack>.yaml` under `gatehouse:`."""
+
+    node: Node
+    estate: Estate | None = None
+    """Present in the one stack that owns the estate."""
+    member_of: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?$")] | None = None
+    """The owner's stack, as `organization/gatehouse/<stack>`; present in every other stack."""
+    services: dict[Label, Service] = Field(default_factory=dict)
+    acknowledge: dict[str, Reason] = Field(default_factory=dict)
+    """Risks of the whole stack taken knowingly: rule id to reason."""
+
+
+def owner_stack(member_of: str) -> str:
+    """The short stack name in a reference (`organization/gatehouse/alfred` gives `alfred`)."""
+    return re.split("/", member_of)[-1]
+
+
+def owner_reference(member_of: str) -> str:
+    """The full name for a StackReference; on a file backend the organization is the literal `organization` [PU]."""
+    return member_of if "/" in member_of else f"organization/{NAMESPACE}/{member_of}"

@@ -1,0 +1,142 @@
+"""What remains for a person, as data: in order, each with the value to enter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from config.services import Node, Service
+from config.stack import Estate
+from exposure.model import ForwardedService, HandWork
+from exposure.names import node_tag
+
+_GOOGLE_TEST_USERS = 100
+"""Google allows 100 test users while the OAuth client is in testing [seed; Google Cloud Console, Audience]."""
+
+
+def for_estate(estate: Estate, people: Iterable[str]) -> list[HandWork]:
+    """The owner's hand-work: registrar, Google, tailnet."""
+    zone = estate.zone
+    items = [
+        HandWork(
+            "registrar",
+            f"Point {zone.name} to Cloudflare at its registrar",
+            (
+                "Replace the domain's name servers with the two in output `name_servers`.",
+                *(
+                    ("Add the DS record in output `ds_record` once the name servers have changed, not before.",)
+                    if zone.dnssec
+                    else ()
+                ),
+            ),
+            outputs=("name_servers", *(("ds_record",) if zone.dnssec else ())),
+        )
+    ]
+    emails = sorted({email for name in people for email in estate.people.get(name, ())})
+    if estate.google:
+        items.append(
+            HandWork(
+                "google",
+                "Let Google's OAuth client log these people in",
+                (
+                    f"Google Cloud Console, Credentials, the client: authorized origin {_origin(estate.team)}",
+                    f"and authorized redirect URI {redirect_uri(estate.team)}",
+                    f"Audience, Test users (at most {_GOOGLE_TEST_USERS}): add {', '.join(emails)}"
+                    if emails
+                    else "Audience, Test users: add the people you let in",
+                ),
+                values={"origin": _origin(estate.team), "redirect_uri": redirect_uri(estate.team)},
+                outputs=("redirect_uri",),
+            )
+        )
+    if estate.tailnet:
+        items.append(
+            HandWork(
+                "tailnet-name",
+                f"Give the tailnet its name {estate.tailnet.name}",
+                ("Tailscale admin console, DNS, Rename tailnet: no API sets it.",),
+                values={"tailnet": estate.tailnet.name},
+            )
+        )
+    return items
+
+
+def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[HandWork]:
+    """The node's own hand-work on the tailnet."""
+    if not has_tailnet:
+        return []
+    tag = node_tag(node.name)
+    items = [
+        HandWork(
+            "tailscale-up",
+            f"Join {node.name} to the tailnet with its tag",
+            (f"On {node.name}: sudo tailscale up --advertise-tags={tag}",),
+            values={"tag": tag},
+        )
+    ]
+    if ssh:
+        items.append(
+            HandWork(
+                "share-node",
+                "Let people who are not in your tailnet in",
+                (
+                    f"Invite them (admin console, Users), or share {node.name} with them (Machines, Share);"
+                    " a shared node follows your policy too.",
+                ),
+            )
+        )
+    return items
+
+
+def for_operator(installed_by: str, ingresses: int) -> list[HandWork]:
+    """The Tailscale operator, where Gatehouse does not install it."""
+    if not ingresses or installed_by == "helm":
+        return []
+    return [
+        HandWork(
+            "tailscale-operator",
+            "Have the Tailscale operator in the cluster",
+            (
+                "Install chart tailscale/tailscale-operator in namespace tailscale with an OAuth client of tag"
+                " tag:k8s-operator and the write scopes Devices Core, Auth Keys and Services,"
+                " or set `node.tailscale_operator: helm`.",
+                "Until it runs, the Ingresses of class tailscale wait; nothing else does.",
+            ),
+        )
+    ]
+
+
+def for_router(node: Node, forwarded: Iterable[ForwardedService]) -> list[HandWork]:
+    """One rule of the router for each forwarded port."""
+    items = []
+    for service in forwarded:
+        rules = tuple(
+            f"Router: {protocol} port {external} to {node.lan_ipv4} port {node_port}"
+            for _, protocol, external, _, node_port in service.ports
+        )
+        items.append(
+            HandWork(f"router-{service.service}", f"Forward the ports of {service.service}", rules, service.service)
+        )
+    return items
+
+
+def for_certificates(services: Mapping[str, Service], issuer: str, class_name: str) -> list[HandWork]:
+    """cert-manager's issuer, where a service renews its own certificate."""
+    if not any(s.own_certificate for s in services.values()):
+        return []
+    return [
+        HandWork(
+            "cluster-issuer",
+            f"Have cert-manager's ClusterIssuer {issuer} in the cluster",
+            (f"Its HTTP-01 solver names ingressClassName {class_name} alone: cert-manager refuses it beside `class`.",),
+            values={"issuer": issuer},
+        )
+    ]
+
+
+def redirect_uri(team: str) -> str:
+    """Where Google sends people back to [CFDOC cloudflare-one/identity/idp-integration/google]."""
+    return f"{_origin(team)}/cdn-cgi/access/callback"
+
+
+def _origin(team: str) -> str:
+    return f"https://{team}.cloudflareaccess.com"

@@ -1,0 +1,105 @@
+"""The tailnet's policy, generated from the services of every stack: there is one policy, so one writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from config.services import NodeOrigin, Service
+from config.stack import Estate
+from exposure.model import Json
+from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag, scheme_of, service_tag
+
+
+@dataclass(frozen=True)
+class TailnetService:
+    """A service as the policy sees it: who may reach which tag on which port."""
+
+    key: str
+    node: str
+    people: str
+    tag: str
+    port: int
+    protocol: str
+
+
+def tailnet_service(key: str, service: Service, node: str, people: str) -> TailnetService:
+    """A private service: on the node itself by the node's tag, in the cluster by its own proxy's tag."""
+    if isinstance(service.origin, NodeOrigin):
+        return TailnetService(
+            key, node, people, node_tag(node), service.origin.port, "udp" if service.origin.scheme == "udp" else "tcp"
+        )
+    scheme = scheme_of(service)
+    if scheme in ("http", "https"):
+        return TailnetService(key, node, people, service_tag(key, node), 443, "tcp")
+    return TailnetService(
+        key,
+        node,
+        people,
+        service_tag(key, node),
+        getattr(service.origin, "port", 443),
+        "udp" if scheme == "udp" else "tcp",
+    )
+
+
+def policy(estate: Estate, nodes: Iterable[str], private: Sequence[TailnetService], funnels: bool) -> dict[str, Json]:
+    """The whole policy as Tailscale's API takes it: groups, tagOwners, grants, nodeAttrs and its own tests.
+
+    Grants open only what a service names; `autogroup:self` keeps a person's own devices in reach of each other. A
+    funnel's name resolves to a tailnet address inside the tailnet, so members need a grant where strangers need none.
+    Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
+    """
+    private = sorted(private, key=lambda s: (s.node, s.key))
+    groups = {f"group:{name}": sorted(set(emails)) for name, emails in sorted(estate.people.items())}
+    tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
+    node_tags = {node_tag(n) for n in nodes}
+    tag_owners: dict[str, Json] = {
+        OPERATOR_TAG: ["autogroup:admin"],
+        "tag:k8s": [OPERATOR_TAG],
+        FUNNEL_TAG: [OPERATOR_TAG],
+        **{tag: ["autogroup:admin"] if tag in node_tags else [OPERATOR_TAG] for tag in tags},
+    }
+    grants: list[Json] = [{"src": ["autogroup:member"], "dst": ["autogroup:self"], "ip": ["*"]}]
+    grants += [{"src": [f"group:{s.people}"], "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]} for s in private]
+    if funnels:
+        grants.append({"src": ["autogroup:member"], "dst": [FUNNEL_TAG], "ip": ["tcp:443"]})
+    result: dict[str, Json] = {
+        "groups": {name: list(emails) for name, emails in groups.items()},
+        "tagOwners": dict(sorted(tag_owners.items())),
+        "grants": grants,
+        "tests": _tests(estate, private, funnels),
+    }
+    if funnels:
+        result["nodeAttrs"] = [{"target": [FUNNEL_TAG], "attr": ["funnel"]}]
+    return result
+
+
+def _tests(estate: Estate, private: Sequence[TailnetService], funnels: bool) -> list[Json]:
+    """What must be reachable and what must not; Tailscale refuses a policy that fails its own tests."""
+    accept: dict[tuple[str, str], list[str]] = {}
+    deny: dict[tuple[str, str], list[str]] = {}
+    everyone = sorted({email for emails in estate.people.values() for email in emails})
+    for service in private:
+        target = f"{service.tag}:{service.port}"
+        members = set(estate.people.get(service.people, ()))
+        for person in everyone:
+            (accept if person in members else deny).setdefault((person, service.protocol), []).append(target)
+        # The proxies that face the internet must never be a way into a private service.
+        deny.setdefault((FUNNEL_TAG, service.protocol), []).append(target)
+        for other in private:
+            if other.tag != service.tag:
+                deny.setdefault((other.tag, service.protocol), []).append(target)
+    if funnels and everyone:
+        accept.setdefault((everyone[0], "tcp"), []).append(f"{FUNNEL_TAG}:443")
+        deny.setdefault((everyone[0], "tcp"), []).append(f"{FUNNEL_TAG}:22")
+    tests: list[Json] = []
+    for source, protocol in sorted({*accept, *deny}):
+        test: dict[str, Json] = {"src": source, "proto": protocol}
+        for word, targets in (("accept", accept), ("deny", deny)):
+            if (source, protocol) in targets:
+                test[word] = list(dict.fromkeys(targets[(source, protocol)]))
+        tests.append(test)
+    return tests
+
+
+__all__ = ["TailnetService", "policy", "tailnet_service"]
