@@ -1,0 +1,48 @@
+"""What every component shares: its type token and the options of its children."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
+
+import pulumi
+
+
+class ChildOptions(TypedDict, total=False):
+    """The options a child may have beside its parent."""
+
+    protect: bool
+    retain_on_delete: bool
+    delete_before_replace: bool
+    depends_on: Sequence[pulumi.Resource]
+    aliases: Sequence[pulumi.Input[str | pulumi.Alias]]
+    additional_secret_outputs: list[str]
+
+
+def type_token(component: str) -> str:
+    """The Pulumi type of a component: `gatehouse:index:<Component>`."""
+    return f"gatehouse:index:{component}"
+
+
+class Component(pulumi.ComponentResource):
+    """A component whose type is `gatehouse:index:<its class>` and whose children have it as parent.
+
+    Children take the component's providers by parentage; its other options are not merged into them, or aliases and
+    dependencies would leak.
+    """
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None) -> None:
+        super().__init__(type_token(type(self).__name__), name, None, opts)
+        self.name = name
+
+    def child(self, **options: Unpack[ChildOptions]) -> pulumi.ResourceOptions:
+        """Options for a child of this component."""
+        return pulumi.ResourceOptions(
+            parent=self,
+            protect=options.get("protect"),
+            retain_on_delete=options.get("retain_on_delete"),
+            delete_before_replace=options.get("delete_before_replace"),
+            depends_on=list(options.get("depends_on", ())),
+            aliases=list(options.get("aliases", ())),
+            additional_secret_outputs=options.get("additional_secret_outputs"),
+        )

@@ -1,0 +1,250 @@
+"""cloudflared in the cluster: the tunnel's end at home."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.base import Component
+from components.manifests import SKIP_AWAIT
+from config.services import Connector as Settings
+from exposure.model import TunnelRule
+
+IMAGE = "cloudflare/cloudflared:2026.8.2"
+"""Pinned: 2026.8.0 and .1 normalised request paths, which path rules depend on [CFD RELEASE_NOTES]."""
+SECRET_NAME = "cloudflared-token"
+_METRICS_PORT = 2000
+_EDGE_PORT = 7844
+_USER = 65532
+_GRACE_SECONDS = 30
+# What is never Cloudflare: home networks, carrier-grade NAT (Tailscale too), link-local.
+_PRIVATE4 = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"]
+_PRIVATE6 = ["fc00::/7", "fe80::/10"]
+
+
+class Connector(Component):
+    """cloudflared as a Deployment that Pod Security `restricted` admits.
+
+    Takes the tunnel's token (a secret; None where manifests are rendered, for they would hold it in clear), the
+    tunnel's rules, whose origins are all that it may call, and its settings (namespace, replicas 1 to 25, image,
+    protocol).
+    `after` is what must be there first, and go last: the tunnel.
+
+    Registers Namespace, Secret (named by Pulumi, so that a new token rolls the pods by itself), Deployment (non-root
+    65532, read-only root, no capabilities, probes on `/ready`, which answers 503 without an edge connection, a grace
+    period above cloudflared's 30 s), PodDisruptionBudget, Service for metrics, and NetworkPolicy: out to 7844 TCP and
+    UDP, DNS, the origins and, for the JWT check, 443 [CFDOC deploy-kubernetes; platform limits of 25 replicas].
+
+    `up` does not wait for the pods: a cluster whose image is not there yet must not hold everything else up.
+
+    Example:
+        ```python
+        Connector("alfred", token=tunnel.token, rules=app.rules, settings=Settings(), after=[tunnel])
+        ```
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        token: pulumi.Input[str] | None,
+        rules: Sequence[TunnelRule],
+        settings: Settings,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        namespace = kubernetes.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata={
+                "name": settings.namespace,
+                "labels": {
+                    "pod-security.kubernetes.io/enforce": "restricted",
+                    "pod-security.kubernetes.io/enforce-version": "latest",
+                },
+            },
+            opts=self.child(),
+        )
+        secret_name: pulumi.Input[str] = SECRET_NAME
+        if token is not None:
+            secret = kubernetes.core.v1.Secret(
+                f"{name}-token",
+                metadata={"namespace": settings.namespace},
+                string_data={"token": pulumi.Output.secret(token)},
+                opts=self.child(depends_on=[namespace]),
+            )
+            secret_name = secret.metadata.name
+        labels = {"app.kubernetes.io/name": "cloudflared", "app.kubernetes.io/instance": name}
+        kubernetes.apps.v1.Deployment(
+            f"{name}-deployment",
+            metadata={
+                "name": "cloudflared",
+                "namespace": settings.namespace,
+                "labels": labels,
+                "annotations": SKIP_AWAIT,
+            },
+            spec=_deployment(settings, labels, secret_name),
+            opts=self.child(depends_on=[namespace, *after]),
+        )
+        kubernetes.policy.v1.PodDisruptionBudget(
+            f"{name}-disruption",
+            metadata={"name": "cloudflared", "namespace": settings.namespace, "labels": labels},
+            # One replica with minAvailable 1 would block every drain of the node.
+            spec={"max_unavailable": 1, "selector": {"match_labels": labels}},
+            opts=self.child(depends_on=[namespace]),
+        )
+        kubernetes.core.v1.Service(
+            f"{name}-metrics",
+            metadata={
+                "name": "cloudflared-metrics",
+                "namespace": settings.namespace,
+                "labels": labels,
+                "annotations": SKIP_AWAIT,
+            },
+            spec={
+                "selector": labels,
+                "ports": [
+                    {
+                        "name": "metrics",
+                        "protocol": "TCP",
+                        "port": _METRICS_PORT,
+                        "target_port": _METRICS_PORT,
+                    }
+                ],
+            },
+            opts=self.child(depends_on=[namespace]),
+        )
+        kubernetes.networking.v1.NetworkPolicy(
+            f"{name}-network",
+            metadata={"name": "cloudflared", "namespace": settings.namespace, "labels": labels},
+            spec=network_policy(rules, labels),
+            opts=self.child(depends_on=[namespace]),
+        )
+        self.register_outputs({"namespace": settings.namespace})
+
+
+def _deployment(settings: Settings, labels: dict[str, str], secret_name: pulumi.Input[str]) -> Any:
+    probe = {
+        "http_get": {"path": "/ready", "port": _METRICS_PORT},
+        "period_seconds": 10,
+        "timeout_seconds": 5,
+    }
+    arguments = ["tunnel", "--no-autoupdate", "--metrics", f"0.0.0.0:{_METRICS_PORT}"]
+    if settings.protocol != "auto":
+        arguments += ["--protocol", settings.protocol]
+    return {
+        "replicas": settings.replicas,
+        "selector": {"match_labels": labels},
+        # With the new pod up before the old one goes, the tunnel never closes.
+        "strategy": {"type": "RollingUpdate", "rolling_update": {"max_surge": 1, "max_unavailable": 0}},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {
+                "automount_service_account_token": False,
+                "enable_service_links": False,
+                "termination_grace_period_seconds": _GRACE_SECONDS + 10,
+                "security_context": {
+                    "run_as_non_root": True,
+                    "run_as_user": _USER,
+                    "run_as_group": _USER,
+                    "seccomp_profile": {"type": "RuntimeDefault"},
+                },
+                "topology_spread_constraints": [
+                    {
+                        "max_skew": 1,
+                        "topology_key": "kubernetes.io/hostname",
+                        # A single node takes both.
+                        "when_unsatisfiable": "ScheduleAnyway",
+                        "label_selector": {"match_labels": labels},
+                    }
+                ],
+                "containers": [
+                    {
+                        "name": "cloudflared",
+                        "image": settings.image or IMAGE,
+                        "args": [*arguments, "run"],
+                        "env": [
+                            {
+                                "name": "TUNNEL_TOKEN",
+                                "value_from": {"secret_key_ref": {"name": secret_name, "key": "token"}},
+                            }
+                        ],
+                        "ports": [{"name": "metrics", "container_port": _METRICS_PORT, "protocol": "TCP"}],
+                        "readiness_probe": {**probe, "failure_threshold": 3},
+                        # `/ready` fails in every internet outage; restarts then help nobody, so they come late.
+                        "liveness_probe": {**probe, "initial_delay_seconds": 30, "failure_threshold": 30},
+                        "resources": {
+                            "requests": {"cpu": "50m", "memory": "64Mi"},
+                            "limits": {"memory": "256Mi"},
+                        },
+                        "security_context": {
+                            "allow_privilege_escalation": False,
+                            "read_only_root_filesystem": True,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
+                    }
+                ],
+            },
+        },
+    }
+
+
+def network_policy(rules: Sequence[TunnelRule], labels: dict[str, str]) -> Any:
+    """What cloudflared may call, and who may read its metrics (pods of the cluster).
+
+    An origin in the cluster opens its namespace on all ports: a NetworkPolicy sees the pod's port, and the stack file
+    names the Service's.
+    """
+    internet = [
+        {"ip_block": {"cidr": "0.0.0.0/0", "except_": _PRIVATE4}},
+        {"ip_block": {"cidr": "::/0", "except_": _PRIVATE6}},
+    ]
+    edge = [{"protocol": "TCP", "port": _EDGE_PORT}, {"protocol": "UDP", "port": _EDGE_PORT}]
+    dns = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+    egress: list[dict[str, Any]] = [
+        {
+            "to": [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+            "ports": dns,
+        },
+        {"to": internet, "ports": edge},
+    ]
+    if any(rule.applications for rule in rules):
+        # The team's public keys, at <team>.cloudflareaccess.com.
+        egress.append({"to": internet, "ports": [{"protocol": "TCP", "port": 443}]})
+    origins = sorted({rule.origin for rule in rules if not rule.origin.startswith("http_status:")})
+    namespaces = sorted({n for n in (_namespace(o) for o in origins) if n})
+    egress += [
+        {"to": [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": n}}}]} for n in namespaces
+    ]
+    for origin in origins:
+        if _namespace(origin) is None:
+            egress.append(_outside(origin))
+    return {
+        "pod_selector": {"match_labels": labels},
+        "policy_types": ["Ingress", "Egress"],
+        "ingress": [{"from_": [{"namespace_selector": {}}], "ports": [{"protocol": "TCP", "port": _METRICS_PORT}]}],
+        "egress": egress,
+    }
+
+
+def _namespace(origin: str) -> str | None:
+    host = urlsplit(origin).hostname or ""
+    labels = host.split(".")
+    return labels[1] if host.endswith(".svc.cluster.local") and len(labels) == 5 else None
+
+
+def _outside(origin: str) -> dict[str, Any]:
+    """An origin that is not in the cluster: by its address, or, where it is a name, its port anywhere."""
+    parts = urlsplit(origin)
+    port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+    try:
+        address = ipaddress.ip_address(parts.hostname or "")
+        cidrs = [f"{address}/{address.max_prefixlen}"]
+    except ValueError:
+        cidrs = ["0.0.0.0/0", "::/0"]
+    return {"to": [{"ip_block": {"cidr": c}} for c in cidrs], "ports": [{"protocol": "TCP", "port": port}]}

@@ -1,0 +1,71 @@
+"""What manifests of several components share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.base import Component, type_token
+from exposure.names import FUNNEL_TAG
+
+SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+"""The plugin waits ten silent minutes for a Deployment, Service or Ingress; what it waits for may come later."""
+
+
+def shared_namespace(component: Component, namespace: str) -> kubernetes.core.v1.NamespacePatch:
+    """The namespace of somebody's Service: made where missing, never deleted, nothing in it touched.
+
+    A Patch is server-side apply: it creates what is not there, and deleting it only gives its label back
+    [pulumi-kubernetes provider/pkg/await].
+    """
+    return kubernetes.core.v1.NamespacePatch(
+        f"{component.name}-namespace",
+        metadata={
+            "name": namespace,
+            "labels": {f"gatehouse.exposes/{component.name}": "true"},
+            "annotations": {"pulumi.com/patchForce": "true"},
+        },
+        opts=component.child(),
+    )
+
+
+def tailscale_ingress(
+    component: Component,
+    *,
+    namespace: str,
+    service: str,
+    port: int,
+    machine: str,
+    tag: str,
+    funnel: bool,
+    after: Sequence[pulumi.Resource] = (),
+) -> kubernetes.networking.v1.Ingress:
+    """An Ingress of the Tailscale operator: default backend only, one TLS host, the short machine name.
+
+    The operator ignores rule hosts that differ from the full name and takes the name's first label from
+    `tls[0].hosts[0]` [TS cmd/k8s-operator/ingress.go]. A service that changes between Serve and Funnel keeps its
+    Ingress: a second one would get another name.
+    """
+    annotations = {**SKIP_AWAIT, "tailscale.com/tags": tag}
+    if funnel:
+        annotations["tailscale.com/funnel"] = "true"
+    mine = type(component).__name__
+    others = [r for r in ("FunnelService", "TailnetService") if r != mine]
+    return kubernetes.networking.v1.Ingress(
+        f"{component.name}-ingress",
+        metadata={"name": f"{component.name}-tailscale", "namespace": namespace, "annotations": annotations},
+        spec={
+            "ingress_class_name": "tailscale",
+            "default_backend": {"service": {"name": service, "port": {"number": port}}},
+            "tls": [{"hosts": [machine]}],
+        },
+        opts=component.child(
+            depends_on=[shared_namespace(component, namespace), *after],
+            aliases=[pulumi.Alias(parent=pulumi.create_urn(component.name, type_token(other))) for other in others],
+        ),
+    )
+
+
+__all__ = ["FUNNEL_TAG", "SKIP_AWAIT", "shared_namespace", "tailscale_ingress"]

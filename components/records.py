@@ -1,0 +1,66 @@
+"""The DNS record of a public host: last to come and first to go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+from components.base import Component, type_token
+
+_ROUTES = ("ZeroTrustApp", "PublicTunnelRoute", "PortForward")
+
+
+def tunnel_record(
+    component: Component,
+    *,
+    host: str,
+    zone_id: pulumi.Input[str],
+    tunnel_id: pulumi.Input[str],
+    after: Sequence[pulumi.Resource],
+) -> cloudflare.DnsRecord:
+    """A proxied CNAME to the tunnel, made after `after` and deleted before it. `ttl` 1 is what a proxied record has."""
+    return cloudflare.DnsRecord(
+        f"{component.name}-dns",
+        zone_id=zone_id,
+        name=host,
+        type="CNAME",
+        content=pulumi.Output.concat(tunnel_id, ".cfargotunnel.com"),
+        proxied=True,
+        ttl=1,
+        comment=f"gatehouse: {component.name}",
+        opts=_options(component, after),
+    )
+
+
+def address_record(
+    component: Component,
+    *,
+    host: str,
+    zone_id: pulumi.Input[str],
+    ipv4: str,
+    after: Sequence[pulumi.Resource] = (),
+) -> cloudflare.DnsRecord:
+    """An unproxied A record to the router: Cloudflare's proxy carries HTTP only."""
+    return cloudflare.DnsRecord(
+        f"{component.name}-dns",
+        zone_id=zone_id,
+        name=host,
+        type="A",
+        content=ipv4,
+        proxied=False,
+        ttl=300,
+        comment=f"gatehouse: {component.name}",
+        opts=_options(component, after),
+    )
+
+
+def _options(component: Component, after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    # A service that changes its gate keeps its record: made anew it would stand beside the old one, which the API
+    # refuses. Another type of record is a replacement, which has to delete first for the same reason.
+    mine = type(component).__name__
+    others = [pulumi.create_urn(component.name, type_token(r)) for r in _ROUTES if r != mine]
+    return component.child(
+        delete_before_replace=True, depends_on=after, aliases=[pulumi.Alias(parent=urn) for urn in others]
+    )

@@ -1,0 +1,76 @@
+"""The Tailscale operator in the cluster, from its Helm chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pulumi_tailscale as tailscale
+
+from components.base import Component
+from exposure.names import OPERATOR_TAG
+
+CHART_VERSION = "1.102.3"
+_NAMESPACE = "tailscale"
+
+
+class TailscaleOperator(Component):
+    """The operator behind Ingresses of class `tailscale`, with an OAuth client of its own.
+
+    Takes the node's name; `after` is the policy, which must own `tag:k8s-operator` first. The chart is fetched from
+    Tailscale's repository at preview and `up`: it needs the network.
+
+    Registers OauthClient (scopes Devices Core, Auth Keys, Services), Namespace, Secret `operator-oauth` (so that the
+    key stays out of Helm's own storage) and Release [TS cmd/k8s-operator/deploy/chart].
+
+    Example:
+        ```python
+        TailscaleOperator("operator", node="alfred", after=[tailnet.acl])
+        ```
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        node: str,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        client = tailscale.OauthClient(
+            f"{name}-client",
+            description=f"gatehouse operator {node}",
+            scopes=["auth_keys", "devices:core", "services"],
+            tags=[OPERATOR_TAG],
+            opts=self.child(depends_on=after),
+        )
+        namespace = kubernetes.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata={"name": _NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
+            opts=self.child(),
+        )
+        secret = kubernetes.core.v1.Secret(
+            f"{name}-oauth",
+            metadata={"name": "operator-oauth", "namespace": _NAMESPACE},
+            string_data={"client_id": client.id, "client_secret": client.key},
+            opts=self.child(depends_on=[namespace]),
+        )
+        self.release = kubernetes.helm.v3.Release(
+            f"{name}-release",
+            name="tailscale-operator",
+            chart="tailscale-operator",
+            version=CHART_VERSION,
+            repository_opts={"repo": "https://pkgs.tailscale.com/helmcharts"},
+            namespace=_NAMESPACE,
+            values={
+                "operatorConfig": {"defaultTags": [OPERATOR_TAG]},
+                "proxyConfig": {"defaultTags": "tag:k8s"},
+            },
+            # The operator's pod may come up long after; its Ingresses wait for it by themselves.
+            skip_await=True,
+            timeout=300,
+            opts=self.child(depends_on=[namespace, secret]),
+        )
+        self.register_outputs({})
