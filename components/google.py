@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from components.base import Component
+from components.sdk import cloudflare
 from exposure.handwork import redirect_uri
 from exposure.model import PeopleSet
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
 from components.manifests import SKIP_AWAIT, shared_namespace
 from components.records import address_record
+from components.sdk import cloudflare
 
 
 class PortForward(Component):

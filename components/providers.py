@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 import pulumi_kubernetes as kubernetes
 import pulumi_tailscale as tailscale
+
+from components.sdk import cloudflare
 
 
 @dataclass(frozen=True)

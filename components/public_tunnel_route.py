@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from components.base import Component
 from components.records import tunnel_record
+from components.sdk import cloudflare
 from components.tunnel import TunnelConfiguration
 from exposure.ingress import general_rule
 from exposure.model import OriginSettings, TunnelRule

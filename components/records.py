@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from components.base import Component, type_token
+from components.sdk import cloudflare
 
 _ROUTES = ("ZeroTrustApp", "PublicTunnelRoute", "PortForward")
 

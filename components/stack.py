@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from components.acme_http_route import AcmeHttpRoute
 from components.estate import EstateIds, estate_of
@@ -15,6 +14,7 @@ from components.managed_ingress import ManagedIngress
 from components.port_forward import PortForward
 from components.providers import Providers
 from components.public_tunnel_route import PublicTunnelRoute
+from components.sdk import cloudflare
 from components.tailnet import Tailnet
 from components.tailnet_service import TailnetService
 from components.tailscale_operator import TailscaleOperator

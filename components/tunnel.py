@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from components.base import Component
+from components.sdk import cloudflare
 from exposure.ingress import in_order
 from exposure.model import OriginSettings, TunnelRule
 

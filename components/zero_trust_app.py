@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from components.base import Component
 from components.records import tunnel_record
+from components.sdk import cloudflare
 from components.tunnel import TunnelConfiguration
 from exposure.ingress import general_rule, open_path_rule
 from exposure.model import OriginSettings, TunnelRule

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from components.base import Component
+from components.sdk import cloudflare
 from config.stack import Hsts
 
 
