@@ -1,0 +1,71 @@
+# make preview | up | refresh | destroy | plan | check | test  [STACK=alfred] [ARGS=...]
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help preview up refresh destroy plan test engine-test check engine env lock format
+
+STACK ?= alfred
+ARGS ?=
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made-from-lock
+
+help:
+	@echo "make preview      what would be made, with STACK=alfred by default"
+	@echo "make up           make it (simulated clouds unless credentials are set)"
+	@echo "make refresh      compare what is recorded with the clouds"
+	@echo "make destroy      take it down"
+	@echo "make plan         the same as preview, offline and without an engine"
+	@echo "make test         the whole test suite"
+	@echo "make check        format, lint, strict types, import contract"
+	@echo "make engine       get the Pulumi engine, once"
+	@echo "make lock         pin the newest dependencies that pyproject.toml allows"
+
+preview up refresh destroy plan: $(STAMP)
+	@$(BIN)/gatehouse $@ --stack $(STACK) $(ARGS)
+
+# The engine's tests run where there is an engine (`make engine`), else they say that they are skipped.
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+engine-test: $(STAMP) engine
+	@$(BIN)/python -m pytest -n auto -m engine $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+engine: $(STAMP)
+	@$(BIN)/python -m gatehouse.engine
+
+env: $(STAMP)
+
+# uv installs the lock ten times faster than pip, so it comes first, hashed like the rest. Where pip is told to
+# use another index, or uv fails, pip does it all. The project itself is installed in place, with no network.
+$(STAMP): requirements-dev.txt requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Gatehouse needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11"; exit 1; }
+	@echo "Making the environment in $(VENV) from requirements-dev.txt (a minute at most, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@set -e; export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	pip="$(BIN)/python -m pip install -q --require-hashes"; \
+	awk '/^[^ #]/ {uv = /^uv==/} uv' requirements-dev.txt > $(VENV)/uv.txt; \
+	if ! $(BIN)/python -m pip config list | grep -q index-url \
+	    && $$pip --no-compile -r $(VENV)/uv.txt \
+	    && VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --compile-bytecode --require-hashes -r requirements-dev.txt; then :; \
+	else $$pip -r requirements-dev.txt; fi; \
+	$(BIN)/python -m pip install -q --no-build-isolation --no-deps --no-index -e .
+	@touch $@
+
+# No index and no host gets into the locks, so that they work with any registry.
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
+  --no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock"
+lock: $(STAMP)
+	$(LOCK) -o requirements.txt
+	$(LOCK) --extra dev -c requirements.txt -o requirements-dev.txt

@@ -1,0 +1,103 @@
+"""The `gatehouse` command. Each command's module is imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from gatehouse import __version__
+from gatehouse.commands import CommandError, UsageError
+
+_ENGINE = "gatehouse.commands.engine_run"
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("gatehouse.commands.check", "find everything that is wrong with a stack file, offline"),
+    "explain": ("gatehouse.commands.explain", "which gate each service gets, why, and who reaches it"),
+    "schema": ("gatehouse.commands.schema", "JSON Schema of the stack file, for editors"),
+    "who": ("gatehouse.commands.who", "who reaches a URL or a service, and by which rule, offline"),
+    "diff": ("gatehouse.commands.diff", "what becomes more or less reachable by a change of the stack files"),
+    "policy-test": ("gatehouse.commands.policy_test", "run the tests of a Tailscale policy, offline"),
+    "plan": ("gatehouse.commands.plan", "the resources a stack wants, offline and without an engine"),
+    "preview": (_ENGINE, "what `up` would change"),
+    "up": (_ENGINE, "make or update what the stack file says"),
+    "refresh": (_ENGINE, "take into the state what was changed in the clouds by others"),
+    "destroy": (_ENGINE, "take the stack down"),
+}
+"""Name -> (module, help). A module has `add_arguments(parser)` and `run(args, project) -> int` (its exit code)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns 0 (done), 1 (findings or a failure) or 2 (wrong usage)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser(_command_in(arguments)).parse_args(arguments)
+        if args.command is None:
+            _parser(None).print_help()
+            return 2
+        return int(import_module(COMMANDS[args.command][0]).run(args, _project(args.directory)))
+    except UsageError as error:
+        print(f"gatehouse: {error}", file=sys.stderr)
+        return 2
+    except CommandError as error:
+        print(f"gatehouse: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ngatehouse: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has what it wanted. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    finally:
+        if argv is None:
+            # The process ends here: collecting the SDKs' garbage once more would take half a second.
+            gc.freeze()
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    """The parser; only the wanted command's module is asked for its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="gatehouse",
+        description="Remote access for a homelab: each service gets the gate that fits what it is.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
+    )
+    parser.add_argument("-C", dest="directory", metavar="DIR", help="work in DIR instead of here")
+    parser.add_argument("--version", action="version", version=f"gatehouse {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, (module, text) in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(command=name)
+        if name == wanted:
+            import_module(module).add_arguments(sub)
+    return parser
+
+
+def _command_in(arguments: Sequence[str]) -> str | None:
+    """The first argument that is neither an option of ours nor its value."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "-C":
+            next(rest, None)
+        elif not argument.startswith("-"):
+            return argument if argument in COMMANDS else None
+    return None
+
+
+def _project(directory: str | None) -> Path:
+    """The folder with Pulumi.yaml: `directory`, or here or the nearest one above."""
+    start = Path(directory or ".").resolve()
+    if directory and not start.is_dir():
+        raise UsageError(f"-C {directory}: there is no such folder.")
+    for folder in (start, *start.parents):
+        if (folder / "Pulumi.yaml").is_file():
+            return folder
+    raise UsageError(f"There is no Pulumi.yaml in {start} or above it; use -C DIR to name the project's folder.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""`gatehouse preview | up | refresh | destroy`: the stack by the real Pulumi engine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options; `command` is set as the parser's default already."""
+    command = parser.get_default("command")
+    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    parser.add_argument("--simulated", action="store_true", help="simulated clouds, also where credentials are set")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    if command == "preview":
+        parser.add_argument("--json", action="store_true", help="print what `pulumi preview --json` prints")
+    if command in ("preview", "up"):
+        parser.add_argument("--refresh", action="store_true", help="look at the clouds first, so that drift shows")
+    if command in ("up", "destroy"):
+        parser.add_argument("--yes", "-y", action="store_true", help="do not ask before touching real clouds")
+
+
+def run(args: argparse.Namespace, project: Path) -> int:
+    """Run the engine. Returns its exit code: 0, or 1 where the run failed."""
+    from gatehouse.engine.run import Options
+    from gatehouse.engine.run import run as drive
+
+    options = Options(
+        simulated=args.simulated,
+        yes=getattr(args, "yes", False),
+        as_json=getattr(args, "json", False),
+        refresh=getattr(args, "refresh", False),
+        debug=args.debug,
+    )
+    return drive(args.command, project, args.stack, options)

@@ -1,0 +1,67 @@
+"""`gatehouse plan`: the resources that a stack wants, offline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from gatehouse.commands import width
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the shape of `pulumi preview --json`")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def run(args: argparse.Namespace, project: Path) -> int:
+    """Print the plan. Returns 0; raises CommandError for what the user has to mend."""
+    from gatehouse import offline
+
+    if not args.json:
+        print("Engine: none, this is the offline plan. Clouds: none.", flush=True)
+    try:
+        return show(project, args.stack, args.json)
+    except offline.ProgramError as error:
+        if args.debug:
+            print(error.trace, file=sys.stderr)
+        raise
+
+
+def show(project: Path, stack: str, as_json: bool) -> int:
+    """Print the offline plan of a stack: as a tree with the exposure table, or as JSON. Returns 0."""
+    started = time.monotonic()
+    from gatehouse import offline
+    from gatehouse.engine import tree
+
+    found = offline.run_offline(project, stack)
+    out = sys.stderr if as_json else sys.stdout
+    if as_json:
+        print(found.to_json())
+    else:
+        steps = [tree.Step(s.op, s.urn, str(s.state.get("parent", ""))) for s in found.steps]
+        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        print(tree.render_tree(steps, width(), color))
+    for severity, text in found.messages:
+        print(f"{severity}: {text}", file=out)
+    if not as_json:
+        print(f"\n{stack}: {tree.render_counts(tree.counts_of(steps), True, color)}")
+        print(exposure(project, stack))
+        print(f"\nplan: {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def exposure(project: Path, stack: str, outputs: Mapping[str, object] | None = None) -> str:
+    """The exposure table and the hand-work left, to stand below a tree; empty where another's program runs."""
+    from gatehouse.commands.explain import render
+
+    try:
+        return "\n" + render(project, stack, width(), outputs).rstrip()
+    except ValueError:
+        # The program was content with a stack file that is not one of Gatehouse's.
+        return ""

@@ -1,0 +1,1 @@
+"""Getting and driving the Pulumi engine."""

@@ -1,0 +1,143 @@
+"""The rules of `policy/`: asked by the engine, as a policy pack, where it can, and of what the program registers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatehouse.commands import CommandError
+
+if TYPE_CHECKING:
+    from gatehouse.engine.acquire import Engine
+    from gatehouse.offline import Offline
+    from policy.model import Finding, Resource
+
+ANALYZER = "pulumi-analyzer-policy-python"
+_LANGUAGE = "pulumi-language-python"
+_MODULE = "pulumi_policy"
+# What the offline plan puts for an output of another stack that only the cloud knows.
+_PLACEHOLDER = re.compile(r"<[^<>]*?-(bypass_policy_id|identity_provider_id|policy_ids|zone_id)(?:-[^<>]*)?>")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The policy pack for a run: its folder for `--policy-pack`, or None, and then why the engine cannot run it."""
+
+    folder: Path | None
+    refused: str = ""
+    path: Path | None = None
+    """A folder that has to be on the engine's PATH."""
+
+    @property
+    def folders(self) -> list[str]:
+        """For the Automation API."""
+        return [str(self.folder)] if self.folder else []
+
+    def __str__(self) -> str:
+        """Who was asked."""
+        if self.folder:
+            return "asked by the engine, as a policy pack, and of the program"
+        return f"asked of the program, not by the engine: {self.refused}"
+
+
+def has_rules(project: Path) -> bool:
+    """Whether the rules are meant for a project: Gatehouse has its pack in its folder, another's program has none."""
+    return (project / "policy" / "PulumiPolicy.yaml").is_file()
+
+
+def pack_for(project: Path, engine: Engine, environment: Mapping[str, str]) -> Pack:
+    """How the rules are asked in a run of this engine.
+
+    With its Python language host an engine starts the pack itself, in the environment that PulumiPolicy.yaml names.
+    Without one it looks for an executable of this name on its PATH [pulumi sdk/go/common/resource/plugin,
+    NewPolicyAnalyzer]: the one written here starts the pack with this very Python.
+    """
+    if not has_rules(project):
+        return Pack(None, "the project has no policy/")
+    folder = project / "policy"
+    if importlib.util.find_spec(_MODULE) is None:
+        return Pack(None, f"{_MODULE} is not installed")
+    if environment.get("PULUMI_IGNORE_AMBIENT_PLUGINS"):
+        return Pack(None, "PULUMI_IGNORE_AMBIENT_PLUGINS is set")
+    search = os.pathsep.join([str(engine.path.resolve().parent), environment.get("PATH", "")])
+    if shutil.which(_LANGUAGE, path=search):
+        if not any(project.glob(f".venv/lib*/python3*/site-packages/{_MODULE}")):
+            return Pack(None, f"{_MODULE} is not in .venv, where the engine's language host looks for it")
+        return Pack(folder)
+    return Pack(folder, path=_analyzer(project / ".gatehouse" / "analyzer"))
+
+
+def _analyzer(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ANALYZER
+    # It is called with the engine's address and the pack's folder.
+    script = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -u -m pulumi.policy "$1" "$2"\n'
+    if not path.is_file() or path.read_text(encoding="utf-8") != script:
+        fresh = folder / f"{ANALYZER}.{os.getpid()}"
+        fresh.write_text(script, encoding="utf-8")
+        fresh.chmod(0o755)
+        fresh.replace(path)
+    return folder
+
+
+def resources_of(found: Offline) -> list[Resource]:
+    """The resources of an offline plan; what it takes from another stack is told by its placeholders."""
+    from policy.steps import reference, resource_of
+
+    resources = [resource_of(step.state) for step in found.steps]
+    given: dict[str, dict[str, object]] = {}
+    for step in found.steps:
+        for match in _PLACEHOLDER.finditer(str(step.state.get("inputs"))):
+            given.setdefault(match[1], {})[match[0]] = match[0]
+    return [*resources, reference("owner", given)] if given else resources
+
+
+def check_plan(project: Path, found: Offline) -> list[Finding]:
+    """What the rules find in an offline plan; nothing where they are not meant for the project."""
+    from policy.rules import check
+
+    return check(resources_of(found)) if has_rules(project) else []
+
+
+def check_offline(project: Path, stack: str) -> list[Finding]:
+    """What the rules find in what the program registers, with no engine and no cloud.
+
+    Nothing where the program itself is refused: the run that follows says so.
+    """
+    from gatehouse.offline import run_offline
+
+    if not has_rules(project):
+        return []
+    try:
+        return check_plan(project, run_offline(project, stack))
+    except CommandError:
+        return []
+
+
+def render(findings: Iterable[Finding], width: int) -> str:
+    """The findings for people, a paragraph each."""
+    lines = [f"{'error' if f.judged else 'note'}: policy {f.rule}: {f.message}" for f in findings]
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for line in lines
+    )
+
+
+def summary_of(findings: Iterable[Finding], asked: str) -> str:
+    """`Policy: 12 rules hold (…)`: how many rules are broken, what could not be judged, and who was asked."""
+    from policy.rules import RULES
+
+    found = list(findings)
+    broken = len({f.rule for f in found if f.judged})
+    unjudged = sum(not f.judged for f in found)
+    text = f"{broken} of {len(RULES)} rules broken" if broken else f"{len(RULES)} rules hold"
+    return f"Policy: {text}{f', {unjudged} not judged' if unjudged else ''} ({asked})"

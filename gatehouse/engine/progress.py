@@ -1,0 +1,189 @@
+"""What a run of the engine says, taken from its events: steps, outputs, messages, and progress while it goes on."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gatehouse.engine.tree import Step
+
+if TYPE_CHECKING:
+    from pulumi.automation import EngineEvent, StepEventMetadata
+
+_MARKUP = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
+_REPLACING = {"replace", "create-replacement", "delete-replaced", "import-replacement"}
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_TTY_SECONDS = 0.1
+_PLAIN_SECONDS = 10.0
+# Python's own words around an exception of the program; the exception is told in another way.
+_INLINE_CRASH = "python inline source runtime error:"
+_SAID_BY_US = ("preview failed", "update failed", "refresh failed", "destroy failed")
+_UNHANDLED = "an unhandled error occurred: "
+# What the language host says where ending the program's other tasks fails too: aftermath, once the cause was told.
+_AFTERMATH = "Exception calling application: "
+
+
+@dataclass(frozen=True)
+class Message:
+    """A diagnostic: severity as the engine names it (`warning`, `error`), text, and the resource's URN or ""."""
+
+    severity: str
+    text: str
+    urn: str = ""
+
+    def __str__(self) -> str:
+        about = (
+            f"{self.urn.split('::', 3)[3]}: "
+            if self.urn.count("::") > 2 and "pulumi:pulumi:Stack" not in self.urn
+            else ""
+        )
+        return f"{self.severity}: {about}{self.text}"
+
+
+class Progress:
+    """Collects the engine's events; as a context manager it shows on `stream` what is under way.
+
+    On a terminal one line is rewritten; elsewhere a line is printed every ten seconds, so that nothing is silent.
+    """
+
+    def __init__(self, verb: str, quiet: bool = False, live: bool = False) -> None:
+        self.steps: dict[str, Step] = {}
+        self.messages: list[Message] = []
+        self.outputs: dict[str, object] = {}
+        self.counts: dict[str, int] = {}
+        self.crash = ""
+        self.cause_untold = False
+        self._verb = verb
+        self._quiet = quiet
+        self._live = live
+        self._busy: dict[str, str] = {}
+        self._done: set[str] = set()
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._ended = threading.Event()
+        self._ticker: threading.Thread | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since it was made."""
+        return time.monotonic() - self._started
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step or the program failed."""
+        return any(m.severity == "error" for m in self.messages) or any(s.failed for s in self.steps.values())
+
+    def on_event(self, event: EngineEvent) -> None:
+        """Take an event of the Automation API."""
+        with self._lock:
+            if event.resource_pre_event:
+                self._began(event.resource_pre_event.metadata)
+            elif event.res_outputs_event:
+                self._finished(event.res_outputs_event.metadata)
+            elif event.res_op_failed_event:
+                self._failed(event.res_op_failed_event.metadata)
+            elif event.diagnostic_event:
+                diagnostic = event.diagnostic_event
+                if diagnostic.ephemeral or diagnostic.severity in ("debug", "info#debug"):
+                    return
+                self._say(diagnostic.severity, (diagnostic.prefix or "") + diagnostic.message, diagnostic.urn or "")
+            elif event.summary_event:
+                self.counts = {
+                    str(getattr(op, "value", op)): n for op, n in event.summary_event.resource_changes.items()
+                }
+
+    def _began(self, step: StepEventMetadata) -> None:
+        op = str(step.op.value)
+        state = step.new or step.old
+        changes = sorted(step.detailed_diff or ()) or sorted(step.diffs or ())
+        before = self.steps.get(step.urn)
+        if before and before.op in _REPLACING:
+            op, changes = "replace", list(before.changes) or changes
+        if op in _REPLACING:
+            op = "replace"
+        elif op not in ("update", "refresh"):
+            changes = []
+        self.steps[step.urn] = Step(op, step.urn, state.parent if state else "", tuple(changes))
+        if op != "same":
+            self._busy[step.urn] = self.steps[step.urn].name
+
+    def _finished(self, step: StepEventMetadata) -> None:
+        self._busy.pop(step.urn, None)
+        self._done.add(step.urn)
+        known = self.steps.get(step.urn)
+        if known and known.op == "refresh":
+            # The engine says what a refresh found only when it has read the resource.
+            changes = tuple(sorted(step.detailed_diff or ()) or sorted(step.diffs or ()))
+            found = str(step.op.value)
+            self.steps[step.urn] = replace(known, op="same" if found == "refresh" else found, changes=changes)
+        if step.type == "pulumi:pulumi:Stack" and step.new and isinstance(step.new.outputs, Mapping):
+            self.outputs = {name: _shown(value) for name, value in step.new.outputs.items()}
+
+    def _failed(self, step: StepEventMetadata) -> None:
+        self._busy.pop(step.urn, None)
+        known = self.steps.get(step.urn) or Step(str(step.op.value), step.urn)
+        self.steps[step.urn] = replace(known, failed=True)
+
+    def _say(self, severity: str, text: str, urn: str) -> None:
+        text = _MARKUP.sub("", text).strip().removeprefix(f"{severity}: ")
+        if _INLINE_CRASH in text:
+            self.crash = text
+            return
+        text = text.removeprefix(_UNHANDLED)
+        if text.startswith(_AFTERMATH):
+            if self.crash or any(m.severity == "error" for m in self.messages):
+                return
+            self.cause_untold = True
+            text = text.removeprefix(_AFTERMATH)
+        message = Message(severity, text, urn)
+        # One failure comes from the program, from the language host and from the engine.
+        if (
+            text
+            and text not in _SAID_BY_US
+            and not any(m.severity == severity and m.text == text for m in self.messages)
+        ):
+            self.messages.append(message)
+
+    # --- what is shown meanwhile
+
+    def __enter__(self) -> Progress:
+        if not self._quiet:
+            self._ticker = threading.Thread(target=self._tick, daemon=True)
+            self._ticker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._ticker:
+            self._ticker.join()
+
+    def _tick(self) -> None:
+        while not self._ended.wait(_TTY_SECONDS if self._live else _PLAIN_SECONDS):
+            line = self._line()
+            sys.stdout.write(f"\r\x1b[K{line[:78]}" if self._live else f"  {line}\n")
+            sys.stdout.flush()
+        if self._live:
+            sys.stdout.write("\r\x1b[K")
+            sys.stdout.flush()
+
+    def _line(self) -> str:
+        with self._lock:
+            busy = sorted(self._busy.values())
+            done = len(self._done)
+        names = ", ".join(busy[:3]) + (f" and {len(busy) - 3} more" if len(busy) > 3 else "")
+        return f"{self._verb}: {done} done, {self.seconds:.0f} s" + (f", under way: {names}" if names else "")
+
+
+def _shown(value: object) -> object:
+    """An output as it may be shown: the engine's events hold a secret as a map with a signature."""
+    if isinstance(value, Mapping):
+        return "[secret]" if _SIGNATURE in value else {k: _shown(v) for k, v in value.items()}
+    return [_shown(v) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,367 @@
+"""One run of the engine on a stack: preview, up, refresh or destroy."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from config.errors import render as render_findings
+from config.loader import StackFile, read_stack_file
+from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
+from gatehouse.engine.acquire import Engine, find_or_get_engine
+from gatehouse.engine.clouds import choose_clouds
+from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
+from gatehouse.engine.progress import Progress
+from gatehouse.engine.tree import render_counts, render_outputs, render_tree
+
+if TYPE_CHECKING:
+    from gatehouse.engine.workspace import EngineStack, Workspace
+
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+_VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "destroy": "destroying"}
+_REPORT = "This is a mistake of Gatehouse's, not yours: please report it with the log below."
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: `yes` asks nothing, `simulated` forces simulated clouds, `as_json` prints the engine's own preview
+    JSON, `refresh` reads the clouds first, `debug` shows tracebacks."""
+
+    simulated: bool = False
+    yes: bool = False
+    as_json: bool = False
+    refresh: bool = False
+    debug: bool = False
+
+
+def run(command: str, project: Path, stack: str, options: Options) -> int:
+    """Run `command` (preview, up, refresh, destroy) on a stack and print what it does.
+
+    Returns 0, or 1 where the run failed (what failed is printed). Raises CommandError for what the user has to mend.
+    """
+    this = _Run(command, project, stack, options)
+    code = this.run()
+    if this.interrupted:
+        # The program's thread may hang for ever in what was interrupted, and Python would wait for it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 1)
+    return code
+
+
+class _Run:
+    def __init__(self, command: str, project: Path, stack: str, options: Options) -> None:
+        self.command = command
+        self.project = project
+        self.stack = stack
+        self.options = options
+        self.source: StackFile = _read_source(project, stack)
+        self.name = project_name(project)
+        self.started = time.monotonic()
+        self.live = sys.stdout.isatty() and not options.as_json
+        self.color = self.live and "NO_COLOR" not in os.environ
+        self.crash = ""
+        self.host_crash = ""
+        self.interrupted = False
+
+    def say(self, text: str) -> None:
+        """To people: beside stdout where that holds JSON."""
+        print(text, file=sys.stderr if self.options.as_json else sys.stdout, flush=True)
+
+    def run(self) -> int:
+        clouds = choose_clouds(os.environ, self.source.values, self.options.simulated)
+        if clouds.real and self.command in ("up", "destroy") and not self.options.yes and not sys.stdin.isatty():
+            raise UsageError(
+                f"{self.command} on real clouds asks first, and there is no terminal to ask on: add --yes."
+            )
+        refused: list[str] = []
+        engine = find_or_get_engine(self.project, self.say, refused)
+        if engine is None:
+            return self._without_engine(refused)
+        self.say(f"Engine: pulumi {engine.version}, {engine.origin}. Clouds: {'real' if clouds.real else 'simulated'}.")
+        if clouds.note:
+            self.say(textwrap.fill(clouds.note, width()))
+        with collector_held(), ExitStack() as at_end:
+            at_end.enter_context(working_in(self.project))
+            return self._real(engine) if clouds.real else self._simulated(engine, at_end)
+
+    def _without_engine(self, refused: list[str]) -> int:
+        reasons = textwrap.fill(f"No Pulumi engine can be had here: {'; '.join(refused)}.", width())
+        if self.command != "preview":
+            raise CommandError(f"{self.command} needs the Pulumi engine.\n{reasons}")
+        self.say(f"Engine: none, this is the offline plan. Clouds: none.\n{reasons}")
+        from gatehouse.commands import plan
+
+        return plan.show(self.project, self.stack, self.options.as_json)
+
+    # --- the two kinds of clouds
+
+    def _simulated(self, engine: Engine, at_end: ExitStack) -> int:
+        from gatehouse.engine import workspace as places
+        from gatehouse.simulation.launch import SimulatedClouds, SimulationError
+
+        at_end.enter_context(places.only_one(self.project, self.say))
+        workspace = places.SimulatedWorkspace(self.project, self.name, engine)
+        if self.command in ("refresh", "destroy") and not workspace.stacks().get(self.stack):
+            self.say(f"Nothing of {self.stack} is up on simulated clouds.")
+            return 0
+        workspace.begin_world()
+        clouds = SimulatedClouds(places.clouds_file(self.project), namespaces=places.namespaces(self.source))
+        # The clouds take as long to start as the stack takes to be set up.
+        clouds.begin()
+        at_end.callback(clouds.stop)
+        with self._failures_told(workspace):
+            self._owner_is_up(workspace)
+            workspace.configure(self.source)
+            stack = workspace.open(self.stack, self._program, make=True)
+            if self.command == "destroy":
+                workspace.unprotect(self.stack)
+        try:
+            at_end.enter_context(clouds)
+        except SimulationError as error:
+            raise CommandError(str(error)) from error
+        workspace.variables.update(clouds.env)
+        at_end.enter_context(made_up_credentials())
+        code = self._operate(stack, workspace)
+        if code == 0 and self.command == "destroy":
+            workspace.end_world()
+        return code
+
+    def _real(self, engine: Engine) -> int:
+        from gatehouse.engine.workspace import real_workspace
+
+        workspace = real_workspace(self.project, self.source, engine)
+        with self._failures_told(workspace):
+            self._owner_is_up(workspace)
+            stack = workspace.open(self.stack, self._program, make=self.command in ("preview", "up"))
+            if self.command == "destroy":
+                self._refuse_protected(stack)
+        if self.command in ("up", "destroy") and not self.options.yes:
+            code = self._operate(stack, workspace, preview=True)
+            if code or not self._confirmed():
+                return code or 1
+        return self._operate(stack, workspace)
+
+    def _confirmed(self) -> bool:
+        answer = input(f"\n{self.command} stack {self.stack} on the real clouds? [y/N] ")
+        if answer.strip().lower() in ("y", "yes"):
+            return True
+        self.say("Nothing was done.")
+        return False
+
+    def _refuse_protected(self, stack: EngineStack) -> None:
+        resources = (stack.export_stack().deployment or {}).get("resources") or []
+        protected = [r["urn"] for r in resources if r.get("protect")]
+        if protected:
+            names = "\n".join(f"  pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected)
+            raise CommandError(
+                f"{len(protected)} resources of {self.stack} are protected: losing them takes down more than this "
+                f"stack. Nothing was done. Where you mean it, unprotect each first:\n{names}"
+            )
+
+    def _owner_is_up(self, workspace: Workspace) -> None:
+        """A member stack reads its owner's outputs: without them nothing of it can be made."""
+        reference = self.source.values.get("gatehouse:member_of")
+        if self.command not in ("preview", "up") or not isinstance(reference, str):
+            return
+        owner = reference.rsplit("/", 1)[-1]
+        if not workspace.stacks().get(owner):
+            raise CommandError(
+                f"Stack {self.stack} is a member of {owner}'s estate (gatehouse:member_of), and {owner} is not up yet: "
+                f"its zone and tailnet are not known. First run: make up STACK={owner}"
+            )
+
+    # --- one operation
+
+    def _operate(self, stack: EngineStack, workspace: Workspace, preview: bool = False) -> int:
+        command = "preview" if preview else self.command
+        progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
+        failure: Exception | None = None
+        refresh = True if self.options.refresh else None
+        with progress, self._interruptible(workspace), self._crashes_kept():
+            try:
+                if preview and self.command == "destroy":
+                    stack.preview_destroy(on_event=progress.on_event, color="never")
+                elif command == "preview":
+                    stack.preview(on_event=progress.on_event, color="never", json=self.options.as_json, refresh=refresh)
+                elif command == "up":
+                    stack.up(on_event=progress.on_event, color="never", refresh=refresh, suppress_outputs=True)
+                elif command == "refresh":
+                    stack.refresh(on_event=progress.on_event, color="never")
+                else:
+                    stack.destroy(on_event=progress.on_event, color="never")
+            except Exception as error:
+                failure = error
+        self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")
+        log = self._keep_log(workspace, failure)
+        failed = failure is not None or bool(self.crash)
+        self._show(progress, workspace, command, failed)
+        if not failed:
+            self._finish(progress, preview)
+            return 0
+        self._explain_failure(progress, failure, workspace, log)
+        return 1
+
+    def _show(self, progress: Progress, workspace: Workspace, command: str, failed: bool) -> None:
+        if self.options.as_json:
+            if workspace.command.last_output.startswith("{"):
+                print(workspace.command.last_output)
+            for message in progress.messages:
+                print(message, file=sys.stderr)
+            return
+        steps = list(progress.steps.values())
+        # A program that was refused has registered nothing but its stack: no tree then.
+        if not failed or len(steps) > 1:
+            tree = render_tree(steps, width(), self.color)
+            print(tree + "\n" if tree else "", end="")
+        if command == "up" and progress.outputs and not failed:
+            print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), _UNKNOWN)}")
+        for message in progress.messages:
+            print(f"\n{message}" if "\n" in message.text else str(message))
+        sys.stdout.flush()
+
+    def _finish(self, progress: Progress, preview: bool) -> None:
+        if self.options.as_json:
+            return
+        planned = preview or self.command == "preview"
+        print(f"\n{self.stack}: {render_counts(progress.counts, planned, self.color)}")
+        if not preview and self.command in ("preview", "up"):
+            from gatehouse.commands.plan import exposure
+
+            print(exposure(self.project, self.stack, progress.outputs if self.command == "up" else None))
+        print(f"\n{self.command}: {progress.seconds:.1f} s, {time.monotonic() - self.started:.1f} s in all", flush=True)
+
+    def _explain_failure(self, progress: Progress, failure: Exception | None, workspace: Workspace, log: Path) -> None:
+        shown = f"\n{self.command} failed after {progress.seconds:.1f} s."
+        if self.crash:
+            print(f"The program failed: {self.crash.rstrip().splitlines()[-1]}", file=sys.stderr)
+            print(f"{_REPORT}\n  {log}", file=sys.stderr)
+            if self.options.debug:
+                print(self.crash, file=sys.stderr)
+        elif not any(m.severity == "error" for m in progress.messages) and failure is not None:
+            print(self._engine_error(failure, workspace), file=sys.stderr)
+        if any(s.failed for s in progress.steps.values()) and self.command == "up":
+            shown += " What was made stays as it is; the next `up` goes on from there."
+        print(f"{shown} Log: {_relative(log, self.project)}", file=sys.stderr)
+
+    @contextmanager
+    def _failures_told(self, workspace: Workspace) -> Iterator[None]:
+        """Failures of the engine beside an operation, as something to read."""
+        try:
+            yield
+        except CommandError:
+            raise
+        except Exception as error:
+            raise self._engine_error(error, workspace) from error
+
+    def _engine_error(self, error: Exception, workspace: Workspace) -> Exception:
+        """What the engine said where it could not even begin."""
+        from pulumi.automation import CommandError as EngineFailure
+        from pulumi.automation import ConcurrentUpdateError, StackNotFoundError
+
+        if isinstance(error, CommandError):
+            return error
+        if isinstance(error, StackNotFoundError):
+            return CommandError(f"There is no stack {self.stack} in the backend: nothing of it is up.")
+        if isinstance(error, ConcurrentUpdateError):
+            return CommandError(
+                f"Another run holds stack {self.stack}. Where that run is dead: pulumi cancel --stack {self.stack}"
+            )
+        if isinstance(error, EngineFailure):
+            lines = [line for line in str(error).partition("stderr: ")[2].splitlines() if line.strip()]
+            return CommandError("The engine says:\n" + "\n".join(f"  {line}" for line in lines[:20]))
+        self.crash = "".join(traceback.format_exception(error))
+        return CommandError(f"{_REPORT}\n  {self._keep_log(workspace, error)}")
+
+    def _keep_log(self, workspace: Workspace, failure: Exception | None) -> Path:
+        path = self.project / ".gatehouse" / "last-run.log"
+        path.parent.mkdir(exist_ok=True)
+        trace = "".join(traceback.format_exception(failure)) if failure else ""
+        path.write_text("\n".join([*workspace.command.log, trace, self.crash]), encoding="utf-8")
+        return path
+
+    # --- the program
+
+    def _program(self) -> None:
+        """The project's `__main__.py`, run as `pulumi` would run it."""
+        from pulumi import RunError
+
+        try:
+            run_program(self.project)
+        except RunError:
+            raise
+        except (Exception, SystemExit) as error:
+            self.crash = traceback.format_exc()
+            raise RunError(f"the program failed: {type(error).__name__}: {error}") from error
+
+    @contextmanager
+    def _crashes_kept(self) -> Iterator[None]:
+        """Where ending the program fails, gRPC alone hears of it, and would print the traceback."""
+
+        class Keep(logging.Handler):
+            def emit(handler, record: logging.LogRecord) -> None:  # noqa: N805
+                from pulumi import RunError
+
+                error = record.exc_info[1] if record.exc_info else None
+                if error is not None and not isinstance(error, RunError):
+                    self.host_crash = "".join(traceback.format_exception(error))
+
+        handler, logger = Keep(), logging.getLogger("grpc._server")
+        logger.addHandler(handler)
+        propagate, logger.propagate = logger.propagate, False
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = propagate
+
+    @contextmanager
+    def _interruptible(self, workspace: Workspace) -> Iterator[None]:
+        """Ctrl-C (and SIGTERM) ask the engine to stop after what is under way; a second one, to stop at once."""
+        words = {
+            1: "Stopping: the engine ends what is under way. Press Ctrl-C again to stop at once.",
+            2: "Stopping at once: what was under way may be left half done.",
+        }
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            asked = workspace.command.interrupt()
+            if asked in words:
+                print(f"\n{words[asked]}", file=sys.stderr, flush=True)
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            # Who presses Ctrl-C twice may press it a third time, while the clouds are stopped.
+            if not workspace.command.interrupts:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+            self.interrupted = workspace.command.interrupts > 0
+
+
+def _read_source(project: Path, stack: str) -> StackFile:
+    source = read_stack_file(stack_file(project, stack))
+    if source.document.findings:
+        raise CommandError(render_findings(source.document.findings))
+    return source
+
+
+def _relative(path: Path, project: Path) -> str:
+    with suppress(ValueError):
+        return str(path.relative_to(project))
+    return str(path)

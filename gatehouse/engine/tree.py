@@ -1,0 +1,166 @@
+"""Resources as a tree, for people. Pure: steps in, text out."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+_SIGNS: Mapping[str, tuple[str, str]] = {
+    "create": ("+", "32"),
+    "update": ("~", "33"),
+    "delete": ("-", "31"),
+    "replace": ("±", "35"),
+    "create-replacement": ("±", "35"),
+    "delete-replaced": ("±", "35"),
+    "import": ("=", "36"),
+    "import-replacement": ("=", "36"),
+    "read": (">", "36"),
+    "refresh": ("~", "33"),
+    "discard": ("<", "33"),
+    "same": (" ", "2"),
+}
+_PLANNED: Mapping[str, str] = {
+    "create": "to create",
+    "update": "to update",
+    "delete": "to delete",
+    "replace": "to replace",
+    "import": "to import",
+    "read": "to read",
+    "discard": "to leave",
+    "same": "unchanged",
+}
+_DONE: Mapping[str, str] = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "replace": "replaced",
+    "import": "imported",
+    "read": "read",
+    "discard": "left",
+    "same": "unchanged",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one resource: `op` as the engine names it, `parent` a URN, `changes` what differs."""
+
+    op: str
+    urn: str
+    parent: str = ""
+    changes: tuple[str, ...] = ()
+    failed: bool = False
+
+    @property
+    def type(self) -> str:
+        """The type, short: `cloudflare:DnsRecord`, `kubernetes:Service`."""
+        token = self.urn.split("::")[2].rsplit("$", 1)[-1]
+        package, _, rest = token.partition(":")
+        module, _, name = rest.rpartition(":")
+        # The module says the API's group and version, or repeats the type: no help to people.
+        return f"{package}:{name}" if module.partition("/")[0] == "index" or "/" in module else token
+
+    @property
+    def name(self) -> str:
+        """The logical name."""
+        return self.urn.split("::", 3)[3]
+
+
+def render_tree(steps: Iterable[Step], width: int, color: bool = False) -> str:
+    """The steps that change something, under their parents, sorted by name; at most `width` columns."""
+    by_urn = {step.urn: step for step in steps}
+    wanted: set[str] = set()
+    for step in by_urn.values():
+        urn = step.urn if step.op != "same" or step.failed else ""
+        while urn in by_urn and urn not in wanted:
+            wanted.add(urn)
+            urn = by_urn[urn].parent
+    children: dict[str, list[Step]] = {}
+    for step in sorted((by_urn[urn] for urn in wanted), key=lambda s: (s.name, s.type)):
+        children.setdefault(step.parent if step.parent in wanted else "", []).append(step)
+    lines: list[tuple[Step, str]] = []
+
+    def walk(step: Step, lead: str, branch: str) -> None:
+        lines.append((step, lead + branch + step.name))
+        below = children.get(step.urn, [])
+        inner = lead + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
+        for child in below:
+            walk(child, inner, "└─ " if child is below[-1] else "├─ ")
+
+    for root in children.get("", []):
+        walk(root, "", "")
+    # A name longer than the column pushes its type to the right; few are. The longest type takes 43 columns.
+    column = min(max((len(text) for _, text in lines), default=0), width - 47)
+    return "\n".join(line for step, text in lines for line in _lines(step, text, column, width, color))
+
+
+def _lines(step: Step, text: str, column: int, width: int, color: bool) -> list[str]:
+    sign, code = _SIGNS.get(step.op, ("?", "0"))
+    left = f"{'!' if step.failed else sign} {_cut(text, width - 12):<{column}}"
+    kind = _cut(step.type, width - len(left) - 2)
+    length = len(left) + 2 + len(kind)
+    line = f"{left}  {kind}"
+    if color:
+        line = f"\x1b[{'31' if step.failed else code}m{left}\x1b[0m  \x1b[2m{kind}\x1b[0m"
+    changes = f"[{', '.join(step.changes)}]" if step.changes else ""
+    if not changes or length + 1 + len(changes) <= width:
+        return [f"{line} {changes}".rstrip()]
+    return [line, *textwrap.wrap(changes, width, initial_indent=" " * 8, subsequent_indent=" " * 9)]
+
+
+def render_counts(counts: Mapping[str, int], planned: bool, color: bool = False) -> str:
+    """`96 to create, 2 to update, 5 unchanged`."""
+    merged: dict[str, int] = {}
+    for op, count in counts.items():
+        # A replacement is three steps of the engine and one change for people.
+        if op not in ("create-replacement", "delete-replaced", "discard-replaced"):
+            merged[op] = merged.get(op, 0) + count
+    words = _PLANNED if planned else _DONE
+    order = [op for op in words if op in merged] + sorted(op for op in merged if op not in words)
+    parts = []
+    for op in order:
+        sign, code = _SIGNS.get(op, (" ", "0"))
+        part = f"{sign} {merged[op]} {words.get(op, op)}".strip()
+        parts.append(f"\x1b[{code}m{part}\x1b[0m" if color else part)
+    return ", ".join(parts) or "nothing to do"
+
+
+def render_outputs(outputs: Mapping[str, object], width: int, unknown: str = "") -> str:
+    """The stack's outputs, whole, since they are there to be copied; tables only by their size."""
+    lines = []
+    column = max((len(name) for name in outputs), default=0)
+    for name in sorted(outputs):
+        value = outputs[name]
+        if unknown and value == unknown:
+            continue
+        if isinstance(value, list) and all(isinstance(v, str | int | float) for v in value):
+            text = ", ".join(map(str, value))
+        elif isinstance(value, dict | list):
+            text = f"({len(value)} entries)"
+        else:
+            text = str(value)
+        line = f"  {name:<{column}}  {text}"
+        if len(line) > width:
+            line = f"  {name}\n" + textwrap.fill(
+                text,
+                width,
+                initial_indent="    ",
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def counts_of(steps: Sequence[Step]) -> dict[str, int]:
+    """How many steps of each op."""
+    counts: dict[str, int] = {}
+    for step in steps:
+        counts[step.op] = counts.get(step.op, 0) + 1
+    return counts

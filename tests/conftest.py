@@ -1,0 +1,59 @@
+"""What holds for every test: no network, no credential of whoever runs it, the engine only where it is at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gatehouse.engine.acquire import VARIABLE, Engine, find_engine
+
+ROOT = Path(__file__).parents[1]
+_OTHERS = ("PULUMI_", "CLOUDFLARE_", "TAILSCALE_", "KUBE")
+_ENGINE = pytest.StashKey[Engine | None]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the engine before the environment is cleaned; make no other process find another."""
+    engine = find_engine(ROOT)
+    config.stash[_ENGINE] = engine
+    for name in [n for n in os.environ if n.startswith(_OTHERS)]:
+        del os.environ[name]
+    # Nothing that a test starts gets an engine by itself.
+    os.environ[VARIABLE] = str(engine.path) if engine else "none"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Engine tests may use the loopback network; without an engine they are skipped."""
+    for item in items:
+        if item.get_closest_marker("engine"):
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "::1"]))
+            if config.stash[_ENGINE] is None:
+                item.add_marker(pytest.mark.skip(reason="no Pulumi engine at hand: `make engine` gets one"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say so where the engine's tests did not run."""
+    if config.stash[_ENGINE] is None:
+        terminalreporter.write_line("No Pulumi engine at hand: its tests were skipped; `make engine` gets one.")
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The engine, for tests that are marked `engine`."""
+    found = request.config.stash[_ENGINE]
+    assert found is not None
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _own_event_loop() -> Iterator[None]:
+    """An event loop for each test, closed after it: Pulumi's SDK leaves work on whatever loop it finds."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()

@@ -1,0 +1,123 @@
+"""The command line as a process, and its frame."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gatehouse.cli import COMMANDS, main
+
+ROOT = Path(__file__).parents[2]
+
+
+def gatehouse(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gatehouse.cli", *arguments],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "GATEHOUSE_ENGINE": "none"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_help_lists_every_command_and_is_there_at_once() -> None:
+    started = time.monotonic()
+    answer = gatehouse("--help")
+    taken = time.monotonic() - started
+    assert answer.returncode == 0
+    assert [name for name in COMMANDS if f"\n    {name}" not in answer.stdout] == []
+    # 0.03 s on an idle machine; a heavy import would take ten times that.
+    assert taken < 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"gatehouse {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["plan", "--nonsense"], ["-C"]])
+def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: gatehouse" in capsys.readouterr().err
+
+
+def test_no_command_is_wrong_usage_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "COMMAND" in capsys.readouterr().out
+
+
+def test_a_stack_that_is_not_there_is_answered_with_those_that_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
+    (tmp_path / "Pulumi.one.yaml").write_text("config: {}\n")
+    (tmp_path / "Pulumi.two.yml").write_text("config: {}\n")
+    for command in ("plan", "preview", "destroy"):
+        assert main(["-C", str(tmp_path), command, "--stack", "three"]) == 2
+        assert "the stacks here are: one, two" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_project_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-C", str(tmp_path), "plan"]) == 2
+    assert "There is no Pulumi.yaml" in capsys.readouterr().err
+    assert main(["-C", str(tmp_path / "nowhere"), "plan"]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_a_command_works_from_a_folder_inside_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    assert main(["plan", "--stack", "x"]) == 2
+    assert str(tmp_path / "Pulumi.x.yaml") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "explain"])
+def test_check_and_explain_import_neither_pulumi_nor_a_providers_sdk(command: str) -> None:
+    program = (
+        "import sys\nfrom gatehouse.cli import main\n"
+        f"code = main(['{command}', '--stack', 'alfred'])\n"
+        "print('imported:', sorted(m for m in sys.modules if m.partition('.')[0].startswith('pulumi')))\n"
+        "print('control:', 'config.loader' in sys.modules)\n"
+        "sys.exit(code)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert "imported: []" in answer.stdout
+    assert "control: True" in answer.stdout
+
+
+def test_a_broken_stack_file_is_a_message_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
+    (tmp_path / "Pulumi.alfred.yaml").write_text("config:\n  - [\n")
+    for command in ("plan", "preview", "up"):
+        answer = gatehouse("-C", str(tmp_path), command)
+        assert answer.returncode == 1, answer
+        assert "Pulumi.alfred.yaml" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_without_an_engine_up_says_why_there_is_none() -> None:
+    answer = gatehouse("up")
+    assert answer.returncode == 1
+    assert "up needs the Pulumi engine" in answer.stderr
+    assert "GATEHOUSE_ENGINE=none" in answer.stderr
+
+
+def test_without_an_engine_a_preview_is_the_offline_plan() -> None:
+    answer = gatehouse("preview")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("Engine: none, this is the offline plan. Clouds: none.\n")
+    assert "cloudflare:ZeroTrustTunnelCloudflared" in answer.stdout
+    assert "to create" in answer.stdout

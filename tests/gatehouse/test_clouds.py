@@ -1,0 +1,48 @@
+"""Which clouds a run works on. Expectations are the providers' own variables, from their documentation."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatehouse.engine.clouds import choose_clouds
+
+CLOUDFLARE = {"CLOUDFLARE_API_TOKEN": "t"}
+TAILSCALE_KEY = {"TAILSCALE_API_KEY": "k"}
+TAILSCALE_OAUTH = {"TAILSCALE_OAUTH_CLIENT_ID": "i", "TAILSCALE_OAUTH_CLIENT_SECRET": "s"}
+SECURE = {"secure": "v1:made-up"}
+
+
+@pytest.mark.parametrize("tailscale", [TAILSCALE_KEY, TAILSCALE_OAUTH])
+def test_real_clouds_where_every_credential_is_set(tailscale: dict[str, str]) -> None:
+    assert choose_clouds({**CLOUDFLARE, **tailscale}, {}, simulated=False).real
+
+
+def test_credentials_of_the_stack_file_count_too() -> None:
+    config = {"cloudflare:apiToken": SECURE, "tailscale:oauthClientId": "i", "tailscale:oauthClientSecret": SECURE}
+    assert choose_clouds({}, config, simulated=False).real
+
+
+def test_asking_for_simulated_clouds_beats_every_credential() -> None:
+    assert not choose_clouds({**CLOUDFLARE, **TAILSCALE_KEY}, {}, simulated=True).real
+
+
+def test_without_credentials_clouds_are_simulated_and_nothing_is_said_to_be_missing() -> None:
+    clouds = choose_clouds({}, {}, simulated=False)
+    assert (clouds.real, clouds.note) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        (CLOUDFLARE, "none for tailscale (set TAILSCALE_API_KEY or TAILSCALE_OAUTH_CLIENT_ID and"),
+        (TAILSCALE_KEY, "none for cloudflare (set CLOUDFLARE_API_TOKEN)"),
+        ({**CLOUDFLARE, "TAILSCALE_OAUTH_CLIENT_ID": "i"}, "none for tailscale"),
+        ({**TAILSCALE_OAUTH, "CLOUDFLARE_API_TOKEN": ""}, "none for cloudflare"),
+    ],
+)
+def test_with_some_credentials_clouds_stay_simulated_and_the_missing_ones_are_named(
+    environment: dict[str, str], named: str
+) -> None:
+    clouds = choose_clouds(environment, {}, simulated=False)
+    assert not clouds.real
+    assert named in clouds.note
