@@ -1,0 +1,463 @@
+"""What all simulated clouds share: how a call is made, logged and refused, and the life of a resource."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from gatehouse.simulation import values
+from gatehouse.simulation.shapes import Shape, misfits
+from gatehouse.simulation.store import Store
+from gatehouse.simulation.values import UNKNOWN, Object, Path
+
+T = TypeVar("T")
+
+
+class RefusedError(Exception):
+    """The cloud says no; the text is what its user reads. It never holds a secret value."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing wrong with a resource's inputs, found before any call."""
+
+    property: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call to the cloud, as the log and a fault plan see it."""
+
+    provider: str
+    method: str
+    urn: str
+    id: str = ""
+    preview: bool = False
+
+    @property
+    def type(self) -> str:
+        """The resource's type token."""
+        return self.urn.split("::")[2].rsplit("$", 1)[-1] if self.urn.count("::") >= 3 else ""
+
+    @property
+    def name(self) -> str:
+        """The resource's logical name."""
+        return self.urn.split("::", 3)[-1]
+
+    def entry(self) -> Object:
+        """Gives the call's line in the log, without its outcome."""
+        return {
+            "provider": self.provider,
+            "method": self.method,
+            "type": self.type,
+            "name": self.name,
+            "urn": self.urn,
+            "id": self.id,
+            "preview": self.preview,
+        }
+
+
+class Faults(Protocol):
+    """A plan of faults: either method may wait, raise `RefusedError`, or end the process."""
+
+    def before(self, call: Call) -> None:
+        """The request is under way; nothing has happened yet."""
+
+    def after(self, call: Call) -> None:
+        """The change is in the file; to raise here is to lose the answer."""
+
+
+class NoFaults:
+    """The plan of a good day."""
+
+    def before(self, call: Call) -> None:
+        """Does nothing."""
+
+    def after(self, call: Call) -> None:
+        """Does nothing."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the engine asks of one resource; all property bags may hold `Secret`s and `UNKNOWN`s."""
+
+    urn: str
+    type: str
+    id: str = ""
+    news: Object = field(default_factory=dict)
+    olds: Object = field(default_factory=dict)
+    old_inputs: Object = field(default_factory=dict)
+    preview: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
+    random_seed: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """The resource's logical name."""
+        return self.urn.split("::", 3)[-1]
+
+    def redact(self, text: str) -> str:
+        """Gives the text without any of the request's secrets."""
+        return values.redact(text, self.news, self.olds, self.old_inputs)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How an update would go: the changed paths with `add`/`delete`/`update`, and those that replace."""
+
+    changes: Mapping[str, str] = field(default_factory=dict)
+    replaces: tuple[str, ...] = ()
+    delete_first: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a read gives; an empty `id` says that the object is gone."""
+
+    id: str = ""
+    outputs: Object = field(default_factory=dict)
+    inputs: Object = field(default_factory=dict)
+
+
+class Cloud:
+    """A simulated cloud; the subclasses are the rules of one provider."""
+
+    name: str
+    version: str
+
+    def __init__(self, store: Store, faults: Faults | None = None) -> None:
+        """Keeps its objects in `store`; `faults` is asked around each call."""
+        self.store = store
+        self.faults = faults or NoFaults()
+
+    def call(self, method: str, request: Request, act: Callable[[], tuple[str, T]]) -> T:
+        """The one way to the cloud's objects: makes the call in a transaction and logs it.
+
+        `act` gives the object's id (for the log) and the answer. Raises `RefusedError`.
+        """
+        call = Call(self.name, method, request.urn, request.id)
+        self.faults.before(call)
+        entry = call.entry()
+        with self.store.lock:
+            try:
+                with self.store.transaction():
+                    entry["id"], answer = act()
+            except RefusedError as no:
+                text = request.redact(str(no))
+                self.store.log({**entry, "outcome": text})
+                raise RefusedError(text) from None
+            self.store.log({**entry, "outcome": "ok"})
+        self.faults.after(call)
+        return answer
+
+    def previewed(self, method: str, request: Request) -> None:
+        """Logs that a preview asked; it is no call to the cloud, so that no fault can meet it."""
+        self.store.log({**Call(self.name, method, request.urn, request.id, True).entry(), "outcome": "ok"})
+
+    def check_config(self, news: Object) -> list[Failure]:
+        """Checks the provider's own settings."""
+        return []
+
+    def config_replaces(self, olds: Object, news: Object) -> tuple[str, ...]:
+        """Says which changed settings mean another cloud, so that all its resources are replaced."""
+        return ()
+
+    def check(self, request: Request) -> tuple[Object, list[Failure]]:
+        """Gives the inputs as they will be used, and what is wrong with them."""
+        raise NotImplementedError
+
+    def diff(self, request: Request) -> Difference:
+        """Says what changes between the old and the new inputs."""
+        raise NotImplementedError
+
+    def create(self, request: Request) -> tuple[str, Object]:
+        """Makes the object; gives its id and outputs. In a preview nothing is made and the id is empty."""
+        raise NotImplementedError
+
+    def read(self, request: Request) -> Found:
+        """Looks the object up; without properties (an import) by its import id."""
+        raise NotImplementedError
+
+    def update(self, request: Request) -> Object:
+        """Changes the object; gives its outputs."""
+        raise NotImplementedError
+
+    def delete(self, request: Request) -> None:
+        """Deletes the object."""
+        raise NotImplementedError
+
+
+def known(value: Any) -> bool:
+    """Says whether a value is there and no unknown is in it."""
+    return value is not None and not values.has_unknown(value)
+
+
+def uuid_of(digits: str) -> str:
+    """Gives a version 4 UUID made of the digits."""
+    return str(uuid.UUID(hex=digits[:32], version=4))
+
+
+def text_of(digits: str, length: int) -> str:
+    """Gives letters and digits, as keys are written."""
+    raw = base64.b64encode(bytes.fromhex(digits)).decode()
+    return "".join(letter for letter in raw if letter.isalnum())[:length]
+
+
+class Kind:
+    """The rules of one resource type whose objects are flat property bags (Cloudflare, Tailscale).
+
+    A subclass states names and overrides what differs; all bags it gets are plain (no `Secret`).
+    """
+
+    #: Type name without package and module, such as `DnsRecord`.
+    type: str
+    #: Where its objects are kept: `<cloud>/<collection>/…`.
+    collection: str
+    #: A change of these is a replacement.
+    replaces: frozenset[str] = frozenset()
+    #: Lists whose order means nothing.
+    sets: frozenset[str] = frozenset()
+    #: What the cloud takes for inputs that are not given.
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    #: Outputs the cloud decides, unknown until the object is there.
+    computed: tuple[str, ...] = ()
+    #: Outputs that each update changes.
+    volatile: tuple[str, ...] = ()
+    #: Inputs and outputs that are secret by nature.
+    secrets: tuple[Path, ...] = ()
+    #: The forms of an import id; the last word is `id`, the others are properties.
+    import_ids: tuple[str, ...] = ("id",)
+
+    #: Whether deleting what is not there is no error.
+    forgives_missing = False
+
+    def __init__(self, store: Store) -> None:
+        """Looks up other objects in `store`."""
+        self.store = store
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        """Yields what is wrong with the inputs in themselves; they may hold unknowns."""
+        return iter(())
+
+    def key(self, id_: str, properties: Object) -> str:
+        """Gives where the object is kept."""
+        return f"{self.collection}/{id_}"
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        """Raises `RefusedError` where the API would, before a creation (`id_` is None) or an update."""
+
+    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
+        """Gives the id of a new object."""
+        return mint("id")[:32]
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        """Gives the computed outputs of a new object."""
+        return {}
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        """Gives the outputs that an update changes, besides the inputs."""
+        return {}
+
+    def stored(self, id_: str, body: Object) -> Object:
+        """Gives what the cloud keeps, where that is not what the provider answers at once."""
+        return body
+
+    def preview(self, inputs: Object, old: Object | None) -> Object:
+        """Gives the outputs that a preview can already know or must not know, besides the usual ones."""
+        return {}
+
+    def gone(self, id_: str, body: Object) -> bool:
+        """Deletes: raises `RefusedError` where the API would; says whether the object leaves the cloud's file."""
+        return True
+
+    def missing(self, id_: str, state: Object) -> Object | None:
+        """Gives the outputs to show for an object that is no longer there; None says it is gone."""
+        return None
+
+    def shown(self, body: Object, state: Object) -> Object:
+        """Gives what a read shows of the object; `state` is what the engine had (empty on import)."""
+        return body
+
+    def same(self, property_: str, old: Any, new: Any, inputs: Object) -> bool:
+        """Says whether two forms of an input mean the same to the API."""
+        return False
+
+    def forces(self, olds: Object, news: Object) -> tuple[str, ...]:
+        """Gives further properties that force a replacement."""
+        return ()
+
+
+class FlatCloud(Cloud):
+    """A cloud of `Kind`s."""
+
+    kinds: Mapping[str, Kind]
+    shapes: Mapping[str, Shape]
+
+    def _kind(self, token: str) -> Kind:
+        name = token.rsplit(":", 1)[-1]
+        if name not in self.kinds:
+            raise RefusedError(
+                f"the simulated {self.name} does not know the resource type {token}; it knows: "
+                f"{', '.join(sorted(self.kinds))}"
+            )
+        return self.kinds[name]
+
+    def check(self, request: Request) -> tuple[Object, list[Failure]]:
+        """Refuses unknown and missing properties, then what the kind itself refuses."""
+        kind = self._kind(request.type)
+        inputs = values.reveal(request.news)
+        failures = [Failure(values.path_text(one.path), one.reason) for one in misfits(inputs, kind.type, self.shapes)]
+        if not failures:
+            failures = list(kind.check(inputs))
+        return request.news, failures
+
+    def diff(self, request: Request) -> Difference:
+        """Compares the old inputs with the new ones, property by property."""
+        kind = self._kind(request.type)
+        old = values.reveal(request.old_inputs or request.olds)
+        new = values.reveal(request.news)
+        changes: Object = {}
+        replaces: list[str] = list(kind.forces(values.reveal(request.olds), new))
+        for name in [*new, *(key for key in old if key in self.shapes[kind.type] and key not in new)]:
+            before = old.get(name, kind.defaults.get(name))
+            after = new.get(name, kind.defaults.get(name))
+            if before == after or (known(after) and kind.same(name, before, after, new)):
+                continue
+            if name in kind.sets and known(after) and _as_set(before or []) == _as_set(after):
+                continue
+            for path, how in values.differences({name: before}, {name: after}):
+                changes[values.path_text(path)] = how
+                if name in kind.replaces:
+                    replaces.append(values.path_text(path))
+        return Difference(changes, tuple(replaces))
+
+    def create(self, request: Request) -> tuple[str, Object]:
+        """Makes the object."""
+        kind = self._kind(request.type)
+        inputs = values.reveal(request.news)
+        paths = [*values.secret_paths(request.news), *kind.secrets]
+        if request.preview:
+            outputs = {
+                **kind.defaults,
+                **dict.fromkeys(kind.computed, UNKNOWN),
+                **inputs,
+                **kind.preview(inputs, None),
+            }
+            self.previewed("create", request)
+            return "", values.conceal(outputs, paths)
+
+        def act() -> tuple[str, tuple[str, Object]]:
+            kind.admit(inputs, None)
+            mint = self.store.mint(request.urn)
+            id_ = kind.new_id(mint, inputs)
+            body = {**kind.defaults, **inputs, **kind.born(id_, inputs, mint)}
+            self._keep(kind, id_, body, inputs, paths, request.urn)
+            return id_, (id_, values.conceal(body, paths))
+
+        return self.call("create", request, act)
+
+    def _keep(self, kind: Kind, id_: str, body: Object, inputs: Object, paths: Iterable[Path], urn: str) -> None:
+        sealed = self.store.seal(kind.stored(id_, body), paths)
+        item = {"body": sealed, "given": sorted(inputs), "id": id_, "urn": urn}
+        self.store.put(kind.key(id_, body), item)
+
+    def update(self, request: Request) -> Object:
+        """Changes the object; what was an input before and is none now falls back to its default."""
+        kind = self._kind(request.type)
+        inputs = values.reveal(request.news)
+        olds = values.reveal(request.olds)
+        dropped = set(values.reveal(request.old_inputs)) - set(inputs)
+        base = {**kind.defaults, **{name: item for name, item in olds.items() if name not in dropped}}
+        paths = [
+            *values.secret_paths(request.news),
+            *(path for path in values.secret_paths(request.olds) if path[0] not in inputs),
+            *kind.secrets,
+        ]
+        if request.preview:
+            self.previewed("update", request)
+            fresh = dict.fromkeys(kind.volatile, UNKNOWN)
+            return values.conceal({**base, **fresh, **inputs, **kind.preview(inputs, olds)}, paths)
+
+        def act() -> tuple[str, Object]:
+            if self.store.get(kind.key(request.id, {**olds, **inputs})) is None:
+                raise RefusedError(self._not_found(request))
+            kind.admit(inputs, request.id)
+            body = {**base, **inputs, **kind.changed(request.id, inputs, olds)}
+            self._keep(kind, request.id, body, inputs, paths, request.urn)
+            return request.id, values.conceal(body, paths)
+
+        return self.call("update", request, act)
+
+    def _not_found(self, request: Request) -> str:
+        return f"{self.name}: {request.type.rsplit(':', 1)[-1]} {request.id} not found (404)"
+
+    def read(self, request: Request) -> Found:
+        """Looks the object up."""
+        kind = self._kind(request.type)
+        state = values.reveal(request.olds)
+        id_, state = _import_id(kind, request.id, state)
+
+        def act() -> tuple[str, Found]:
+            item = self.store.get(kind.key(id_, state))
+            if item is None:
+                outputs = kind.missing(id_, state)
+                if outputs is None:
+                    return "", Found()
+                shape = dict.fromkeys(self.shapes[kind.type])
+                inputs = values.shaped_like(outputs, values.reveal(request.old_inputs) or shape)
+                return id_, Found(id_, values.conceal(outputs, kind.secrets), inputs)
+            body = self.store.unseal(item["body"], request.olds, request.old_inputs)
+            outputs = kind.shown(body, state)
+            if request.old_inputs:
+                # What the user wrote as a secret stays one, also where the cloud holds another value now.
+                inputs = values.shaped_like(values.reveal(outputs), values.reveal(request.old_inputs))
+                inputs = values.conceal(inputs, values.secret_paths(request.old_inputs))
+            else:
+                inputs = {name: outputs[name] for name in item["given"] if outputs.get(name) is not None}
+            carried = {name: one for name, one in request.olds.items() if name not in outputs}
+            paths = [*values.secret_paths(request.olds), *kind.secrets]
+            return id_, Found(item["id"], values.conceal({**carried, **outputs}, paths), inputs)
+
+        return self.call("read", request, act)
+
+    def delete(self, request: Request) -> None:
+        """Deletes the object."""
+        kind = self._kind(request.type)
+        state = values.reveal(request.olds)
+
+        def act() -> tuple[str, None]:
+            key = kind.key(request.id, state)
+            item = self.store.get(key)
+            if item is None:
+                if kind.forgives_missing:
+                    return request.id, None
+                raise RefusedError(self._not_found(request))
+            if kind.gone(request.id, item["body"]):
+                self.store.remove(key)
+            return request.id, None
+
+        self.call("delete", request, act)
+
+
+def _as_set(items: Iterable[Any]) -> list[str]:
+    return sorted(repr(item) for item in items)
+
+
+def _import_id(kind: Kind, id_: str, state: Object) -> tuple[str, Object]:
+    """Takes an import id apart, such as `<zoneId>/<id>`, where there is no state to go by."""
+    if state:
+        return id_, state
+    words = id_.split("/")
+    for form in kind.import_ids:
+        names = form.split("/")
+        if len(names) == len(words):
+            found = {name: word for name, word in zip(names, words, strict=True) if not name.islower()}
+            return words[-1], found
+    raise RefusedError(
+        f'invalid ID "{id_}" for {kind.type}: expected '
+        + " or ".join("/".join(f"<{name}>" for name in form.split("/")) for form in kind.import_ids)
+    )

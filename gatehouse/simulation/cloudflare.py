@@ -1,0 +1,839 @@
+"""The simulated Cloudflare.
+
+Names, defaults, replacements and import ids: cloudflare/terraform-provider-cloudflare v5
+(`internal/services/*/schema.go`, `resource.go`, `plan_modifiers.go`). Tunnel rules: cloudflare/cloudflared
+`ingress/ingress.go`. DNS names: developers.cloudflare.com/dns/manage-dns-records/troubleshooting/
+records-with-same-name. Where the text of a refusal is not known, its sense is given.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import importlib
+import ipaddress
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from gatehouse.simulation.cloud import Failure, Faults, FlatCloud, Kind, RefusedError, known, uuid_of
+from gatehouse.simulation.cloudflare_shapes import SHAPES
+from gatehouse.simulation.kubernetes import has_connector
+from gatehouse.simulation.store import Store
+from gatehouse.simulation.values import UNKNOWN, Object
+
+_API: Final = "https://api.cloudflare.com/client/v4"
+_HEX32: Final = re.compile(r"[0-9a-f]{32}")
+_GO_DURATION: Final = re.compile(r"0|[-+]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_NAME_SERVERS: Final = ("ada", "alec", "beau", "cora", "dana", "elle", "finn", "gene", "hugh", "iris", "jay", "kim")
+_RECORD_TYPES: Final = (
+    "A", "AAAA", "CNAME", "MX", "NS", "OPENPGPKEY", "PTR", "TXT", "CAA", "CERT", "DNSKEY", "DS", "HTTPS", "LOC",
+    "NAPTR", "SMIMEA", "SRV", "SSHFP", "SVCB", "TLSA", "URI",
+)  # fmt: skip
+_IDP_TYPES: Final = (
+    "onetimepin", "azureAD", "saml", "centrify", "facebook", "github", "google-apps", "google", "linkedin", "oidc",
+    "okta", "onelogin", "pingone", "yandex", "cloudflare",
+)  # fmt: skip
+_APP_TYPES: Final = (
+    "self_hosted", "saas", "ssh", "vnc", "app_launcher", "warp", "biso", "bookmark", "dash_sso", "infrastructure",
+    "rdp", "mcp", "mcp_portal", "proxy_endpoint",
+)  # fmt: skip
+_LOCAL_SERVICES: Final = ("hello_world", "hello-world", "bastion", "socks-proxy")
+_ON_OFF: Final = ("on", "off")
+_SETTINGS: Final = {
+    "always_use_https": _ON_OFF,
+    "automatic_https_rewrites": _ON_OFF,
+    "brotli": _ON_OFF,
+    "early_hints": _ON_OFF,
+    "http3": _ON_OFF,
+    "ipv6": _ON_OFF,
+    "min_tls_version": ("1.0", "1.1", "1.2", "1.3"),
+    "opportunistic_encryption": _ON_OFF,
+    "security_header": (),
+    "ssl": ("off", "flexible", "full", "strict", "origin_pull"),
+    "tls_1_3": ("on", "off", "zrt"),
+    "websockets": _ON_OFF,
+}
+
+
+def refuse(method: str, path: str, code: int, message: str, status: str = "400 Bad Request") -> RefusedError:
+    """Gives the refusal in the form of the real provider's error."""
+    return RefusedError(
+        f'failed to make http request: {method} "{_API}{path}": {status} '
+        f'{{"success":false,"errors":[{{"code":{code},"message":"{message}"}}]}}'
+    )
+
+
+def _one_of(inputs: Object, name: str, allowed: Iterable[str]) -> Iterator[Failure]:
+    value, allowed = inputs.get(name), sorted(allowed)
+    if isinstance(value, str) and value.lower() not in [one.lower() for one in allowed]:
+        yield Failure(name, f'{name} value must be one of: {", ".join(allowed)}; got "{value}"')
+
+
+def _account_or_zone(inputs: Object) -> Iterator[Failure]:
+    if (inputs.get("accountId") is None) == (inputs.get("zoneId") is None):
+        yield Failure("accountId", "exactly one of accountId and zoneId must be given")
+
+
+def _scope(inputs: Object) -> str:
+    account = inputs.get("accountId")
+    return f"/accounts/{account}" if account else f"/zones/{inputs.get('zoneId')}"
+
+
+def _need_account(account: Any) -> None:
+    if not _HEX32.fullmatch(str(account)):
+        message = f"Could not route to /accounts/{account}, perhaps your object identifier is invalid?"
+        raise refuse("GET", f"/accounts/{account}", 7003, message, "404 Not Found")
+
+
+class _Kind(Kind):
+    def zone(self, zone_id: Any) -> Object:
+        """Gives the zone, or refuses as the API does for one it does not have."""
+        item = self.store.get(f"cloudflare/zone/{zone_id}")
+        if item is None:
+            message = f"Could not route to /zones/{zone_id}, perhaps your object identifier is invalid?"
+            raise refuse("GET", f"/zones/{zone_id}", 7003, message, "404 Not Found")
+        body: Object = item["body"]
+        return body
+
+    def exists(self, collection: str, id_: Any, account: Any = None) -> bool:
+        """Says whether such an object is there (and belongs to the account)."""
+        item = self.store.get(f"cloudflare/{collection}/{id_}")
+        return item is not None and (account is None or item["body"].get("accountId", account) == account)
+
+    def others(self, collection: str, id_: str | None) -> Iterator[Object]:
+        """Yields the bodies of the other objects of a collection."""
+        own = f"cloudflare/{collection}/{id_}"
+        return (body for key, body in self.store.find(f"cloudflare/{collection}/") if key != own)
+
+
+class _Zone(_Kind):
+    type = "Zone"
+    collection = "cloudflare/zone"
+    replaces = frozenset({"name", "account"})
+    defaults: ClassVar[Mapping[str, Any]] = {"paused": False, "type": "full"}
+    computed = (
+        "activatedOn", "createdOn", "developmentMode", "meta", "modifiedOn", "nameServers", "originalNameServers",
+        "originalRegistrar", "owner", "permissions", "plan", "status", "tenant", "tenantUnit", "vanityNameServers",
+    )  # fmt: skip
+    volatile = ("modifiedOn",)
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _one_of(inputs, "type", ("full", "partial", "secondary", "internal"))
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        account, name = (inputs.get("account") or {}).get("id"), inputs["name"]
+        _need_account(account)
+        labels = name.split(".")
+        if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+            raise refuse("POST", "/zones", 1001, f"{name} is not a valid zone name")
+        if any(zone["name"].lower() == name.lower() for zone in self.others("zone", id_)):
+            raise refuse("POST", "/zones", 1061, f"{name} already exists")
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        now, digits = self.store.time(), int(mint("name servers")[:8], 16)
+        first, step = digits % len(_NAME_SERVERS), 1 + digits // 97 % (len(_NAME_SERVERS) - 1)
+        pair = sorted((_NAME_SERVERS[first], _NAME_SERVERS[(first + step) % len(_NAME_SERVERS)]))
+        return {
+            "createdOn": now,
+            "modifiedOn": now,
+            "developmentMode": 0,
+            "meta": {"cdnOnly": False, "dnsOnly": False, "foundationDns": False, "pageRuleQuota": 3, "step": 2},
+            "nameServers": [f"{name}.ns.cloudflare.com" for name in pair],
+            "originalNameServers": ["ns1.registrar.example", "ns2.registrar.example"],
+            "originalRegistrar": "registrar.example",
+            "owner": {"type": "user"},
+            "permissions": ["#zone:edit", "#zone:read"],
+            "plan": {"name": "Free Website", "price": 0, "currency": "USD", "isSubscribed": False},
+            "status": "pending",
+            "tenant": {},
+            "tenantUnit": {},
+            "vanityNameServers": inputs.get("vanityNameServers", []),
+        }
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        return {"modifiedOn": self.store.time()}
+
+    def gone(self, id_: str, body: Object) -> bool:
+        # The API takes a zone away with all that is in it.
+        for collection in ("dns", "setting", "dnssec"):
+            for key, _ in list(self.store.find(f"cloudflare/{collection}/{id_}")):
+                self.store.remove(key)
+        return True
+
+
+class _ZoneSetting(_Kind):
+    type = "ZoneSetting"
+    forgives_missing = True
+    collection = "cloudflare/setting"
+    replaces = frozenset({"zoneId", "settingId"})
+    computed = ("editable", "modifiedOn")
+    volatile = ("modifiedOn",)
+    import_ids = ("zoneId/settingId",)
+
+    def key(self, id_: str, properties: Object) -> str:
+        return f"{self.collection}/{properties.get('zoneId')}/{id_}"
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        name, value = inputs["settingId"], inputs["value"]
+        self.zone(inputs["zoneId"])
+        path = f"/zones/{inputs['zoneId']}/settings/{name}"
+        if name not in _SETTINGS:
+            raise refuse("PATCH", path, 1006, f"Undefined zone setting: {name}")
+        bad = refuse("PATCH", path, 1007, f"Invalid value for zone setting {name}")
+        if name == "security_header":
+            header = value.get("strict_transport_security") if isinstance(value, dict) else None
+            fields = {"enabled", "max_age", "include_subdomains", "preload", "nosniff"}
+            if not isinstance(header, dict) or set(header) - fields:
+                raise bad
+        elif value not in _SETTINGS[name]:
+            raise bad
+
+    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
+        return str(inputs["settingId"])
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        return {"editable": True, "modifiedOn": self.store.time()}
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        return {"modifiedOn": self.store.time()}
+
+    def gone(self, id_: str, body: Object) -> bool:
+        return False
+
+
+class _ZoneDnssec(_Kind):
+    type = "ZoneDnssec"
+    collection = "cloudflare/dnssec"
+    replaces = frozenset({"zoneId"})
+    computed = (
+        "algorithm", "digest", "digestAlgorithm", "digestType", "ds", "flags", "keyTag", "keyType", "modifiedOn",
+        "publicKey",
+    )  # fmt: skip
+    volatile = ("modifiedOn",)
+    import_ids = ("zoneId",)
+    #: Whether a read says `pending` while the registrar has no DS record, as the real one does.
+    shows_pending = False
+
+    def key(self, id_: str, properties: Object) -> str:
+        return f"{self.collection}/{properties.get('zoneId', id_)}"
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _one_of(inputs, "status", ("active", "disabled"))
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.zone(inputs["zoneId"])
+
+    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
+        return str(inputs["zoneId"])
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        if inputs.get("status") != "active":
+            return {"modifiedOn": self.store.time()}
+        key = bytes.fromhex(mint("key x") + mint("key y"))
+        return {**_ds_record(self.zone(inputs["zoneId"])["name"], key), "modifiedOn": self.store.time()}
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        made = {} if old.get("ds") else self.born(id_, inputs, self.store.mint(f"dnssec {id_}"))
+        return {**made, "modifiedOn": self.store.time()}
+
+    def stored(self, id_: str, body: Object) -> Object:
+        moved = self.zone(body["zoneId"])["status"] == "active"
+        status = body.get("status", "disabled")
+        return {**body, "status": "pending" if status == "active" and not moved else status}
+
+    def shown(self, body: Object, state: Object) -> Object:
+        if body["status"] == "pending" and not self.shows_pending:
+            return {**body, "status": state.get("status", "active")}
+        return body
+
+    def gone(self, id_: str, body: Object) -> bool:
+        if body["status"] == "active":
+            message = "DNSSEC is active: remove the DS record at the registrar and wait for it to be disabled."
+            raise refuse("DELETE", f"/zones/{id_}/dnssec", 1006, message)
+        return True
+
+
+def _ds_record(zone: str, key: bytes) -> Object:
+    """Gives the DNSSEC outputs for a key of algorithm 13, as RFC 4034 (5.1.4, appendix B) computes them."""
+    rdata = struct.pack("!HBB", 257, 3, 13) + key
+    total = sum(byte << 8 if index % 2 == 0 else byte for index, byte in enumerate(rdata))
+    tag = (total + (total >> 16)) & 0xFFFF
+    owner = b"".join(bytes([len(label)]) + label.encode() for label in zone.lower().split(".")) + b"\0"
+    digest = hashlib.sha256(owner + rdata).hexdigest().upper()
+    return {
+        "algorithm": "13",
+        "digest": digest,
+        "digestAlgorithm": "SHA256",
+        "digestType": "2",
+        "ds": f"{zone}. 3600 IN DS {tag} 13 2 {digest}",
+        "flags": 257,
+        "keyTag": tag,
+        "keyType": "ECDSAP256SHA256",
+        "publicKey": base64.b64encode(key).decode(),
+    }
+
+
+def registrar_acts(store: Store, zone: str) -> None:
+    """Lets the registrar of a simulated zone act: name servers moved, DS record published; both are active."""
+    with store.transaction():
+        for key, body in list(store.find("cloudflare/zone/")):
+            if body["name"] == zone:
+                now = store.time()
+                item = store.get(key) or {}
+                item["body"] |= {"status": "active", "activatedOn": now}
+                store.put(key, item)
+                signed = store.get(f"cloudflare/dnssec/{key.rsplit('/', 1)[-1]}")
+                if signed and signed["body"]["status"] == "pending":
+                    signed["body"]["status"] = "active"
+                    store.put(f"cloudflare/dnssec/{key.rsplit('/', 1)[-1]}", signed)
+
+
+class _DnsRecord(_Kind):
+    type = "DnsRecord"
+    collection = "cloudflare/dns"
+    replaces = frozenset({"zoneId", "type"})
+    sets = frozenset({"tags"})
+    defaults: ClassVar[Mapping[str, Any]] = {"proxied": False}
+    computed = ("createdOn", "meta", "modifiedOn", "proxiable", "settings", "tags")
+    volatile = ("modifiedOn",)
+    import_ids = ("zoneId/id",)
+
+    def key(self, id_: str, properties: Object) -> str:
+        return f"{self.collection}/{properties.get('zoneId')}/{id_}"
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _one_of(inputs, "type", _RECORD_TYPES)
+        if inputs.get("content") is not None and inputs.get("data") is not None:
+            yield Failure("content", "content and data exclude each other")
+
+    def full_name(self, name: str, zone: str) -> str:
+        """Gives the record's name as the API writes it: `@` is the zone, a name outside it goes below it."""
+        name = name.rstrip(".").lower()
+        if name in ("@", zone):
+            return zone
+        return name if name.endswith(f".{zone}") else f"{name}.{zone}"
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        zone_id, type_, content = inputs["zoneId"], inputs["type"].upper(), inputs.get("content")
+        zone = self.zone(zone_id)["name"]
+        name = self.full_name(inputs["name"], zone)
+        path = f"/zones/{zone_id}/dns_records"
+
+        def bad(code: int, message: str) -> RefusedError:
+            return refuse("POST" if id_ is None else "PATCH", path, code, message)
+
+        labels = name.split(".")
+        if len(name) > 253 or not all(
+            _LABEL.fullmatch(label) or (label == "*" and index == 0) for index, label in enumerate(labels)
+        ):
+            raise bad(9000, f"DNS name is invalid: {name}")
+        if inputs["ttl"] != 1 and not 60 <= inputs["ttl"] <= 86400:
+            raise bad(9021, "Invalid TTL. Must be between 60 and 86,400 seconds, or 1 for Automatic.")
+        if content is None and inputs.get("data") is None:
+            raise bad(9020, "Content is required.")
+        if type_ in ("A", "AAAA"):
+            try:
+                right = ipaddress.ip_address(str(content)).version == (4 if type_ == "A" else 6)
+            except ValueError:
+                right = False
+            if not right:
+                raise bad(9005, f"Content for {type_} record must be a valid IPv{4 if type_ == 'A' else 6} address.")
+        elif type_ == "CNAME":
+            target = str(content).rstrip(".")
+            if not all(_LABEL.fullmatch(label) for label in target.split(".")):
+                raise bad(9007, "Content for CNAME record is invalid.")
+            if target.lower() == name:
+                raise bad(9039, "A CNAME record cannot reference itself.")
+        if inputs.get("proxied") and type_ not in ("A", "AAAA", "CNAME"):
+            raise bad(9004, "This record type cannot be proxied.")
+        if inputs.get("tags"):
+            raise bad(9044, f"DNS record has {len(inputs['tags'])} tags, exceeding the quota of 0.")
+        if len(inputs.get("comment") or "") > 100:
+            raise bad(9045, "DNS record comment exceeds 100 characters.")
+        own = f"{self.collection}/{zone_id}/{id_}"
+        for key, other in self.store.find(f"{self.collection}/{zone_id}/"):
+            if key == own or other["name"] != name:
+                continue
+            more = "For more details, refer to the documentation on records with the same name."
+            if other["type"] == type_ and other.get("content") == content and other.get("data") == inputs.get("data"):
+                raise bad(81058, "An identical record already exists.")
+            if type_ == "CNAME" and other["type"] in ("A", "AAAA", "CNAME"):
+                raise bad(81053, f"An A, AAAA, or CNAME record with that host already exists. {more}")
+            if type_ in ("A", "AAAA") and other["type"] == "CNAME":
+                raise bad(81054, f"A CNAME record with that host already exists. {more}")
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        now = self.store.time()
+        return {
+            "createdOn": now,
+            "modifiedOn": now,
+            "proxiable": inputs["type"].upper() in ("A", "AAAA", "CNAME"),
+            "meta": "{}",
+            "settings": inputs.get("settings", {}),
+            "tags": inputs.get("tags", []),
+        }
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        return {"modifiedOn": self.store.time()}
+
+    def stored(self, id_: str, body: Object) -> Object:
+        # The API answers full names, and 1 ("automatic") as the ttl of every proxied record.
+        name = self.full_name(body["name"], self.zone(body["zoneId"])["name"])
+        return {**body, "name": name, "ttl": 1 if body.get("proxied") else body["ttl"]}
+
+    def same(self, property_: str, old: Any, new: Any, inputs: Object) -> bool:
+        if property_ == "name" and isinstance(old, str):
+            zone = self.store.get(f"cloudflare/zone/{inputs.get('zoneId')}")
+            return zone is not None and self.full_name(old, zone["body"]["name"]) == self.full_name(
+                str(new), zone["body"]["name"]
+            )
+        if property_ == "content" and inputs.get("type") == "CNAME":
+            return str(old).lower() == str(new).lower()
+        return False
+
+
+class _Tunnel(_Kind):
+    type = "ZeroTrustTunnelCloudflared"
+    collection = "cloudflare/tunnel"
+    replaces = frozenset({"accountId", "configSrc"})
+    defaults: ClassVar[Mapping[str, Any]] = {"configSrc": "local"}
+    computed = ("accountTag", "connections", "createdAt", "metadata", "remoteConfig", "status", "tunType")
+    secrets = (("tunnelSecret",),)
+    import_ids = ("accountId/id",)
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _one_of(inputs, "configSrc", ("local", "cloudflare"))
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        account, secret = inputs["accountId"], inputs.get("tunnelSecret")
+        _need_account(account)
+        path = f"/accounts/{account}/cfd_tunnel"
+        for other in self.others("tunnel", id_):
+            if other["accountId"] == account and other["name"] == inputs["name"]:
+                message = (
+                    "You already have a tunnel with this name. Delete the existing tunnel, or choose a different "
+                    "name for your new tunnel"
+                )
+                raise refuse("POST", path, 1013, message, "409 Conflict")
+        if secret is not None:
+            try:
+                length = len(base64.b64decode(str(secret), validate=True))
+            except (binascii.Error, ValueError):
+                length = 0
+            if length < 32:
+                raise refuse("POST", path, 1005, "tunnel_secret must be at least 32 bytes, in base64")
+
+    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
+        return uuid_of(mint("id"))
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        return {
+            "accountTag": inputs["accountId"],
+            "connections": [],
+            "createdAt": self.store.time(),
+            "metadata": "{}",
+            "remoteConfig": inputs.get("configSrc") == "cloudflare",
+            "status": "inactive",
+            "tunType": "cfd_tunnel",
+        }
+
+    def gone(self, id_: str, body: Object) -> bool:
+        if has_connector(self.store, id_):
+            message = "Cannot delete tunnel because it has active connections"
+            raise refuse("DELETE", f"/accounts/{body['accountId']}/cfd_tunnel/{id_}", 1022, message)
+        self.store.remove(f"cloudflare/tunnel-config/{id_}")
+        return True
+
+
+class _TunnelConfig(_Kind):
+    type = "ZeroTrustTunnelCloudflaredConfig"
+    forgives_missing = True
+    collection = "cloudflare/tunnel-config"
+    replaces = frozenset({"accountId", "tunnelId"})
+    computed = ("config", "createdAt", "source", "version")
+    volatile = ("version",)
+    import_ids = ("accountId/tunnelId",)
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _one_of(inputs, "source", ("local", "cloudflare"))
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        account, tunnel = inputs["accountId"], inputs["tunnelId"]
+        path = f"/accounts/{account}/cfd_tunnel/{tunnel}/configurations"
+        if not self.exists("tunnel", tunnel, account):
+            raise refuse("PUT", path, 1003, "Tunnel not found", "404 Not Found")
+        problem = ingress_problem((inputs.get("config") or {}).get("ingresses") or [])
+        if problem:
+            raise refuse("PUT", path, 1056, f"Bad Configuration: {problem}")
+
+    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
+        return str(inputs["tunnelId"])
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        before = self.store.get(self.key(id_, inputs))
+        return {
+            "config": inputs.get("config", {}),
+            "createdAt": self.store.time(),
+            "source": "cloudflare",
+            "version": before["body"]["version"] + 1 if before else 1,
+        }
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        return {"version": int(old.get("version") or 0) + 1}
+
+    def gone(self, id_: str, body: Object) -> bool:
+        return False
+
+
+def ingress_problem(rules: list[Object]) -> str | None:
+    """Says what cloudflared would refuse in a tunnel's rules, in its words; None for a list it takes.
+
+    Source: cloudflared `ingress/ingress.go` (`validateIngress`, `validateHostname`).
+    """
+    for index, rule in enumerate(rules):
+        problem = (
+            _service_problem(str(rule.get("service", "")))
+            or _access_problem((rule.get("originRequest") or {}).get("access") or {})
+            or _host_problem(rule, index, len(rules))
+        )
+        if problem:
+            return problem
+        if rule.get("path"):
+            try:
+                _compile(rule["path"])
+            except Exception as error:  # re2 has an error type of its own
+                return f"Rule #{index + 1} has an invalid regex: {error}"
+    return None
+
+
+def _compile(expression: str) -> None:
+    re2: Any = importlib.import_module("re2")
+    options = re2.Options()
+    options.log_errors = False
+    re2.compile(expression, options)
+
+
+def _service_problem(service: str) -> str | None:
+    if service.startswith(("unix:", "unix+tls:")) or service in (
+        "hello_world",
+        "hello-world",
+        "bastion",
+        "socks-proxy",
+    ):
+        return None
+    if service.startswith("http_status:"):
+        code = service.removeprefix("http_status:")
+        if not re.fullmatch(r"[-+]?\d+", code):
+            return f'invalid HTTP status code: strconv.Atoi: parsing "{code}": invalid syntax'
+        return None if 100 <= int(code) <= 999 else f"invalid HTTP status code: {int(code)}"
+    try:
+        url = urlsplit(service)
+        host = url.hostname
+    except ValueError as error:
+        return f"{service}: {error}"
+    if not url.scheme or not host or "://" not in service:
+        return f"{service} is an invalid address, please make sure it has a scheme and a hostname"
+    if url.path:
+        return (
+            f"{service} is an invalid address, ingress rules don't support proxying to a different path on the "
+            "origin service. The path will be the same as the eyeball request's path"
+        )
+    return None
+
+
+def _access_problem(access: Object) -> str | None:
+    if access.get("required") and not access.get("teamName") and access.get("audTags"):
+        return "access.TeamName cannot be blank when access.audTags are present"
+    return None
+
+
+def _host_problem(rule: Object, index: int, total: int) -> str | None:
+    host = rule.get("hostname") or ""
+    everything = host in ("", "*") and not rule.get("path")
+    if re.fullmatch(r"[^:]*:[^:]*|\[.*\]:[^:]*", host):
+        return "Hostname cannot contain a port"
+    if host.rfind("*") > 0:
+        return (
+            'Hostname patterns can have at most one wildcard character ("*") and it can only be used for '
+            'subdomains, e.g. "*.example.com"'
+        )
+    if index == total - 1 and not everything:
+        return "The last ingress rule must match all URLs (i.e. it should not have a hostname or path filter)"
+    if index < total - 1 and everything:
+        return (
+            f"Rule #{index + 1} is matching the hostname '{host}', but this will match every hostname, meaning the "
+            "rules which follow it will never be triggered."
+        )
+    return None
+
+
+class _Access(_Kind):
+    """What the Access kinds share: they belong to an account or a zone, and refer to one another."""
+
+    replaces = frozenset({"accountId", "zoneId"})
+    path = ""
+
+    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
+        return uuid_of(mint("id"))
+
+    def bad(self, inputs: Object, message: str, code: int = 12130, status: str = "400 Bad Request") -> RefusedError:
+        """Gives the API's refusal."""
+        return refuse("POST", f"{_scope(inputs)}/access/{self.path}", code, f"access.api.error.{message}", status)
+
+    def home(self, inputs: Object) -> None:
+        """Refuses where account or zone do not exist."""
+        if inputs.get("accountId"):
+            _need_account(inputs["accountId"])
+        else:
+            self.zone(inputs.get("zoneId"))
+
+    def rules(self, inputs: Object, names: tuple[str, ...] = ("includes", "excludes", "requires")) -> None:
+        """Refuses rules with no or several selectors, and such that refer to what is not there."""
+        for name in names:
+            for index, rule in enumerate(inputs.get(name) or []):
+                at = f"{name}[{index}]"
+                if len([one for one in rule.values() if one is not None]) != 1:
+                    raise self.bad(inputs, f"invalid_request: {at} must have exactly one selector")
+                for selector, field, collection in (
+                    ("group", "id", "access-group"),
+                    ("loginMethod", "id", "idp"),
+                    ("serviceToken", "tokenId", "service-token"),
+                ):
+                    target = (rule.get(selector) or {}).get(field)
+                    if target and not self.exists(collection, target, inputs.get("accountId")):
+                        raise self.bad(inputs, f"invalid_request: {at}: {selector} {target} does not exist")
+                email = (rule.get("email") or {}).get("email")
+                if email is not None and "@" not in email:
+                    raise self.bad(inputs, f"invalid_request: {at}: not an e-mail address")
+
+    def duration(self, inputs: Object, name: str = "sessionDuration") -> None:
+        """Refuses a duration that is not in Go's units (there is no day and no week)."""
+        value = inputs.get(name)
+        if value is not None and not _GO_DURATION.fullmatch(str(value)):
+            raise self.bad(inputs, f"invalid_request: {name}: time: unknown unit or invalid duration {value}")
+
+
+class _IdentityProvider(_Access):
+    type = "ZeroTrustAccessIdentityProvider"
+    collection = "cloudflare/idp"
+    path = "identity_providers"
+    replaces = frozenset({"accountId", "zoneId", "type"})
+    computed = ("samlCertificateSet", "scimConfig")
+    secrets = (("config", "clientSecret"), ("scimConfig", "secret"))
+    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _account_or_zone(inputs)
+        yield from _one_of(inputs, "type", _IDP_TYPES)
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.home(inputs)
+        if inputs["type"] in ("google", "google-apps", "github", "oidc", "azureAD", "facebook", "linkedin"):
+            for name in ("clientId", "clientSecret"):
+                if not (inputs.get("config") or {}).get(name):
+                    raise self.bad(inputs, f"invalid_request: config.{name} is required for {inputs['type']}")
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        off = {"enabled": False, "identityUpdateBehavior": "no_action"}
+        scim = {**off, "seatDeprovision": False, "userDeprovision": False, **inputs.get("scimConfig", {})}
+        return {"scimConfig": scim}
+
+
+class _Group(_Access):
+    type = "ZeroTrustAccessGroup"
+    collection = "cloudflare/access-group"
+    path = "groups"
+    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _account_or_zone(inputs)
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.home(inputs)
+        if not inputs.get("includes"):
+            raise self.bad(inputs, "invalid_request: include must have at least one rule")
+        self.rules(inputs)
+
+    def gone(self, id_: str, body: Object) -> bool:
+        for policy in (*self.others("access-policy", None), *self.others("access-group", id_)):
+            for name in ("includes", "excludes", "requires"):
+                if any((rule.get("group") or {}).get("id") == id_ for rule in policy.get(name) or []):
+                    raise self.bad(body, f"invalid_request: group is used by {policy['name']}", 12132)
+        return True
+
+
+class _Policy(_Access):
+    type = "ZeroTrustAccessPolicy"
+    collection = "cloudflare/access-policy"
+    path = "policies"
+    replaces = frozenset({"accountId"})
+    sets = frozenset({"includes", "excludes", "requires"})
+    defaults: ClassVar[Mapping[str, Any]] = {"sessionDuration": "24h"}
+    computed = ("appCount", "createdAt", "reusable", "updatedAt")
+    volatile = ("updatedAt",)
+    import_ids = ("accountId/id",)
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _one_of(inputs, "decision", ("allow", "deny", "non_identity", "bypass"))
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.home(inputs)
+        if not inputs.get("includes"):
+            raise self.bad(inputs, "invalid_request: policy must have at least one include rule")
+        self.rules(inputs)
+        self.duration(inputs)
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        now = self.store.time()
+        return {"appCount": 0, "createdAt": now, "updatedAt": now, "reusable": True}
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        return {"updatedAt": self.store.time()}
+
+    def gone(self, id_: str, body: Object) -> bool:
+        for app in self.others("access-app", None):
+            if any(one.get("id") == id_ for one in app.get("policies") or []):
+                raise self.bad(body, f"invalid_request: policy is used by the application {app.get('name')}", 12133)
+        return True
+
+
+class _Application(_Access):
+    type = "ZeroTrustAccessApplication"
+    collection = "cloudflare/access-app"
+    path = "apps"
+    sets = frozenset({"allowedIdps", "selfHostedDomains", "tags"})
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "appLauncherVisible": True,
+        "httpOnlyCookieAttribute": True,
+        "sessionDuration": "24h",
+    }
+    computed = ("aud", "domain", "destinations", "selfHostedDomains")
+    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _account_or_zone(inputs)
+        yield from _one_of(inputs, "type", _APP_TYPES)
+        yield from _one_of(inputs, "sameSiteCookieAttribute", ("none", "lax", "strict"))
+
+    def places(self, inputs: Object) -> list[str]:
+        """Gives the public addresses (host or host/path) the application guards."""
+        given = [one.get("uri") for one in inputs.get("destinations") or [] if one.get("type", "public") == "public"]
+        given = given or [inputs.get("domain"), *(inputs.get("selfHostedDomains") or [])]
+        return list(dict.fromkeys(str(one) for one in given if one))
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.home(inputs)
+        self.duration(inputs)
+        places = self.places(inputs)
+        if inputs.get("type", "self_hosted") == "self_hosted" and not places:
+            raise self.bad(inputs, "invalid_request: a self-hosted application needs a domain or a destination")
+        zones = [zone["name"] for zone in self.others("zone", None)]
+        for place in places:
+            host = place.partition("/")[0]
+            if re.search(r"[:?#]", place):
+                raise self.bad(inputs, f"invalid_request: {place}: no scheme, port, query or fragment")
+            if not any(host == zone or host.endswith(f".{zone}") for zone in zones):
+                raise self.bad(inputs, f"invalid_request: domain {host} does not belong to a zone of the account")
+            for other in self.others("access-app", id_):
+                if place.rstrip("/") in [one.rstrip("/") for one in self.places(other)]:
+                    raise self.bad(inputs, f"application_already_exists: {place}", 11010, "409 Conflict")
+        idps = inputs.get("allowedIdps") or []
+        for idp in idps:
+            if not self.exists("idp", idp, inputs.get("accountId")):
+                raise self.bad(inputs, f"invalid_request: identity provider {idp} does not exist")
+        if inputs.get("autoRedirectToIdentity") and len(idps) != 1:
+            raise self.bad(inputs, "invalid_request: auto_redirect_to_identity needs exactly one of allowed_idps")
+        self._policies(inputs)
+
+    def _policies(self, inputs: Object) -> None:
+        seen: set[int] = set()
+        for index, policy in enumerate(inputs.get("policies") or []):
+            place = policy.get("precedence") or index + 1
+            if place in seen or place < 1:
+                raise self.bad(inputs, f"invalid_request: policies[{index}]: precedence {place} is taken or below 1")
+            seen.add(place)
+            if policy.get("id") is not None:
+                if not self.exists("access-policy", policy["id"], inputs.get("accountId")):
+                    raise self.bad(inputs, f"invalid_request: policy {policy['id']} does not exist")
+            elif not policy.get("decision") or not policy.get("includes"):
+                raise self.bad(inputs, f"invalid_request: policies[{index}] needs a decision and an include rule")
+            else:
+                self.rules({**policy, "accountId": inputs.get("accountId"), "zoneId": inputs.get("zoneId")})
+
+    def _domains(self, inputs: Object) -> Object:
+        places = self.places(inputs)
+        filled = {
+            "domain": inputs.get("domain") or (places[0] if places else None),
+            "selfHostedDomains": inputs.get("selfHostedDomains") or places,
+            "destinations": inputs.get("destinations") or [{"type": "public", "uri": place} for place in places],
+        }
+        return filled if inputs.get("type", "self_hosted") == "self_hosted" else {}
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        return {"aud": mint("aud"), **self._domains(inputs)}
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        return self._domains(inputs)
+
+    def preview(self, inputs: Object, old: Object | None) -> Object:
+        if old is None or any(
+            known(inputs.get(name)) and inputs[name] != old.get(name)
+            for name in ("domain", "destinations", "selfHostedDomains")
+        ):
+            names = ("domain", "destinations", "selfHostedDomains")
+            return {name: UNKNOWN for name in names if inputs.get(name) is None}
+        return {}
+
+
+class _ServiceToken(_Access):
+    type = "ZeroTrustAccessServiceToken"
+    collection = "cloudflare/service-token"
+    path = "service_tokens"
+    defaults: ClassVar[Mapping[str, Any]] = {"duration": "8760h", "enabled": True, "clientSecretVersion": 1}
+    computed = ("clientId", "clientSecret", "expiresAt")
+    secrets = (("clientSecret",),)
+    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _account_or_zone(inputs)
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.home(inputs)
+        self.duration(inputs, "duration")
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        hours = re.fullmatch(r"(\d+)h", str(inputs.get("duration", "8760h")))
+        return {
+            "clientId": f"{mint('client')[:32]}.access",
+            "clientSecret": mint("secret"),
+            "expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 8760)),
+        }
+
+
+class Cloudflare(FlatCloud):
+    """The simulated Cloudflare account(s): any token is good, any account of 32 hexadecimal digits exists."""
+
+    name = "cloudflare"
+    version = "6.23.1"
+    shapes = SHAPES
+
+    def __init__(self, store: Store, faults: Faults | None = None, *, dnssec_pending: bool = False) -> None:
+        """Keeps its objects in `store`.
+
+        `dnssec_pending`: a refresh shows DNSSEC as `pending` until the registrar acts, as the real service does
+        (which then is a difference to the program's `active`); else that one drift is hidden.
+        """
+        super().__init__(store, faults)
+        kinds: tuple[type[Kind], ...] = (
+            _Zone, _ZoneSetting, _ZoneDnssec, _DnsRecord, _Tunnel, _TunnelConfig, _IdentityProvider, _Group, _Policy,
+            _Application, _ServiceToken,
+        )  # fmt: skip
+        self.kinds = {kind.type: kind(store) for kind in kinds}
+        dnssec = self.kinds["ZoneDnssec"]
+        assert isinstance(dnssec, _ZoneDnssec)
+        dnssec.shows_pending = dnssec_pending

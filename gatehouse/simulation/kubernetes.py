@@ -1,0 +1,910 @@
+"""The simulated Kubernetes clusters: one a provider `context` (or kubeconfig), each with a willing kubelet.
+
+Ids, previews, replacements, naming, Patch kinds and rendering: pulumi/pulumi-kubernetes (`provider/pkg/provider/
+provider.go`, `diff.go`, `helm_release.go`, `provider/pkg/await/await.go`). Refusals: the API server's own texts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+from gatehouse.simulation import values
+from gatehouse.simulation.cloud import Cloud, Difference, Failure, Faults, Found, RefusedError, Request, uuid_of
+from gatehouse.simulation.kubernetes_shapes import SHAPES
+from gatehouse.simulation.shapes import without_unknown_fields
+from gatehouse.simulation.store import Store
+from gatehouse.simulation.values import UNKNOWN, Object, Path, Secret
+
+_SYSTEM_NAMESPACES: Final = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
+# API version -> kinds; those that end in "-" belong to no namespace.
+_KINDS: Final = {
+    "v1": "Namespace- Node- PersistentVolume- ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod "
+    "PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount",
+    "admissionregistration.k8s.io/v1": "MutatingWebhookConfiguration- ValidatingWebhookConfiguration-",
+    "apiextensions.k8s.io/v1": "CustomResourceDefinition-",
+    "apps/v1": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
+    "autoscaling/v2": "HorizontalPodAutoscaler",
+    "batch/v1": "CronJob Job",
+    "coordination.k8s.io/v1": "Lease",
+    "discovery.k8s.io/v1": "EndpointSlice",
+    "networking.k8s.io/v1": "Ingress IngressClass- NetworkPolicy",
+    "policy/v1": "PodDisruptionBudget",
+    "rbac.authorization.k8s.io/v1": "ClusterRole- ClusterRoleBinding- Role RoleBinding",
+    "scheduling.k8s.io/v1": "PriorityClass-",
+    "storage.k8s.io/v1": "StorageClass-",
+}
+# What a change of which path (a prefix) replaces, besides name and namespace.
+_REPLACES: Final = {
+    "ConfigMap": ("binaryData", "data"),
+    "DaemonSet": ("spec.selector",),
+    "Deployment": ("spec.selector",),
+    "Secret": ("type", "stringData", "data"),
+    "Service": ("spec.clusterIP",),
+    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.volumeClaimTemplates", "spec.podManagementPolicy"),
+    "RoleBinding": ("roleRef",),
+    "ClusterRoleBinding": ("roleRef",),
+    "StorageClass": ("parameters", "provisioner"),
+    "Job": ("spec.completions", "spec.parallelism", "spec.selector", "spec.template"),
+    "Pod": ("spec",),
+    "PersistentVolumeClaim": ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
+}
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SERVICE_LABEL: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL_VALUE: Final = re.compile(r"|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_STRING_MAPS: Final = frozenset({"annotations", "labels", "matchLabels", "nodeSelector"})
+_AUTONAMED: Final = "pulumi.com/autonamed"
+_PATCH_FORCE: Final = "pulumi.com/patchForce"
+_NODE_PORTS: Final = range(30000, 32768)
+_RELEASE: Final = "Release"
+
+
+class _Target:
+    """Which object a request is about."""
+
+    def __init__(self, request: Request, inputs: Object) -> None:
+        kind = request.type.rsplit(":", 1)[-1]
+        module = request.type.split(":")[1].split("/index")[0]
+        group, _, version = module.rpartition("/")
+        self.patch = kind.endswith("Patch")
+        self.kind = kind.removesuffix("Patch")
+        self.api_version = version if group == "core" else module
+        self.release = self.api_version == "helm.sh/v3" and kind == _RELEASE
+        config = request.config
+        identity = config.get("context") or config.get("clusterIdentifier") or config.get("cluster")
+        if not identity and config.get("kubeconfig"):
+            identity = hashlib.sha256(str(config["kubeconfig"]).encode()).hexdigest()[:8]
+        self.cluster = re.sub(r"[^A-Za-z0-9.@_-]", "_", str(identity or "default"))
+        metadata = inputs if self.release else inputs.get("metadata") or {}
+        namespace, name = metadata.get("namespace"), metadata.get("name")
+        if request.id:
+            first, slash, last = request.id.partition("/")
+            namespace, name = (first, last) if slash else (namespace if self.release else "", first)
+        self.name = str(name)
+        self.namespace = str(namespace or "")
+        self.render = str(config.get("renderYamlToDirectory") or "")
+
+    @property
+    def key(self) -> str:
+        """Where the object is kept."""
+        kind = f"{self.api_version}/{self.kind}"
+        return f"kubernetes/{self.cluster}/{kind}/{self.namespace or '-'}/{self.name}"
+
+    @property
+    def id(self) -> str:
+        """The id the engine knows it by."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def plural(self) -> str:
+        """The resource's name in the API server's texts."""
+        lower = self.kind.lower()
+        if lower.endswith("s"):
+            return f"{lower}es"
+        return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"
+
+    @property
+    def qualified(self) -> str:
+        """The same with the API group."""
+        group, slash, _ = self.api_version.rpartition("/")
+        return f"{self.plural}.{group}" if slash else self.plural
+
+
+def has_connector(store: Store, tunnel: str) -> bool:
+    """Says whether a Deployment runs with a Secret that holds the tunnel's token, so that it is connected."""
+    for key, body in store.find("kubernetes/"):
+        if "/apps/v1/Deployment/" not in key:
+            continue
+        _, cluster, rest = key.split("/", 2)
+        namespace = rest.split("/")[3]
+        for name in _secret_names(body):
+            item = store.get(f"kubernetes/{cluster}/v1/Secret/{namespace}/{name}")
+            if item is not None and tunnel in item.get("tunnels", ()):
+                return True
+    return False
+
+
+def _secret_names(deployment: Object) -> Iterator[str]:
+    pod = deployment.get("spec", {}).get("template", {}).get("spec", {})
+    for container in pod.get("containers", []):
+        for one in container.get("env", []):
+            reference = (one.get("valueFrom") or {}).get("secretKeyRef") or {}
+            yield str(reference.get("name"))
+        for one in container.get("envFrom", []):
+            yield str((one.get("secretRef") or {}).get("name"))
+    for volume in pod.get("volumes", []):
+        yield str((volume.get("secret") or {}).get("secretName"))
+
+
+def _tunnels(data: Mapping[str, Any]) -> list[str]:
+    """Gives the tunnel ids of the tokens in a Secret: base64 of `{"a": account, "t": tunnel, "s": secret}`."""
+    found = []
+    for value in data.values():
+        try:
+            token = json.loads(base64.b64decode(base64.b64decode(str(value), validate=True), validate=True))
+            found.append(str(token["t"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _truthy(value: Any) -> bool:
+    return value is True or value == "true"
+
+
+class Kubernetes(Cloud):
+    """The simulated clusters. Every workload is ready at once, every Ingress has an address."""
+
+    name = "kubernetes"
+    version = "4.34.2"
+
+    def __init__(self, store: Store, faults: Faults | None = None, *, namespaces: Iterable[str] = ()) -> None:
+        """Keeps its objects in `store`; `namespaces` are there in each cluster from the start."""
+        super().__init__(store, faults)
+        self.namespaces = _SYSTEM_NAMESPACES | set(namespaces)
+
+    # -- the provider ---------------------------------------------------------------------------------------
+
+    def check_config(self, news: Object) -> list[Failure]:
+        """Refuses what does not go with rendering to a folder."""
+        if not news.get("renderYamlToDirectory"):
+            return []
+        return [
+            Failure(name, f'"{name}" arg is not compatible with "renderYamlToDirectory" arg')
+            for name in ("cluster", "context", "kubeconfig")
+            if news.get(name) and news[name] != os.environ.get("KUBECONFIG")
+        ]
+
+    def config_replaces(self, olds: Object, news: Object) -> tuple[str, ...]:
+        """Another cluster, or another folder, replaces everything."""
+        names = ("renderYamlToDirectory", "context", "cluster", "kubeconfig", "clusterIdentifier")
+        return tuple(name for name in names if olds.get(name) != news.get(name))
+
+    # -- check ----------------------------------------------------------------------------------------------
+
+    def check(self, request: Request) -> tuple[Object, list[Failure]]:
+        """Names what has no name, sets the namespace, and refuses what the API server's schema refuses."""
+        inputs = dict(request.news)
+        target = _Target(request, values.reveal(inputs))
+        if target.release:
+            return self._check_release(request, inputs)
+        failures: list[Failure] = []
+        for name, want in (("apiVersion", target.api_version), ("kind", target.kind)):
+            if inputs.setdefault(name, want) != want:
+                failures.append(Failure(name, f'"{inputs[name]}" does not fit the resource type {request.type}'))
+        metadata = inputs.get("metadata")
+        metadata = {} if metadata is None else metadata
+        if isinstance(metadata, dict):
+            metadata = dict(metadata)
+            if metadata.get("name") is None:
+                if target.patch:
+                    raise RefusedError("patch resources require the `.metadata.name` field to be set")
+                self._autoname(request, metadata)
+            if self._namespaced(target) and request.config.get("namespace") and metadata.get("namespace") is None:
+                metadata["namespace"] = request.config["namespace"]
+            inputs["metadata"] = metadata
+        failures += _not_strings(values.reveal(inputs))
+        return inputs, failures
+
+    def _autoname(self, request: Request, metadata: Object) -> None:
+        old = values.reveal(request.olds).get("metadata") or {}
+        if (old.get("annotations") or {}).get(_AUTONAMED) == "true":
+            metadata["name"] = old["name"]
+        else:
+            seed = request.random_seed or request.urn.encode()
+            metadata["name"] = f"{request.name}-{hashlib.sha256(seed).hexdigest()[:8]}"
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
+
+    def _check_release(self, request: Request, inputs: Object) -> tuple[Object, list[Failure]]:
+        inputs.pop("compat", None)
+        inputs.pop("resourceNames", None)
+        if not inputs.get("name"):
+            seed = request.random_seed or request.urn.encode()
+            fresh = f"{request.name}-{hashlib.sha256(seed).hexdigest()[:8]}"
+            inputs["name"] = values.reveal(request.olds).get("name") or fresh
+        if not inputs.get("namespace"):
+            inputs["namespace"] = request.config.get("namespace") or "default"
+        if not inputs.get("skipAwait"):
+            inputs.setdefault("timeout", 300)
+        missing = [] if inputs.get("chart") else [Failure("chart", "a chart must be given")]
+        return inputs, missing
+
+    # -- diff -----------------------------------------------------------------------------------------------
+
+    def diff(self, request: Request) -> Difference:
+        """Compares what the cluster has of the old inputs with the new inputs."""
+        old_inputs = values.reveal(request.old_inputs)
+        new = values.reveal(request.news)
+        target = _Target(request, old_inputs)
+        if target.release:
+            olds: Object = old_inputs
+            forcing: tuple[str, ...] = ("name", "namespace")
+        else:
+            live = values.reveal(request.olds)
+            olds = values.shaped_like(live, old_inputs)
+            if "stringData" in old_inputs:
+                olds["stringData"] = old_inputs["stringData"]
+            forcing = self._forcing(target, new, request.config)
+            if self._namespaced(target):
+                for one in (olds, new):
+                    one.setdefault("metadata", {}).setdefault("namespace", "default")
+        changes: dict[str, str] = {}
+        replaces = []
+        for path, how in values.differences(olds, new):
+            text = values.path_text(path)
+            if _read_only(path) or (how == "add" and _empty(new, path)):
+                continue
+            changes[text] = how
+            dotted = ".".join(str(step) for step in path if not isinstance(step, int))
+            if any(dotted == one or dotted.startswith(f"{one}.") for one in forcing):
+                replaces.append(text)
+        named = (new.get("metadata") or {}).get("name")
+        annotations = (new.get("metadata") or {}).get("annotations") or {}
+        same_place = named == target.name and new.get("metadata", {}).get("namespace", "") in ("", target.namespace)
+        delete_first = bool(replaces) and same_place and annotations.get(_AUTONAMED) != "true"
+        return Difference(changes, tuple(replaces), delete_first and not target.release)
+
+    def _forcing(self, target: _Target, new: Object, config: Mapping[str, Any]) -> tuple[str, ...]:
+        place = ("metadata.name", "metadata.namespace")
+        if target.patch:
+            return place
+        mutable = {"Secret": "enableSecretMutable", "ConfigMap": "enableConfigMapMutable"}.get(target.kind)
+        if mutable and _truthy(config.get(mutable)) and not new.get("immutable"):
+            return (*place, "type") if target.kind == "Secret" else place
+        return (*place, *_REPLACES.get(target.kind, ()))
+
+    # -- create, read, update, delete -----------------------------------------------------------------------
+
+    def create(self, request: Request) -> tuple[str, Object]:
+        """Makes the object; a Patch changes or makes it."""
+        inputs = values.reveal(request.news)
+        target = _Target(request, inputs)
+        if target.release:
+            return self._create_release(request, target, inputs)
+        if not target.namespace and not target.render and self._namespaced(target):
+            target.namespace = "default"
+        secrets = list(values.secret_paths(request.news))
+        if request.preview:
+            self.previewed("create", request)
+            if not values.has_unknown(inputs) and not target.patch:
+                self._valid(target, inputs)
+            shown = inputs if target.render else self._previewed(target, inputs)
+            return "", _secret_kind(target, values.conceal(shown, secrets))
+        if target.render:
+            _render(target, inputs)
+            return target.id, _secret_kind(target, values.conceal(inputs, secrets))
+
+        def act() -> tuple[str, Object]:
+            existing = self.store.get(target.key)
+            self._home(target)
+            self._valid(target, inputs)
+            upsert = target.patch or _truthy(request.config.get("upsertExistingObjects"))
+            taken = existing is not None or (target.kind == "Namespace" and target.name in self.namespaces)
+            if taken and not upsert:
+                raise RefusedError(f'{target.qualified} "{target.name}" already exists')
+            item = existing or self._new(target, inputs, request.urn)
+            if target.patch:
+                self._patch(target, item, inputs, request)
+            live = self._fill(target, _merged(item["body"], self._known(target, inputs)), item["body"])
+            self._keep(target, item, live, secrets)
+            return target.id, self._answer(target, live, inputs, secrets)
+
+        try:
+            return target.id, self.call("create", request, act)
+        except RefusedError as no:
+            raise RefusedError(
+                f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {no}'
+            ) from None
+
+    def _previewed(self, target: _Target, inputs: Object) -> Object:
+        """Gives what a preview shows: the inputs, and as unknown what only the cluster can fill."""
+        shown = self._known(target, inputs)
+        if target.patch:
+            return shown
+        if isinstance(shown.get("metadata"), dict):
+            shown["metadata"] |= dict.fromkeys(("creationTimestamp", "generation", "resourceVersion", "uid"), UNKNOWN)
+        if target.kind == "Service" and isinstance(shown.get("spec"), dict):
+            shown["spec"].setdefault("clusterIP", UNKNOWN)
+        if target.kind == "Secret" and isinstance(shown.get("stringData"), dict):
+            whole = {**(shown.get("data") or {}), **_encoded(shown["stringData"])}
+            shown["data"] = UNKNOWN if values.has_unknown(shown) else whole
+        return shown
+
+    def read(self, request: Request) -> Found:
+        """Looks the object up; an import gives as inputs all that is not the cluster's own."""
+        old_inputs = values.reveal(request.old_inputs)
+        target = _Target(request, old_inputs or values.reveal(request.olds))
+        if target.render:
+            return Found(request.id, request.olds, request.old_inputs)
+
+        def act() -> tuple[str, Found]:
+            item = self.store.get(target.key) or self._from_the_start(target)
+            if item is None:
+                return "", Found()
+            live = self.store.unseal(item["body"], request.olds, request.old_inputs)
+            secrets = [*values.secret_paths(live), *values.secret_paths(request.olds)]
+            live = values.reveal(live)
+            if target.release:
+                given = [key for key in live if key not in ("status", "resourceNames")]
+                inputs = {key: live[key] for key in (old_inputs or given) if key in live}
+                inputs = values.conceal(copy.deepcopy(inputs), values.secret_paths(request.old_inputs))
+                return target.id, Found(request.id, values.conceal(live, secrets), inputs)
+            outputs = self._answer(target, copy.deepcopy(live), old_inputs, secrets)
+            if old_inputs:
+                plain = values.reveal(outputs)
+                inputs = values.shaped_like(plain, old_inputs)
+            else:
+                inputs = _importable(live, item.get("given", ()))
+            inputs = _secret_kind(target, values.conceal(inputs, values.secret_paths(request.old_inputs)))
+            return target.id, Found(request.id, outputs, inputs)
+
+        return self.call("read", request, act)
+
+    def _from_the_start(self, target: _Target) -> Object | None:
+        """Gives a namespace that no program made."""
+        if target.kind != "Namespace" or target.name not in self.namespaces:
+            return None
+        uid = uuid_of(hashlib.sha256(target.key.encode()).hexdigest())
+        metadata = {"name": target.name, "uid": uid, "labels": {"kubernetes.io/metadata.name": target.name}}
+        return {"body": {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata, "status": {"phase": "Active"}}}
+
+    def update(self, request: Request) -> Object:
+        """Changes the object as server-side apply does: sets what is given, takes away what no longer is."""
+        inputs = values.reveal(request.news)
+        target = _Target(request, inputs)
+        secrets = list(values.secret_paths(request.news))
+        if request.preview:
+            self.previewed("update", request)
+            olds = values.reveal(request.olds)
+            if target.release:
+                return values.conceal({**olds, **inputs, "status": UNKNOWN, "resourceNames": UNKNOWN}, secrets)
+            shown = {**olds, **self._previewed(target, inputs)}
+            metadata = _merged(olds.get("metadata") or {}, inputs.get("metadata") or {})
+            shown["metadata"] = metadata if target.render else {**metadata, "resourceVersion": UNKNOWN}
+            if target.kind == "Service":
+                shown["spec"] = _merged(olds.get("spec") or {}, inputs.get("spec") or {})
+            return _secret_kind(target, values.conceal(shown, secrets))
+        if target.release:
+            return self._update_release(request, target, inputs, secrets)
+        if target.render:
+            _render(target, inputs)
+            return _secret_kind(target, values.conceal(inputs, secrets))
+        old_inputs = values.reveal(request.old_inputs)
+
+        def act() -> tuple[str, Object]:
+            self._home(target)
+            self._valid(target, inputs)
+            # An apply makes anew what someone else deleted.
+            item = self.store.get(target.key) or self._new(target, inputs, request.urn)
+            before = item["body"]
+            if target.patch:
+                self._patch(target, item, inputs, request)
+            else:
+                self._immutable(target, values.reveal(request.olds), inputs)
+            kept = copy.deepcopy(item["body"])
+            if not target.patch:
+                kept = _without(kept, _gone(old_inputs, inputs))
+            live = self._fill(target, _merged(kept, self._known(target, inputs)), before)
+            self._keep(target, item, live, secrets)
+            return target.id, self._answer(target, live, inputs, secrets)
+
+        try:
+            return self.call("update", request, act)
+        except RefusedError as no:
+            raise RefusedError(f'update of resource "{request.urn}" failed: {no}') from None
+
+    def delete(self, request: Request) -> None:
+        """Deletes the object, a namespace with all that is in it; a Patch only lets go of its fields."""
+        target = _Target(request, values.reveal(request.old_inputs or request.olds))
+        if target.render:
+            _rendered_at(target).unlink(missing_ok=True)
+            return
+
+        def act() -> tuple[str, None]:
+            item = self.store.get(target.key)
+            if item is None:
+                return target.id, None
+            if target.patch:
+                added = item.get("patches", {}).pop(request.urn, [])
+                item["body"] = _without(item["body"], [tuple(path) for path in added])
+                self.store.put(target.key, item)
+                return target.id, None
+            if target.kind == "Namespace":
+                if target.name in _SYSTEM_NAMESPACES:
+                    raise RefusedError(f'namespaces "{target.name}" is forbidden: this namespace may not be deleted')
+                for key, _ in list(self.store.find(f"kubernetes/{target.cluster}/")):
+                    if key.split("/")[-2] == target.name:
+                        self.store.remove(key)
+            self.store.remove(target.key)
+            return target.id, None
+
+        self.call("delete", request, act)
+
+    # -- Helm releases --------------------------------------------------------------------------------------
+
+    def _create_release(self, request: Request, target: _Target, inputs: Object) -> tuple[str, Object]:
+        secrets = list(values.secret_paths(request.news))
+        if request.preview:
+            self.previewed("create", request)
+            return "", values.conceal({**inputs, "status": UNKNOWN, "resourceNames": UNKNOWN}, secrets)
+
+        def act() -> tuple[str, Object]:
+            if self.store.get(target.key) is not None:
+                raise RefusedError("cannot re-use a name that is still in use")
+            if not self._namespace_exists(target):
+                if not inputs.get("createNamespace"):
+                    raise RefusedError(f'create: failed to create: namespaces "{target.namespace}" not found')
+                home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": target.namespace}}
+                place = _Target(Request("", "kubernetes:core/v1:Namespace", config=request.config), home)
+                item = self._new(place, home, f"{request.urn} namespace")
+                self._keep(place, item, self._fill(place, _merged(item["body"], home), {}), [])
+            body = {**inputs, **_release_status(inputs, 1)}
+            self._keep(target, {"urn": request.urn}, body, secrets)
+            return target.id, values.conceal(body, secrets)
+
+        return target.id, self.call("create", request, act)
+
+    def _update_release(self, request: Request, target: _Target, inputs: Object, secrets: list[Path]) -> Object:
+        def act() -> tuple[str, Object]:
+            item = self.store.get(target.key)
+            if item is None:
+                raise RefusedError(f'"{target.name}" has no deployed releases')
+            body = {**inputs, **_release_status(inputs, item["body"]["status"]["revision"] + 1)}
+            self._keep(target, item, body, secrets)
+            return target.id, values.conceal(body, secrets)
+
+        return self.call("update", request, act)
+
+    # -- the rules of the API server ------------------------------------------------------------------------
+
+    def _namespaced(self, target: _Target) -> bool:
+        words = _KINDS.get(target.api_version, "").split()
+        if target.kind in words or f"{target.kind}-" in words:
+            return target.kind in words
+        crd = self._crd(target)
+        return crd is None or crd.get("scope") != "Cluster"
+
+    def _crd(self, target: _Target) -> Object | None:
+        group, _, version = target.api_version.rpartition("/")
+        for _, body in self.store.find(f"kubernetes/{target.cluster}/apiextensions.k8s.io/v1/"):
+            spec: Object = body.get("spec", {})
+            served = [one.get("name") for one in spec.get("versions", [])]
+            if spec.get("group") == group and spec.get("names", {}).get("kind") == target.kind and version in served:
+                return spec
+        return None
+
+    def _namespace_exists(self, target: _Target) -> bool:
+        key = f"kubernetes/{target.cluster}/v1/Namespace/-/{target.namespace}"
+        return target.namespace in self.namespaces or self.store.get(key) is not None
+
+    def _home(self, target: _Target) -> None:
+        words = _KINDS.get(target.api_version, "").split()
+        if target.kind not in words and f"{target.kind}-" not in words and self._crd(target) is None:
+            raise RefusedError(
+                f'no matches for kind "{target.kind}" in version "{target.api_version}": the apiVersion for this '
+                "resource does not exist. Verify that any required CRDs have been created"
+            )
+        if self._namespaced(target) and not self._namespace_exists(target):
+            raise RefusedError(f'namespaces "{target.namespace}" not found')
+
+    def _valid(self, target: _Target, inputs: Object) -> None:
+        def bad(path: str, value: Any, why: str) -> RefusedError:
+            return RefusedError(
+                f'{target.kind} "{target.name}" is invalid: {path}: Invalid value: {json.dumps(value)}: {why}'
+            )
+
+        if target.kind == "Service" and not _SERVICE_LABEL.fullmatch(target.name):
+            why = (
+                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+                "alphabetic character, and end with an alphanumeric character"
+            )
+            raise bad("metadata.name", target.name, why)
+        labels = [target.name] if target.kind == "Namespace" else target.name.split(".")
+        if target.kind not in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding") and (
+            len(target.name) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
+        ):
+            form = "label" if target.kind == "Namespace" else "subdomain"
+            why = (
+                f"a lowercase RFC 1123 {form} must consist of lower case alphanumeric characters or '-'"
+                f"{'' if form == 'label' else ' or .'}, and must start and end with an alphanumeric character"
+            )
+            raise bad("metadata.name", target.name, why)
+        for name, value in ((inputs.get("metadata") or {}).get("labels") or {}).items():
+            if isinstance(value, str) and not _LABEL_VALUE.fullmatch(value):
+                raise bad(f"metadata.labels.{name}", value, "a valid label must be at most 63 letters, digits, -, _, .")
+        spec = inputs.get("spec") or {}
+        if target.patch or not isinstance(spec, dict):
+            return
+        if target.kind == "Deployment":
+            wanted = (spec.get("selector") or {}).get("matchLabels") or {}
+            given = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+            if any(given.get(name) != value for name, value in wanted.items()):
+                raise bad("spec.template.metadata.labels", given, "`selector` does not match template `labels`")
+        if target.kind == "PodDisruptionBudget" and "minAvailable" in spec and "maxUnavailable" in spec:
+            raise bad("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+        if target.kind == "Service":
+            ports = spec.get("ports") or []
+            if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+                raise RefusedError(f'Service "{target.name}" is invalid: spec.ports: Required value')
+            if len(ports) > 1 and any(not port.get("name") for port in ports):
+                raise RefusedError(f'Service "{target.name}" is invalid: spec.ports[0].name: Required value')
+        if target.kind == "Ingress":
+            for index, rule in enumerate(spec.get("rules") or []):
+                for at, path in enumerate((rule.get("http") or {}).get("paths") or []):
+                    if path.get("pathType") is None:
+                        where = f"spec.rules[{index}].http.paths[{at}].pathType"
+                        raise RefusedError(
+                            f'Ingress "{target.name}" is invalid: {where}: Required value: pathType must be specified'
+                        )
+        if target.kind == "Secret":
+            for name, value in (inputs.get("data") or {}).items():
+                try:
+                    base64.b64decode(str(value), validate=True)
+                except binascii.Error:
+                    raise RefusedError(
+                        f'Secret "{target.name}" is invalid: data.{name}: illegal base64 data (the value is not shown)'
+                    ) from None
+
+    def _immutable(self, target: _Target, olds: Object, inputs: Object) -> None:
+        old_spec, spec = olds.get("spec") or {}, inputs.get("spec") or {}
+        fields = {"Deployment": ("selector",), "StatefulSet": ("selector", "serviceName"), "Service": ("clusterIP",)}
+        for field in fields.get(target.kind, ()):
+            if field in spec and field in old_spec and spec[field] != old_spec[field]:
+                raise RefusedError(f'{target.kind} "{target.name}" is invalid: spec.{field}: field is immutable')
+        if target.kind in ("Secret", "ConfigMap") and olds.get("immutable"):
+            for field in ("data", "stringData", "binaryData"):
+                if field in inputs and inputs[field] != olds.get(field):
+                    raise RefusedError(
+                        f'{target.kind} "{target.name}" is invalid: {field}: Forbidden: field is immutable when '
+                        "`immutable` is set"
+                    )
+        if target.kind == "Secret" and inputs.get("type", "Opaque") != olds.get("type", "Opaque"):
+            raise RefusedError(f'Secret "{target.name}" is invalid: type: field is immutable')
+
+    # -- what the cluster keeps -----------------------------------------------------------------------------
+
+    def _known(self, target: _Target, inputs: Object) -> Object:
+        """Gives the inputs without the fields the API server does not know; it drops them without a word."""
+        if target.kind in SHAPES and target.api_version in _KINDS:
+            return dict(without_unknown_fields(copy.deepcopy(inputs), target.kind, SHAPES))
+        return copy.deepcopy(inputs)
+
+    def _new(self, target: _Target, inputs: Object, urn: str) -> Object:
+        mint = self.store.mint(urn)
+        metadata = {"name": target.name, "uid": uuid_of(mint("uid")), "creationTimestamp": self.store.time()}
+        if target.namespace:
+            metadata["namespace"] = target.namespace
+        body = {"apiVersion": target.api_version, "kind": target.kind, "metadata": metadata}
+        return {"body": body, "urn": urn, "given": sorted(inputs), "id": target.id}
+
+    def _keep(self, target: _Target, item: Object, live: Object, secrets: Iterable[Path]) -> None:
+        kept = {key: value for key, value in live.items() if not (target.kind == "Secret" and key == "stringData")}
+        paths = list(secrets)
+        if target.kind == "Secret":
+            data = kept.get("data") or {}
+            item["tunnels"] = _tunnels(data)
+            paths = [path for path in paths if path[0] not in ("data", "stringData")]
+            paths += [("data", key) for key in data]
+        self.store.put(target.key, {**item, "body": self.store.seal(kept, paths)})
+
+    def _answer(self, target: _Target, live: Object, inputs: Object, secrets: Iterable[Path]) -> Object:
+        """Gives an object as the provider returns it."""
+        shown = copy.deepcopy(live)
+        if target.kind == "Secret":
+            data = values.reveal(shown.get("data") or {})
+            if inputs.get("stringData"):
+                shown["stringData"] = {key: _decoded(data[key]) for key in inputs["stringData"] if key in data}
+        return _secret_kind(target, values.conceal(shown, secrets))
+
+    def _patch(self, target: _Target, item: Object, inputs: Object, request: Request) -> None:
+        """Lets go of the fields the Patch set before, and notes those it will add; refuses a conflict."""
+        before = item.setdefault("patches", {}).pop(request.urn, [])
+        item["body"] = _without(item["body"], [tuple(path) for path in before])
+        annotations = (inputs.get("metadata") or {}).get("annotations") or {}
+        force = _truthy(annotations.get(_PATCH_FORCE)) or _truthy(request.config.get("enablePatchForce"))
+        added = []
+        for path, value in _leaves(inputs):
+            if path in (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")):
+                continue
+            there = _at(item["body"], path)
+            if there is None:
+                added.append(list(path))
+            elif there != value and not force:
+                raise RefusedError(
+                    f"Server-Side Apply field conflict detected: Apply failed with 1 conflict: "
+                    f".{values.path_text(path)} (set the annotation {_PATCH_FORCE} to take the field)"
+                )
+        item["patches"][request.urn] = added
+
+    def _fill(self, target: _Target, live: Object, old: Object) -> Object:
+        """Sets what the cluster itself sets."""
+        metadata = live["metadata"]
+        metadata["resourceVersion"] = str(self.store.count())
+        spec = live.get("spec")
+        if target.kind not in ("ConfigMap", "Secret", "Namespace", "ServiceAccount"):
+            generation = int((old.get("metadata") or {}).get("generation") or 0)
+            metadata["generation"] = generation if generation and spec == old.get("spec") else generation + 1
+        fill: Callable[[_Target, Object, Object], None] | None = {
+            "Namespace": _fill_namespace,
+            "Secret": _fill_secret,
+            "Service": self._fill_service,
+            "Deployment": _fill_workload,
+            "StatefulSet": _fill_workload,
+            "Ingress": _fill_ingress,
+        }.get(target.kind)
+        if fill is not None:
+            fill(target, live, old)
+        return live
+
+    def _fill_service(self, target: _Target, live: Object, old: Object) -> None:
+        spec = live.setdefault("spec", {})
+        old_spec = old.get("spec") or {}
+        type_ = spec.setdefault("type", "ClusterIP")
+        spec.setdefault("sessionAffinity", "None")
+        digest = hashlib.sha256(target.key.encode()).digest()
+        others = [
+            body.get("spec") or {}
+            for key, body in self.store.find(f"kubernetes/{target.cluster}/v1/Service/")
+            if key != target.key
+        ]
+        if type_ != "ExternalName":
+            taken = {one.get("clusterIP") for one in others}
+            address = spec.get("clusterIP") or old_spec.get("clusterIP")
+            if address not in (None, "None") and address in taken:
+                raise RefusedError(
+                    f'Service "{target.name}" is invalid: spec.clusterIP: Invalid value: "{address}": failed to '
+                    "allocate IP: provided IP is already allocated"
+                )
+            number = int.from_bytes(digest[:2])
+            while address is None or (address != "None" and address in taken):
+                address = f"10.{96 + number // 65536 % 16}.{number // 256 % 256}.{number % 256}"
+                number += 1
+            spec["clusterIP"], spec["clusterIPs"] = address, [address]
+        used = {port.get("nodePort") for one in others for port in one.get("ports") or []}
+        for index, port in enumerate(spec.get("ports") or []):
+            port.setdefault("protocol", "TCP")
+            port.setdefault("targetPort", port["port"])
+            if type_ in ("NodePort", "LoadBalancer"):
+                where = f'Service "{target.name}" is invalid: spec.ports[{index}].nodePort: Invalid value: '
+                wanted = port.get("nodePort")
+                if wanted is None:
+                    wanted = next(
+                        (
+                            one["nodePort"]
+                            for one in old_spec.get("ports") or []
+                            if one.get("nodePort")
+                            and (one["port"], one.get("protocol", "TCP")) == (port["port"], port["protocol"])
+                        ),
+                        None,
+                    )
+                if wanted is None:
+                    start = int.from_bytes(digest[2:4]) + index
+                    wanted = next(
+                        one
+                        for step in range(len(_NODE_PORTS))
+                        if (one := _NODE_PORTS[(start + step) % len(_NODE_PORTS)]) not in used
+                    )
+                if wanted not in _NODE_PORTS:
+                    raise RefusedError(
+                        f"{where}{wanted}: provided port is not in the valid range. The range of valid ports is "
+                        "30000-32767"
+                    )
+                if wanted in used:
+                    raise RefusedError(f"{where}{wanted}: provided port is already allocated")
+                port["nodePort"] = wanted
+        balanced = {"ingress": [{"ip": f"192.0.2.{1 + digest[4] % 250}"}]} if type_ == "LoadBalancer" else {}
+        live["status"] = {"loadBalancer": balanced}
+
+
+def _fill_namespace(target: _Target, live: Object, old: Object) -> None:
+    labels = live["metadata"].get("labels") or {}
+    live["metadata"]["labels"] = {**labels, "kubernetes.io/metadata.name": target.name}
+    live.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+    live["status"] = {"phase": "Active"}
+
+
+def _fill_secret(target: _Target, live: Object, old: Object) -> None:
+    live.setdefault("type", "Opaque")
+    if live.get("stringData"):
+        live["data"] = {**(live.get("data") or {}), **_encoded(live["stringData"])}
+
+
+def _fill_workload(target: _Target, live: Object, old: Object) -> None:
+    count = live.setdefault("spec", {}).setdefault("replicas", 1)
+    numbers = ("availableReplicas", "readyReplicas", "replicas", "updatedReplicas")
+    live["status"] = {
+        **dict.fromkeys(numbers, count),
+        "observedGeneration": live["metadata"]["generation"],
+        "conditions": [
+            {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        ],
+    }
+
+
+def _fill_ingress(target: _Target, live: Object, old: Object) -> None:
+    spec = live.get("spec") or {}
+    address: Object = {"ip": "192.0.2.80"}
+    if spec.get("ingressClassName") == "tailscale":
+        # The operator's name for it: the first label of the first TLS host, else <ns>-<name>-ingress.
+        hosts = ((spec.get("tls") or [{}])[0]).get("hosts") or [f"{target.namespace}-{target.name}-ingress"]
+        label, dot, tailnet = str(hosts[0]).partition(".")
+        name = f"{label}.{tailnet if dot else 'simulated.ts.net'}"
+        address = {"hostname": name, "ports": [{"port": 443, "protocol": "TCP"}]}
+    live["status"] = {"loadBalancer": {"ingress": [address]}}
+
+
+def _release_status(inputs: Object, revision: int) -> Object:
+    version = inputs.get("version") or "0.0.0-simulated"
+    chart = str(inputs["chart"]).rsplit("/", 1)[-1]
+    status = {
+        "appVersion": version,
+        "chart": chart,
+        "name": inputs["name"],
+        "namespace": inputs["namespace"],
+        "revision": revision,
+        "status": "deployed",
+        "version": version,
+    }
+    return {"status": status, "resourceNames": {}, "version": version}
+
+
+def _secret_kind(target: _Target, shown: Object) -> Object:
+    """Marks what is secret by nature."""
+    for name in ("data", "stringData"):
+        if target.kind == "Secret" and shown.get(name) is not None:
+            shown[name] = Secret(values.reveal(shown[name]))
+    return shown
+
+
+def _encoded(texts: Mapping[str, Any]) -> Object:
+    return {
+        key: UNKNOWN if text is UNKNOWN else base64.b64encode(str(text).encode()).decode()
+        for key, text in texts.items()
+    }
+
+
+def _decoded(text: Any) -> str:
+    try:
+        return base64.b64decode(str(text), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return str(text)
+
+
+def _not_strings(inputs: Any, at: Path = ()) -> list[Failure]:
+    """Finds the values of maps that hold only texts, which the API server would not decode."""
+    found: list[Failure] = []
+    if isinstance(inputs, list):
+        for index, item in enumerate(inputs):
+            found += _not_strings(item, (*at, index))
+    elif isinstance(inputs, dict):
+        for key, item in inputs.items():
+            texts = key in _STRING_MAPS or (not at and key in ("data", "stringData", "binaryData"))
+            if texts and isinstance(item, dict):
+                for name, text in item.items():
+                    if not isinstance(text, str) and text is not UNKNOWN:
+                        path = values.path_text((*at, key, name))
+                        found.append(Failure(path, f"must be a string, is {type(text).__name__}: quote it"))
+            elif key == "value" and at and "env" in at and not isinstance(item, str) and item is not UNKNOWN:
+                path = values.path_text((*at, key))
+                found.append(Failure(path, f"must be a string, is {type(item).__name__}: quote it"))
+            else:
+                found += _not_strings(item, (*at, key))
+    return found
+
+
+def _read_only(path: Path) -> bool:
+    names = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+    return path[0] == "status" or (len(path) > 1 and path[0] == "metadata" and path[1] in names)
+
+
+def _empty(inputs: Object, path: Path) -> bool:
+    return _at(inputs, path) in ({}, [])
+
+
+def _at(holder: Any, path: Path) -> Any:
+    for step in path:
+        if isinstance(holder, dict):
+            holder = holder.get(step)
+        elif isinstance(holder, list) and isinstance(step, int) and step < len(holder):
+            holder = holder[step]
+        else:
+            return None
+    return holder
+
+
+def _leaves(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yields what a patch sets: each value that is not a map, with its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*at, key))
+    else:
+        yield at, value
+
+
+def _gone(old: Object, new: Object) -> list[Path]:
+    """Gives the paths that were inputs and are none now."""
+    return [path for path, how in values.differences(old, new) if how == "delete" and isinstance(path[-1], str)]
+
+
+def _without(body: Object, paths: Iterable[Path]) -> Object:
+    """Gives the body without what is at the paths, nor the maps that are empty then."""
+    body = copy.deepcopy(body)
+    for path in paths:
+        if any(isinstance(step, int) for step in path):
+            continue  # a list is set whole
+        holder = _at(body, path[:-1])
+        if isinstance(holder, dict):
+            holder.pop(path[-1], None)
+            if not holder and len(path) > 1:
+                outer = _at(body, path[:-2])
+                if isinstance(outer, dict):
+                    outer.pop(path[-2], None)
+    return body
+
+
+def _merged(live: Object, inputs: Object) -> Object:
+    """Gives `live` with the inputs set: maps are merged, everything else is replaced."""
+    merged = copy.deepcopy(live)
+    for key, item in inputs.items():
+        if isinstance(item, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merged(merged[key], item)
+        elif item is not None:
+            merged[key] = copy.deepcopy(item)
+    return merged
+
+
+def _importable(live: Object, given: Iterable[str]) -> Object:
+    inputs = {key: copy.deepcopy(item) for key, item in live.items() if key != "status"}
+    if given:
+        inputs = {key: item for key, item in inputs.items() if key in {*given, "apiVersion", "kind", "metadata"}}
+    for name in ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"):
+        inputs["metadata"].pop(name, None)
+    return inputs
+
+
+def _rendered_at(target: _Target) -> FilePath:
+    folder = "0-crd" if target.kind == "CustomResourceDefinition" else "1-manifest"
+    version = target.api_version.replace("/", "_").replace(":", "_")
+    name = f"{version}-{target.kind.lower()}-{target.namespace or 'default'}-{target.name}.yaml"
+    return FilePath(target.render) / folder / name
+
+
+def _render(target: _Target, inputs: Object) -> None:
+    """Writes the manifest to the folder, as the provider's `renderYamlToDirectory` does."""
+    import yaml
+
+    for folder in ("0-crd", "1-manifest"):
+        (FilePath(target.render) / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = _rendered_at(target)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        yaml.safe_dump(inputs, file, sort_keys=True, default_flow_style=False, allow_unicode=True)

@@ -1,0 +1,134 @@
+"""Starts and stops the process of the simulated clouds."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+_START_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 5.0
+
+
+class SimulationError(Exception):
+    """The simulated clouds did not start; the text says why."""
+
+
+class SimulatedClouds:
+    """A context manager: inside it the simulated clouds run and `env` attaches an engine to them.
+
+    `begin()` may be called before, to start the process while something else is done; entering then waits.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        seed: str = "gatehouse",
+        namespaces: Iterable[str] = (),
+        dnssec_pending: bool = False,
+        start_seconds: float = _START_SECONDS,
+    ) -> None:
+        """Takes the file of the simulated objects (made if missing) and the world's settings.
+
+        `seed` decides the ids of a new world, `namespaces` are there in each cluster from the start,
+        `dnssec_pending` lets a refresh show DNSSEC as pending, as the real service does.
+        """
+        self.state = state.absolute()
+        self.env: dict[str, str] = {}
+        self._arguments = ["--state", str(self.state), "--seed", seed]
+        self._arguments += [f"--namespace={name}" for name in namespaces]
+        self._arguments += ["--dnssec-pending"] if dnssec_pending else []
+        self._start_seconds = start_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """The file with what the process writes besides the ports: faults of the simulation itself."""
+        return self.state.with_name(self.state.name + ".log")
+
+    @property
+    def pid(self) -> int:
+        """The process's id; raises `SimulationError` where it does not run."""
+        if self._process is None:
+            raise SimulationError("The simulated clouds are not running.")
+        return self._process.pid
+
+    def begin(self) -> None:
+        """Starts the process and does not wait for it."""
+        if self._process is not None:
+            return
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gatehouse.simulation", *self._arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "GRPC_VERBOSITY": "NONE"},
+                start_new_session=True,  # A Ctrl-C is for the engine, which still needs its clouds to stop well.
+            )
+
+    def __enter__(self) -> SimulatedClouds:
+        """Waits until the clouds answer; raises `SimulationError` where they do not."""
+        self.begin()
+        try:
+            ports = self._ports()
+        except BaseException:
+            self.stop()
+            raise
+        attached = ",".join(f"{name}:{port}" for name, port in ports.items())
+        self.env = {"PULUMI_DEBUG_PROVIDERS": attached}
+        return self
+
+    def _ports(self) -> dict[str, int]:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        until, line = time.monotonic() + self._start_seconds, b""
+        while not line.endswith(b"\n"):
+            left = until - time.monotonic()
+            ready, _, _ = select.select([process.stdout], [], [], max(left, 0))
+            if not ready:
+                raise SimulationError(
+                    f"The simulated clouds did not start within {self._start_seconds:.0f} s; see {self.log}."
+                )
+            part = os.read(process.stdout.fileno(), 4096)
+            if not part:
+                code = process.wait()
+                words = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                raise SimulationError(words[-1] if words else f"The simulated clouds ended at once (exit code {code}).")
+            line += part
+        ports: dict[str, int] = json.loads(line)
+        return ports
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops the clouds."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stops the process: closes its stdin, then, where that is not enough, ends it."""
+        process, self._process = self._process, None
+        self.env = {}
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        for end in (process.terminate, process.kill):
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                end()
+        process.wait()

@@ -1,0 +1,83 @@
+"""Which fields an object has: a compact notation, and the checks against it.
+
+One line a shape: `Name: field field! field[] field* field=Other field=Other[]`. `!` is required, `[]` a list,
+`*` a map or anything (not looked into), `=Other` names the shape of what is in it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gatehouse.simulation.values import UNKNOWN, Path
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: whether it must be there and, where it holds objects, the name of their shape."""
+
+    required: bool = False
+    shape: str = ""
+
+
+Shape = Mapping[str, Field]
+
+
+def parse(text: str) -> dict[str, Shape]:
+    """Reads the notation; a line that starts with a space goes on with the one before."""
+    shapes: dict[str, Shape] = {}
+    for line in text.replace("\n ", " ").strip().splitlines():
+        name, _, words = line.partition(":")
+        fields: dict[str, Field] = {}
+        for word in words.split():
+            field, _, inner = word.partition("=")
+            fields[field.strip("!*[]")] = Field("!" in field, inner.strip("[]"))
+        shapes[name.strip()] = fields
+    return shapes
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A field that does not belong, or one that is missing."""
+
+    path: Path
+    reason: str
+
+
+def misfits(value: Any, name: str, shapes: Mapping[str, Shape], at: Path = ()) -> Iterator[Misfit]:
+    """Yields each unknown field (with the nearest known one) and each required one that is missing."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from misfits(item, name, shapes, (*at, index))
+        return
+    if not isinstance(value, dict):
+        return
+    shape = shapes[name]
+    for key, item in value.items():
+        field = shape.get(key)
+        if field is None:
+            near = difflib.get_close_matches(key, shape, 1)
+            hint = f' Did you mean "{near[0]}"?' if near else f" It takes: {', '.join(sorted(shape))}."
+            yield Misfit((*at, key), f'An argument named "{key}" is not expected here.{hint}')
+        elif field.shape and item is not None and item is not UNKNOWN:
+            yield from misfits(item, field.shape, shapes, (*at, key))
+    for key, field in shape.items():
+        if field.required and value.get(key) is None:
+            yield Misfit((*at, key), f'Missing required property "{key}".')
+
+
+def without_unknown_fields(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
+    """Gives `value` without the fields its shape does not know, at every depth."""
+    if isinstance(value, list):
+        return [without_unknown_fields(item, name, shapes) for item in value]
+    if not isinstance(value, dict):
+        return value
+    shape = shapes[name]
+    kept: dict[str, Any] = {}
+    for key, item in value.items():
+        field = shape.get(key)
+        if field is not None:
+            kept[key] = without_unknown_fields(item, field.shape, shapes) if field.shape else item
+    return kept

@@ -1,0 +1,242 @@
+"""Property values on the wire and in the program: secrets, unknowns and paths into nested values.
+
+Source of the markers: Pulumi's property value encoding (`sdk/go/common/resource/plugin/rpc.go`,
+`pulumi/runtime/rpc.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf import struct_pb2
+
+_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+_OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+_RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
+_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+# One marker a type: bool, number, array, asset, archive, object.
+_UNKNOWNS: Final = frozenset(
+    {
+        _UNKNOWN,
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    }
+)
+
+Path = tuple[str | int, ...]
+Object = dict[str, Any]
+
+
+class Unknown:
+    """A value that the engine does not know yet; there is one: `UNKNOWN`."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that must never be shown; its text form shows nothing of it."""
+
+    value: Any
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+def from_struct(struct: struct_pb2.Struct) -> Object:
+    """Gives the properties of a request; secrets are `Secret`, unknowns `UNKNOWN`, whole numbers `int`."""
+    return {key: _from_value(value) for key, value in struct.fields.items()}
+
+
+def _from_value(value: struct_pb2.Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return UNKNOWN if value.string_value in _UNKNOWNS else value.string_value
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() else number
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "list_value":
+        return [_from_value(item) for item in value.list_value.values]
+    if kind == "struct_value":
+        fields = value.struct_value.fields
+        signature = fields[_SIGNATURE].string_value if _SIGNATURE in fields else ""
+        if signature == _SECRET:
+            return Secret(_from_value(fields["value"]))
+        if signature == _OUTPUT:
+            inner = _from_value(fields["value"]) if "value" in fields else UNKNOWN
+            return Secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
+        if signature == _RESOURCE:
+            return _from_value(fields["id"]) if "id" in fields else fields["urn"].string_value
+        return from_struct(value.struct_value)
+    return None
+
+
+def to_struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
+    """Gives the wire form of properties; `None` values are left out, as the real providers do."""
+    struct = struct_pb2.Struct()
+    for key, value in properties.items():
+        if value is not None:
+            _to_value(value, struct.fields[key])
+    return struct
+
+
+def _to_value(value: Any, into: struct_pb2.Value) -> None:
+    if isinstance(value, Secret):
+        into.struct_value.fields[_SIGNATURE].string_value = _SECRET
+        _to_value(value.value, into.struct_value.fields["value"])
+    elif value is UNKNOWN:
+        into.string_value = _UNKNOWN
+    elif isinstance(value, bool):
+        into.bool_value = value
+    elif isinstance(value, (int, float)):
+        into.number_value = value
+    elif isinstance(value, str):
+        into.string_value = value
+    elif isinstance(value, Mapping):
+        into.struct_value.SetInParent()
+        for key, item in value.items():
+            if item is not None:
+                _to_value(item, into.struct_value.fields[key])
+    elif isinstance(value, (list, tuple)):
+        into.list_value.SetInParent()
+        for item in value:
+            _to_value(item, into.list_value.values.add())
+    else:
+        into.null_value = struct_pb2.NULL_VALUE
+
+
+def reveal(value: Any) -> Any:
+    """Gives a deep copy without `Secret` wrappers."""
+    if isinstance(value, Secret):
+        return reveal(value.value)
+    if isinstance(value, dict):
+        return {key: reveal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [reveal(item) for item in value]
+    return value
+
+
+def secret_paths(value: Any, at: Path = ()) -> Iterator[Path]:
+    """Yields where the `Secret` wrappers sit, outermost first."""
+    if isinstance(value, Secret):
+        yield at
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from secret_paths(item, (*at, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from secret_paths(item, (*at, index))
+
+
+def conceal(value: Object, paths: Iterable[Path]) -> Object:
+    """Gives `value` with everything at `paths` wrapped as `Secret`; a path that is not there is passed over."""
+    for path in sorted(set(paths), key=len):
+        holder: Any = value
+        for step in path[:-1]:
+            holder = _step(holder, step)
+        found = _step(holder, path[-1]) if path else None
+        if found is not None and not isinstance(found, Secret):
+            holder[path[-1]] = Secret(found)
+    return value
+
+
+def _step(holder: Any, step: str | int) -> Any:
+    if isinstance(holder, dict):
+        return holder.get(step)
+    if isinstance(holder, list) and isinstance(step, int) and step < len(holder):
+        return holder[step]
+    return None
+
+
+def redact(text: str, *sources: Any) -> str:
+    """Gives the text with each text that is inside a `Secret` of the sources replaced by `[secret]`."""
+    found: set[str] = set()
+    for source in sources:
+        found.update(_secret_texts(source, False))
+    for word in sorted(found, key=len, reverse=True):
+        text = text.replace(word, "[secret]")
+    return text
+
+
+def _secret_texts(value: Any, secret: bool) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield from _secret_texts(value.value, True)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _secret_texts(item, secret)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secret_texts(item, secret)
+    elif secret and isinstance(value, str) and len(value) > 2:
+        yield value
+
+
+def has_unknown(value: Any) -> bool:
+    """Says whether an unknown sits anywhere in `value`."""
+    if isinstance(value, Secret):
+        return has_unknown(value.value)
+    if isinstance(value, dict):
+        return any(has_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(has_unknown(item) for item in value)
+    return value is UNKNOWN
+
+
+def shaped_like(live: Any, given: Any) -> Any:
+    """Gives of `live` only what `given` also speaks of: what the owner of `given` manages."""
+    if isinstance(live, dict) and isinstance(given, dict):
+        return {key: shaped_like(live[key], item) for key, item in given.items() if live.get(key) is not None}
+    if isinstance(live, list) and isinstance(given, list) and len(live) == len(given):
+        return [shaped_like(one, other) for one, other in zip(live, given, strict=True)]
+    return live
+
+
+def differences(old: Any, new: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yields each difference as its path and `add`, `delete` or `update`; an unknown differs from everything."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            before, after = old.get(key), new.get(key)
+            if before is None and after is None:
+                continue
+            if before is None:
+                yield (*at, key), "add"
+            elif after is None:
+                yield (*at, key), "delete"
+            else:
+                yield from differences(before, after, (*at, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            if index >= len(old):
+                yield (*at, index), "add"
+            elif index >= len(new):
+                yield (*at, index), "delete"
+            else:
+                yield from differences(old[index], new[index], (*at, index))
+    elif old is UNKNOWN or new is UNKNOWN or type(old) is not type(new) or old != new:
+        yield at, "update"
+
+
+def path_text(path: Path) -> str:
+    """Gives the path as Pulumi writes it: `spec.ports[0]`, `metadata.annotations["a/b"]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif step.replace("_", "a").replace("-", "a").isalnum():
+            text += f".{step}" if text else step
+        else:
+            text += f'["{step}"]'
+    return text

@@ -1,0 +1,456 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+import pytest
+
+from gatehouse.simulation.cloudflare import Cloudflare, ingress_problem, registrar_acts
+from gatehouse.simulation.store import Store
+from gatehouse.simulation.values import UNKNOWN, Secret
+from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError, Resource
+
+ZONE = "cloudflare:index/zone:Zone"
+SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
+DNSSEC = "cloudflare:index/zoneDnssec:ZoneDnssec"
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
+CONFIG = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
+IDP = "cloudflare:index/zeroTrustAccessIdentityProvider:ZeroTrustAccessIdentityProvider"
+GROUP = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
+POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+APP = "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
+TOKEN = "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken"
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+TUNNEL_SECRET = base64.b64encode(b"made up, thirty-two bytes of it.").decode()
+
+
+@pytest.fixture
+def zone(cloudflare: Plugin) -> Resource:
+    return cloudflare.create(ZONE, "zone", account={"id": ACCOUNT}, name="example.com")
+
+
+def record(zone: Resource, name: str = "a.example.com", **other: Any) -> dict[str, Any]:
+    return {"zoneId": zone.id, "name": name, "type": "A", "content": "192.0.2.1", "ttl": 1, "proxied": True, **other}
+
+
+def tunnel(cloudflare: Plugin, name: str = "alfred", **other: Any) -> Resource:
+    inputs = {"accountId": ACCOUNT, "name": name, "configSrc": "cloudflare", "tunnelSecret": Secret(TUNNEL_SECRET)}
+    return cloudflare.create(TUNNEL, name, **{**inputs, **other})
+
+
+def people(cloudflare: Plugin) -> tuple[Resource, Resource, Resource]:
+    """A login method, a group and a policy for it."""
+    config = {"clientId": "id", "clientSecret": Secret("google secret")}
+    idp = cloudflare.create(IDP, "google", accountId=ACCOUNT, name="Google", type="google", config=config)
+    include = [{"email": {"email": "ada@example.com"}}]
+    group = cloudflare.create(GROUP, "people", accountId=ACCOUNT, name="people", includes=include)
+    policy = cloudflare.create(
+        POLICY, "allow", accountId=ACCOUNT, name="allow", decision="allow", includes=[{"group": {"id": group.id}}]
+    )
+    return idp, group, policy
+
+
+def app(host: str, idp: Resource, policy: Resource, **other: Any) -> dict[str, Any]:
+    return {
+        "accountId": ACCOUNT,
+        "type": "self_hosted",
+        "name": host,
+        "destinations": [{"type": "public", "uri": host}],
+        "allowedIdps": [idp.id],
+        "autoRedirectToIdentity": True,
+        "policies": [{"id": policy.id, "precedence": 1}],
+        **other,
+    }
+
+
+def test_a_preview_knows_the_inputs_and_not_what_the_cloud_decides(cloudflare: Plugin, store: Store) -> None:
+    shown = cloudflare.create(ZONE, "zone", preview=True, account={"id": ACCOUNT}, name="example.com")
+    assert shown.id == ""
+    assert shown["name"] == "example.com"
+    assert shown["type"] == "full"
+    assert shown["nameServers"] is UNKNOWN
+    assert shown["status"] is UNKNOWN
+    assert list(store.find("")) == []
+    made = cloudflare.create(ZONE, "zone", account={"id": ACCOUNT}, name="example.com")
+    assert re.fullmatch(r"[0-9a-f]{32}", made.id)
+    assert made["status"] == "pending"
+    assert all(name.endswith(".ns.cloudflare.com") for name in made["nameServers"])
+    assert len(set(made["nameServers"])) == 2
+
+
+def test_a_misspelt_property_is_refused_and_the_right_one_named(cloudflare: Plugin) -> None:
+    good = {"zoneId": UNKNOWN, "name": "a", "type": "A", "content": "192.0.2.1", "ttl": 1}
+    assert cloudflare.failures(RECORD, good) == {}
+    assert cloudflare.failures(RECORD, {**good, "proxyed": True}) == {
+        "proxyed": 'An argument named "proxyed" is not expected here. Did you mean "proxied"?'
+    }
+    nested = {"accountId": ACCOUNT, "tunnelId": "t", "config": {"ingresses": [{"service": "x", "pathh": "y"}]}}
+    assert list(cloudflare.failures(CONFIG, nested)) == ["config.ingresses[0].pathh"]
+    assert cloudflare.failures(RECORD, {"zoneId": "z", "type": "A", "ttl": 1}) == {
+        "name": 'Missing required property "name".'
+    }
+
+
+def test_a_type_the_simulation_does_not_know_is_refused_by_name(cloudflare: Plugin) -> None:
+    with pytest.raises(ProviderError, match=r"does not know the resource type cloudflare:index/list:List"):
+        cloudflare.create("cloudflare:index/list:List", "x", name="y")
+
+
+def test_a_zone_exists_once(cloudflare: Plugin, zone: Resource) -> None:
+    with pytest.raises(ProviderError, match=r'"code":1061,"message":"example.com already exists"'):
+        cloudflare.create(ZONE, "again", account={"id": ACCOUNT}, name="example.com")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        ({"type": "CNAME", "content": "x.example.net"}, {"type": "CNAME", "content": "y.example.net"}, 81053),
+        ({}, {"type": "CNAME", "content": "y.example.net"}, 81053),
+        ({"type": "CNAME", "content": "x.example.net"}, {}, 81054),
+        ({}, {}, 81058),
+        ({}, {"type": "AAAA", "content": "2001:db8::1"}, None),
+        ({}, {"name": "b.example.com", "type": "CNAME", "content": "y.example.net"}, None),
+    ],
+)
+def test_a_second_claim_of_one_name_is_refused(
+    cloudflare: Plugin, zone: Resource, first: dict[str, Any], second: dict[str, Any], code: int | None
+) -> None:
+    # Cloudflare's documentation, "Records with the same name".
+    cloudflare.create(RECORD, "one", **record(zone, **first))
+    if code is None:
+        cloudflare.create(RECORD, "two", **record(zone, **second))
+    else:
+        with pytest.raises(ProviderError, match=f'"code":{code}'):
+            cloudflare.create(RECORD, "two", **record(zone, **second))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"content": "192.0.2"}, "valid IPv4 address"),
+        ({"content": "2001:db8::1"}, "valid IPv4 address"),
+        ({"ttl": 5}, "Invalid TTL"),
+        ({"type": "TXT", "content": "x"}, "cannot be proxied"),
+        ({"zoneId": "0" * 32}, "Could not route to /zones/"),
+        ({"tags": ["a:b"]}, "exceeding the quota of 0"),
+    ],
+)
+def test_a_bad_record_is_refused(cloudflare: Plugin, zone: Resource, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ProviderError, match=words):
+        cloudflare.create(RECORD, "one", **record(zone, **wrong))
+
+
+def test_a_relative_name_and_the_full_one_are_no_difference(cloudflare: Plugin, zone: Resource) -> None:
+    made = cloudflare.create(RECORD, "one", **record(zone, "a"))
+    assert made["name"] == "a"
+    read = made.refresh()
+    assert read is not None
+    assert read["name"] == "a.example.com"
+    assert read.changes(**record(zone, "a")) == {}
+    assert read.changes(**record(zone, "b")) == {"name": "update"}
+
+
+def test_what_replaces_a_record_and_what_updates_it(cloudflare: Plugin, zone: Resource) -> None:
+    made = cloudflare.create(RECORD, "one", **record(zone))
+    assert made.changes(**record(zone)) == {}
+    assert made.changes(**record(zone, content="192.0.2.2", comment="c")) == {"comment": "add", "content": "update"}
+    response = made.diff(**record(zone, type="CNAME", content="x.example.net"))
+    assert list(response.replaces) == ["type"]
+    assert not response.deleteBeforeReplace
+
+
+def test_a_record_deleted_elsewhere_is_gone_on_refresh_and_fails_before(
+    cloudflare: Plugin, zone: Resource, store: Store
+) -> None:
+    made = cloudflare.create(RECORD, "one", **record(zone))
+    assert made.refresh() is not None
+    with store.transaction():
+        store.remove(f"cloudflare/dns/{zone.id}/{made.id}")
+    with pytest.raises(ProviderError, match="404"):
+        made.update(**record(zone, comment="c"))
+    with pytest.raises(ProviderError, match="404"):
+        made.delete()
+    assert made.refresh() is None
+
+
+def test_drift_shows_in_the_inputs_of_a_refresh(cloudflare: Plugin, zone: Resource, store: Store) -> None:
+    made = cloudflare.create(RECORD, "one", **record(zone))
+    key = f"cloudflare/dns/{zone.id}/{made.id}"
+    item = store.get(key) or {}
+    item["body"]["proxied"] = False
+    with store.transaction():
+        store.put(key, item)
+    read = made.refresh()
+    assert read is not None
+    assert read.inputs["proxied"] is False
+    assert read.changes(**record(zone)) == {"proxied": "update"}
+
+
+def test_an_import_fills_the_inputs(cloudflare: Plugin, zone: Resource) -> None:
+    inputs = record(zone)
+    made = cloudflare.create(RECORD, "one", **inputs)
+    found = cloudflare.import_(RECORD, "two", f"{zone.id}/{made.id}")
+    assert found is not None
+    assert found.id == made.id
+    assert found.inputs == inputs
+    assert found.changes(**inputs) == {}
+    assert cloudflare.import_(RECORD, "two", f"{zone.id}/{'0' * 32}") is None
+    with pytest.raises(ProviderError, match="expected <zoneId>/<id>"):
+        cloudflare.import_(RECORD, "two", made.id)
+
+
+def test_settings_have_their_values_checked_and_outlive_their_resource(cloudflare: Plugin, zone: Resource) -> None:
+    with pytest.raises(ProviderError, match="Invalid value for zone setting min_tls_version"):
+        cloudflare.create(SETTING, "tls", zoneId=zone.id, settingId="min_tls_version", value="1.4")
+    with pytest.raises(ProviderError, match="Undefined zone setting: tls_min"):
+        cloudflare.create(SETTING, "tls", zoneId=zone.id, settingId="tls_min", value="1.2")
+    made = cloudflare.create(SETTING, "tls", zoneId=zone.id, settingId="min_tls_version", value="1.2")
+    assert made.id == "min_tls_version"
+    made.delete()
+    still = cloudflare.import_(SETTING, "tls", f"{zone.id}/min_tls_version")
+    assert still is not None
+    assert still["value"] == "1.2"
+
+
+def test_the_ds_record_belongs_to_its_key(cloudflare: Plugin, zone: Resource) -> None:
+    made = cloudflare.create(DNSSEC, "dnssec", zoneId=zone.id, status="active")
+    # RFC 4034: digest over owner name and DNSKEY data (flags 257, protocol 3, algorithm 13, key).
+    data = b"\x01\x01\x03\x0d" + base64.b64decode(made["publicKey"])
+    digest = hashlib.sha256(b"\x07example\x03com\x00" + data).hexdigest().upper()
+    accumulated = 0
+    for index, byte in enumerate(data):
+        accumulated += byte if index & 1 else byte << 8
+    accumulated += (accumulated >> 16) & 0xFFFF
+    assert made["ds"] == f"example.com. 3600 IN DS {accumulated & 0xFFFF} 13 2 {digest}"
+    assert made["keyTag"] == accumulated & 0xFFFF
+
+
+def test_dnssec_cannot_be_deleted_while_it_is_active(cloudflare: Plugin, zone: Resource, store: Store) -> None:
+    made = cloudflare.create(DNSSEC, "dnssec", zoneId=zone.id, status="active")
+    registrar_acts(store, "example.com")
+    refreshed = zone.refresh()
+    assert refreshed is not None
+    assert refreshed["status"] == "active"
+    with pytest.raises(ProviderError, match="DNSSEC is active"):
+        made.delete()
+
+
+def test_pending_dnssec_is_a_difference_only_where_asked_for(store: Store) -> None:
+    for shown, expected in ((False, "active"), (True, "pending")):
+        plugin = Plugin(Cloudflare(store, dnssec_pending=shown))
+        zone = plugin.create(ZONE, f"zone{shown}", account={"id": ACCOUNT}, name=f"{shown}.example.com")
+        made = plugin.create(DNSSEC, f"dnssec{shown}", zoneId=zone.id, status="active")
+        assert made["status"] == "active"
+        read = made.refresh()
+        assert read is not None
+        assert read.inputs["status"] == expected
+        # What ignoring the change leads to: the old input is sent again.
+        assert bool(plugin.failures(DNSSEC, read.inputs)) is shown
+
+
+def test_a_tunnel_has_its_own_name_and_a_long_secret(cloudflare: Plugin) -> None:
+    made = tunnel(cloudflare)
+    assert UUID.fullmatch(made.id)
+    assert made["accountTag"] == ACCOUNT
+    with pytest.raises(ProviderError, match='"code":1013,"message":"You already have a tunnel with this name'):
+        cloudflare.create(TUNNEL, "two", accountId=ACCOUNT, name="alfred")
+    with pytest.raises(ProviderError, match="at least 32 bytes") as caught:
+        tunnel(cloudflare, "short", tunnelSecret=Secret("c2hvcnQ="))
+    assert "c2hvcnQ=" not in str(caught.value)
+
+
+def test_only_the_source_of_the_rules_replaces_a_tunnel(cloudflare: Plugin) -> None:
+    made = tunnel(cloudflare)
+    inputs = {"accountId": ACCOUNT, "name": "new", "configSrc": "cloudflare", "tunnelSecret": Secret(TUNNEL_SECRET)}
+    assert made.changes(**inputs) == {"name": "update"}
+    assert made.changes(**{**inputs, "name": "alfred", "configSrc": "local"}) == {"configSrc": "update_replace"}
+
+
+def test_the_tunnel_secret_is_nowhere_in_clear(cloudflare: Plugin, store: Store) -> None:
+    made = tunnel(cloudflare)
+    read = made.refresh()
+    assert read is not None
+    for one in (made, read):
+        assert one.outputs["tunnelSecret"] == Secret(TUNNEL_SECRET)
+        assert one.inputs["tunnelSecret"] == Secret(TUNNEL_SECRET)
+    assert TUNNEL_SECRET not in store.path.read_text() + store.log_path.read_text()
+
+
+def test_rules_go_to_a_tunnel_that_is_there(cloudflare: Plugin) -> None:
+    rules = {"ingresses": [{"service": "http_status:404"}]}
+    with pytest.raises(ProviderError, match="Tunnel not found"):
+        cloudflare.create(CONFIG, "config", accountId=ACCOUNT, tunnelId="0" * 8, config=rules)
+    made = tunnel(cloudflare)
+    with pytest.raises(ProviderError, match="Tunnel not found"):
+        cloudflare.create(CONFIG, "config", accountId="1" * 32, tunnelId=made.id, config=rules)
+    first = cloudflare.create(CONFIG, "config", accountId=ACCOUNT, tunnelId=made.id, config=rules)
+    assert first.id == made.id
+    more = {"ingresses": [{"hostname": "a.example.com", "service": "http://x:80"}, {"service": "http_status:404"}]}
+    assert first.update(accountId=ACCOUNT, tunnelId=made.id, config=more)["version"] == first["version"] + 1
+    with pytest.raises(ProviderError, match='"code":1056,"message":"Bad Configuration: The last ingress rule'):
+        first.update(accountId=ACCOUNT, tunnelId=made.id, config={"ingresses": more["ingresses"][:1]})
+
+
+CATCH_ALL = {"service": "http_status:404"}
+
+
+# Each row as cloudflared's own parser answered it (facts from its `ingress` package).
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ([], None),
+        ([CATCH_ALL], None),
+        ([{"hostname": "*.example.com", "service": "https://x"}, CATCH_ALL], None),
+        ([{"hostname": "*x.example.com", "service": "https://x"}, CATCH_ALL], None),
+        ([{"path": "^/a", "service": "https://x:8443"}, CATCH_ALL], None),
+        ([{"hostname": "a.example.com", "service": "htp://x"}, CATCH_ALL], None),
+        ([{"hostname": "a.example.com", "service": "unix:/run/x"}, CATCH_ALL], None),
+        ([{"hostname": "a.example.com", "service": "http://x"}], "The last ingress rule must match all URLs"),
+        ([CATCH_ALL, CATCH_ALL], "Rule #1 is matching the hostname ''"),
+        ([{"hostname": "a.*.example.com", "service": "http://x"}, CATCH_ALL], "at most one wildcard"),
+        ([{"hostname": "a.example.com:80", "service": "http://x"}, CATCH_ALL], "cannot contain a port"),
+        ([{"hostname": "a.example.com", "service": "http://x/"}, CATCH_ALL], "different path on the origin"),
+        ([{"hostname": "a.example.com", "service": "x:80"}, CATCH_ALL], "scheme and a hostname"),
+        ([{"hostname": "a.example.com", "service": "http_status:99"}, CATCH_ALL], "invalid HTTP status code: 99"),
+        ([{"path": "(?=a)", "service": "http://x"}, CATCH_ALL], "Rule #1 has an invalid regex"),
+        (
+            [
+                {
+                    "hostname": "a",
+                    "service": "http://x",
+                    "originRequest": {"access": {"required": True, "audTags": ["a"]}},
+                }
+            ],
+            "TeamName cannot be blank",
+        ),
+    ],
+)
+def test_tunnel_rules_are_refused_as_cloudflared_does(rules: list[dict[str, Any]], words: str | None) -> None:
+    problem = ingress_problem(rules)
+    assert problem is None if words is None else problem is not None and words in problem
+
+
+def test_an_application_needs_what_it_refers_to(cloudflare: Plugin, zone: Resource) -> None:
+    idp, _, policy = people(cloudflare)
+    host = "grafana.example.com"
+    made = cloudflare.create(APP, "grafana", **app(host, idp, policy))
+    assert UUID.fullmatch(made.id)
+    assert re.fullmatch(r"[0-9a-f]{64}", made["aud"])
+    assert made["domain"] == host
+    assert made["sessionDuration"] == "24h"
+    other = "other.example.com"
+    for wrong, words in (
+        (app(host, idp, policy), "application_already_exists"),
+        (app("a.example.net", idp, policy), "does not belong to a zone"),
+        (app("other.example.com:443", idp, policy), "no scheme, port"),
+        (app(other, idp, policy, allowedIdps=[UUID_NOT_THERE]), "identity provider .* does not exist"),
+        (app(other, idp, policy, allowedIdps=[]), "needs exactly one of allowed_idps"),
+        (app(other, idp, policy, policies=[{"id": UUID_NOT_THERE}]), "policy .* does not exist"),
+        (app(other, idp, policy, policies=[{"decision": "bypass"}]), "needs a decision and an include"),
+        (app(other, idp, policy, sessionDuration="1d"), "sessionDuration"),
+        (app(other, idp, policy, policies=[{"id": policy.id}, {"id": policy.id, "precedence": 1}]), "precedence 1"),
+    ):
+        with pytest.raises(ProviderError, match=words):
+            cloudflare.create(APP, "other", **wrong)
+    cloudflare.create(APP, "other", **app(other, idp, policy))
+
+
+UUID_NOT_THERE = "00000000-0000-4000-8000-000000000000"
+
+
+def test_a_policy_needs_an_include_rule_and_a_group_somebody(cloudflare: Plugin) -> None:
+    base: dict[str, Any] = {"accountId": ACCOUNT, "name": "x"}
+    with pytest.raises(ProviderError, match="at least one include rule"):
+        cloudflare.create(POLICY, "x", **base, decision="allow", includes=[])
+    with pytest.raises(ProviderError, match="must have at least one rule"):
+        cloudflare.create(GROUP, "x", **base, includes=[])
+    two = [{"email": {"email": "a@example.com"}, "everyone": {}}]
+    with pytest.raises(ProviderError, match="exactly one selector"):
+        cloudflare.create(GROUP, "x", **base, includes=two)
+    with pytest.raises(ProviderError, match=r"group .* does not exist"):
+        cloudflare.create(POLICY, "x", **base, decision="allow", includes=[{"group": {"id": UUID_NOT_THERE}}])
+    everyone: list[dict[str, Any]] = [{"everyone": {}}]
+    with pytest.raises(ProviderError, match="sessionDuration"):
+        cloudflare.create(POLICY, "x", **base, decision="bypass", includes=everyone, sessionDuration="1w")
+    made = cloudflare.create(POLICY, "x", **base, decision="bypass", includes=everyone)
+    assert made["sessionDuration"] == "24h"
+    assert cloudflare.failures(POLICY, {**base, "decision": "alow"}) != {}
+
+
+def test_what_is_in_use_is_not_deleted(cloudflare: Plugin, zone: Resource) -> None:
+    idp, group, policy = people(cloudflare)
+    made = cloudflare.create(APP, "grafana", **app("grafana.example.com", idp, policy))
+    with pytest.raises(ProviderError, match="used by the application"):
+        policy.delete()
+    with pytest.raises(ProviderError, match="group is used by"):
+        group.delete()
+    for one in (made, policy, group, idp):
+        one.delete()
+
+
+def test_an_application_made_again_has_another_aud_and_every_run_the_same(
+    cloudflare: Plugin, zone: Resource, store: Store
+) -> None:
+    idp, _, policy = people(cloudflare)
+    first = cloudflare.create(APP, "grafana", **app("grafana.example.com", idp, policy))
+    first.delete()
+    second = cloudflare.create(APP, "grafana", **app("grafana.example.com", idp, policy))
+    assert first["aud"] != second["aud"]
+    assert first.id != second.id
+    world = Store(store.path.with_name("another.json"))
+    try:
+        plugin = Plugin(Cloudflare(world))
+        plugin.create(ZONE, "zone", account={"id": ACCOUNT}, name="example.com")
+        idp, _, policy = people(plugin)
+        assert plugin.create(APP, "grafana", **app("grafana.example.com", idp, policy))["aud"] == first["aud"]
+    finally:
+        world.close()
+
+
+def test_a_renamed_application_keeps_its_aud_in_preview_and_after(cloudflare: Plugin, zone: Resource) -> None:
+    idp, _, policy = people(cloudflare)
+    made = cloudflare.create(APP, "grafana", **app("grafana.example.com", idp, policy))
+    new = app("graphs.example.com", idp, policy)
+    assert not made.diff(**new).replaces
+    shown = made.update(preview=True, **new)
+    assert shown["aud"] == made["aud"]
+    assert shown["domain"] is UNKNOWN
+    done = made.update(**new)
+    assert (done["aud"], done["domain"]) == (made["aud"], "graphs.example.com")
+
+
+def test_the_order_of_login_methods_is_no_difference(cloudflare: Plugin, zone: Resource) -> None:
+    idp, _, policy = people(cloudflare)
+    config = {"clientId": "id", "clientSecret": Secret("s")}
+    second = cloudflare.create(IDP, "github", accountId=ACCOUNT, name="GitHub", type="github", config=config)
+    pair = {"autoRedirectToIdentity": False, "allowedIdps": [idp.id, second.id]}
+    made = cloudflare.create(APP, "a", **app("a.example.com", idp, policy, **pair))
+    pair["allowedIdps"] = [second.id, idp.id]
+    assert made.changes(**app("a.example.com", idp, policy, **pair)) == {}
+
+
+def test_secrets_of_login_methods_and_service_tokens_stay_secret(cloudflare: Plugin, store: Store) -> None:
+    idp, _, _ = people(cloudflare)
+    assert idp["config"] == {"clientId": "id", "clientSecret": Secret("google secret")}
+    plain = cloudflare.create(
+        IDP, "two", accountId=ACCOUNT, name="two", type="google", config={"clientId": "i", "clientSecret": "careless"}
+    )
+    assert plain["config"]["clientSecret"] == Secret("careless")
+    token = cloudflare.create(TOKEN, "robot", accountId=ACCOUNT, name="robot")
+    assert isinstance(token["clientSecret"], Secret)
+    read = token.refresh()
+    assert read is not None
+    assert read["clientSecret"] == token["clientSecret"]
+    text = store.path.read_text()
+    assert not [one for one in ("google secret", "careless", token["clientSecret"].value) if one in text]
+
+
+def test_the_zone_goes_with_all_that_is_in_it(cloudflare: Plugin, zone: Resource, store: Store) -> None:
+    cloudflare.create(RECORD, "one", **record(zone))
+    cloudflare.create(DNSSEC, "dnssec", zoneId=zone.id, status="active")
+    zone.delete()
+    assert [key for key, _ in store.find("cloudflare/")] == []

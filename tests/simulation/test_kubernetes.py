@@ -1,0 +1,391 @@
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pulumi.runtime.proto import provider_pb2 as rpc
+
+from gatehouse.simulation import values
+from gatehouse.simulation.cloudflare import Cloudflare
+from gatehouse.simulation.kubernetes import Kubernetes
+from gatehouse.simulation.server import Provider
+from gatehouse.simulation.store import Store
+from gatehouse.simulation.values import UNKNOWN, Secret
+from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError, Resource
+from tests.simulation.test_cloudflare import TUNNEL_SECRET, tunnel
+
+NAMESPACE = "kubernetes:core/v1:Namespace"
+NAMESPACE_PATCH = "kubernetes:core/v1:NamespacePatch"
+SECRET = "kubernetes:core/v1:Secret"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+SERVICE = "kubernetes:core/v1:Service"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+PDB = "kubernetes:policy/v1:PodDisruptionBudget"
+RELEASE = "kubernetes:helm.sh/v3:Release"
+
+LABELS = {"app": "x"}
+
+
+def named(name: str, namespace: str = "default", **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, **more}}
+
+
+def deployment(secret: str = "token", **more: Any) -> dict[str, Any]:
+    reference = {"secretKeyRef": {"name": secret, "key": "token"}}
+    container = {"name": "c", "image": "cloudflared", "env": [{"name": "TUNNEL_TOKEN", "valueFrom": reference}]}
+    template = {"metadata": {"labels": LABELS}, "spec": {"containers": [container]}}
+    return {**named("cloudflared"), "spec": {"selector": {"matchLabels": LABELS}, "template": template, **more}}
+
+
+def service(*ports: dict[str, Any], type_: str = "NodePort") -> dict[str, Any]:
+    return {"spec": {"type": type_, "selector": LABELS, "ports": list(ports)}}
+
+
+def test_what_only_the_cluster_knows_is_unknown_in_a_preview(kubernetes: Plugin) -> None:
+    inputs = {**named("web"), **service({"port": 80}, type_="ClusterIP")}
+    shown = kubernetes.create(SERVICE, "web", preview=True, **inputs)
+    assert shown["metadata"]["name"] == "web"
+    assert shown["metadata"]["uid"] is UNKNOWN
+    assert shown["spec"]["clusterIP"] is UNKNOWN
+    assert "status" not in shown.outputs
+    made = kubernetes.create(SERVICE, "web", **inputs)
+    assert made.id == "default/web"
+    assert made["spec"]["clusterIP"].startswith("10.")
+    assert made["metadata"]["resourceVersion"]
+    assert made.changes(**inputs) == {}
+
+
+def test_a_namespace_must_be_there_first(kubernetes: Plugin) -> None:
+    inputs = {**named("cm", "apart"), "data": {"a": "b"}}
+    with pytest.raises(ProviderError, match=r'not successfully created .*: namespaces "apart" not found'):
+        kubernetes.create(CONFIG_MAP, "cm", **inputs)
+    kubernetes.create(NAMESPACE, "apart", metadata={"name": "apart"})
+    assert kubernetes.create(CONFIG_MAP, "cm", **inputs).id == "apart/cm"
+
+
+def test_namespaces_given_to_the_simulation_are_in_every_cluster(store: Store) -> None:
+    provider = Provider(Kubernetes(store, namespaces=["monitoring"]))
+    for context in ("alfred", "octavo"):
+        plugin = Plugin(provider, connection=context, context=context)
+        assert plugin.create(CONFIG_MAP, "cm", **named("cm", "monitoring"), data={}).id == "monitoring/cm"
+    with pytest.raises(ProviderError, match="already exists"):
+        plugin.create(NAMESPACE, "monitoring", metadata={"name": "monitoring"})
+    found = plugin.import_(NAMESPACE, "monitoring", "monitoring")
+    assert found is not None
+    assert found["status"] == {"phase": "Active"}
+
+
+def test_deleting_a_namespace_deletes_what_is_in_it(kubernetes: Plugin) -> None:
+    space = kubernetes.create(NAMESPACE, "apart", metadata={"name": "apart"})
+    inside = kubernetes.create(CONFIG_MAP, "cm", **named("cm", "apart"), data={})
+    outside = kubernetes.create(CONFIG_MAP, "cm2", **named("cm"), data={})
+    space.delete()
+    assert inside.refresh() is None
+    assert outside.refresh() is not None
+    inside.delete()
+
+
+def test_a_name_is_taken_once_a_cluster(store: Store) -> None:
+    provider = Provider(Kubernetes(store))
+    alfred = Plugin(provider, connection="a", context="alfred")
+    octavo = Plugin(provider, connection="b", context="octavo")
+    alfred.create(NAMESPACE, "one", metadata={"name": "tailscale"})
+    with pytest.raises(ProviderError, match='namespaces "tailscale" already exists'):
+        alfred.create(NAMESPACE, "two", metadata={"name": "tailscale"})
+    octavo.create(NAMESPACE, "one", metadata={"name": "tailscale"})
+    upserting = Plugin(provider, connection="c", context="alfred", upsertExistingObjects="true")
+    upserting.create(NAMESPACE, "three", metadata={"name": "tailscale"})
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "words"),
+    [
+        (NAMESPACE, {"metadata": {"name": "Bad"}}, "a lowercase RFC 1123 label must consist"),
+        (NAMESPACE, {"metadata": {"name": "a.b"}}, "a lowercase RFC 1123 label must consist"),
+        (CONFIG_MAP, {"metadata": {"name": "a_b"}, "data": {}}, "a lowercase RFC 1123 subdomain"),
+        (SERVICE, {**named("1st"), **service({"port": 1})}, "a DNS-1035 label must consist"),
+        (SERVICE, {**named("web"), **service()}, "spec.ports: Required value"),
+        (SERVICE, {**named("web"), **service({"port": 1}, {"port": 2})}, "name: Required value"),
+        (SERVICE, {**named("web"), **service({"port": 1, "nodePort": 80})}, "not in the valid range"),
+        (SECRET, {**named("s"), "data": {"a": "no base64!"}}, "illegal base64 data"),
+        (PDB, {**named("p"), "spec": {"minAvailable": 1, "maxUnavailable": 1}}, "cannot be both set"),
+        (
+            INGRESS,
+            {**named("i"), "spec": {"rules": [{"http": {"paths": [{"path": "/"}]}}]}},
+            "pathType must be specified",
+        ),
+        (DEPLOYMENT, {**deployment(), "spec": {"selector": {"matchLabels": LABELS}}}, "does not match template"),
+        ("kubernetes:apps/v1:Service", named("x"), 'no matches for kind "Service" in version "apps/v1"'),
+        ("kubernetes:cert-manager.io/v1:Issuer", named("x"), "required CRDs have been created"),
+    ],
+)
+def test_what_the_api_server_refuses_is_refused(
+    kubernetes: Plugin, type_: str, inputs: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderError, match=words) as caught:
+        kubernetes.create(type_, "x", **inputs)
+    assert "no base64!" not in str(caught.value)
+
+
+def test_a_custom_resource_is_taken_once_its_definition_is_there(kubernetes: Plugin) -> None:
+    spec = {
+        "group": "cert-manager.io",
+        "scope": "Cluster",
+        "names": {"kind": "ClusterIssuer", "plural": "clusterissuers"},
+        "versions": [{"name": "v1"}],
+    }
+    name = "clusterissuers.cert-manager.io"
+    crd = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+    kubernetes.create(crd, "crd", metadata={"name": name}, spec=spec)
+    made = kubernetes.create("kubernetes:cert-manager.io/v1:ClusterIssuer", "le", metadata={"name": "le"}, spec={})
+    assert made.id == "le"
+
+
+def test_texts_must_be_texts(kubernetes: Plugin) -> None:
+    inputs = {"metadata": {"name": "x", "annotations": {"a": True}}, "data": {"n": 1, "s": "1"}}
+    assert sorted(kubernetes.failures(CONFIG_MAP, inputs)) == ["data.n", "metadata.annotations.a"]
+    wrong = deployment()
+    wrong["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "PORT", "value": 80}]
+    assert list(kubernetes.failures(DEPLOYMENT, wrong)) == ["spec.template.spec.containers[0].env[0].value"]
+    assert kubernetes.failures(CONFIG_MAP, {"kind": "Secret", "metadata": {"name": "x"}}) == {
+        "kind": f'"Secret" does not fit the resource type {CONFIG_MAP}'
+    }
+
+
+def test_an_unknown_field_is_dropped_without_a_word(kubernetes: Plugin) -> None:
+    inputs = deployment(replica=3, replicas=2)
+    made = kubernetes.create(DEPLOYMENT, "d", **inputs)
+    assert "replica" not in made["spec"]
+    assert made["status"]["readyReplicas"] == 2
+    # Which makes every next run want to add it again.
+    assert made.changes(**inputs) == {"spec.replica": "add"}
+
+
+def test_an_object_without_a_name_gets_one_and_keeps_it(kubernetes: Plugin) -> None:
+    made = kubernetes.create(CONFIG_MAP, "cm", data={"a": "b"})
+    assert made["metadata"]["name"].startswith("cm-")
+    changed = made.diff(data={"a": "c"})
+    assert list(changed.replaces) == ["data.a"]
+    assert not changed.deleteBeforeReplace
+
+
+def test_a_named_secret_is_deleted_before_it_is_replaced(store: Store) -> None:
+    plugin = Plugin(Kubernetes(store), context="alfred")
+    made = plugin.create(SECRET, "s", **named("s"), stringData=Secret({"a": "one"}))
+    changed = made.diff(**named("s"), stringData=Secret({"a": "two"}))
+    assert list(changed.replaces) == ["stringData.a"]
+    assert changed.deleteBeforeReplace
+    mutable = Plugin(plugin.provider, connection="two", context="alfred", enableSecretMutable="true")
+    made.plugin = mutable
+    assert not made.diff(**named("s"), stringData=Secret({"a": "two"})).replaces
+
+
+def test_secret_values_are_secret_in_outputs_and_not_in_the_file(kubernetes: Plugin, store: Store) -> None:
+    made = kubernetes.create(SECRET, "s", **named("s"), stringData={"a": "hush"})
+    encoded = base64.b64encode(b"hush").decode()
+    assert made["data"] == Secret({"a": encoded})
+    assert made["stringData"] == Secret({"a": "hush"})
+    read = made.refresh()
+    assert read is not None
+    assert (read["data"], read["stringData"]) == (made["data"], made["stringData"])
+    assert read.changes(**named("s"), stringData={"a": "hush"}) == {}
+    text = store.path.read_text()
+    assert "hush" not in text
+    assert encoded not in text
+
+
+def test_a_secret_value_anywhere_stays_secret(kubernetes: Plugin, store: Store) -> None:
+    inputs: dict[str, Any] = {
+        "metadata": {"name": "cm", "annotations": {"a": Secret("hush")}},
+        "data": {"b": Secret("quiet")},
+    }
+    made = kubernetes.create(CONFIG_MAP, "cm", **inputs)
+    read = made.refresh()
+    assert read is not None
+    for one in (made, read):
+        assert one["metadata"]["annotations"]["a"] == Secret("hush")
+        assert one["data"]["b"] == Secret("quiet")
+        assert one.inputs["data"]["b"] == Secret("quiet")
+    assert not [word for word in ("hush", "quiet") if word in store.path.read_text()]
+
+
+def test_a_deployment_is_updated_and_its_selector_replaces_it(kubernetes: Plugin) -> None:
+    made = kubernetes.create(DEPLOYMENT, "d", **deployment(replicas=2))
+    assert made.changes(**deployment(replicas=3)) == {"spec.replicas": "update"}
+    changed = made.update(**deployment(replicas=3))
+    assert changed["status"]["readyReplicas"] == 3
+    assert changed["metadata"]["generation"] == 2
+    assert changed["metadata"]["uid"] == made["metadata"]["uid"]
+    other = deployment(selector={"matchLabels": {"app": "y"}})
+    other["spec"]["template"]["metadata"]["labels"] = {"app": "y"}
+    assert "spec.selector.matchLabels.app" in list(made.diff(**other).replaces)
+    with pytest.raises(ProviderError, match="field is immutable"):
+        made.update(**other)
+
+
+def test_a_field_no_longer_given_goes_and_others_fields_stay(kubernetes: Plugin, store: Store) -> None:
+    made = kubernetes.create(CONFIG_MAP, "cm", **named("cm", labels={"a": "1", "b": "2"}), data={})
+    key = next(key for key, _ in store.find("kubernetes/"))
+    item = store.get(key) or {}
+    item["body"]["metadata"]["labels"]["theirs"] = "x"
+    with store.transaction():
+        store.put(key, item)
+    changed = made.update(**named("cm", labels={"a": "1"}), data={})
+    assert changed["metadata"]["labels"] == {"a": "1", "theirs": "x"}
+
+
+def test_drift_shows_on_refresh_and_the_clusters_own_fields_do_not(kubernetes: Plugin, store: Store) -> None:
+    inputs = {**named("web"), **service({"port": 80})}
+    made = kubernetes.create(SERVICE, "web", **inputs)
+    key = next(key for key, _ in store.find("kubernetes/"))
+    item = store.get(key) or {}
+    item["body"]["spec"]["selector"]["app"] = "changed"
+    with store.transaction():
+        store.put(key, item)
+    read = made.refresh()
+    assert read is not None
+    assert read.inputs["spec"]["selector"] == {"app": "changed"}
+    assert "clusterIP" not in read.inputs["spec"]
+    assert read.changes(**inputs) == {"spec.selector.app": "update"}
+
+
+def test_a_node_port_belongs_to_one_service(kubernetes: Plugin) -> None:
+    one = kubernetes.create(SERVICE, "one", **named("one"), **service({"port": 25565, "nodePort": 32565}))
+    with pytest.raises(ProviderError, match="32565: provided port is already allocated"):
+        kubernetes.create(SERVICE, "two", **named("two"), **service({"port": 1, "nodePort": 32565}))
+    free = kubernetes.create(SERVICE, "two", **named("two"), **service({"port": 1}))
+    port = free["spec"]["ports"][0]["nodePort"]
+    assert 30000 <= port <= 32767
+    again = free.update(**named("two"), **service({"port": 1, "name": "renamed"}))
+    assert again["spec"]["ports"][0]["nodePort"] == port
+    both = one.update(**named("one"), **service({"port": 25565, "nodePort": 32566}))
+    assert both["spec"]["ports"][0]["nodePort"] == 32566
+
+
+def test_a_patch_adds_its_fields_and_takes_only_them_away(kubernetes: Plugin) -> None:
+    space = kubernetes.create(NAMESPACE, "apart", metadata={"name": "apart", "labels": {"theirs": "1"}})
+    patch = kubernetes.create(NAMESPACE_PATCH, "patch", metadata={"name": "apart", "labels": {"ours": "1"}})
+    assert patch.id == "apart"
+    assert {"theirs": "1", "ours": "1"}.items() <= patch["metadata"]["labels"].items()
+    changed = patch.update(metadata={"name": "apart", "labels": {"other": "2"}})
+    assert "ours" not in changed["metadata"]["labels"]
+    changed.delete()
+    left = space.refresh()
+    assert left is not None
+    assert left["metadata"]["labels"] == {"theirs": "1", "kubernetes.io/metadata.name": "apart"}
+
+
+def test_a_patch_makes_what_is_not_there_and_leaves_it(kubernetes: Plugin) -> None:
+    patch = kubernetes.create(NAMESPACE_PATCH, "patch", metadata={"name": "fresh"})
+    kubernetes.create(CONFIG_MAP, "cm", **named("cm", "fresh"), data={})
+    patch.delete()
+    assert kubernetes.import_(NAMESPACE, "fresh", "fresh") is not None
+    with pytest.raises(ProviderError, match=r"require the `.metadata.name` field"):
+        kubernetes.create(NAMESPACE_PATCH, "nameless", metadata={})
+
+
+def test_a_patch_that_takes_anothers_field_needs_force(kubernetes: Plugin) -> None:
+    kubernetes.create(NAMESPACE, "apart", metadata={"name": "apart", "labels": {"a": "1"}})
+    metadata: dict[str, Any] = {"name": "apart", "labels": {"a": "2"}}
+    with pytest.raises(ProviderError, match="Apply failed with 1 conflict"):
+        kubernetes.create(NAMESPACE_PATCH, "patch", metadata=metadata)
+    metadata["annotations"] = {"pulumi.com/patchForce": "true"}
+    assert kubernetes.create(NAMESPACE_PATCH, "patch", metadata=metadata)["metadata"]["labels"]["a"] == "2"
+
+
+def test_a_tailscale_ingress_gets_the_operators_name(kubernetes: Plugin) -> None:
+    for hosts, expected in (
+        (["komga-alfred"], "komga-alfred.simulated.ts.net"),
+        (["komga-alfred.xantu-lizard.ts.net"], "komga-alfred.xantu-lizard.ts.net"),
+    ):
+        spec = {"ingressClassName": "tailscale", "tls": [{"hosts": hosts}]}
+        made = kubernetes.create(INGRESS, expected, **named(hosts[0].replace(".", "-")), spec=spec)
+        assert made["status"]["loadBalancer"]["ingress"][0]["hostname"] == expected
+
+
+def test_a_release_is_kept_and_its_values_stay_secret(kubernetes: Plugin, store: Store) -> None:
+    inputs: dict[str, Any] = {
+        "chart": "tailscale-operator",
+        "version": "1.80.0",
+        "name": "operator",
+        "namespace": "tailscale",
+        "values": {"oauth": {"clientSecret": Secret("hush")}},
+        "compat": "true",
+    }
+    shown = kubernetes.create(RELEASE, "operator", preview=True, **inputs)
+    assert shown["status"] is UNKNOWN
+    with pytest.raises(ProviderError, match='namespaces "tailscale" not found'):
+        kubernetes.create(RELEASE, "operator", **inputs)
+    made = kubernetes.create(RELEASE, "operator", **inputs, createNamespace=True)
+    assert made.id == "tailscale/operator"
+    assert made["status"]["status"] == "deployed"
+    read = made.refresh()
+    assert read is not None
+    assert read["values"]["oauth"]["clientSecret"] == Secret("hush")
+    assert "hush" not in store.path.read_text()
+    inputs["createNamespace"] = True
+    assert read.changes(**inputs) == {}
+    assert made.update(**{**inputs, "version": "1.81.0"})["status"]["revision"] == 2
+    made.delete()
+    assert kubernetes.import_(NAMESPACE, "ns", "tailscale") is not None
+
+
+def test_an_import_gives_what_a_program_would_write(kubernetes: Plugin) -> None:
+    kubernetes.create(CONFIG_MAP, "cm", **named("cm"), data={"a": "b"})
+    found = kubernetes.import_(CONFIG_MAP, "cm", "default/cm")
+    assert found is not None
+    assert found.inputs == {"apiVersion": "v1", "kind": "ConfigMap", **named("cm"), "data": {"a": "b"}}
+
+
+def rendering(store: Store, folder: Path) -> Plugin:
+    return Plugin(Kubernetes(store), connection="rendered", renderYamlToDirectory=str(folder))
+
+
+def test_manifests_are_rendered_in_up_only_and_taken_away_again(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    plugin = rendering(store, folder)
+    inputs = {**named("web", "apart"), **service({"port": 80}, type_="ClusterIP")}
+    plugin.create(SERVICE, "web", preview=True, **inputs)
+    assert not folder.exists()
+    made = plugin.create(SERVICE, "web", **inputs)
+    # Name and place as pulumi-kubernetes' `renderPathForResource` has them.
+    path = folder / "1-manifest" / "v1-service-apart-web.yaml"
+    assert yaml.safe_load(path.read_text()) == {"apiVersion": "v1", "kind": "Service", **inputs}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (folder / "0-crd").is_dir()
+    assert [key for key, _ in store.find("kubernetes/")] == []
+    assert made.refresh() is not None
+    made.update(**{**inputs, "spec": {**inputs["spec"], "type": "NodePort"}})
+    assert yaml.safe_load(path.read_text())["spec"]["type"] == "NodePort"
+    made.delete()
+    assert not path.exists()
+
+
+def test_rendering_does_not_go_with_a_context(kubernetes: Plugin) -> None:
+    news = values.to_struct({"renderYamlToDirectory": "x", "context": "alfred"})
+    response = kubernetes.provider.CheckConfig(rpc.CheckRequest(news=news), kubernetes.context)
+    assert [one.property for one in response.failures] == ["context"]
+    olds = values.to_struct({"renderYamlToDirectory": "x"})
+    changed = kubernetes.provider.DiffConfig(
+        rpc.DiffRequest(olds=olds, news=values.to_struct({"renderYamlToDirectory": "y"})), kubernetes.context
+    )
+    assert list(changed.replaces) == ["renderYamlToDirectory"]
+
+
+def test_a_connected_tunnel_cannot_be_deleted_before_its_connector(store: Store, kubernetes: Plugin) -> None:
+    cloudflare = Plugin(Cloudflare(store))
+    made = tunnel(cloudflare)
+    token = base64.b64encode(json.dumps({"a": ACCOUNT, "t": made.id, "s": TUNNEL_SECRET}).encode()).decode()
+    secret = kubernetes.create(SECRET, "token", **named("token"), stringData={"token": token})
+    connector: Resource = kubernetes.create(DEPLOYMENT, "d", **deployment())
+    with pytest.raises(ProviderError, match="active connections"):
+        made.delete()
+    connector.delete()
+    made.delete()
+    secret.delete()

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gatehouse.simulation.store import Store
+from gatehouse.simulation.tailscale import Tailscale, evaluated_tests, read_hujson
+from gatehouse.simulation.values import UNKNOWN, Secret
+from tests.simulation.plugin import Plugin, ProviderError
+
+ACL = "tailscale:index/acl:Acl"
+DNS = "tailscale:index/dnsPreferences:DnsPreferences"
+SETTINGS = "tailscale:index/tailnetSettings:TailnetSettings"
+OAUTH = "tailscale:index/oauthClient:OauthClient"
+KEY = "tailscale:index/tailnetKey:TailnetKey"
+
+POLICY: dict[str, Any] = {
+    "tagOwners": {"tag:k8s-operator": [], "tag:k8s": ["tag:k8s-operator"]},
+    "groups": {"group:people": ["ada@example.com"]},
+    "grants": [{"src": ["group:people"], "dst": ["tag:k8s"], "ip": ["tcp:443"]}],
+    "tests": [{"src": "ada@example.com", "accept": ["tag:k8s:443"], "deny": ["tag:k8s:22"]}],
+}
+
+
+@pytest.fixture
+def owned(tailscale: Plugin) -> Plugin:
+    """A tailnet whose policy has owners for the tags."""
+    tailscale.create(ACL, "policy", acl=json.dumps(POLICY))
+    return tailscale
+
+
+def test_hujson_is_json_with_comments_and_trailing_commas() -> None:
+    text = '{\n// a comment, with "quotes"\n"a": ["x,]", /* , */ 1,], "b": "// none",}'
+    assert read_hujson(text) == {"a": ["x,]", 1], "b": "// none"}
+
+
+def test_a_text_that_is_no_policy_is_refused_before_any_call(tailscale: Plugin) -> None:
+    assert "is invalid HuJSON" in tailscale.failures(ACL, {"acl": '{"acls": [}'})["acl"]
+    assert "duplicate" in tailscale.failures(ACL, {"acl": '{"acls": [], "acls": []}'})["acl"]
+    assert tailscale.failures(ACL, {"acl": UNKNOWN}) == {}
+    assert tailscale.failures(ACL, {"acl": "{}", "overwrite": True}) != {}
+
+
+# Texts the service gave in headscale's captured results.
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"grantz": []}, 'unknown field "grantz"'),
+        ({"grants": [{"src": ["tag:no"], "dst": ["*"], "ip": ["*"]}]}, 'src=tag not found: "tag:no"'),
+        ({"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:no:22"]}]}, 'dst="tag:no": tag not found: "tag:no"'),
+        ({"grants": [{"src": ["group:no"], "dst": ["*"], "ip": ["*"]}]}, 'group not found: "group:no"'),
+        ({"nodeAttrs": [{"target": ["tag:no"], "attr": ["funnel"]}]}, 'tag not found: "tag:no"'),
+    ],
+)
+def test_a_policy_the_service_refuses_is_refused_in_up(tailscale: Plugin, wrong: dict[str, Any], words: str) -> None:
+    text = json.dumps({**POLICY, "tests": [], **wrong})
+    assert tailscale.create(ACL, "policy", preview=True, acl=text).id == ""
+    with pytest.raises(ProviderError, match=rf"{words} \(400\)"):
+        tailscale.create(ACL, "policy", acl=text)
+
+
+def test_a_policy_whose_own_tests_fail_is_refused_with_no_more_than_that(store: Store) -> None:
+    plugin = Plugin(Tailscale(store, policy_tests=evaluated_tests))
+    wrong = {**POLICY, "tests": [{"src": "ada@example.com", "accept": ["tag:k8s:22"]}]}
+    with pytest.raises(ProviderError, match=r"^Failed to set ACL: test\(s\) failed \(400\)$"):
+        plugin.create(ACL, "policy", acl=json.dumps(wrong))
+    assert plugin.create(ACL, "policy", acl=json.dumps(POLICY)).id
+
+
+def test_a_policy_of_someone_else_is_not_overwritten_unasked(owned: Plugin) -> None:
+    with pytest.raises(ProviderError, match="Overwrite Protected"):
+        owned.create(ACL, "again", acl="{}")
+    owned.create(ACL, "again", acl='{"grants": []}', overwriteExistingContent=True)
+
+
+def test_a_destroyed_policy_stays_unless_it_was_to_be_reset(tailscale: Plugin) -> None:
+    first = tailscale.create(ACL, "policy", acl=json.dumps(POLICY))
+    first.delete()
+    with pytest.raises(ProviderError, match="Overwrite Protected"):
+        tailscale.create(ACL, "policy", acl="{}")
+    second = tailscale.create(ACL, "policy", acl="{}", overwriteExistingContent=True, resetAclOnDestroy=True)
+    second.delete()
+    tailscale.create(ACL, "policy", acl=json.dumps(POLICY))
+
+
+def test_white_space_in_a_policy_is_no_difference_and_a_comment_is(tailscale: Plugin) -> None:
+    made = tailscale.create(ACL, "policy", acl=json.dumps(POLICY))
+    assert made.changes(acl=json.dumps(POLICY, indent=2)) == {}
+    assert made.changes(acl="// ours\n" + json.dumps(POLICY)) == {"acl": "update"}
+    assert made.changes(acl="{}") == {"acl": "update"}
+
+
+def test_destroying_the_dns_preferences_turns_magic_dns_off(tailscale: Plugin, store: Store) -> None:
+    made = tailscale.create(DNS, "dns", magicDns=True)
+    made.delete()
+    kept = store.get("tailscale/dns-preferences")
+    assert kept is not None
+    assert kept["body"]["magicDns"] is False
+
+
+def test_what_every_tailnet_has_can_be_imported(tailscale: Plugin) -> None:
+    expected: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        (ACL, "acl", {"acl": '{"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]}'}),
+        (DNS, "dns_preferences", {"magicDns": True}),
+    )
+    for type_, id_, inputs in expected:
+        found = tailscale.import_(type_, "x", id_)
+        assert found is not None
+        assert found.inputs == inputs
+    settings = tailscale.import_(SETTINGS, "x", "tailnet_settings")
+    assert settings is not None
+    assert settings.inputs["httpsEnabled"] is False
+
+
+def test_settings_not_given_are_kept_and_destroying_changes_none(tailscale: Plugin) -> None:
+    first = tailscale.create(SETTINGS, "one", httpsEnabled=True)
+    assert (first["httpsEnabled"], first["devicesApprovalOn"]) == (True, False)
+    first.delete()
+    assert tailscale.create(SETTINGS, "two", devicesApprovalOn=True)["httpsEnabled"] is True
+
+
+def test_keys_are_secret_and_known_to_nobody_but_the_state(owned: Plugin, store: Store) -> None:
+    shown = owned.create(OAUTH, "oauth", preview=True, scopes=["devices:core"], tags=["tag:k8s-operator"])
+    assert shown["key"] == Secret(UNKNOWN)
+    client = owned.create(OAUTH, "oauth", scopes=["devices:core"], tags=["tag:k8s-operator"])
+    key = owned.create(KEY, "key", tags=["tag:k8s"])
+    for one, start in ((client, "tskey-client-"), (key, "tskey-auth-")):
+        assert isinstance(one["key"], Secret)
+        assert one["key"].value.startswith(start)
+        assert one["key"].value not in store.path.read_text()
+        read = one.refresh()
+        assert read is not None
+        assert read["key"] == one["key"]
+
+
+def test_tags_without_an_owner_in_the_policy_are_refused(tailscale: Plugin) -> None:
+    wanted: tuple[tuple[str, dict[str, Any]], ...] = ((OAUTH, {"scopes": ["devices:core"]}), (KEY, {}))
+    for type_, inputs in wanted:
+        with pytest.raises(ProviderError, match=r"requested tags \[tag:k8s\] are invalid or not permitted"):
+            tailscale.create(type_, "x", tags=["tag:k8s"], **inputs)
+    with pytest.raises(ProviderError, match="tags are required"):
+        tailscale.create(OAUTH, "x", scopes=["auth_keys"])
+    with pytest.raises(ProviderError, match='invalid scope "device:core"'):
+        tailscale.create(OAUTH, "x", scopes=["device:core"])
+
+
+def test_a_key_is_replaced_and_a_client_updated(owned: Plugin) -> None:
+    key = owned.create(KEY, "key", tags=["tag:k8s"])
+    assert key.changes(tags=["tag:k8s"], reusable=True) == {"reusable": "update_replace"}
+    assert key.changes(tags=["tag:k8s"], reusable=False) == {}
+    client = owned.create(OAUTH, "oauth", scopes=["dns", "policy_file"])
+    assert client.changes(scopes=["policy_file", "dns"]) == {}
+    assert client.changes(scopes=["dns"]) == {"scopes[1]": "delete"}
+
+
+def test_a_reusable_key_that_is_gone_is_made_again(owned: Plugin, store: Store) -> None:
+    for reusable in (True, False):
+        key = owned.create(KEY, f"key{reusable}", tags=["tag:k8s"], reusable=reusable)
+        with store.transaction():
+            store.remove(f"tailscale/key/{key.id}")
+        read = key.refresh()
+        assert read is not None
+        assert read["invalid"] is True
+        assert bool(read.diff(tags=["tag:k8s"], reusable=reusable).replaces) is reusable
+        key.delete()
