@@ -1,0 +1,52 @@
+"""What the `ssh` section lets through (https://tailscale.com/kb/1337/policy-syntax#tailscale-ssh).
+
+Network access to port 22 is a question of its own (`evaluate.reach`); Tailscale's own `sshTests` leave it
+out.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from exposure.policy_eval.evaluate import selects
+from exposure.policy_eval.policy import Policy, SshRule
+from exposure.policy_eval.postures import Attributes
+from exposure.policy_eval.selectors import Kind, Selector
+from exposure.policy_eval.topology import Endpoint
+
+Login = Literal["accept", "check", "deny"]
+
+
+def login(policy: Policy, source: Endpoint, target: Endpoint, user: str, attributes: Attributes) -> Login:
+    """Whether `source` may log in to `target` as `user` of that machine; a check wins over none."""
+    found = {
+        rule.check
+        for rule in policy.ssh
+        if any(selects(policy, selector, source) for selector in rule.sources)
+        and any(_at(policy, selector, target, source) for selector in rule.destinations)
+        and _as(rule, user, source)
+        and (not rule.postures or _postured(policy, rule, attributes))
+    }
+    return "check" if True in found else "accept" if found else "deny"
+
+
+def _at(policy: Policy, selector: Selector, target: Endpoint, source: Endpoint) -> bool:
+    if selector.kind is Kind.AUTOGROUP and selector.name == "self":
+        mine = bool(source.user) and not source.tags and not target.tags
+        return mine and source.user.lower() == target.user.lower()
+    return selects(policy, selector, target) is True
+
+
+def _as(rule: SshRule, user: str, source: Endpoint) -> bool:
+    local, at, domain = source.user.rpartition("@")
+    mine = at and not source.tags and user == local
+    return any(
+        allowed == user
+        or (allowed == "autogroup:nonroot" and user != "root")
+        or (mine and allowed.lower() == f"localpart:*@{domain.lower()}")
+        for allowed in rule.users
+    )
+
+
+def _postured(policy: Policy, rule: SshRule, attributes: Attributes) -> bool:
+    return any(all(c.holds(attributes) for c in policy.postures[name]) for name in rule.postures)
