@@ -16,7 +16,8 @@ class AcmeHttpRoute(Component):
 
     Takes the host, the solver's URL (the ingress controller's own http port: cert-manager's solver is behind it), and,
     where the host is behind Access, the account id and the reusable bypass policy. `service` is the key of the host's
-    service. Gives `rules` and `auds` for the `TunnelConfiguration`; the rule stands before the host's general rule.
+    service. Gives `rules` and `auds` for the `TunnelConfiguration`, whose rule stands before the host's general rule, and
+    `applications`, which the host's DNS record waits for.
 
     Registers a ZeroTrustAccessApplication for `<host>/.well-known/acme-challenge` alone, where protected: Access
     otherwise answers challenges with its login [cloudflare-docs#8306].
@@ -32,6 +33,7 @@ class AcmeHttpRoute(Component):
             bypass_policy_id=google.bypass_policy_id,
         )
         app = ZeroTrustApp("dashboard", ..., also=acme.auds)
+        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules, applications=acme.applications)
         ```
     """
 
@@ -49,6 +51,7 @@ class AcmeHttpRoute(Component):
     ) -> None:
         super().__init__(name, opts)
         self.auds: dict[str, pulumi.Output[str]] = {}
+        self.applications: list[pulumi.Resource] = []
         if bypass_policy_id is not None:
             if account_id is None:
                 raise ValueError(f"{name}: a bypass policy needs its account_id")
@@ -61,5 +64,6 @@ class AcmeHttpRoute(Component):
                 policy_id=bypass_policy_id,
             )
             self.auds[name] = application.aud
+            self.applications.append(application)
         self.rules: list[TunnelRule] = [acme_rule(service, host, solver)]
         self.register_outputs({"host": host})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -19,19 +20,34 @@ class EstateIds:
 
 
 def estate_of(owner: str, people: list[str]) -> EstateIds:
-    """The ids from the owner's stack, by StackReference.
+    """The ids from the owner's stack, by StackReference; those of Google's only where `people` are let in by it.
 
-    Registers nothing; reads `owner` (`organization/gatehouse/<stack>`). Raises through the engine where the stack or an
-    output is not there.
+    Registers nothing; reads `owner` (`organization/gatehouse/<stack>`). Raises RunError where the owner's stack lacks
+    an output, with the command that makes it.
     """
     stack = pulumi.StackReference(owner)
-    policies = stack.require_output("policy_ids")
+    zone_id = _output(stack, "zone_id", owner)
+    if not people:
+        return EstateIds(zone_id, None, {}, None)
+    policies = _output(stack, "policy_ids", owner)
     return EstateIds(
-        stack.require_output("zone_id"),
-        stack.require_output("identity_provider_id"),
+        zone_id,
+        _output(stack, "identity_provider_id", owner),
         {name: policies.apply(lambda ids, name=name: _policy(ids, name, owner)) for name in people},  # type: ignore[misc]
-        stack.require_output("bypass_policy_id"),
+        _output(stack, "bypass_policy_id", owner),
     )
+
+
+def _output(stack: pulumi.StackReference, name: str, owner: str) -> pulumi.Output[Any]:
+    def given(value: object) -> object:
+        if value is None:
+            raise pulumi.RunError(
+                f"the estate's owner has no output {name!r} yet; bring it up first:"
+                f" pulumi up --stack {owner.split('/')[-1]}"
+            )
+        return value
+
+    return stack.get_output(name).apply(given)
 
 
 def _policy(ids: Mapping[str, str], name: str, owner: str) -> str:

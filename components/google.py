@@ -63,7 +63,7 @@ class Google(Component):
         self.policy_ids: dict[str, pulumi.Output[str]] = {}
         for group in people:
             members = cloudflare.ZeroTrustAccessGroup(
-                f"{name}-{group.name}",
+                f"{name}-people-{group.name}",
                 account_id=account_id,
                 name=f"Gatehouse {group.name}",
                 # The list's order counts in the API, so it is always the same.
@@ -71,7 +71,7 @@ class Google(Component):
                 opts=self.child(),
             )
             self.policy_ids[group.name] = cloudflare.ZeroTrustAccessPolicy(
-                f"{name}-{group.name}",
+                f"{name}-people-{group.name}",
                 account_id=account_id,
                 name=f"Google Account: {group.name}",
                 decision="allow",

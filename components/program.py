@@ -53,7 +53,8 @@ def _engine_values() -> dict[str, object]:
         if text is not None:
             try:
                 values[key] = config.get_object(key)
-            except ValueError:
+            except (ValueError, pulumi.ConfigTypeError):
+                # A plain text, which is not JSON.
                 values[key] = text
     return values
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 _MODULES = {
     "provider": ("Provider",),
@@ -75,12 +75,16 @@ def _load(package: str, modules: Mapping[str, Sequence[str]]) -> ModuleType:
         if name.startswith("__"):
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         del module.__dict__["__getattr__"]
-        utilities = importlib.import_module(f"{package}._utilities")
+        utilities: Any = importlib.import_module(f"{package}._utilities")
         register = utilities.register
         # The classes are registered already, and a second time is an error.
         utilities.register = lambda **_: None
         try:
             loader.exec_module(module)
+        except BaseException:
+            # Half an index must not be taken for the whole one.
+            setattr(module, "__getattr__", on_demand)  # noqa: B010
+            raise
         finally:
             utilities.register = register
         return getattr(module, name)
@@ -92,7 +96,7 @@ def _load(package: str, modules: Mapping[str, Sequence[str]]) -> ModuleType:
             loaded = importlib.import_module(f"{package}.{name}")
             for class_name in classes:
                 setattr(module, class_name, getattr(loaded, class_name))
-        utilities = importlib.import_module(f"{package}._utilities")
+        utilities: Any = importlib.import_module(f"{package}._utilities")
         utilities.register(resource_modules=registered["modules"], resource_packages=registered["packages"])
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise _UnknownShapeError from error

@@ -147,7 +147,13 @@ def register_tunnel(
         opts=providers.options,
     )
     for route in routes:
-        route.publish(zone_id=estate.zone_id, tunnel_id=tunnel.tunnel_id, after=configuration)
+        if isinstance(route, ZeroTrustApp):
+            others = acme[route.name].applications if route.name in acme else []
+            route.publish(
+                zone_id=estate.zone_id, tunnel_id=tunnel.tunnel_id, after=configuration, applications=others
+            )
+        else:
+            route.publish(zone_id=estate.zone_id, tunnel_id=tunnel.tunnel_id, after=configuration)
     for ingress in plan.managed_ingresses:
         ManagedIngress(
             f"{ingress.service}-ingress",

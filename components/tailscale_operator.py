@@ -51,10 +51,11 @@ class TailscaleOperator(Component):
             metadata={"name": _NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
             opts=self.child(),
         )
+        key: pulumi.Output[str] = pulumi.Output.secret(client.key)
         secret = kubernetes.core.v1.Secret(
             f"{name}-oauth",
             metadata={"name": "operator-oauth", "namespace": _NAMESPACE},
-            string_data={"client_id": client.id, "client_secret": client.key},
+            string_data={"client_id": client.id, "client_secret": key},
             opts=self.child(depends_on=[namespace]),
         )
         self.release = kubernetes.helm.v3.Release(

@@ -106,15 +106,24 @@ class ZeroTrustApp(Component):
         self.register_outputs({"host": host, "aud": application.aud})
 
     def publish(
-        self, *, zone_id: pulumi.Input[str], tunnel_id: pulumi.Input[str], after: TunnelConfiguration
+        self,
+        *,
+        zone_id: pulumi.Input[str],
+        tunnel_id: pulumi.Input[str],
+        after: TunnelConfiguration,
+        applications: Sequence[pulumi.Resource] = (),
     ) -> cloudflare.DnsRecord:
-        """Register the DNS record, after the applications and the tunnel's rules. Returns it."""
+        """Register the DNS record, after the applications and the tunnel's rules. Returns it.
+
+        `applications` are further ones of the host (an `AcmeHttpRoute`'s): the engine orders deletes by direct
+        dependencies alone, and the record has to go before any of them.
+        """
         return tunnel_record(
             self,
             host=self.host,
             zone_id=zone_id,
             tunnel_id=tunnel_id,
-            after=[*self._applications, after.configured],
+            after=[*self._applications, *applications, after.configured],
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
@@ -103,22 +104,58 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(unique, key=lambda f: (f.place, f.where, f.rule, f.reason)))
 
 
-def render(findings: Sequence[Finding]) -> str:
-    """All findings for people, in the order of the file."""
+def render(findings: Sequence[Finding], width: int = 80) -> str:
+    """All findings for people, in the order of the file, in lines of at most `width` columns; words are not broken."""
     lines: list[str] = []
     for finding in in_order(findings):
-        mark = "error" if finding.severity == "error" else "warning"
-        lines.append(f"{finding.place}: {mark} [{finding.rule}] {finding.where}")
-        if finding.value:
-            lines.append(f"    value: {finding.value}")
-        source = f" [{finding.source}]" if finding.source else ""
-        lines.append(f"    why:   {finding.reason}{source}")
-        lines.append(f"    mend:  {finding.mend}")
-        if finding.suggestion:
-            lines.append(f"    did you mean {finding.suggestion!r}?")
-        lines.extend(f"    see also {place}" for place in finding.related)
+        lines += render_one(finding, width)
+    lines.append(counted(findings))
+    return "\n".join(lines)
+
+
+def render_one(finding: Finding, width: int = 80) -> list[str]:
+    """One finding in lines: its place and rule, then where in the configuration, what, why and how to mend it."""
+    lines = [f"{finding.place}: {finding.severity} [{finding.rule}]"]
+    if finding.path:
+        lines += _wrapped("at:   ", finding.where + (f": {finding.value}" if finding.value else ""), width)
+    source = f" [{finding.source}]" if finding.source else ""
+    lines += _wrapped("why:  ", finding.reason + source, width)
+    lines += _wrapped("mend: ", finding.mend, width)
+    if finding.suggestion:
+        lines += _wrapped("", f"did you mean {finding.suggestion!r}?", width)
+    lines += [f"    see also {place}" for place in dict.fromkeys(finding.related)]
+    return lines
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """How many findings there are, in words."""
     errors = sum(f.severity == "error" for f in findings)
     warnings = len(findings) - errors
     counts = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
-    lines.append(" and ".join(counts) + "." if counts else "Nothing found.")
-    return "\n".join(lines)
+    return " and ".join(counts) + "." if counts else "Nothing found."
+
+
+def _wrapped(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent=f"    {label}",
+        subsequent_indent=" " * (4 + len(label)),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+__all__ = [
+    "Finding",
+    "PathPart",
+    "Path_",
+    "Place",
+    "StackError",
+    "counted",
+    "dotted",
+    "in_order",
+    "render",
+    "render_one",
+    "show",
+]

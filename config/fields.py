@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -53,13 +53,19 @@ def _tag_free_text(value: str) -> str:
     return value
 
 
-Label = Annotated[str, AfterValidator(_label)]
+# What a validator demands, as far as JSON Schema can say it: for editors (`config.schema`).
+_LABEL_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{LABEL.pattern}$"})
+_IPV4_SCHEMA = WithJsonSchema({"type": "string", "format": "ipv4", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"})
+_EMAIL_SCHEMA = WithJsonSchema({"type": "string", "format": "email", "pattern": r"^[^@\s]+@[^@\s]+$"})
+_ACCOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"})
+
+Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
 """A DNS label."""
-IPv4 = Annotated[str, AfterValidator(_ipv4)]
+IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
-Email = Annotated[str, AfterValidator(_email)]
+Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
 """One e-mail address; kept in lower case, as Cloudflare's API returns it."""
-AccountId = Annotated[str, AfterValidator(_hex32)]
+AccountId = Annotated[str, AfterValidator(_hex32), _ACCOUNT_SCHEMA]
 """A Cloudflare account id."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP or UDP port, 1 to 65535."""

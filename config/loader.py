@@ -6,7 +6,7 @@ import copy
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args, get_origin
 
@@ -30,7 +30,10 @@ _NO_NODE = {"name": "node", "router_ipv4": "192.0.2.1", "lan_ipv4": "192.0.2.2",
 
 @dataclass
 class StackFile:
-    """One stack file: `values` by full config key (`gatehouse:services`), `secure` the keys that hold an encrypted value."""
+    """One stack file.
+
+    `values` by full config key (`gatehouse:services`), `secure` the keys that hold an encrypted value.
+    """
 
     path: Path
     stack: str
@@ -67,7 +70,8 @@ class StackFile:
 
 
 def _in_file(path: Path_) -> Path_:
-    return ("config", f"{NAMESPACE}:{path[0]}", *path[1:])
+    # A path may also name a key of another namespace in full (`tailscale:apiKey`).
+    return ("config", path[0] if ":" in str(path[0]) else f"{NAMESPACE}:{path[0]}", *path[1:])
 
 
 @dataclass
@@ -162,7 +166,16 @@ def parse_stack_text(text: str, stack: str = "test") -> StackFile:
     return _stack_file(path, stack, read_yaml(text, path.name))
 
 
+def _in_config(finding: Finding) -> Finding:
+    """A finding of the YAML reader with the path that people and rules know."""
+    path = finding.path[1:] if finding.path[:1] == ("config",) else finding.path
+    if path and str(path[0]).startswith(f"{NAMESPACE}:"):
+        path = (str(path[0]).split(":", 1)[1], *path[1:])
+    return replace(finding, path=path)
+
+
 def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
+    document.findings[:] = map(_in_config, document.findings)
     values: dict[str, object] = {}
     top = document.values if isinstance(document.values, dict) else {}
     config = top.get("config")
@@ -171,7 +184,7 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
             Finding(
                 "stack-file",
                 (),
-                show(config),
+                "" if config is None else show(config),
                 "a stack file has its values under `config:`",
                 f"start it with `config:` and `{NAMESPACE}:node:` below it, see {_DOCS}",
                 document.place(("config",)),
@@ -222,23 +235,24 @@ def type_stack(source: StackFile, raw: Mapping[str, object] | None = None) -> Lo
         try:
             typed = StackConfig.model_validate({**values, "node": _NO_NODE} if no_node else values)
         except ValidationError as error:
-            mistakes = []
-            for detail in error.errors(include_url=False):
-                mistake, found = _finding(source, detail)
-                mistakes.append(mistake)
-                # What is missing because it was left out above has its finding already.
-                if not (mistake.missing and mistake.path in repair.assumed):
-                    findings.append(found)
-                if mistake.path == ("node",):
-                    values.pop("node", None)
-                    repair.assumed.add(("node",))
+            details = [_finding(source, detail) for detail in error.errors(include_url=False)]
+            # A key that is missing because it is misspelt, or because it was left out above, has its finding already.
+            misspelt = {(*m.path[:-1], m.suggestion) for m, _ in details if m.unknown_key and m.suggestion}
+            mistakes = [mistake for mistake, _ in details if not (mistake.missing and mistake.path in misspelt)]
+            findings += [
+                found for m, found in details if not (m.missing and (m.path in misspelt or m.path in repair.assumed))
+            ]
+            if any(mistake.path == ("node",) for mistake in mistakes):
+                values.pop("node", None)
+                repair.assumed.add(("node",))
             before = len(repair.renamed)
             if not repair.apply(values, mistakes) and no_node == (("node",) in repair.assumed):
                 break
             for old, new in repair.renamed[before:]:
                 source.read_as(old, new)
         else:
-            return LoadedStack(source, None if no_node else typed, findings, typed=typed, assumed=frozenset(repair.assumed))
+            config = None if no_node else typed
+            return LoadedStack(source, config, findings, typed=typed, assumed=frozenset(repair.assumed))
     return LoadedStack(source, None, findings)
 
 
@@ -297,7 +311,7 @@ def _estate_or_member(stack: LoadedStack) -> Finding:
 
 def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Finding]:
     findings = []
-    for key, value in source.values.items():
+    for key in source.values:
         short = key.split(":", 1)[-1]
         if key.startswith(f"{NAMESPACE}:") and short in SECRET_NAMES and key not in source.secure:
             findings.append(

@@ -42,7 +42,7 @@ class Document:
         return self.places.get(path, Place(self.file))
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     pass
 
 
@@ -64,7 +64,7 @@ def read_yaml(text: str, file: str) -> Document:
             f"not valid YAML: {problem}",
             "mend the YAML at this place; check the indentation",
         )
-    except (_Unreadable, RecursionError, ValueError) as error:
+    except (_UnreadableError, RecursionError, ValueError) as error:
         reason = str(error) or "nested too deeply"
         _unreadable(document, Place(file), reason, "write the stack file as plain, shallow YAML")
     return document
@@ -77,7 +77,7 @@ def _bound(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEEPEST:
-                raise _Unreadable("nested too deeply")
+                raise _UnreadableError("nested too deeply")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -96,7 +96,7 @@ class _Builder:
         self.count += 1
         # An alias repeats a whole subtree, so depth and size are bounded here and not by the file's length.
         if depth > _DEEPEST or self.count > _MOST:
-            raise _Unreadable("nested too deeply or too large, or an alias refers to itself")
+            raise _UnreadableError("nested too deeply or too large, or an alias refers to itself")
         place = Place(self.document.file, node.start_mark.line + 1, node.start_mark.column + 1)
         self.document.places.setdefault(path, place)
         if isinstance(node, yaml.MappingNode):

@@ -21,7 +21,7 @@ _STAND_INS: dict[Path_, object] = {
     ("node", "lan_ipv4"): "192.0.2.2",
     ("node", "context"): "context",
 }
-"""What is needed and has no default, so that the rest can be read. Rules say nothing about these (see `Repair.assumed`)."""
+"""What is needed and has no default, so that the rest can be read; no rule judges it (see `Repair.assumed`)."""
 _DECIDING = frozenset({"gate", "traffic", "bandwidth", "sensitivity", "clients", "origin"})
 """A service whose gate cannot be known is left out: findings about the wrong gate would mislead."""
 

@@ -33,29 +33,36 @@ class ServiceOrigin(Model):
     """A Kubernetes Service in the node's cluster."""
 
     namespace: Label
+    """The Service's namespace."""
     service: Label
+    """The Service's name."""
     port: Port
     """The Service's port, not the container's: a tunnel or a Tailscale Ingress talks to the Service."""
     scheme: Scheme = "http"
+    """What it speaks."""
     through_ingress: Literal["managed", "existing"] | None = None
     """Reach the Service through the node's ingress controller, which holds its certificate: `managed` registers
     the Ingress (with cert-manager's annotation), `existing` uses the one you have."""
     selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
-    """The labels of its pods, where Gatehouse makes a Service of its own: port-forward, and TCP or UDP on the tailnet."""
+    """The labels of its pods, where Gatehouse makes a Service: port-forward, and TCP or UDP on the tailnet."""
 
 
 class NodeOrigin(Model):
     """A port of the node itself, such as SSH or a NodePort."""
 
     on_node: Literal[True]
+    """Says that the origin is the node itself."""
     port: Port
+    """The node's port."""
     scheme: Scheme = "tcp"
+    """What it speaks."""
 
 
 class UrlOrigin(Model):
     """Something that is not in the cluster, by URL: scheme, host and port, and no path."""
 
     url: str
+    """Such as `http://192.168.0.9:8123`."""
 
 
 def _origin_shape(value: object) -> str:
@@ -78,6 +85,7 @@ class ForwardedPort(Model):
     external_port: Port
     """The port on the router's public address."""
     protocol: Literal["tcp", "udp"]
+    """What the router forwards."""
     service_port: Port
     """The port of the Service in the cluster."""
     node_port: NodePort
@@ -99,7 +107,7 @@ class Service(Model):
     """One service, said as what it is. The gate is decided from it, with the reason in words."""
 
     title: Text | None = None
-    """The name people know it by; the key in capitals otherwise."""
+    """The name people know it by; the key as words otherwise."""
     gate: Gate | None = None
     """Only to ask for another gate than the one decided; it is checked against the same facts."""
     origin: Origin
@@ -138,10 +146,15 @@ class IngressController(Model):
     """The Service of the node's ingress controller."""
 
     namespace: Label = "ingress-nginx"
+    """Its namespace."""
     service: Label = "ingress-nginx-controller"
+    """The name of its Service."""
     http_port: Port = 80
+    """The Service's port for http, where challenges go."""
     https_port: Port = 443
+    """The Service's port for https."""
     class_name: Label = "nginx"
+    """Its IngressClass."""
     cluster_issuer: Label = "letsencrypt-prod"
     """cert-manager's ClusterIssuer for Ingresses that Gatehouse manages."""
 
@@ -150,6 +163,7 @@ class Connector(Model):
     """cloudflared in the cluster."""
 
     namespace: Label = "cloudflared"
+    """The namespace made for it."""
     replicas: int = 2
     """At most 25 a tunnel (Cloudflare's limit); 2 keep the tunnel up while one restarts."""
     image: str | None = None

@@ -19,21 +19,28 @@ class Hsts(Model):
     """Strict-Transport-Security: browsers refuse plain http for `max_age_seconds`, with no way back before it ends."""
 
     max_age_seconds: Annotated[int, Field(ge=0, le=31536000)]
+    """How long a browser keeps to it; at most a year."""
     include_subdomains: bool = False
+    """For every name below the zone, also those that are not served through Cloudflare."""
     preload: bool = False
+    """Ask browsers to know it without a first visit; needs subdomains and a year."""
 
 
 class Zone(Model):
     """The Cloudflare zone that the public host names are in."""
 
     name: str
+    """The registered domain, such as `example.com`."""
     dnssec: bool = True
     """Sign the zone. The registrar's DS record is hand-work."""
     ssl: Literal["off", "flexible", "full", "strict"] = "strict"
     """How Cloudflare speaks to origins outside the tunnel."""
     min_tls_version: Literal["1.2", "1.3"] = "1.2"
+    """The oldest TLS that browsers may speak; in quotes, for it is text."""
     always_use_https: bool = True
+    """Redirect http to https."""
     automatic_https_rewrites: bool = True
+    """Rewrite http links in pages to https."""
     universal_ssl: bool = True
     """Cloudflare's free edge certificate: the apex and one label below it."""
     advanced_certificate: bool = False
@@ -55,8 +62,12 @@ class Tailnet(Model):
     name: str
     """Such as `xantu-lizard.ts.net`."""
     magic_dns: bool = True
+    """Names for machines; Funnel and Serve need them."""
     https: bool = True
     """Certificates for `*.ts.net` names; Funnel and Serve need them."""
+    users: list[Email] = Field(default_factory=list)
+    """People with a login in the tailnet, beside those whom a private service names. The policy's tests then show that
+    they do not reach what is not theirs; Tailscale refuses a test that names somebody it does not know."""
     overwrite_policy: bool = False
     """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
 
@@ -65,10 +76,12 @@ class Estate(Model):
     """What there is one of, however many nodes: account, zone, team, people, tailnet. One stack owns it."""
 
     account_id: AccountId
+    """The Cloudflare account's id: 32 hexadecimal digits, in its dashboard's address."""
     team: Label
     """The Zero Trust team's bare name: `<team>.cloudflareaccess.com`."""
     zone: Zone
     google: Google | None = None
+    """The one login method; services behind Google login need it."""
     people: dict[Label, list[Email]] = Field(default_factory=dict)
     """Sets of people by name."""
     default_people: Label | None = None
@@ -76,17 +89,20 @@ class Estate(Model):
     session_duration: str = "24h"
     """How long a login lasts, in Go units up to hours."""
     tailnet: Tailnet | None = None
+    """Needed by services that go by Tailscale."""
 
 
 class StackConfig(Model):
     """Everything in `Pulumi.<stack>.yaml` under `gatehouse:`."""
 
     node: Node
+    """The node that this stack is for."""
     estate: Estate | None = None
     """Present in the one stack that owns the estate."""
     member_of: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?$")] | None = None
     """The owner's stack, as `organization/gatehouse/<stack>`; present in every other stack."""
     services: dict[Label, Service] = Field(default_factory=dict)
+    """The node's services by key; resources and the usual host names are named after the key."""
     acknowledge: dict[str, Reason] = Field(default_factory=dict)
     """Risks of the whole stack taken knowingly: rule id to reason."""
 

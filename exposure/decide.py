@@ -10,7 +10,10 @@ from exposure.names import scheme_of
 FUNNEL_CAUTION = (
     "Funnel's bandwidth limit is not disclosed and cannot be raised; if streams stall, use port-forward or the tailnet"
 )
+_UNSHIELDED = "the service meets the internet with nothing in front of it: keep it patched"
 _NO_LOGIN = "Funnel has no login of its own: whoever knows the name meets the service's own login"
+
+_CAUTIONS: dict[str, tuple[str, ...]] = {"funnel": (FUNNEL_CAUTION, _NO_LOGIN), "port-forward": (_UNSHIELDED,)}
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def decide(service: Service) -> Decision:
             return Decision(
                 "port-forward",
                 "not HTTP, and its clients run no Tailscale: only a forwarded port lets them in",
-                ("the service meets the internet with nothing in front of it: keep it patched",),
+                _CAUTIONS["port-forward"],
             )
         return Decision("tailnet", "not HTTP, and its clients are known people, who can run Tailscale")
     if service.traffic == "html" and service.bandwidth == "low":
@@ -69,7 +72,7 @@ def decide(service: Service) -> Decision:
     return Decision(
         "funnel",
         f"{load}, which Cloudflare's free plan does not carry: Tailscale Funnel takes it to clients without Tailscale",
-        (FUNNEL_CAUTION, _NO_LOGIN),
+        _CAUTIONS["funnel"],
     )
 
 
@@ -78,7 +81,7 @@ def chosen(service: Service) -> Decision:
     decided = decide(service)
     if service.gate is None or service.gate == decided.gate:
         return decided
-    cautions = {"funnel": (FUNNEL_CAUTION, _NO_LOGIN)}.get(service.gate, ())
+    cautions = _CAUTIONS.get(service.gate, ())
     taken = "; ".join(f"{rule}: {reason}" for rule, reason in sorted(service.acknowledge.items()))
     return Decision(
         service.gate,
@@ -174,12 +177,12 @@ def objections(service: Service) -> list[Objection]:
             f"the clients are devices of the tailnet, and gate {gate} lets anyone in",
             "use gate tailnet, or say `clients: anyone`",
         )
-    if gate == "public-tunnel" and service.clients == "people":
+    if gate in ("public-tunnel", "port-forward") and service.clients == "people":
         against(
             "wider-than-meant",
             "clients",
-            "the clients are named people, and gate public-tunnel lets anyone in",
-            "use gate zero-trust, or say `clients: anyone`",
+            f"the clients are named people, and gate {gate} lets anyone in",
+            f"use gate {'zero-trust' if gate == 'public-tunnel' else 'tailnet'}, or say `clients: anyone`",
         )
     if sensitive_page and service.clients == "anyone" and gate != "tailnet":
         against(

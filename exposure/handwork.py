@@ -69,7 +69,10 @@ def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[HandWork]:
         HandWork(
             "tailscale-up",
             f"Join {node.name} to the tailnet with its tag",
-            (f"On {node.name}: sudo tailscale up --advertise-tags={tag}",),
+            (
+                f"On {node.name}: sudo tailscale up --advertise-tags={tag}",
+                *((f"tailscale ip -4 then says {node.tailnet_ipv4}.",) if node.tailnet_ipv4 else ()),
+            ),
             values={"tag": tag},
         )
     ]

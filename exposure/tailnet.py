@@ -67,18 +67,20 @@ def policy(estate: Estate, nodes: Iterable[str], private: Sequence[TailnetServic
         "groups": {name: list(emails) for name, emails in groups.items()},
         "tagOwners": dict(sorted(tag_owners.items())),
         "grants": grants,
-        "tests": _tests(estate, private, funnels),
+        "tests": _tests(estate, private, funnels, sorted(node_tags)),
     }
     if funnels:
         result["nodeAttrs"] = [{"target": [FUNNEL_TAG], "attr": ["funnel"]}]
     return result
 
 
-def _tests(estate: Estate, private: Sequence[TailnetService], funnels: bool) -> list[Json]:
+def _tests(estate: Estate, private: Sequence[TailnetService], funnels: bool, node_tags: Sequence[str]) -> list[Json]:
     """What must be reachable and what must not; Tailscale refuses a policy that fails its own tests."""
     accept: dict[tuple[str, str], list[str]] = {}
     deny: dict[tuple[str, str], list[str]] = {}
-    everyone = sorted({email for emails in estate.people.values() for email in emails})
+    # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
+    named = {email for s in private for email in estate.people.get(s.people, ())}
+    everyone = sorted({*named, *(estate.tailnet.users if estate.tailnet else ())})
     for service in private:
         target = f"{service.tag}:{service.port}"
         members = set(estate.people.get(service.people, ()))
@@ -89,9 +91,13 @@ def _tests(estate: Estate, private: Sequence[TailnetService], funnels: bool) -> 
         for other in private:
             if other.tag != service.tag:
                 deny.setdefault((other.tag, service.protocol), []).append(target)
-    if funnels and everyone:
-        accept.setdefault((everyone[0], "tcp"), []).append(f"{FUNNEL_TAG}:443")
-        deny.setdefault((everyone[0], "tcp"), []).append(f"{FUNNEL_TAG}:22")
+    if funnels:
+        # Tailscale takes no autogroup as a test's source, so a person who has the tailnet stands for its members.
+        for person in everyone[:1]:
+            accept.setdefault((person, "tcp"), []).append(f"{FUNNEL_TAG}:443")
+            deny.setdefault((person, "tcp"), []).append(f"{FUNNEL_TAG}:22")
+    for tag in node_tags:
+        deny.setdefault((FUNNEL_TAG, "tcp"), []).append(f"{tag}:22")
     tests: list[Json] = []
     for source, protocol in sorted({*accept, *deny}):
         test: dict[str, Json] = {"src": source, "proto": protocol}

@@ -1,0 +1,151 @@
+"""What Cloudflare Access answers: the policies of one application for one principal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from exposure.reach.surface import Application, Group, Policy, Selector
+
+Kind = Literal["anyone", "person", "member", "tag"]
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody who asks: a stranger on the internet (`anyone`), a person by e-mail address, some member of the tailnet
+    of whom nothing else is known, or a device by its tag.
+
+    A stranger may log in with an account of his own; nobody's list has it.
+    """
+
+    kind: Kind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return {"anyone": "anyone", "member": "any member of the tailnet"}.get(self.kind, self.name)
+
+
+ANYONE = Principal("anyone")
+MEMBER = Principal("member")
+
+Verdict = Literal["bypass", "login", "unknown", "denied"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Access's answer and the policy that gave it, in words."""
+
+    verdict: Verdict
+    why: str
+
+
+def decide(application: Application, who: Principal) -> Answer:
+    """Access's answer for one principal.
+
+    Bypass and service-auth policies run first, then allow and deny by precedence; who matches none is denied
+    [CFDOC cloudflare-one/access-controls/policies]. What Gatehouse cannot know (an address, a device's posture, a
+    policy registered elsewhere) is taken to let in: an answer errs to the wide side and says so.
+    """
+    if not application.policies:
+        return Answer("denied", "no policy at all")
+    early = [p for p in application.policies if p.decision in ("bypass", "non_identity")]
+    late = [p for p in application.policies if p.decision not in ("bypass", "non_identity")]
+    for policy in (*early, *late):
+        matched = _matches(policy, who)
+        text = describe(policy)
+        if policy.decision == "unknown":
+            return Answer("unknown", text)
+        if policy.decision == "deny":
+            if matched:
+                return Answer("denied", text)
+        elif matched is not False:
+            doubt = "" if matched else "; cannot be told from here, so taken to match"
+            if policy.decision != "non_identity":
+                return Answer("bypass" if policy.decision == "bypass" else "login", f"{text}{doubt}")
+    return Answer("denied", "; ".join(describe(p) for p in application.policies))
+
+
+def describe(policy: Policy) -> str:
+    """A policy in words: its decision and whom it names."""
+    if policy.decision == "unknown":
+        return f"policy {policy.name or '?'} is registered elsewhere"
+    words = {"allow": "allow", "deny": "deny", "bypass": "bypass for", "non_identity": "service tokens only:"}
+    text = f"{words[policy.decision]} {_list(policy.include) or 'nobody'}"
+    if policy.require:
+        text += f", who must all be {_list(policy.require)}"
+    if policy.exclude:
+        text += f", but not {_list(policy.exclude)}"
+    return text
+
+
+def emails(selectors: tuple[Selector, ...]) -> set[str]:
+    """Every address that selectors name, through groups."""
+    found: set[str] = set()
+    for selector in selectors:
+        if selector.kind == "email":
+            found.add(selector.value)
+        elif selector.group:
+            group = selector.group
+            found |= emails((*group.include, *group.exclude, *group.require))
+    return found
+
+
+def _matches(policy: Policy, who: Principal) -> bool | None:
+    identity = policy.decision not in ("bypass", "non_identity")
+    return _criteria(policy, who, identity)
+
+
+def _criteria(group: Policy | Group, who: Principal, identity: bool) -> bool | None:
+    """Include any, require all, exclude none. None: it hangs on what is not known."""
+    include = _any(_selects(s, who, identity) for s in group.include)
+    require = _all(_selects(s, who, identity) for s in group.require)
+    exclude = _any(_selects(s, who, identity) for s in group.exclude)
+    return _all((include, require, None if exclude is None else not exclude))
+
+
+def _selects(selector: Selector, who: Principal, identity: bool) -> bool | None:
+    if selector.kind == "everyone":
+        # Before a login everybody is everyone; after it, everybody who can log in: a device cannot.
+        return True if not identity else who.kind != "tag"
+    if selector.kind == "email":
+        return identity and who.kind == "person" and who.name.lower() == selector.value
+    if selector.kind == "emailDomain":
+        return identity and who.kind == "person" and who.name.lower().endswith(f"@{selector.value}")
+    if selector.kind in ("serviceToken", "anyValidServiceToken"):
+        return False
+    if selector.kind == "group" and selector.group is not None:
+        return _criteria(selector.group, who, identity)
+    return None
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    return True if True in found else None if None in found else False
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    return False if False in found else None if None in found else True
+
+
+def _list(selectors: tuple[Selector, ...]) -> str:
+    words: list[str] = []
+    for selector in selectors:
+        if selector.group is None:
+            words.append(
+                f"{selector.kind} {selector.value}" if selector.kind not in ("email", "everyone") else str(selector)
+            )
+            continue
+        group = selector.group
+        text = _list(group.include)
+        if group.require:
+            text += f", who must all be {_list(group.require)}"
+        if group.exclude:
+            text += f", but not {_list(group.exclude)}"
+        words.append(text)
+    return _short(words)
+
+
+def _short(words: list[str]) -> str:
+    return ", ".join(words) if len(words) <= 4 else f"{', '.join(words[:3])} and {len(words) - 3} more"

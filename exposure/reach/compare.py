@@ -1,0 +1,91 @@
+"""What changes in who reaches what, between two surfaces: for each place who could, and who can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from exposure.reach.access import Principal
+from exposure.reach.audience import Audience, Place, audience, crowds, places
+from exposure.reach.evaluate import Outcome
+from exposure.reach.surface import Known, Surface, surface
+
+_WIDTH = {Outcome.OPEN: 3, Outcome.LOGIN: 2, Outcome.TAILNET: 1}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A place whose audience changes. `more` are the places, by the same rules and application, that change alike."""
+
+    place: Place
+    before: Audience
+    now: Audience
+    more: tuple[Place, ...] = ()
+
+    @property
+    def gains(self) -> tuple[Principal, ...]:
+        """Who reaches it now and did not, or reaches it by a wider way."""
+        return _wider(self.before.reached, self.now.reached)
+
+    @property
+    def losses(self) -> tuple[Principal, ...]:
+        """Who reached it and does no longer, or only by a narrower way."""
+        return _wider(self.now.reached, self.before.reached)
+
+    @property
+    def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
+        """`wider` where anybody gains, whoever loses."""
+        if self.gains:
+            return "wider and narrower" if self.losses else "wider"
+        return "narrower"
+
+    @property
+    def wider(self) -> bool:
+        """Whether anybody gains."""
+        return bool(self.gains)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody reaches it any longer."""
+        return not self.now.reached
+
+
+def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
+    """Every place whose audience differs, the wider ones first. `base` None: nothing was there."""
+    before = nothing(now) if base is None else base
+    everybody = crowds([before, now])
+    changes: dict[tuple[object, ...], Change] = {}
+    for place in sorted(places(before, now, thorough=True), key=_order):
+        was = audience(before, place.request, everybody)
+        will = audience(now, place.request, everybody)
+        if was.reached == will.reached:
+            continue
+        key = (place.request.host, place.request.port, frozenset(was.reached.items()), frozenset(will.reached.items()))
+        if key in changes:
+            changes[key] = replace(changes[key], more=(*changes[key].more, place))
+        else:
+            changes[key] = Change(place, was, will)
+    return tuple(sorted(changes.values(), key=lambda c: (not c.wider, c.place.text)))
+
+
+def nothing(like: Surface) -> Surface:
+    """A surface on which nobody reaches anything."""
+    return surface(Known(zone=like.zone))
+
+
+def _order(place: Place) -> tuple[str, int, int, str]:
+    request = place.request
+    return (request.host, request.port, len(request.path), request.path)
+
+
+def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> tuple[Principal, ...]:
+    return tuple(p for p, how in now.items() if _WIDTH[how] > _WIDTH.get(before.get(p, Outcome.NO_NAME), 0))
+
+
+def names(principals: Sequence[Principal], most: int = 4) -> str:
+    """Principals in a few words."""
+    texts = [str(p) for p in principals]
+    return (
+        ", ".join(texts) if len(texts) <= most else f"{', '.join(texts[: most - 1])} and {len(texts) - most + 1} more"
+    )

@@ -1,0 +1,434 @@
+"""Who reaches a URL, decided step by step from what is registered, as each party on the way would decide.
+
+DNS, then the edge's certificate, Access, cloudflared's rules and its JWT check; or Funnel and the tailnet's policy; or
+a forwarded port. Every step says what matched and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Literal
+
+from exposure.names import node_tag
+from exposure.reach import access
+from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.match import answering, ascii_host, first_rule, readings, winners
+from exposure.reach.surface import (
+    Application,
+    JwtCheck,
+    Record,
+    Rule,
+    Surface,
+    Tailnet,
+    TailnetAddress,
+    TailnetIngress,
+)
+from exposure.reach.tailnet import Gives, gives, has_attribute, nodes
+
+Scheme = Literal["http", "https", "tcp", "udp"]
+
+PORTS = {"http": 80, "https": 443, "ssh": 22, "rdp": 3389, "smb": 445}
+"""The port of each scheme that has one."""
+HTTP_PORTS = (80, 8080, 8880, 2052, 2082, 2086, 2095)
+HTTPS_PORTS = (443, 2053, 2083, 2087, 2096, 8443)
+"""The ports Cloudflare's proxy listens on [CFDOC fundamentals/reference/network-ports]."""
+
+
+class Outcome(Enum):
+    """How it ends. The first three reach the service; they stand from the widest to the narrowest."""
+
+    OPEN = "open"
+    LOGIN = "after login"
+    TAILNET = "from the tailnet"
+    ACCESS_DENIED = "refused by Access"
+    JWT_REFUSED = "refused by cloudflared (403)"
+    STATUS = "answered by the tunnel itself"
+    TAILNET_DENIED = "not let in by the tailnet's policy"
+    OFF_TAILNET = "not on the internet"
+    NO_LISTENER = "nothing listens there"
+    NO_CERTIFICATE = "no certificate"
+    NO_RULES = "no rules"
+    NO_NAME = "no such name"
+
+    @property
+    def reaches(self) -> bool:
+        """Whether the service is reached."""
+        return self in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET)
+
+
+_VERDICTS = {
+    "bypass": "let by with no login",
+    "login": "let in after a login",
+    "unknown": "taken to let in",
+    "denied": "not among them",
+}
+_WIDEST = {outcome: place for place, outcome in enumerate(Outcome)}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. `host` is a name, a tailnet machine, an address or `tag:…`; `path` as in the URL, no query."""
+
+    host: str
+    port: int = 443
+    path: str = "/"
+    scheme: Scheme = "https"
+
+    @property
+    def protocol(self) -> str:
+        """`udp` or `tcp`."""
+        return "udp" if self.scheme == "udp" else "tcp"
+
+    @property
+    def url(self) -> str:
+        """As text, the port left out where it is the scheme's own."""
+        usual = {"http": 80, "https": 443}.get(self.scheme)
+        port = "" if self.port == usual else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{self.path if usual else ''}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decision on the way: who decides, what matched, and what follows."""
+
+    stage: str
+    matched: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How it ends for one principal, and every step of why. `origin` is what answers, where it is reached."""
+
+    outcome: Outcome
+    steps: tuple[Step, ...]
+    origin: str = ""
+
+    @property
+    def reaches(self) -> bool:
+        """Whether the service is reached."""
+        return self.outcome.reaches
+
+
+def who(surface: Surface, request: Request, principal: Principal) -> Answer:
+    """Whether a principal reaches what a request asks for, and why."""
+    request = replace(request, host=ascii_host(request.host.strip().lower().rstrip(".")), path=request.path or "/")
+    machine = _machine(surface, request.host)
+    if machine is not None:
+        return _on_tailnet(surface, request, principal, machine)
+    return _public(surface, request, principal)
+
+
+def widest(answers: Iterable[Answer]) -> Answer:
+    """The answer that lets in most; of equals the first."""
+    return min(answers, key=lambda a: _WIDEST[a.outcome])
+
+
+# The public way
+
+
+def _public(surface: Surface, request: Request, principal: Principal) -> Answer:
+    host = request.host
+    records = answering(surface.records, host, surface.zone)
+    if not records and any(host in (r.content, rule.address) for r in surface.records for rule in surface.router):
+        step = Step("dns", host, "an address, asked for without a name")
+        return _router(surface, request, host, (step,))
+    if host != surface.zone and not host.endswith(f".{surface.zone}") and not records:
+        return Answer(Outcome.NO_NAME, (Step("dns", host, f"not in zone {surface.zone}, nor on the tailnet"),))
+    if not records:
+        return Answer(Outcome.NO_NAME, (Step("dns", host, "no record and no wildcard answers for it"),))
+    record = records[0]
+    text = f"{record.host} {record.type} {_target(record)}"
+    if not record.proxied:
+        if record.tunnel:
+            why = "not proxied, and a tunnel's name resolves only inside Cloudflare"
+            return Answer(Outcome.NO_NAME, (Step("dns", text, why),))
+        step = Step("dns", text, "not proxied: clients go straight to that address, past Cloudflare and Access")
+        return _router(surface, request, record.content, (step,))
+    return _edge(surface, request, principal, record, Step("dns", text, "proxied: clients meet Cloudflare's edge"))
+
+
+def _edge(surface: Surface, request: Request, principal: Principal, record: Record, dns: Step) -> Answer:
+    steps = [dns]
+    ports = HTTP_PORTS if request.scheme == "http" else HTTPS_PORTS
+    if request.scheme in ("tcp", "udp") or request.port not in ports:
+        why = f"Cloudflare's proxy listens for {request.scheme} on none but ports {', '.join(map(str, ports))}"
+        if request.scheme in ("tcp", "udp"):
+            why = "Cloudflare's proxy carries HTTP only"
+        return Answer(Outcome.NO_LISTENER, (*steps, Step("edge", f"port {request.port}", why)))
+    to_https = request.scheme == "http" and surface.always_https is not False
+    if to_https:
+        why = "Always Use HTTPS sends http on to https" if surface.always_https else "taken to be sent on to https"
+        steps.append(Step("edge", request.url, why))
+    if request.scheme == "https" or to_https:
+        depth = request.host.removesuffix(surface.zone).strip(".").count(".") + 1 if request.host != surface.zone else 0
+        if depth > 1 and not surface.advanced_certificate:
+            why = f"the edge's certificate covers {surface.zone} and one label below it, and this is {depth} below"
+            return Answer(Outcome.NO_CERTIFICATE, (*steps, Step("certificate", request.host, why)))
+        steps.append(Step("certificate", request.host, "covered by the edge's certificate"))
+    paths = readings(request.path)
+    answers = [
+        _through(surface, request, principal, record, (*steps, *noted), seen, routed)
+        for seen in paths
+        for routed in paths
+        for noted in [_noted(paths, seen, routed)]
+    ]
+    return widest(answers)
+
+
+def _noted(paths: tuple[str, ...], seen: str, routed: str) -> tuple[Step, ...]:
+    if len(paths) == 1:
+        return ()
+    return (
+        Step(
+            "edge",
+            request_paths(seen, routed),
+            "the path can be read in two ways; this is the reading that lets in most",
+        ),
+    )
+
+
+def request_paths(seen: str, routed: str) -> str:
+    """Both readings of a path: Access's and cloudflared's."""
+    return f"Access reads {seen}, cloudflared {routed}"
+
+
+def _through(
+    surface: Surface,
+    request: Request,
+    principal: Principal,
+    record: Record,
+    steps: tuple[Step, ...],
+    seen: str,
+    routed: str,
+) -> Answer:
+    contenders = winners(surface.applications, request.host, seen)
+    if not contenders:
+        step = Step("access", "no application", "nothing asks who it is")
+        return _origin(surface, request, record, (*steps, step), routed, None, "none")
+    answers = []
+    for application in contenders:
+        text = f"application {application.key}"
+        doubt = "" if len(contenders) == 1 else "; another is as specific, and Cloudflare does not say which wins"
+        steps_here = (*steps, Step("access", text, f"the most specific one for this URL{doubt}"))
+        answer = access.decide(application, principal)
+        steps_here += (Step("policy", answer.why, _VERDICTS[answer.verdict]),)
+        if answer.verdict == "denied":
+            answers.append(Answer(Outcome.ACCESS_DENIED, steps_here))
+            continue
+        if answer.verdict == "login":
+            providers = application.identity_providers
+            how = " or ".join(providers) if providers else "any login method of the team"
+            steps_here += (
+                Step("login", how, "Instant Auth" if application.redirect else "asked for on Access's page"),
+            )
+        answers.append(_origin(surface, request, record, steps_here, routed, application, answer.verdict))
+    return widest(answers)
+
+
+def _origin(
+    surface: Surface,
+    request: Request,
+    record: Record,
+    steps: tuple[Step, ...],
+    path: str,
+    application: Application | None,
+    verdict: Literal["none", "bypass", "login", "unknown"],
+) -> Answer:
+    outcome = Outcome.LOGIN if verdict == "login" else Outcome.OPEN
+    if record.tunnel is None:
+        answer = _router(surface, request, record.content, steps)
+        return replace(answer, outcome=outcome) if answer.reaches else answer
+    tunnel = next((t for t in surface.tunnels if t.name == record.tunnel), None)
+    rules = tunnel.rules if tunnel else None
+    if rules is None:
+        return Answer(Outcome.NO_RULES, (*steps, Step("tunnel", record.tunnel, "its rules are not registered here")))
+    if not rules:
+        return Answer(Outcome.NO_RULES, (*steps, Step("tunnel", record.tunnel, "an empty list answers 503 to all")))
+    try:
+        index = first_rule(rules, request.host, path)
+    except ValueError as error:
+        why = f"{error}; cloudflared refuses the whole list and keeps the one it had"
+        return Answer(Outcome.NO_RULES, (*steps, Step("tunnel", record.tunnel, why)))
+    if index is None:
+        why = "no rule matches; cloudflared refuses a list without a last rule for everything"
+        return Answer(Outcome.NO_RULES, (*steps, Step("tunnel", record.tunnel, why)))
+    rule = rules[index]
+    steps += (Step("tunnel", f"rule {index + 1} of {len(rules)} ({rule_text(rule)})", "the first that matches"),)
+    if rule.access is None or not rule.access.required:
+        why = "this rule asks for no JWT" if rule.access is None else "access.required is off: not enforced"
+        steps += (Step("jwt", "not checked", why),)
+    else:
+        accepted, step = _jwt(rule.access, application, verdict)
+        steps += (step,)
+        if not accepted:
+            return Answer(Outcome.JWT_REFUSED, steps)
+    if rule.origin.startswith("http_status:"):
+        code = rule.origin.removeprefix("http_status:")
+        return Answer(
+            Outcome.STATUS, (*steps, Step("origin", rule.origin, f"cloudflared answers {code}; no service does"))
+        )
+    return Answer(outcome, (*steps, Step("origin", rule.origin, "the service answers")), rule.origin)
+
+
+def _jwt(check: JwtCheck, application: Application | None, verdict: str) -> tuple[bool, Step]:
+    """cloudflared's own check: 403 without a JWT, and where none of its AUDs is accepted [CFD jwtvalidator.go]."""
+    if application is None or verdict == "bypass":
+        return False, Step("jwt", "none", "the rule asks for a JWT, and a request that nobody logged in for has none")
+    if not check.team:
+        return False, Step("jwt", application.key, "the rule names no team, so no JWT can be verified")
+    if application.key in check.applications:
+        return True, Step("jwt", application.key, "its AUD is one that the rule accepts")
+    if check.unresolved:
+        why = f"{check.unresolved} of the rule's AUDs cannot be traced; taken to be this application's"
+        return True, Step("jwt", application.key, why)
+    accepted = ", ".join(check.applications) or "none"
+    return False, Step("jwt", application.key, f"its AUD is not among those that the rule accepts ({accepted})")
+
+
+def _router(surface: Surface, request: Request, address: str, steps: tuple[Step, ...]) -> Answer:
+    """A request at the router's own address: only forwarded ports lead further."""
+    wanted = (request.protocol, request.port)
+    text = f"{request.protocol} {request.port}"
+    for rule in surface.router:
+        if rule.address != address or (rule.protocol, rule.external) != wanted:
+            continue
+        inside = f"{rule.protocol} node port {rule.node_port}"
+        steps += (Step("router", f"{address} {text}", f"forwarded to {inside} (hand-work)"),)
+        for port in surface.node_ports:
+            if (port.protocol, port.node_port) == (rule.protocol, rule.node_port):
+                step = Step(
+                    "origin", f"{inside} in {port.namespace}", f"the Service's port {port.service_port} answers"
+                )
+                return Answer(Outcome.OPEN, (*steps, step), f"{port.namespace} {port.protocol}:{port.service_port}")
+        return Answer(Outcome.NO_LISTENER, (*steps, Step("origin", inside, "no Service has this node port")))
+    forwarded = sorted(f"{r.protocol} {r.external}" for r in surface.router if r.address == address)
+    ports = f"only {', '.join(forwarded)}" if forwarded else "no port"
+    why = f"{ports} is forwarded from there; what else the router does is not known here"
+    return Answer(Outcome.NO_LISTENER, (*steps, Step("router", f"{address} {text}", why)))
+
+
+# The tailnet
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """A machine of the tailnet: its tags, ports (None: the node's own, all) and Ingress."""
+
+    name: str
+    tags: tuple[str, ...]
+    ports: tuple[tuple[str, int], ...] | None
+    ingress: TailnetIngress | None = None
+    address: TailnetAddress | None = None
+
+
+def _machine(surface: Surface, host: str) -> _Machine | None:
+    if host.startswith("tag:"):
+        return _Machine(host, (host,), None)
+    tailnet = surface.tailnet
+    name = _machine_name(tailnet, host)
+    if name is None:
+        return None
+    for ingress in surface.tailnet_ingresses:
+        if ingress.machine == name:
+            return _Machine(name, ingress.tags, (("tcp", 443),), ingress)
+    for address in surface.tailnet_addresses:
+        if address.machine == name:
+            return _Machine(name, address.tags, address.ports, None, address)
+    if tailnet and tailnet.policy and name in nodes(tailnet.policy):
+        return _Machine(name, (node_tag(name),), None)
+    return None
+
+
+def _machine_name(tailnet: Tailnet | None, host: str) -> str | None:
+    if "." not in host:
+        return host
+    if tailnet and tailnet.name:
+        return host.removesuffix(f".{tailnet.name}") if host.endswith(f".{tailnet.name}") else None
+    return host.split(".", 1)[0] if host.endswith(".ts.net") else None
+
+
+def _on_tailnet(surface: Surface, request: Request, principal: Principal, machine: _Machine) -> Answer:
+    tailnet = surface.tailnet or Tailnet(None, None)
+    kind = "an Ingress" if machine.ingress else "a Service" if machine.address else "a device"
+    steps: tuple[Step, ...] = (Step("name", machine.name, f"{kind} of the tailnet with {', '.join(machine.tags)}"),)
+    if machine.ports is not None and (request.protocol, request.port) not in machine.ports:
+        ports = ", ".join(f"{protocol} {port}" for protocol, port in machine.ports)
+        step = Step("listener", f"{request.protocol} {request.port}", f"it listens on {ports} only")
+        return Answer(Outcome.NO_LISTENER, (*steps, step))
+    if machine.ingress:
+        if not (tailnet.https and tailnet.magic_dns):
+            why = "the tailnet's HTTPS certificates or MagicDNS are off, so Serve and Funnel have no certificate"
+            return Answer(Outcome.NO_CERTIFICATE, (*steps, Step("certificate", machine.name, why)))
+        if request.scheme not in ("https", "tcp"):
+            step = Step("listener", request.scheme, "only https is served")
+            return Answer(Outcome.NO_LISTENER, (*steps, step))
+    funnel = _funnel(tailnet, machine) if machine.ingress else None
+    # Inside the tailnet the name is a tailnet address: a device there meets the policy, not Funnel.
+    if funnel and funnel[0] and principal.kind in ("anyone", "person", "member"):
+        return _served(machine, request, Outcome.OPEN, (*steps, funnel[1]))
+    if funnel:
+        steps += (funnel[1],)
+    if principal == ANYONE:
+        step = Step("tailnet", "no device of the tailnet", "the internet does not lead here")
+        return Answer(Outcome.OFF_TAILNET, (*steps, step))
+    if tailnet.policy is None:
+        step = Step("tailnet", "no policy", "the estate's owner registers it, and it is not known here")
+        return Answer(Outcome.NO_RULES, (*steps, step))
+    found = gives(tailnet.policy, principal, machine.tags, request.protocol, request.port)
+    steps += (_grant(found, principal, machine, request),)
+    return _served(machine, request, Outcome.TAILNET, steps) if found.allowed else Answer(Outcome.TAILNET_DENIED, steps)
+
+
+def _grant(found: Gives, principal: Principal, machine: _Machine, request: Request) -> Step:
+    doubt = "" if not found.doubtful else " (hangs on what is not known here, so taken to let in)"
+    if not found.allowed:
+        return Step(
+            "tailnet", "no grant", f"none opens {', '.join(machine.tags)} {request.protocol}:{request.port} here"
+        )
+    member = "; for a member of the tailnet" if principal.kind == "person" and found.for_members else ""
+    return Step("tailnet", "; ".join(found.why), f"lets it in{doubt}{member}")
+
+
+def _funnel(tailnet: Tailnet, machine: _Machine) -> tuple[bool, Step]:
+    assert machine.ingress
+    if not machine.ingress.funnel:
+        return False, Step("funnel", "off", "the Ingress has no Funnel annotation: tailnet only")
+    if tailnet.policy is None:
+        return True, Step("funnel", "on", "the policy is not known here; taken to allow Funnel")
+    if has_attribute(tailnet.policy, machine.tags, "funnel"):
+        return True, Step("funnel", "on", f"the policy gives {', '.join(machine.tags)} the attribute funnel: anyone")
+    return False, Step("funnel", "refused", f"the policy gives {', '.join(machine.tags)} no attribute funnel")
+
+
+def _served(machine: _Machine, request: Request, outcome: Outcome, steps: tuple[Step, ...]) -> Answer:
+    if machine.ingress:
+        origin = f"{machine.ingress.namespace}/{machine.ingress.backend}"
+    elif machine.address:
+        origin = f"{machine.address.namespace} {request.protocol}:{request.port}"
+    else:
+        origin = f"{machine.name} {request.protocol}:{request.port}"
+    return Answer(outcome, (*steps, Step("origin", origin, "the service answers")), origin)
+
+
+def rule_text(rule: Rule) -> str:
+    """A tunnel rule in a few words."""
+    return f"{rule.host or 'any host'}{f' {rule.path}' if rule.path else ''}"
+
+
+def _target(record: Record) -> str:
+    return f"tunnel {record.tunnel}" if record.tunnel else record.content
+
+
+def parse_principal(text: str, tags: Iterable[str] = ()) -> Principal | None:
+    """A principal as people write one: `anyone`, an e-mail address, `member`, or a tag with or without `tag:`."""
+    text = text.strip()
+    if text in ("anyone", "member"):
+        return ANYONE if text == "anyone" else MEMBER
+    if text.startswith("tag:"):
+        return Principal("tag", text)
+    if "@" in text:
+        return Principal("person", text.lower())
+    return Principal("tag", f"tag:{text}") if f"tag:{text}" in set(tags) else None

@@ -1,0 +1,529 @@
+"""The surface of what was really registered: the JSON of `pulumi preview --json` or `gatehouse plan --json`.
+
+Property names are the Pulumi providers' own (pulumi_cloudflare 6, pulumi_tailscale 0, pulumi_kubernetes 4). In a
+preview ids are unknown; what an unknown id refers to is told by `propertyDependencies`. An AUD inside the rule list
+cannot be told that way, since the dependencies are the whole list's: the unknown AUDs of a rule are those of the
+applications that the list depends on and that cover the rule's host, if there are as many of one as of the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from exposure.model import Json
+from exposure.reach.match import covers_host
+from exposure.reach.surface import (
+    DECISIONS,
+    Application,
+    Destination,
+    Group,
+    JwtCheck,
+    Known,
+    NodePort,
+    Policy,
+    Record,
+    Rule,
+    Selector,
+    Surface,
+    Tailnet,
+    TailnetAddress,
+    TailnetIngress,
+    Tunnel,
+    surface,
+)
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's mark for a value that only the cloud knows [PU sdk/go/common/resource/plugin, UnknownStringValue]."""
+
+_TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
+_RULES = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
+_APPLICATION = "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
+_POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+_GROUP = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
+_IDP = "cloudflare:index/zeroTrustAccessIdentityProvider:ZeroTrustAccessIdentityProvider"
+_RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+_ZONE = "cloudflare:index/zone:Zone"
+_SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
+_ACL = "tailscale:index/acl:Acl"
+_DNS = "tailscale:index/dnsPreferences:DnsPreferences"
+_TAILNET = "tailscale:index/tailnetSettings:TailnetSettings"
+_INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+_SERVICE = "kubernetes:core/v1:Service"
+_REFERENCE = "pulumi:pulumi:StackReference"
+
+_CFARGOTUNNEL = ".cfargotunnel.com"
+_PLACEHOLDER = re.compile(
+    r"<(?P<stack>.+)-(?P<output>policy_ids|bypass_policy_id|identity_provider_id)(-(?P<key>.+))?>"
+)
+"""What the offline plan puts for an output of the estate's owner that only the cloud knows."""
+_DEFAULT_TAG = "tag:k8s"
+"""The operator's proxies have this tag where no annotation says another [TS cmd/k8s-operator]."""
+
+
+class NoPreviewError(ValueError):
+    """The document is not the JSON of a preview, or lacks what is needed; the message says what."""
+
+
+@dataclass(frozen=True)
+class _Resource:
+    urn: str
+    type: str
+    inputs: Mapping[str, object]
+    outputs: Mapping[str, object]
+    id: str
+    parent: str
+    dependencies: tuple[str, ...]
+    by_property: Mapping[str, tuple[str, ...]]
+
+    @property
+    def name(self) -> str:
+        return self.urn.rsplit("::", 1)[-1]
+
+    @property
+    def service(self) -> str | None:
+        """The key of the service whose component it is a child of: components are named by it."""
+        if "gatehouse:" not in self.parent:
+            return None
+        name = self.parent.rsplit("::", 1)[-1]
+        return name.removesuffix("-acme") if "AcmeHttpRoute" in self.parent else name
+
+
+def stack_of(document: Mapping[str, object]) -> str | None:
+    """The stack that a preview is of, from its URNs."""
+    for step in _dicts(document.get("steps")):
+        match = re.match(r"urn:pulumi:([^:]+)::", str(step.get("urn", "")))
+        if match:
+            return match[1]
+    return None
+
+
+def from_steps(document: Mapping[str, object], known: Known) -> Surface:
+    """The surface of a preview's document. `known` is what no resource says (`known_of`).
+
+    What the document registers itself (zone, policies, tailnet policy) takes the place of what `known` says of it.
+    Raises NoPreviewError for a document that is no preview or leaves unchanged resources out.
+    """
+    return _Reader(document, known).surface()
+
+
+def known_from(owner: Mapping[str, object], known: Known) -> Known:
+    """What a member's stack knows by its owner's document: people, bypass, login methods, tailnet and zone settings."""
+    reader = _Reader(owner, known)
+    policies = {}
+    for resource in reader.of(_POLICY):
+        # A set's policy is a child of the component, named after both.
+        prefix = resource.parent.rsplit("::", 1)[-1]
+        policies[resource.name.removeprefix(f"{prefix}-")] = reader._policy(resource, resource.inputs, resource.name)
+    found = reader.surface()
+    return replace(
+        known,
+        zone=found.zone,
+        always_https=found.always_https,
+        tailnet=found.tailnet,
+        bypass=policies.pop("bypass", None) or known.bypass,
+        people=policies,
+        identity_providers=tuple(sorted(set(reader.providers.values()))),
+    )
+
+
+class _Reader:
+    def __init__(self, document: Mapping[str, object], known: Known) -> None:
+        steps = document.get("steps")
+        if not isinstance(steps, list):
+            raise NoPreviewError("it has no list `steps`: make it by `pulumi preview --json --show-sames`")
+        self.known = known
+        self.resources: dict[str, _Resource] = {}
+        shown = 0
+        for step in _dicts(steps):
+            state = step.get("newState")
+            op = str(step.get("op", ""))
+            shown += op == "same"
+            # What goes has no new state; what is replaced has one of the same URN as its replacement.
+            if isinstance(state, Mapping) and op not in ("delete", "delete-replaced", "discard", "discard-replaced"):
+                resource = _resource(step, state)
+                self.resources[resource.urn] = resource
+        same = _dict(document.get("changeSummary")).get("same")
+        if isinstance(same, int) and same > shown:
+            raise NoPreviewError(
+                f"it leaves out {same - shown} unchanged resources: make it by `pulumi preview --json --show-sames`"
+            )
+        self.outputs = self._owner_outputs()
+        self.zone = next((str(r.inputs.get("name")) for r in self.of(_ZONE)), known.zone)
+        providers = {r.urn: str(r.inputs.get("type")) for r in self.of(_IDP)}
+        self.providers = providers
+        self.applications = {r.urn: self._application(r) for r in self.of(_APPLICATION)}
+        self.auds = {str(r.outputs["aud"]): r.urn for r in self.of(_APPLICATION) if _is_known(r.outputs.get("aud"))}
+
+    def of(self, type_: str) -> list[_Resource]:
+        return [r for r in self.resources.values() if r.type == type_]
+
+    def surface(self) -> Surface:
+        https = [r for r in self.of(_SETTING) if r.inputs.get("settingId") == "always_use_https"]
+        return surface(
+            replace(
+                self.known,
+                zone=self.zone,
+                always_https=https[0].inputs.get("value") == "on" if https else self.known.always_https,
+                tailnet=self._tailnet(),
+            ),
+            tunnels=[self._tunnel(r) for r in self.of(_TUNNEL)],
+            applications=self.applications.values(),
+            records=[self._record(r) for r in self.of(_RECORD)],
+            tailnet_ingresses=[i for r in self.of(_INGRESS) for i in _ingress(r)],
+            tailnet_addresses=[a for r in self.of(_SERVICE) for a in _address(r)],
+            node_ports=[n for r in self.of(_SERVICE) for n in _node_ports(r)],
+        )
+
+    # The tunnel
+
+    def _tunnel(self, tunnel: _Resource) -> Tunnel:
+        name = str(tunnel.inputs.get("name", tunnel.name))
+        lists = [r for r in self.of(_RULES) if self._refers(r, "tunnelId", tunnel)]
+        if not lists:
+            return Tunnel(name, None)
+        config = _dict(lists[0].inputs.get("config"))
+        return Tunnel(name, tuple(self._rule(lists[0], entry) for entry in _dicts(config.get("ingresses"))))
+
+    def _rule(self, owner: _Resource, entry: Mapping[str, object]) -> Rule:
+        host = _text(entry.get("hostname")) or None
+        access = _dict(_dict(entry.get("originRequest")).get("access"))
+        check = self._check(owner, host or "", access) if access else None
+        applications = [self.applications[u] for u in self._applications_of(owner, host or "")]
+        record = next((r for r in self.of(_RECORD) if _text(r.inputs.get("name")) == host), None)
+        service = next((a.service for a in applications), record.service if record else None)
+        return Rule(
+            None if host == "*" else host,
+            _text(entry.get("path")) or None,
+            _text(entry.get("service")),
+            check,
+            service,
+        )
+
+    def _check(self, owner: _Resource, host: str, access: Mapping[str, object]) -> JwtCheck:
+        tags = [str(t) for t in _list(access.get("audTags"))]
+        resolved = {self.auds[t] for t in tags if t in self.auds}
+        unknown = sum(t == UNKNOWN for t in tags)
+        unresolved = sum(t not in self.auds for t in tags)
+        candidates = [
+            u for u in self._applications_of(owner, host) if u not in resolved and u not in self.auds.values()
+        ]
+        if unknown and unknown == len(candidates):
+            resolved |= set(candidates)
+            unresolved -= unknown
+        return JwtCheck(
+            access.get("required") is True,
+            _text(access.get("teamName")),
+            tuple(sorted(self.applications[u].key for u in resolved)),
+            unresolved,
+        )
+
+    def _applications_of(self, owner: _Resource, host: str) -> list[str]:
+        """The applications that the rule list depends on and that cover the host."""
+        urns = {*owner.dependencies, *owner.by_property.get("config", ())}
+        return sorted(
+            urn
+            for urn in urns
+            if urn in self.applications
+            and any(d.host == host or covers_host(d.host, host) for d in self.applications[urn].destinations)
+        )
+
+    # Access
+
+    def _application(self, resource: _Resource) -> Application:
+        inputs = resource.inputs
+        uris = [
+            _text(d.get("uri")) for d in _dicts(inputs.get("destinations")) if _text(d.get("type")) in ("", "public")
+        ]
+        # Older ways to say the same [TFC zero_trust_access_application].
+        uris += [] if uris else [_text(d) for d in _list(inputs.get("selfHostedDomains"))]
+        uris += [] if uris else [_text(inputs.get("domain"))] if inputs.get("domain") else []
+        entries = sorted(_dicts(inputs.get("policies")), key=lambda p: _number(p.get("precedence")))
+        return Application(
+            tuple(sorted(_destination(uri) for uri in uris)),
+            tuple(self._attached(resource, entry) for entry in entries),
+            self._identity_providers(resource),
+            inputs.get("autoRedirectToIdentity") is True,
+            _text(inputs.get("name")),
+            resource.service,
+        )
+
+    def _attached(self, application: _Resource, entry: Mapping[str, object]) -> Policy:
+        """A policy as an application attaches it: by id, or written in place."""
+        if entry.get("decision") is not None:
+            return self._policy(application, entry, _text(entry.get("name")))
+        identity = _text(entry.get("id"))
+        for policy in self.of(_POLICY):
+            if identity == policy.id and _is_known(identity):
+                return self._policy(policy, policy.inputs, policy.name)
+        if identity == UNKNOWN:
+            found = self._depended(application, "policies", _POLICY)
+            if len(found) == 1:
+                return self._policy(found[0], found[0].inputs, found[0].name)
+        return self._owners(identity) or Policy("unknown", name=identity)
+
+    def _owners(self, identity: str) -> Policy | None:
+        """A policy that the estate's owner registers, by its id or the offline plan's placeholder."""
+        output, key = self.outputs.get(identity, ("", ""))
+        match = _PLACEHOLDER.fullmatch(identity)
+        if match:
+            output, key = match["output"], match["key"] or ""
+        if output == "bypass_policy_id":
+            return self.known.bypass
+        return self.known.people.get(key) if output == "policy_ids" else None
+
+    def _policy(self, owner: _Resource, inputs: Mapping[str, object], name: str) -> Policy:
+        decision = _text(inputs.get("decision"))
+        return Policy(
+            next((d for d in DECISIONS if d == decision), "unknown"),
+            include=self._selectors(owner, inputs, "includes"),
+            exclude=self._selectors(owner, inputs, "excludes"),
+            require=self._selectors(owner, inputs, "requires"),
+            name=_text(inputs.get("name")) or name,
+        )
+
+    def _selectors(self, owner: _Resource, inputs: Mapping[str, object], word: str) -> tuple[Selector, ...]:
+        found = []
+        for entry in _dicts(inputs.get(word)):
+            for kind, value in entry.items():
+                if value is None:
+                    continue
+                details = _dict(value)
+                if kind == "group":
+                    found.append(self._group(owner, word, _text(details.get("id"))))
+                elif kind in ("email", "emailDomain"):
+                    field = "domain" if kind == "emailDomain" else "email"
+                    found.append(Selector(kind, _text(details.get(field)).lower()))
+                else:
+                    text = ", ".join(str(v) for v in details.values() if v not in (None, UNKNOWN))
+                    found.append(Selector(kind, text))
+        return tuple(sorted(found, key=lambda s: (s.kind, s.value, s.group.name if s.group else "")))
+
+    def _group(self, owner: _Resource, word: str, identity: str) -> Selector:
+        for group in self.of(_GROUP):
+            if _is_known(identity) and group.id == identity:
+                return self._resolved(group)
+        found = self._depended(owner, word, _GROUP)
+        if identity == UNKNOWN and len(found) == 1:
+            return self._resolved(found[0])
+        return Selector("group", identity)
+
+    def _resolved(self, group: _Resource) -> Selector:
+        found = Group(
+            include=self._selectors(group, group.inputs, "includes"),
+            exclude=self._selectors(group, group.inputs, "excludes"),
+            require=self._selectors(group, group.inputs, "requires"),
+            name=_text(group.inputs.get("name")),
+        )
+        return Selector("group", "", found)
+
+    def _identity_providers(self, application: _Resource) -> tuple[str, ...]:
+        found: set[str] = set()
+        for identity in _list(application.inputs.get("allowedIdps")):
+            matching = {
+                t for u, t in self.providers.items() if self.resources[u].id == identity and _is_known(identity)
+            }
+            if not matching and identity == UNKNOWN:
+                matching = {self.providers[r.urn] for r in self._depended(application, "allowedIdps", _IDP)}
+            owners = self.outputs.get(str(identity), ("", ""))[0] == "identity_provider_id"
+            if not matching and (owners or _PLACEHOLDER.fullmatch(str(identity))):
+                matching = set(self.known.identity_providers)
+            found |= matching or {"unknown"}
+        return tuple(sorted(found))
+
+    def _owner_outputs(self) -> dict[str, tuple[str, str]]:
+        """What each id among the outputs of a StackReference stands for: (output, key in it)."""
+        found: dict[str, tuple[str, str]] = {}
+        for reference in self.of(_REFERENCE):
+            for output, value in _dict(reference.outputs.get("outputs")).items():
+                if isinstance(value, Mapping):
+                    found.update({str(v): (output, k) for k, v in value.items() if _is_known(v)})
+                elif _is_known(value):
+                    found[str(value)] = (output, "")
+        return found
+
+    # DNS
+
+    def _record(self, record: _Resource) -> Record:
+        inputs = record.inputs
+        name = _text(inputs.get("name")).lower().rstrip(".")
+        if name in ("@", ""):
+            name = self.zone
+        elif self.zone and name != self.zone and not name.endswith(f".{self.zone}"):
+            # The API takes names below the zone and gives them back whole [TFC dns_record].
+            name = f"{name}.{self.zone}"
+        content = _text(inputs.get("content"))
+        tunnel = self._leads_to(record, content)
+        return Record(
+            name,
+            _text(inputs.get("type")),
+            "" if tunnel else content,
+            inputs.get("proxied") is True,
+            tunnel,
+            record.service,
+        )
+
+    def _leads_to(self, record: _Resource, content: str) -> str | None:
+        tunnels = self.of(_TUNNEL)
+        if UNKNOWN in content:
+            tunnels = self._depended(record, "content", _TUNNEL)
+        elif content.endswith(_CFARGOTUNNEL):
+            tunnels = [t for t in tunnels if t.id == content.removesuffix(_CFARGOTUNNEL)]
+            if not tunnels:
+                return content.removesuffix(_CFARGOTUNNEL)
+        else:
+            return None
+        return str(tunnels[0].inputs.get("name")) if len(tunnels) == 1 else None
+
+    # The tailnet
+
+    def _tailnet(self) -> Tailnet | None:
+        known = self.known.tailnet
+        policies, dns, settings = self.of(_ACL), self.of(_DNS), self.of(_TAILNET)
+        if not (policies or dns or settings):
+            return known
+        policy = known.policy if known else None
+        for acl in policies:
+            policy = _policy_json(acl.inputs.get("acl"))
+        return Tailnet(
+            known.name if known else None,
+            policy,
+            dns[0].inputs.get("magicDns") is True if dns else (known.magic_dns if known else True),
+            settings[0].inputs.get("httpsEnabled") is True if settings else (known.https if known else True),
+        )
+
+    # References
+
+    def _depended(self, resource: _Resource, property_: str, type_: str) -> list[_Resource]:
+        urns = resource.by_property.get(property_) or resource.dependencies
+        return [self.resources[u] for u in urns if u in self.resources and self.resources[u].type == type_]
+
+    def _refers(self, resource: _Resource, property_: str, target: _Resource) -> bool:
+        value = resource.inputs.get(property_)
+        if _is_known(value):
+            return value == target.id
+        return target in self._depended(resource, property_, target.type)
+
+
+def _resource(step: Mapping[str, object], state: Mapping[str, object]) -> _Resource:
+    old = _dict(step.get("oldState"))
+    by_property = {k: tuple(str(u) for u in _list(v)) for k, v in _dict(state.get("propertyDependencies")).items()}
+    # A preview of an update knows ids and outputs from what is there already.
+    return _Resource(
+        str(state.get("urn", step.get("urn", ""))),
+        str(state.get("type", "")),
+        _dict(state.get("inputs")),
+        {**_dict(old.get("outputs")), **{k: v for k, v in _dict(state.get("outputs")).items() if _is_known(v)}},
+        str(state.get("id") or old.get("id") or ""),
+        str(state.get("parent", "")),
+        tuple(str(u) for u in _list(state.get("dependencies"))),
+        by_property,
+    )
+
+
+def _destination(uri: str) -> Destination:
+    host, slash, path = uri.removeprefix("https://").partition("/")
+    return Destination(host.lower(), f"{slash}{path}")
+
+
+def _policy_json(text: object) -> Mapping[str, Json]:
+    """The tailnet's policy from the text given to Tailscale; it may be HuJSON."""
+    from exposure.policy_eval.hujson import HuJSONError, parse
+
+    if isinstance(text, Mapping):
+        return cast("Mapping[str, Json]", text)
+    try:
+        value = json.loads(str(text))
+    except ValueError:
+        try:
+            value = parse(str(text)).value
+        except HuJSONError as error:
+            raise NoPreviewError(f"its tailnet policy is not HuJSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise NoPreviewError("its tailnet policy is not an object")
+    return value
+
+
+def _ingress(resource: _Resource) -> Iterable[TailnetIngress]:
+    metadata, spec = _dict(resource.inputs.get("metadata")), _dict(resource.inputs.get("spec"))
+    annotations = _dict(metadata.get("annotations"))
+    if spec.get("ingressClassName") != "tailscale":
+        return
+    namespace, name = _text(metadata.get("namespace")) or "default", _text(metadata.get("name"))
+    hosts = [h for tls in _dicts(spec.get("tls"))[:1] for h in _list(tls.get("hosts"))]
+    # Without a TLS host the name is made from namespace and name [TS cmd/k8s-operator/ingress.go].
+    machine = str(hosts[0]).split(".", 1)[0] if hosts else f"{namespace}-{name}-ingress"
+    backends = [_dict(spec.get("defaultBackend"))]
+    for rule in _dicts(spec.get("rules")):
+        backends += [_dict(p.get("backend")) for p in _dicts(_dict(rule.get("http")).get("paths"))]
+    services = [_dict(b.get("service")) for b in backends if b]
+    backend = ", ".join(f"{_text(s.get('name'))}:{_port(_dict(s.get('port')))}" for s in services)
+    # A proxy group's Ingresses have no Funnel.
+    funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
+    yield TailnetIngress(machine, namespace, backend, _tags(annotations), funnel, resource.service)
+
+
+def _address(resource: _Resource) -> Iterable[TailnetAddress]:
+    metadata, spec = _dict(resource.inputs.get("metadata")), _dict(resource.inputs.get("spec"))
+    annotations = _dict(metadata.get("annotations"))
+    if spec.get("loadBalancerClass") != "tailscale" and annotations.get("tailscale.com/expose") != "true":
+        return
+    namespace, name = _text(metadata.get("namespace")) or "default", _text(metadata.get("name"))
+    yield TailnetAddress(
+        _text(annotations.get("tailscale.com/hostname")) or f"{namespace}-{name}",
+        namespace,
+        tuple((_protocol(p), _number(p.get("port"))) for p in _dicts(spec.get("ports"))),
+        _tags(annotations),
+        resource.service,
+    )
+
+
+def _node_ports(resource: _Resource) -> Iterable[NodePort]:
+    metadata, spec = _dict(resource.inputs.get("metadata")), _dict(resource.inputs.get("spec"))
+    if spec.get("type") != "NodePort":
+        return
+    namespace = _text(metadata.get("namespace")) or "default"
+    for port in _dicts(spec.get("ports")):
+        yield NodePort(
+            namespace, _protocol(port), _number(port.get("port")), _number(port.get("nodePort")), resource.service
+        )
+
+
+def _tags(annotations: Mapping[str, object]) -> tuple[str, ...]:
+    tags = [t.strip() for t in _text(annotations.get("tailscale.com/tags")).split(",") if t.strip()]
+    return tuple(sorted(tags)) or (_DEFAULT_TAG,)
+
+
+def _protocol(port: Mapping[str, object]) -> str:
+    return (_text(port.get("protocol")) or "TCP").lower()
+
+
+def _port(port: Mapping[str, object]) -> str:
+    return str(_number(port["number"])) if "number" in port else _text(port.get("name"))
+
+
+def _is_known(value: object) -> bool:
+    return value is not None and value != "" and value != UNKNOWN
+
+
+def _dict(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _dicts(value: object) -> list[Mapping[str, object]]:
+    return [_dict(v) for v in _list(value) if isinstance(v, Mapping)]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 0

@@ -1,0 +1,126 @@
+"""The tailnet's policy as reach needs it: the offline evaluator behind a few questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from exposure.model import Json
+from exposure.names import node_tag
+from exposure.policy_eval import Endpoint, Policy, UnknownNameError, endpoints, reach, read_policy
+from exposure.policy_eval.addresses import UNKNOWN
+from exposure.policy_eval.evaluate import selects
+from exposure.policy_eval.selectors import TCP, UDP, Kind
+from exposure.reach.access import Principal
+
+_NODE = node_tag("")
+
+
+@dataclass(frozen=True)
+class Gives:
+    """What the policy gives: the grants that let in; `doubtful` where that hangs on what is not known."""
+
+    allowed: bool
+    why: tuple[str, ...] = ()
+    doubtful: bool = False
+    for_members: bool = False
+
+
+class PolicyError(ValueError):
+    """The tailnet's policy is not valid; the message says what is wrong with it."""
+
+
+def policy_of(document: Mapping[str, Json]) -> Policy:
+    """The policy, read. Raises PolicyError with every finding."""
+    return _read(json.dumps(document, sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Policy:
+    reading = read_policy(text)
+    if reading.policy is None:
+        raise PolicyError(
+            "the tailnet's policy is not valid: " + "; ".join(f"{f.path}: {f.reason}" for f in reading.findings)
+        )
+    return reading.policy
+
+
+def nodes(document: Mapping[str, Json]) -> tuple[str, ...]:
+    """The nodes of the estate: each has a tag of its own in the policy."""
+    owners = document.get("tagOwners")
+    tags = owners if isinstance(owners, Mapping) else {}
+    return tuple(sorted(t.removeprefix(_NODE) for t in tags if t.startswith(_NODE)))
+
+
+def tags_of(document: Mapping[str, Json]) -> tuple[str, ...]:
+    """Every tag that the policy knows."""
+    return tuple(sorted(policy_of(document).tag_owners))
+
+
+def people_of(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
+    """Every address in the policy, with the groups it is in and the rules that name it."""
+    policy = policy_of(document)
+    found: dict[str, set[str]] = {}
+    for group, members in policy.groups.items():
+        for member in members:
+            found.setdefault(member.lower(), set()).add(group)
+    for rule in policy.rules:
+        for selector in (*rule.sources, *rule.destinations):
+            if "@" in selector.text and not selector.text.startswith(("group:", "user:")):
+                found.setdefault(selector.text.lower(), set()).add(rule.path)
+    return {person: frozenset(names) for person, names in found.items()}
+
+
+def gives(document: Mapping[str, Json], who: Principal, tags: Iterable[str], protocol: str, port: int | None) -> Gives:
+    """Whether the policy lets a principal's device reach a device with these tags on a port.
+
+    What hangs on the unknown (a role, a device's posture) counts as letting in, and is marked.
+    """
+    policy = policy_of(document)
+    target = Endpoint(", ".join(tags), UNKNOWN, tags=frozenset(tags))
+    decision = reach(policy, _source(policy, who), target, port, protocol)
+    if not decision.partly and not decision.maybe:
+        return Gives(False)
+    why = decision.why if decision.partly else decision.maybe
+    texts = tuple(dict.fromkeys(f"{w.rule}: {w.source} -> {w.destination}" for w in why))
+    members = all(w.source in ("autogroup:member", "autogroup:members", "*") for w in why)
+    return Gives(True, texts, not decision.partly, members)
+
+
+def _source(policy: Policy, who: Principal) -> Endpoint:
+    try:
+        name = {"member": "autogroup:member"}.get(who.kind, who.name)
+        return endpoints(policy, name)[0]
+    except UnknownNameError:
+        # A tag that the policy does not know: a device may have it all the same.
+        return Endpoint(who.name, UNKNOWN, tags=frozenset({who.name}))
+
+
+def has_attribute(document: Mapping[str, Json], tags: Iterable[str], attribute: str) -> bool:
+    """Whether `nodeAttrs` gives a device with these tags an attribute."""
+    policy = policy_of(document)
+    device = Endpoint(", ".join(tags), UNKNOWN, tags=frozenset(tags))
+    return any(
+        attribute in entry.attributes and any(t.text == "*" or selects(policy, t, device) for t in entry.targets)
+        for entry in policy.node_attributes
+    )
+
+
+def ports_to(document: Mapping[str, Json], tags: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """The (protocol, port) pairs at which rules open a device with these tags; both ends of a range."""
+    policy = policy_of(document)
+    device = Endpoint(", ".join(tags), UNKNOWN, tags=frozenset(tags))
+    found: set[tuple[str, int]] = set()
+    for rule in policy.rules:
+        for target in rule.targets:
+            if target.selector.kind is Kind.ANY or selects(policy, target.selector, device):
+                found |= {
+                    (name, port)
+                    for name, number in (("tcp", TCP), ("udp", UDP))
+                    if number in target.traffic.protocols
+                    for ports in target.traffic.ports
+                    for port in {max(ports.first, 1), ports.last}
+                }
+    return tuple(sorted(found))

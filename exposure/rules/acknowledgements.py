@@ -1,0 +1,95 @@
+"""Acknowledgements: a risk that the owner takes knowingly, by rule id and reason."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from config.errors import Path_
+from exposure.rules.base import OneStack, Problem, StackRule
+
+WIDER = "exposure-wider"
+"""Accepts that a change lets more people reach a service; only `gatehouse diff` can tell, so it is never unused."""
+
+
+def _holders(stack: OneStack) -> Iterator[tuple[Path_, Mapping[str, str]]]:
+    if stack.stack.typed:
+        yield (), stack.stack.typed.acknowledge
+    for service in stack.services:
+        yield service.path, service.service.acknowledge
+
+
+def acknowledged(stack: OneStack, path: Path_, rule: str) -> Path_ | None:
+    """Where the stack may acknowledge a finding at `path`, if it does: its service, or the top level; else None."""
+    for holder, acknowledge in _holders(stack):
+        if rule in acknowledge and holder == holder_of(path):
+            return holder
+    return None
+
+
+def holder_of(path: Path_) -> Path_:
+    """Whose `acknowledge` speaks for a path: the service's, or the stack's (the empty path)."""
+    return path[:2] if path[:1] == ("services",) else ()
+
+
+def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozenset[str]) -> tuple[StackRule, ...]:
+    """The rules about acknowledgements. `acceptable` says which ids may be accepted and where, `known` all rule ids."""
+    allowed: dict[str, str] = {**acceptable, WIDER: "service"}
+
+    def unknown(stack: OneStack) -> Iterator[Problem]:
+        for holder, acknowledge in _holders(stack):
+            level = "service" if holder else "stack"
+            here = sorted(rule for rule, where in allowed.items() if where == level)
+            for rule in acknowledge:
+                if rule in here:
+                    continue
+                if rule in allowed:
+                    reason = (
+                        "this risk is a service's, and here it would count for none"
+                        if level == "stack"
+                        else "this risk is the whole stack's, and no service's"
+                    )
+                    other = "under `gatehouse:acknowledge`" if level == "service" else "in the service's `acknowledge`"
+                    mend, suggestion = f"write it {other}", ""
+                elif rule in known:
+                    reason, suggestion = "this one breaks live, and nobody can accept that", ""
+                    mend = f"mend what it refuses; what may be acknowledged here: {', '.join(here)}"
+                else:
+                    reason = "no rule has this id, so nothing would be acknowledged"
+                    mend = f"what may be acknowledged here: {', '.join(here)}"
+                    suggestion = next(iter(difflib.get_close_matches(rule, here, n=1)), "")
+                yield Problem((*holder, "acknowledge", rule), "", reason, mend, suggestion)
+
+    def unused(stack: OneStack) -> Iterator[Problem]:
+        for holder, acknowledge in _holders(stack):
+            level = "service" if holder else "stack"
+            about = holder or ("estate",)
+            if any(path[: len(about)] == about for path in stack.stack.assumed):
+                # The risk may be in what could not be read.
+                continue
+            for rule in acknowledge:
+                if acceptable.get(rule) == level and (holder, rule) not in stack.taken:
+                    yield Problem(
+                        (*holder, "acknowledge", rule),
+                        "",
+                        "this risk is not taken here, and the acknowledgement would let it pass unseen later",
+                        "remove it",
+                    )
+
+    return (
+        StackRule(
+            "acknowledgement-unknown",
+            "An acknowledgement names a rule that may be acknowledged there",
+            "design: an acknowledgement names the rule id and a reason",
+            check=unknown,
+        ),
+        StackRule(
+            "acknowledgement-unused",
+            "An acknowledgement is for a risk that is taken",
+            "design: an acknowledgement names the rule id and a reason",
+            severity="warning",
+            last=True,
+            check=unused,
+        ),
+    )

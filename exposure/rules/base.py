@@ -1,0 +1,294 @@
+"""What a rule is: a pure function that says what is wrong with one service, one stack, or all stacks together."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Literal, TypeAlias
+
+from config.errors import Finding, Path_, show
+from config.loader import LoadedStack
+from config.services import Gate, Node, Service, UrlOrigin
+from config.stack import Estate
+from exposure.decide import Decision, chosen
+from exposure.names import host_of, machine_of, scheme_of
+
+Scope: TypeAlias = Literal["service", "stack", "estate"]
+
+TUNNEL_GATES: frozenset[Gate] = frozenset({"public-tunnel", "zero-trust"})
+"""Gates whose host is a rule of the tunnel's list."""
+HOST_GATES: frozenset[Gate] = TUNNEL_GATES | {"port-forward"}
+"""Gates that have a record in the zone."""
+SCHEMES = frozenset({"http", "https", "tcp", "udp"})
+"""The schemes of an origin; a URL with another one is refused, and nothing else is said of its service."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A place in a stack file, by path."""
+
+    stack: LoadedStack
+    path: Path_
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a rule found: at which path, what stands there, why that breaks live and what to write instead.
+
+    `source` takes the place of the rule's own; `related` are the other places that take part.
+    """
+
+    path: Path_
+    value: str
+    reason: str
+    mend: str
+    suggestion: str = ""
+    source: str = ""
+    related: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True)
+class OneStack:
+    """A stack as the rules see it; `node` and `estate` are None where they could not be read."""
+
+    stack: LoadedStack
+    taken: frozenset[tuple[Path_, str]] = frozenset()
+    """Which acceptable rules the stack really breaks: path of the holder of `acknowledge`, rule id."""
+
+    @property
+    def node(self) -> Node | None:
+        """The stack's node."""
+        typed = self.stack.typed
+        return typed.node if typed and ("node",) not in self.stack.assumed else None
+
+    @property
+    def node_name(self) -> str | None:
+        """The node's name; None where it could not be read, so that nothing is derived from a guess."""
+        return self.node.name if self.node and ("node", "name") not in self.stack.assumed else None
+
+    @property
+    def estate(self) -> Estate | None:
+        """The estate, the stack's own or its owner's."""
+        return self.stack.estate
+
+    @property
+    def zone_name(self) -> str | None:
+        """The zone's name; None where it could not be read."""
+        unread = {("estate", "zone"), ("estate", "zone", "name")} & self.owner.assumed
+        return self.estate.zone.name if self.estate and not unread else None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every service could be read, so that the absence of one means something."""
+        return not any(path[:1] == ("services",) and len(path) < 3 for path in self.stack.assumed)
+
+    @property
+    def owner(self) -> LoadedStack:
+        """The stack whose file the estate is in."""
+        return self.stack.owner or self.stack
+
+    @cached_property
+    def services(self) -> tuple[OneService, ...]:
+        """The services that could be read, by key."""
+        typed = self.stack.typed
+        return tuple(OneService(self, key, s) for key, s in sorted(typed.services.items())) if typed else ()
+
+    def at(self, gates: Iterable[Gate]) -> Iterator[OneService]:
+        """The services behind one of these gates."""
+        wanted = frozenset(gates)
+        return (s for s in self.services if s.gate in wanted)
+
+    def ref(self, *path: str | int) -> Ref:
+        """A place in this stack's file."""
+        return Ref(self.stack, path)
+
+    def estate_ref(self, *path: str | int) -> Ref:
+        """A place in the estate, in whichever file it is."""
+        return Ref(self.owner, ("estate", *path))
+
+
+@dataclass(frozen=True)
+class OneService:
+    """A service as the rules see it."""
+
+    inside: OneStack
+    key: str
+    service: Service
+
+    @cached_property
+    def decision(self) -> Decision:
+        """Its gate and the reason."""
+        return chosen(self.service)
+
+    @property
+    def readable(self) -> bool:
+        """Whether its origin has a scheme that means something; else its gate would be guesswork."""
+        return not isinstance(self.service.origin, UrlOrigin) or scheme_of(self.service) in SCHEMES
+
+    @property
+    def gate(self) -> Gate | None:
+        """Its gate; None where the origin cannot be read."""
+        return self.decision.gate if self.readable else None
+
+    @property
+    def estate(self) -> Estate | None:
+        """The estate."""
+        return self.inside.estate
+
+    @property
+    def path(self) -> Path_:
+        """Its path in the stack file."""
+        return ("services", self.key)
+
+    @property
+    def host(self) -> str | None:
+        """Its public host name, said or derived; None where node or zone are unknown."""
+        if self.service.host is not None:
+            return self.service.host
+        node, zone = self.inside.node_name, self.inside.zone_name
+        return None if node is None or zone is None else host_of(self.key, self.service, node, zone)
+
+    @property
+    def machine(self) -> str | None:
+        """Its machine name on the tailnet, said or derived; None where the node is unknown."""
+        if self.service.tailnet_name is not None:
+            return self.service.tailnet_name
+        node = self.inside.node_name
+        return None if node is None else machine_of(self.key, self.service, node)
+
+    @property
+    def people(self) -> str | None:
+        """The set of people let in."""
+        return self.service.people or (self.estate.default_people if self.estate else None)
+
+    def ref(self, *path: str | int) -> Ref:
+        """A place in this service's part of the file."""
+        return Ref(self.inside.stack, (*self.path, *path))
+
+    def problem(
+        self,
+        path: str | Sequence[str | int],
+        value: object,
+        reason: str,
+        mend: str,
+        *,
+        suggestion: str = "",
+        source: str = "",
+        related: tuple[Ref, ...] = (),
+    ) -> Problem:
+        """A problem below this service's path. `value` None shows nothing."""
+        below = (path,) if isinstance(path, str) else tuple(path)
+        return Problem(
+            (*self.path, *below), "" if value is None else show(value), reason, mend, suggestion, source, related
+        )
+
+
+@dataclass(frozen=True)
+class AllStacks:
+    """Every stack file of the repository."""
+
+    stacks: tuple[OneStack, ...]
+
+    def families(self) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
+        """Each owner of an estate with all that share it, itself first."""
+        for owner in self.stacks:
+            if owner.stack.owns_estate:
+                members = (s for s in self.stacks if s.stack.owner is owner.stack)
+                yield owner, (owner, *members)
+
+
+@dataclass(frozen=True)
+class Rule(ABC):
+    """A rule: a stable `id`, the numbers of the catalogue that it refuses, a title and where the reason is documented.
+
+    `acceptable` says whether the owner may take the risk with an `acknowledge` that names the id.
+    """
+
+    id: str
+    title: str
+    source: str
+    refuses: tuple[int, ...] = ()
+    acceptable: bool = field(default=False, kw_only=True)
+    severity: Literal["error", "warning"] = field(default="error", kw_only=True)
+    last: bool = field(default=False, kw_only=True)
+    """Runs after the others, with what they found in `OneStack.taken`."""
+    scope: ClassVar[Scope]
+
+    @abstractmethod
+    def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
+        """Everything this rule finds, with the stack whose file it is in. Never raises."""
+
+    def finding(self, stack: LoadedStack, problem: Problem) -> Finding:
+        """A problem with its place in the file."""
+        return Finding(
+            self.id,
+            problem.path,
+            problem.value,
+            problem.reason,
+            problem.mend,
+            stack.source.place(problem.path),
+            problem.source or self.source,
+            problem.suggestion,
+            self.severity,
+            tuple(ref.stack.source.place(ref.path) for ref in problem.related),
+        )
+
+
+@dataclass(frozen=True)
+class ServiceRule(Rule):
+    """A rule about one service, whatever else there is."""
+
+    check: Callable[[OneService], Iterable[Problem]] = field(kw_only=True)
+    scope = "service"
+
+    def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
+        """See `Rule`."""
+        for stack in everything.stacks:
+            for service in stack.services:
+                for problem in self.check(service):
+                    yield stack.stack, problem
+
+
+@dataclass(frozen=True)
+class StackRule(Rule):
+    """A rule about one stack: its node, or its services together."""
+
+    check: Callable[[OneStack], Iterable[Problem]] = field(kw_only=True)
+    scope = "stack"
+
+    def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
+        """See `Rule`."""
+        for stack in everything.stacks:
+            for problem in self.check(stack):
+                yield stack.stack, problem
+
+
+@dataclass(frozen=True)
+class EstateRule(Rule):
+    """A rule about what stacks share. Its problems say in which file they are."""
+
+    check: Callable[[AllStacks], Iterable[tuple[OneStack, Problem]]] = field(kw_only=True)
+    scope = "estate"
+
+    def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
+        """See `Rule`."""
+        for stack, problem in self.check(everything):
+            yield stack.stack, problem
+
+
+def claimed_twice(claims: Iterable[tuple[str, Ref]]) -> Iterator[tuple[str, Ref, Ref]]:
+    """What is claimed more than once: the claim, who came second, and who came first (in the order given)."""
+    first: dict[str, Ref] = {}
+    for claim, ref in claims:
+        if claim in first:
+            yield claim, ref, first[claim]
+        else:
+            first[claim] = ref
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as people list them: `a, b and c`."""
+    rest = list(words)
+    return " and ".join([", ".join(rest[:-1]), rest[-1]] if len(rest) > 1 else rest)

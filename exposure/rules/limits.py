@@ -1,0 +1,78 @@
+"""The clouds' limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
+
+_LIMITS = "CFDOC cloudflare-one/account-limits"
+_APPLICATIONS = 500
+_ADDRESSES = 1000
+_TEST_USERS = 100
+
+
+def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for owner, family in everything.families():
+        count = 0
+        for stack in family:
+            for service in stack.at(["zero-trust"]):
+                said = service.service
+                count += 1 + len(set(said.path_exceptions)) + said.own_certificate
+        if count > _APPLICATIONS:
+            yield (
+                owner,
+                Problem(
+                    ("estate", "account_id"),
+                    "",
+                    f"{count} Access applications over all stacks (one a service and one a path exception), and an "
+                    f"account has at most {_APPLICATIONS}",
+                    "take path exceptions together under one path, or use a second account",
+                ),
+            )
+
+
+def _addresses(stack: OneStack) -> Iterator[Problem]:
+    if not stack.stack.owns_estate or stack.estate is None:
+        return
+    for name, emails in stack.estate.people.items():
+        if len(set(emails)) > _ADDRESSES:
+            yield Problem(
+                ("estate", "people", name),
+                "",
+                f"{len(set(emails))} addresses, and a rule has at most {_ADDRESSES}",
+                "split the set",
+            )
+
+
+def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for owner, family in everything.families():
+        estate = owner.estate
+        if estate is None or estate.google is None:
+            continue
+        sets = {s.people for stack in family for s in stack.at(["zero-trust"])}
+        people = {email for name in sets if name for email in estate.people.get(name, ())}
+        if len(people) > _TEST_USERS:
+            yield (
+                owner,
+                Problem(
+                    ("estate", "people"),
+                    "",
+                    f"{len(people)} people log in with Google, and a client that is in testing takes {_TEST_USERS}",
+                    "publish the OAuth client and acknowledge `google-test-users` under `gatehouse:acknowledge`, or "
+                    "name fewer people",
+                ),
+            )
+
+
+RULES = (
+    EstateRule("limit-applications", "At most 500 Access applications an account", _LIMITS, check=_applications),
+    StackRule("limit-addresses", "At most 1,000 addresses a rule", _LIMITS, check=_addresses),
+    EstateRule(
+        "google-test-users",
+        "At most 100 people while Google's client is in testing",
+        "Google Cloud Console, Audience",
+        acceptable=True,
+        check=_test_users,
+    ),
+)

@@ -1,0 +1,273 @@
+"""The tailnet: names, Funnel, Serve, its policy and the operator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from config.errors import show
+from config.fields import LABEL
+from config.services import NodeOrigin, ServiceOrigin
+from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag, scheme_of, service_tag
+from exposure.rules.base import (
+    AllStacks,
+    EstateRule,
+    OneService,
+    OneStack,
+    Problem,
+    Ref,
+    ServiceRule,
+    StackRule,
+    claimed_twice,
+    listed,
+)
+
+_TS = "TS cmd/k8s-operator"
+_FUNNEL = "tailscale.com/kb/1223"
+_DOMAIN = re.compile(r"[a-z0-9-]+\.ts\.net")
+_PROVIDER = "tailscale"
+
+
+def _on_tailnet(family: tuple[OneStack, ...]) -> list[OneService]:
+    return [s for stack in family for s in stack.at(["funnel", "tailnet"])]
+
+
+def _served(service: OneService) -> bool:
+    """Whether an Ingress of the operator serves it, under a certificate of the tailnet."""
+    return isinstance(service.service.origin, ServiceOrigin) and scheme_of(service.service) in ("http", "https")
+
+
+def _missing(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for owner, family in everything.families():
+        need = _on_tailnet(family)
+        if need and owner.estate and owner.estate.tailnet is None:
+            yield (
+                owner,
+                Problem(
+                    ("estate", "tailnet"),
+                    "",
+                    f"{listed(s.key for s in need)} {'goes' if len(need) == 1 else 'go'} by Tailscale, and the estate "
+                    "has no tailnet",
+                    "add `tailnet:` with its `name:`",
+                    related=tuple(s.ref() for s in need),
+                ),
+            )
+
+
+def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for owner, family in everything.families():
+        tailnet = owner.estate.tailnet if owner.estate else None
+        served = [s for s in _on_tailnet(family) if _served(s)]
+        if not served or tailnet is None:
+            continue
+        for field, on, what in (
+            ("magic_dns", tailnet.magic_dns, "names on the tailnet"),
+            ("https", tailnet.https, "certificates for *.ts.net names"),
+        ):
+            if not on:
+                yield (
+                    owner,
+                    Problem(
+                        ("estate", "tailnet", field),
+                        "false",
+                        f"Funnel and Serve need {what}, and {listed(s.key for s in served)} "
+                        f"{'is' if len(served) == 1 else 'are'} served so",
+                        f"leave `{field}` out (on)",
+                        related=tuple(s.ref() for s in served),
+                    ),
+                )
+
+
+def _operator(stack: OneStack) -> Iterator[Problem]:
+    need = [s for s in stack.at(["funnel", "tailnet"]) if isinstance(s.service.origin, ServiceOrigin)]
+    if stack.node and stack.node.tailscale_operator == "none" and need:
+        yield Problem(
+            ("node", "tailscale_operator"),
+            '"none"',
+            f"{listed(s.key for s in need)} {'is' if len(need) == 1 else 'are'} put on the tailnet by the Tailscale "
+            "operator, and the node has none: nothing would ever answer",
+            "say `tailscale_operator: helm` to have it installed, or `existing` if it is there",
+            related=tuple(s.ref() for s in need),
+        )
+
+
+def _funnel_port(service: OneService) -> Iterator[Problem]:
+    port = service.service.funnel_port
+    if service.gate == "funnel" and port not in (None, 443):
+        yield service.problem(
+            "funnel_port",
+            port,
+            "Funnel has ports 443, 8443 and 10000 alone, and the operator serves 443 only",
+            "leave it out",
+            suggestion="443",
+        )
+
+
+def _funnel_host(service: OneService) -> Iterator[Problem]:
+    if service.gate == "funnel" and service.service.host is not None:
+        yield service.problem(
+            "host",
+            service.service.host,
+            "Funnel serves `<name>.<tailnet>.ts.net` and no domain of your own",
+            "remove it; `tailnet_name:` sets the name's first label",
+        )
+
+
+def _name(service: OneService) -> Iterator[Problem]:
+    machine = service.machine
+    if service.gate not in ("funnel", "tailnet") or machine is None or isinstance(service.service.origin, NodeOrigin):
+        return
+    if not LABEL.fullmatch(machine):
+        said = service.service.tailnet_name is not None
+        first = machine.split(".")[0].lower().replace("_", "-")
+        yield service.problem(
+            "tailnet_name",
+            machine,
+            "a machine's name on the tailnet is one DNS label: lower-case letters, digits and hyphens, at most 63",
+            "write the first label only" if said else "set `tailnet_name:` to a shorter name",
+            suggestion=first if LABEL.fullmatch(first) else "",
+        )
+
+
+def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    where = {s.stack.name: s for s in everything.stacks}
+    for _, family in everything.families():
+        if not family[0].estate or not family[0].estate.tailnet:
+            continue
+        claims: list[tuple[str, Ref]] = [
+            (stack.node_name, stack.ref("node", "name")) for stack in family if stack.node_name is not None
+        ]
+        for service in _on_tailnet(family):
+            if service.machine is not None and not isinstance(service.service.origin, NodeOrigin):
+                claims.append((service.machine, service.ref("tailnet_name")))
+        for name, second, first in claimed_twice(claims):
+            if second.path[0] == "node":
+                # Two nodes of one name are another rule's finding.
+                continue
+            other = "a node" if first.path[0] == "node" else f"service {first.path[1]}"
+            yield (
+                where[second.stack.name],
+                Problem(
+                    second.path,
+                    show(name),
+                    f"{other} has this name on the tailnet: Tailscale would rename one of the two (`{name}-1`), and a "
+                    "name is either Serve or Funnel",
+                    "set another `tailnet_name:`",
+                    related=(first,),
+                ),
+            )
+
+
+def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    where = {s.stack.name: s for s in everything.stacks}
+    for owner, family in everything.families():
+        claims: list[tuple[str, Ref]] = [
+            (tag, Ref(owner.stack, ("estate", "tailnet"))) for tag in (FUNNEL_TAG, OPERATOR_TAG, "tag:k8s")
+        ]
+        claims += [(node_tag(s.node_name), s.ref("node", "name")) for s in family if s.node_name is not None]
+        for stack in family:
+            for service in stack.at(["tailnet"]):
+                if stack.node_name and isinstance(service.service.origin, ServiceOrigin):
+                    claims.append((service_tag(service.key, stack.node_name), service.ref()))
+        for tag, second, first in claimed_twice(claims):
+            if second.path[0] != "services":
+                continue
+            other = f"service {first.path[1]}" if first.path[0] == "services" else "another part of the tailnet"
+            yield (
+                where[second.stack.name],
+                Problem(
+                    second.path,
+                    show(tag),
+                    f"{other} has this tag: a grant for one would open the other",
+                    "rename the service",
+                    related=(first,),
+                ),
+            )
+
+
+def _passthrough(service: OneService) -> Iterator[Problem]:
+    origin = service.service.origin
+    if (
+        service.gate == "tailnet"
+        and isinstance(origin, ServiceOrigin)
+        and origin.scheme == "tcp"
+        and origin.port == 443
+    ):
+        yield service.problem(
+            ("origin", "scheme"),
+            "tcp",
+            "TLS would pass through to the workload, which has no certificate for its `*.ts.net` name",
+            "say `scheme: https`: the Tailscale proxy then shows the tailnet's certificate",
+            suggestion="https",
+        )
+
+
+def _domain(stack: OneStack) -> Iterator[Problem]:
+    tailnet = stack.estate.tailnet if stack.estate and stack.stack.owns_estate else None
+    if tailnet and not _DOMAIN.fullmatch(tailnet.name):
+        first = tailnet.name.lower().split(".")[0]
+        yield Problem(
+            ("estate", "tailnet", "name"),
+            show(tailnet.name),
+            "a tailnet's name is `<name>.ts.net`; Funnel and certificates know no other",
+            "copy it from the Tailscale admin console, DNS",
+            f"{first}.ts.net" if LABEL.fullmatch(first) else "",
+        )
+
+
+def _overwrite(stack: OneStack) -> Iterator[Problem]:
+    tailnet = stack.estate.tailnet if stack.estate and stack.stack.owns_estate else None
+    if tailnet and tailnet.overwrite_policy:
+        yield Problem(
+            ("estate", "tailnet", "overwrite_policy"),
+            "true",
+            "the tailnet's whole policy is replaced, whoever wrote it: what only it allowed or forbade is gone",
+            "leave it out and merge by hand, or acknowledge `tailnet-policy-overwrite` under `gatehouse:acknowledge`",
+        )
+
+
+def _credentials(stack: OneStack) -> Iterator[Problem]:
+    key, client = f"{_PROVIDER}:apiKey", f"{_PROVIDER}:oauthClientId"
+    values = stack.stack.source.values
+    if key in values and client in values:
+        yield Problem(
+            (key,),
+            "",
+            f"both {key} and {client}: the provider takes one of the two, and refuses both",
+            f"keep the OAuth client: pulumi config rm {key}",
+        )
+
+
+RULES = (
+    EstateRule("tailnet-missing", "What goes by Tailscale has a tailnet", _FUNNEL, (52,), check=_missing),
+    EstateRule("tailnet-https", "Funnel and Serve have MagicDNS and HTTPS certificates", _FUNNEL, (52,), check=_https),
+    StackRule(
+        "tailscale-operator-missing",
+        "What is served from the cluster has the Tailscale operator",
+        "tailscale.com/kb/1236",
+        (52,),
+        check=_operator,
+    ),
+    ServiceRule("funnel-port", "Funnel's port is 443", f"{_FUNNEL}; {_TS}", (51,), check=_funnel_port),
+    ServiceRule("funnel-host", "Funnel has no domain of your own", _FUNNEL, (53, 33), check=_funnel_host),
+    ServiceRule("tailnet-name", "A machine's name is one DNS label", _TS, (55,), check=_name),
+    EstateRule("tailnet-name-twice", "One claim a machine name, over all stacks", _TS, (54, 55), check=_name_twice),
+    EstateRule("tag-twice", "A tag belongs to one service", "tailscale.com/kb/1068", (56,), check=_tag_twice),
+    ServiceRule("tailnet-tls-passthrough", "No TLS passed through to a workload", _TS, (63,), check=_passthrough),
+    StackRule("tailnet-domain", "A tailnet's name ends in .ts.net", "tailscale.com/kb/1217", (55,), check=_domain),
+    StackRule(
+        "tailnet-policy-overwrite",
+        "Somebody's policy is replaced only knowingly",
+        "TFT resource_acl.go",
+        (60,),
+        acceptable=True,
+        check=_overwrite,
+    ),
+    StackRule(
+        "tailscale-credentials",
+        "An auth key or an OAuth client, not both",
+        "TFT provider.go",
+        (62,),
+        check=_credentials,
+    ),
+)

@@ -1,0 +1,286 @@
+"""Connector: cloudflared in the cluster, as Pod Security `restricted` admits it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from components.connector import network_policy
+from config.services import Connector as Settings
+from exposure.ingress import CATCH_ALL, acme_rule, general_rule
+from tests.components.conftest import Known, Run
+from tests.components.examples import connector, tunnel
+from tests.kit.pod_security import violations
+from tests.kit.recorder import Recording, Secret
+
+DEPLOYMENT = "kubernetes:Deployment"
+IN_CLUSTER = "http://wiki.wiki.svc.cluster.local:8080"
+
+
+def _spec(found: Recording) -> dict[str, Any]:
+    spec = found.one(DEPLOYMENT).inputs["spec"]
+    assert isinstance(spec, dict)
+    return spec
+
+
+def _pod(found: Recording) -> dict[str, Any]:
+    pod = _spec(found)["template"]["spec"]
+    assert isinstance(pod, dict)
+    return pod
+
+
+def _container(found: Recording) -> dict[str, Any]:
+    (container,) = _pod(found)["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def test_it_registers_these_and_no_more(run: Run) -> None:
+    assert run(connector).counts() == {
+        "gatehouse:Connector": 1,
+        DEPLOYMENT: 1,
+        "kubernetes:Namespace": 1,
+        "kubernetes:NetworkPolicy": 1,
+        "kubernetes:PodDisruptionBudget": 1,
+        "kubernetes:Secret": 1,
+        "kubernetes:Service": 1,
+    }
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(replicas=3, protocol="http2", image="mirror/x:1")])
+def test_pod_security_restricted_admits_its_pods(settings: Settings, run: Run) -> None:
+    assert violations(_pod(run(lambda: connector(settings=settings)))) == []
+
+
+def test_its_namespace_holds_everything_to_restricted(run: Run) -> None:
+    # https://kubernetes.io/docs/concepts/security/pod-security-admission/#pod-security-admission-labels-for-namespaces
+    found = run(connector).one("kubernetes:Namespace").inputs["metadata"]
+    assert found["name"] == "cloudflared"
+    assert found["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_it_is_harder_than_restricted_where_it_can_be(run: Run) -> None:
+    # 65532 is the user of cloudflared's image (its Dockerfile, distroless nonroot).
+    pod = _pod(run(connector))
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["runAsGroup"] == 65532
+    assert _container(run(connector))["securityContext"]["readOnlyRootFilesystem"] is True
+    assert "volumes" not in pod
+
+
+def test_the_token_is_a_secret_and_stands_in_the_secret_alone(run: Run) -> None:
+    found = run(connector)
+    assert found.one("kubernetes:Secret").inputs["stringData"] == Secret({"token": "the token"})
+    for resource in found:
+        if resource.short != "kubernetes:Secret":
+            assert "the token" not in str(resource.inputs), resource.name
+
+
+def test_cloudflared_takes_its_token_from_the_secret(run: Run, known: Known) -> None:
+    # `TUNNEL_TOKEN` [CFD cmd/cloudflared/tunnel/subcommands.go]; the name is Pulumi's, so a new token rolls the pods.
+    assert _container(run(connector))["env"] == [
+        {
+            "name": "TUNNEL_TOKEN",
+            "valueFrom": {"secretKeyRef": {"name": known("connector-token-00000000"), "key": "token"}},
+        }
+    ]
+    assert "name" not in run(connector).one("kubernetes:Secret").inputs["metadata"]
+
+
+def test_rendered_manifests_hold_no_secret_and_name_the_one_that_a_person_makes(run: Run) -> None:
+    found = run(lambda: connector(token=None))
+    assert found.all("kubernetes:Secret") == [], "the tests above are the control"
+    reference = _container(found)["env"][0]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "cloudflared-token", "key": "token"}
+
+
+def test_its_arguments_are_those_of_cloudflares_guide(run: Run) -> None:
+    # developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel/deployment-guides/kubernetes/
+    arguments = ["tunnel", "--no-autoupdate", "--metrics", "0.0.0.0:2000", "run"]
+    assert _container(run(connector))["args"] == arguments
+    fixed = _container(run(lambda: connector(settings=Settings(protocol="quic"))))["args"]
+    assert fixed == [*arguments[:-1], "--protocol", "quic", "run"]
+
+
+def test_its_image_is_pinned(run: Run) -> None:
+    image = _container(run(connector))["image"]
+    assert re.fullmatch(r"cloudflare/cloudflared:20\d\d\.\d+\.\d+(@sha256:[0-9a-f]{64})?", image)
+    # These two normalised request paths, which path rules depend on [CFD RELEASE_NOTES, 2026.8.2].
+    assert not re.search(r":2026\.8\.[01](@|$)", image)
+    own = Settings(image="registry.example.com/cloudflared:2026.1.0")
+    assert _container(run(lambda: connector(settings=own)))["image"] == own.image
+
+
+def test_it_is_ready_only_while_it_has_an_edge_connection(run: Run) -> None:
+    # `/ready` answers 503 without one [CFD metrics/readiness.go]. Were it that strict about living, an outage of the
+    # internet would restart every pod.
+    container = _container(run(connector))
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/ready", "port": 2000}
+    ready, alive = container["readinessProbe"], container["livenessProbe"]
+    assert ready["failureThreshold"] * ready["periodSeconds"] <= 30
+    assert alive["failureThreshold"] * alive["periodSeconds"] >= 300
+    assert container["ports"] == [{"name": "metrics", "containerPort": 2000, "protocol": "TCP"}]
+
+
+def test_its_grace_period_is_longer_than_cloudflareds_own(run: Run) -> None:
+    # `--grace-period` is 30 s by default [CFD cmd/cloudflared/tunnel/cmd.go].
+    assert _pod(run(connector))["terminationGracePeriodSeconds"] > 30
+
+
+def test_it_says_what_it_needs_and_caps_its_memory(run: Run) -> None:
+    resources = _container(run(connector))["resources"]
+    assert set(resources["requests"]) == {"cpu", "memory"}
+    assert "memory" in resources["limits"]
+
+
+def test_two_replicas_are_spread_and_never_both_taken_away(run: Run) -> None:
+    found = run(connector)
+    assert _spec(found)["replicas"] == 2
+    (spread,) = _pod(found)["topologySpreadConstraints"]
+    # On a single node both have to fit.
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    budget = found.one("kubernetes:PodDisruptionBudget").inputs["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert "minAvailable" not in budget, "with one replica it would block every drain"
+    assert _spec(found)["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_every_selector_finds_its_pods(run: Run) -> None:
+    found = run(connector)
+    labels = _spec(found)["template"]["metadata"]["labels"]
+    selectors = [
+        _spec(found)["selector"]["matchLabels"],
+        _pod(found)["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+        found.one("kubernetes:PodDisruptionBudget").inputs["spec"]["selector"]["matchLabels"],
+        found.one("kubernetes:Service").inputs["spec"]["selector"],
+        found.one("kubernetes:NetworkPolicy").inputs["spec"]["podSelector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector
+        assert selector.items() <= labels.items()
+
+
+def test_everything_of_it_is_in_its_namespace_and_made_after_it(run: Run) -> None:
+    found = run(lambda: connector(settings=Settings(namespace="edge")))
+    for resource in found:
+        if resource.type.startswith("kubernetes:") and resource.short != "kubernetes:Namespace":
+            assert resource.inputs["metadata"]["namespace"] == "edge"
+            assert "kubernetes:Namespace connector-namespace" in resource.dependencies
+
+
+def test_it_depends_directly_on_the_tunnel_so_that_it_goes_first(run: Run) -> None:
+    # Deleting a tunnel with live connections can fail (terraform-provider-cloudflare issue 5255).
+    def program() -> None:
+        home = tunnel()
+        connector(token=home.token, after=[home])
+
+    found = run(program).one(DEPLOYMENT)
+    assert "cloudflare:ZeroTrustTunnelCloudflared alfred-tunnel" in found.dependencies
+
+
+def test_up_waits_for_no_pod(run: Run) -> None:
+    # The plugin waits ten minutes for these two [pulumi-kubernetes provider/pkg/await]; the others it does not await.
+    found = run(connector)
+    for kind in (DEPLOYMENT, "kubernetes:Service"):
+        assert found.one(kind).inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
+
+
+# What the connector may call.
+
+
+def _egress(*rules: Any) -> list[dict[str, Any]]:
+    policy = network_policy([*rules, CATCH_ALL], {"app": "cloudflared"})
+    assert policy["policy_types"] == ["Ingress", "Egress"]
+    return list(policy["egress"])
+
+
+def _ports(rule: dict[str, Any]) -> set[tuple[str, int]]:
+    return {(p["protocol"], p["port"]) for p in rule.get("ports", [])}
+
+
+def _internet(rule: dict[str, Any]) -> bool:
+    return any(peer.get("ip_block", {}).get("cidr") == "0.0.0.0/0" for peer in rule["to"])
+
+
+def test_the_edge_is_7844_by_tcp_and_udp_over_both_internets() -> None:
+    # developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel/configure-tunnels/
+    # tunnel-with-firewall/; since 2026.4.0 cloudflared takes IPv6 where there is one.
+    (edge,) = [rule for rule in _egress() if ("TCP", 7844) in _ports(rule)]
+    assert _ports(edge) == {("TCP", 7844), ("UDP", 7844)}
+    assert [peer["ip_block"]["cidr"] for peer in edge["to"]] == ["0.0.0.0/0", "::/0"]
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"])
+def test_the_internet_is_not_the_home_network(network: str) -> None:
+    # RFC 1918 and RFC 6598 (the tailnet's addresses too).
+    (edge,) = [rule for rule in _egress() if ("TCP", 7844) in _ports(rule)]
+    assert network in edge["to"][0]["ip_block"]["except_"]
+
+
+def test_names_are_asked_of_the_clusters_own_dns_alone() -> None:
+    (dns,) = [rule for rule in _egress() if ("UDP", 53) in _ports(rule)]
+    assert _ports(dns) == {("UDP", 53), ("TCP", 53)}
+    assert dns["to"] == [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}}}]
+
+
+def test_443_is_open_only_where_a_jwt_is_checked() -> None:
+    # The keys are at https://<team>.cloudflareaccess.com/cdn-cgi/access/certs.
+    def web(*rules: Any) -> list[dict[str, Any]]:
+        return [rule for rule in _egress(*rules) if ("TCP", 443) in _ports(rule) and _internet(rule)]
+
+    assert web(general_rule("wiki", "wiki.example.com", IN_CLUSTER)) == []
+    assert len(web(general_rule("wiki", "wiki.example.com", IN_CLUSTER, ["wiki"]))) == 1
+
+
+def test_an_origin_in_the_cluster_opens_its_own_namespace() -> None:
+    rules = [
+        general_rule("wiki", "wiki.example.com", IN_CLUSTER),
+        acme_rule("wiki", "wiki.example.com", "http://ingress.ingress-nginx.svc.cluster.local:80"),
+    ]
+    opened = [
+        peer["namespace_selector"]["match_labels"]["kubernetes.io/metadata.name"]
+        for rule in _egress(*rules)
+        for peer in rule["to"]
+        if "namespace_selector" in peer and "ports" not in rule
+    ]
+    assert opened == ["ingress-nginx", "wiki"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "cidrs", "port"),
+    [
+        ("http://192.168.0.9:8123", ["192.168.0.9/32"], 8123),
+        ("https://192.168.0.9", ["192.168.0.9/32"], 443),
+        ("http://[fd00::9]:80", ["fd00::9/128"], 80),
+        ("http://nas.example.com", ["0.0.0.0/0", "::/0"], 80),
+    ],
+)
+def test_an_origin_outside_opens_its_address_and_port_alone(origin: str, cidrs: list[str], port: int) -> None:
+    last = _egress(general_rule("nas", "nas.example.com", origin))[-1]
+    assert last == {
+        "to": [{"ip_block": {"cidr": cidr}} for cidr in cidrs],
+        "ports": [{"protocol": "TCP", "port": port}],
+    }
+
+
+def test_nothing_is_open_to_everywhere_on_every_port() -> None:
+    for rule in _egress(general_rule("nas", "nas.example.com", "http://nas.example.com:80", ["nas"])):
+        assert "to" in rule
+        assert not (_internet(rule) and "ports" not in rule)
+
+
+def test_only_its_metrics_can_be_asked_of_it(run: Run) -> None:
+    spec = run(connector).one("kubernetes:NetworkPolicy").inputs["spec"]
+    assert spec["ingress"] == [{"from": [{"namespaceSelector": {}}], "ports": [{"protocol": "TCP", "port": 2000}]}]
+
+
+def test_the_exceptions_of_a_block_arrive_under_kubernetes_own_name(run: Run) -> None:
+    # Python's `except_` is `except` in the API; lost, the connector could reach the whole home network.
+    spec = run(connector).one("kubernetes:NetworkPolicy").inputs["spec"]
+    blocks = [peer["ipBlock"] for rule in spec["egress"] for peer in rule["to"] if "ipBlock" in peer]
+    assert blocks
+    assert all(block["except"] for block in blocks if block["cidr"] == "0.0.0.0/0")

@@ -1,0 +1,144 @@
+"""What holds of every component: its type, its children, its providers, and names that the providers know."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes
+import pulumi_tailscale
+import pytest
+
+import components
+from components.sdk import cloudflare
+from tests.components.conftest import Run
+from tests.components.examples import EXAMPLES
+from tests.kit import sdk
+from tests.kit.recorder import Registered, record
+
+each = pytest.mark.parametrize("name", sorted(EXAMPLES))
+_OURS = "gatehouse:index:"
+
+
+def _children(run: Run, make: Callable[..., Any], **more: Any) -> tuple[Registered, list[Registered]]:
+    found = run(lambda: make(**more))
+    (component,) = [r for r in found if r.type.startswith(_OURS)]
+    return component, [r for r in found if r.urn != component.urn and not r.type.startswith("pulumi:")]
+
+
+def test_every_component_of_the_package_is_tested_alone() -> None:
+    assert set(EXAMPLES) == set(components.__all__)
+
+
+def test_type_tokens_are_unique() -> None:
+    # A mock run takes two components of one type token and name without a word; the engine takes them for one.
+    found = record(lambda: [make("same") for make in EXAMPLES.values()] and None, preview=True)
+    tokens = [r.type for r in found if r.type.startswith("gatehouse:")]
+    assert sorted(tokens) == sorted(f"{_OURS}{name}" for name in EXAMPLES)
+
+
+@each
+def test_its_type_is_stated_and_it_is_a_component(name: str, run: Run) -> None:
+    component, _ = _children(run, EXAMPLES[name])
+    assert component.type == f"{_OURS}{name}"
+    assert not component.request.custom
+
+
+@each
+def test_its_children_have_it_as_parent_and_their_names_begin_with_its_own(name: str, run: Run) -> None:
+    component, children = _children(run, EXAMPLES[name])
+    assert children or name == "PublicTunnelRoute", "a test of children needs children"
+    for child in children:
+        assert child.parent == component.urn
+        assert child.name.startswith(f"{component.name}-")
+
+
+@each
+def test_two_of_it_stand_side_by_side(name: str, run: Run) -> None:
+    # The recorder refuses a second resource of one URN.
+    one = len(list(run(lambda: EXAMPLES[name]("first"))))
+    two = len(list(run(lambda: (EXAMPLES[name]("first"), EXAMPLES[name]("second")))))
+    assert two - 1 == 2 * (one - 1)
+
+
+def test_the_recorder_refuses_a_second_resource_of_one_urn(run: Run) -> None:
+    with pytest.raises(Exception, match="Duplicate resource URN"):
+        run(lambda: (EXAMPLES["Zone"]("same"), EXAMPLES["Zone"]("same")))
+
+
+@each
+def test_the_providers_know_every_name_and_kind_of_its_inputs(name: str, run: Run) -> None:
+    _, children = _children(run, EXAMPLES[name])
+    assert [m for child in children for m in sdk.mistakes(child)] == []
+
+
+def test_a_misspelt_input_would_be_noticed(run: Run) -> None:
+    def program() -> None:
+        pulumi_kubernetes.core.v1.Service("s", spec={"selektor": {"a": "b"}, "ports": [{"port": "80"}]})  # type: ignore[typeddict-item,typeddict-unknown-key]
+
+    (service,) = run(program).all("kubernetes:Service")
+    assert sdk.mistakes(service) == [
+        "s.spec.selektor: not known to ServiceSpecArgs",
+        "s.spec.ports[0].port: '80' is no int",
+    ]
+
+
+@each
+def test_its_children_use_the_providers_given_to_it(name: str, run: Run) -> None:
+    def program() -> None:
+        given: list[pulumi.ProviderResource] = [
+            cloudflare.Provider("c"),
+            pulumi_tailscale.Provider("t"),
+            pulumi_kubernetes.Provider("k"),
+        ]
+        EXAMPLES[name](opts=pulumi.ResourceOptions(providers=given))
+
+    wanted = {"cloudflare": "::c::", "tailscale": "::t::", "kubernetes": "::k::"}
+    for child in run(program):
+        package = child.type.split(":")[0]
+        if package in wanted:
+            assert wanted[package] in child.request.provider, child.name
+
+
+@each
+def test_options_of_the_component_do_not_leak_into_its_children(name: str, run: Run) -> None:
+    options = pulumi.ResourceOptions(ignore_changes=["name"], aliases=[pulumi.Alias(name="old")], retain_on_delete=True)
+    plain = {r.name: r for r in _children(run, EXAMPLES[name])[1]}
+    component, children = _children(run, EXAMPLES[name], opts=options)
+    assert component.request.ignoreChanges == ["name"], "the control"
+    for child in children:
+        assert not child.request.ignoreChanges
+        assert child.retain == plain[child.name].retain
+        assert len(child.request.aliases) <= len(plain[child.name].request.aliases) + 1
+
+
+@each
+def test_the_example_in_its_docstring_calls_what_there_is(name: str) -> None:
+    example = inspect.getdoc(getattr(components, name)) or ""
+    assert "```python" in example
+    code = textwrap.dedent(example.split("```python\n", 1)[1].split("```", 1)[0])
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    known = {**{n: getattr(components, n) for n in components.__all__}, "PeopleSet": None}
+    ours = [c for c in calls if isinstance(c.func, ast.Name) and c.func.id in components.__all__]
+    assert name in {c.func.id for c in ours if isinstance(c.func, ast.Name)}
+    for call in ours:
+        assert isinstance(call.func, ast.Name)
+        _fits(inspect.signature(known[call.func.id]), call)
+    for call in calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "publish":
+            # In the configuration's own example it is the app that publishes.
+            publisher = getattr(components, name if hasattr(getattr(components, name), "publish") else "ZeroTrustApp")
+            _fits(inspect.signature(publisher.publish), call, bound=1)
+
+
+def _fits(signature: inspect.Signature, call: ast.Call, bound: int = 0) -> None:
+    """Whether the call binds; `...` among the arguments stands for what the example leaves out."""
+    elided = any(isinstance(a, ast.Constant) and a.value is ... for a in call.args)
+    given = [a for a in call.args if not (isinstance(a, ast.Constant) and a.value is ...)]
+    keywords = {k.arg: None for k in call.keywords if k.arg}
+    bind = signature.bind_partial if elided else signature.bind
+    bind(*[None] * (len(given) + bound), **keywords)

@@ -1,0 +1,143 @@
+"""The explicit providers, and what a member takes from the estate's owner."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.estate import EstateIds, estate_of
+from components.providers import make_providers, missing_credentials
+from tests.kit.recorder import Recording, Secret, record
+
+OWNER = "organization/gatehouse/alfred"
+CREDENTIALS = {
+    "cloudflare:apiToken": "cloudflare token",
+    "tailscale:oauthClientSecret": "tailscale secret",
+    "kubernetes:kubeconfig": "kubeconfig",
+}
+
+
+def _provider(found: Recording, package: str) -> dict[str, Any]:
+    return found.one("pulumi:" + package).inputs
+
+
+def _made(secrets: Mapping[str, str] | None = None, **more: Any) -> Recording:
+    arguments = {"context": "alfred", "tailnet": "tail.ts.net", "manifests_folder": None, **more}
+    return record(lambda: make_providers(**arguments) and None, preview=False, secrets=secrets)
+
+
+def test_credentials_of_the_configuration_are_secrets_of_their_provider() -> None:
+    found = _made(CREDENTIALS)
+    assert _provider(found, "cloudflare")["apiToken"] == Secret("cloudflare token")
+    assert _provider(found, "tailscale")["oauthClientSecret"] == Secret("tailscale secret")
+    assert _provider(found, "kubernetes")["kubeconfig"] == Secret("kubeconfig")
+
+
+def test_without_them_the_plugins_read_their_own_environment_variables() -> None:
+    found = _made()
+    assert "apiToken" not in _provider(found, "cloudflare")
+    assert not {"apiKey", "oauthClientSecret", "oauthClientId"} & set(_provider(found, "tailscale"))
+
+
+def test_the_tailnets_dns_name_is_not_given_to_the_provider() -> None:
+    # The API's `tailnet` is the organization or `-`; `<words>.ts.net` is a DNS name [TFT provider.go].
+    assert "tailnet" not in _provider(_made(), "tailscale")
+
+
+def test_the_cluster_is_the_nodes_context_unless_the_configuration_names_another() -> None:
+    assert _provider(_made(), "kubernetes")["context"] == "alfred"
+    other = record(
+        lambda: make_providers("alfred", None, None) and None, False, config={"kubernetes:context": "other"}
+    )
+    assert _provider(other, "kubernetes")["context"] == "other"
+
+
+def test_rendered_manifests_need_no_cluster() -> None:
+    # `renderYamlToDirectory` conflicts with context and kubeconfig [pulumi-kubernetes provider, CheckConfig].
+    found = _provider(_made(CREDENTIALS, manifests_folder="manifests"), "kubernetes")
+    assert found["renderYamlToDirectory"] == "manifests"
+    assert not {"context", "kubeconfig"} & set(found)
+
+
+def test_there_is_no_tailscale_provider_without_a_tailnet() -> None:
+    # The plugin refuses even a preview without credentials.
+    assert [p.name for p in _made(tailnet=None) if p.type.startswith("pulumi:providers")] == ["cloudflare", "kubernetes"]
+    assert len([p for p in _made() if p.type.startswith("pulumi:providers")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("environment", "secrets", "missing"),
+    [
+        ({}, {}, ["cloudflare:apiToken", "tailscale:oauthClientSecret"]),
+        ({"CLOUDFLARE_API_TOKEN": "x"}, {}, ["tailscale:oauthClientSecret"]),
+        ({"TAILSCALE_API_KEY": "x"}, {}, ["cloudflare:apiToken"]),
+        ({"TAILSCALE_OAUTH_CLIENT_SECRET": "x", "CLOUDFLARE_API_TOKEN": "x"}, {}, []),
+        ({}, {"cloudflare:apiToken": "x"}, ["tailscale:oauthClientSecret"]),
+        ({}, {"cloudflare:apiToken": "x", "tailscale:apiKey": "x"}, []),
+    ],
+)
+def test_each_missing_credential_is_named_with_the_command_that_sets_it(
+    environment: dict[str, str], secrets: dict[str, str], missing: list[str]
+) -> None:
+    said: list[str] = []
+
+    def program() -> None:
+        for key in [k for k in os.environ if k.startswith(("CLOUDFLARE_", "TAILSCALE_"))]:
+            del os.environ[key]
+        os.environ.update(environment)
+        said.extend(missing_credentials(tailnet=True))
+
+    record(program, preview=True, secrets=secrets)
+    assert [text.split(": ")[0] for text in said] == missing
+    assert all("pulumi config set --secret" in text for text in said)
+
+
+def test_tailscales_credentials_are_not_missed_where_there_is_no_tailnet() -> None:
+    said: list[str] = []
+    record(lambda: said.extend(missing_credentials(tailnet=False)), preview=True)
+    assert [text for text in said if "tailscale" in text] == []
+
+
+OUTPUTS: Mapping[str, object] = {
+    "zone_id": "zone-id",
+    "identity_provider_id": "idp-id",
+    "policy_ids": {"household": "policy-id"},
+    "bypass_policy_id": "bypass-id",
+}
+
+
+def _member(outputs: Mapping[str, object], people: list[str], preview: bool = False) -> Recording:
+    def program() -> None:
+        ids: EstateIds = estate_of(OWNER, people)
+        pulumi.export("zone", ids.zone_id)
+        pulumi.export("bypass", ids.bypass_policy_id)
+        for name, policy in ids.policy_ids.items():
+            pulumi.export(f"policy of {name}", policy)
+
+    return record(program, preview, stack_outputs={OWNER: outputs}.__getitem__)
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_member_reads_the_owners_ids_and_registers_nothing_of_the_estate(preview: bool) -> None:
+    found = _member(OUTPUTS, ["household"], preview)
+    assert found.exports == {"zone": "zone-id", "bypass": "bypass-id", "policy of household": "policy-id"}
+    assert found.counts() == {}
+
+
+def test_a_policy_that_the_owner_has_not_made_yet_is_told_with_the_command_that_makes_it() -> None:
+    with pytest.raises(pulumi.RunError, match="'guests'.*pulumi up --stack alfred"):
+        _member(OUTPUTS, ["household", "guests"])
+
+
+def test_an_owner_that_is_not_up_is_told_with_the_command_that_brings_it_up() -> None:
+    with pytest.raises(pulumi.RunError, match="no output '.*'.*pulumi up --stack alfred"):
+        _member({}, ["household"])
+
+
+def test_a_member_without_zero_trust_services_needs_no_google_of_its_owner() -> None:
+    # An owner without Google exports no ids of it; with people to let in, the test above refuses.
+    assert _member({"zone_id": "zone-id"}, []).exports == {"zone": "zone-id"}

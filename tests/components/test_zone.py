@@ -1,0 +1,95 @@
+"""Zone: the zone, its settings and DNSSEC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from config.stack import Hsts
+from tests.components.conftest import Known, Run
+from tests.components.examples import ACCOUNT, zone
+from tests.kit.recorder import Recording
+
+
+def _settings(found: Recording) -> dict[str, Any]:
+    return {r.inputs["settingId"]: r.inputs["value"] for r in found.all("cloudflare:ZoneSetting")}
+
+
+def test_the_zone_is_a_full_one_of_the_account_and_nothing_more_is_said_of_it(run: Run) -> None:
+    # https://developers.cloudflare.com/api/resources/zones/methods/create/: account, name, type.
+    found = run(zone)
+    assert found.one("cloudflare:Zone").inputs == {"account": {"id": ACCOUNT}, "name": "example.com", "type": "full"}
+
+
+@pytest.mark.parametrize("kind", ["cloudflare:Zone", "cloudflare:ZoneDnssec"])
+def test_what_takes_the_domain_down_is_protected_and_kept(kind: str, run: Run) -> None:
+    # Deleting ZoneDnssec disables signing while the DS record is at the registrar [TFC zone_dnssec/custom.go].
+    found = run(zone).one(kind)
+    assert found.protect
+    assert found.retain
+
+
+def test_settings_are_neither_protected_nor_kept(run: Run) -> None:
+    for setting in run(zone).all("cloudflare:ZoneSetting"):
+        assert not setting.protect
+        assert not setting.retain
+
+
+def test_the_settings_have_the_values_that_the_api_takes(run: Run, known: Known) -> None:
+    # Names and values: https://developers.cloudflare.com/api/resources/zones/subresources/settings/methods/edit/
+    # The object's keys go through in snake case, for the SDK types it Any.
+    found = run(zone)
+    assert _settings(found) == {
+        "ssl": "strict",
+        "min_tls_version": "1.2",
+        "always_use_https": "on",
+        "automatic_https_rewrites": "on",
+        "security_header": {
+            "strict_transport_security": {
+                "enabled": False,
+                "max_age": 0,
+                "include_subdomains": False,
+                "preload": False,
+                "nosniff": False,
+            }
+        },
+    }
+    assert {r.inputs["zoneId"] for r in found.all("cloudflare:ZoneSetting")} == {known("estate-zone-id")}
+
+
+def test_hsts_is_on_only_where_asked_for(run: Run) -> None:
+    asked = Hsts(max_age_seconds=86400, include_subdomains=True)
+    header = _settings(run(lambda: zone(hsts=asked)))["security_header"]["strict_transport_security"]
+    assert header == {
+        "enabled": True,
+        "max_age": 86400,
+        "include_subdomains": True,
+        "preload": False,
+        "nosniff": False,
+    }
+
+
+def test_settings_that_are_switched_off_are_sent_as_off(run: Run) -> None:
+    found = _settings(run(lambda: zone(always_use_https=False, automatic_https_rewrites=False, ssl="full")))
+    assert (found["always_use_https"], found["automatic_https_rewrites"], found["ssl"]) == ("off", "off", "full")
+
+
+def test_dnssec_is_active_and_nothing_of_it_is_ignored(run: Run, known: Known) -> None:
+    # `ignore_changes` on the status breaks the plugin's preview, and without a status it never signs.
+    found = run(zone).one("cloudflare:ZoneDnssec")
+    assert found.inputs == {"zoneId": known("estate-zone-id"), "status": "active"}
+    assert not found.request.ignoreChanges
+
+
+def test_an_unsigned_zone_has_no_dnssec_and_no_ds_record(run: Run) -> None:
+    found = run(lambda: zone(dnssec=False))
+    assert found.all("cloudflare:ZoneDnssec") == []
+    assert "ds_record" not in found.outputs_of("gatehouse:Zone"), "the next test is the control"
+
+
+def test_it_gives_what_the_registrar_is_to_get(run: Run, known: Known) -> None:
+    outputs = run(zone).outputs_of("gatehouse:Zone")
+    assert outputs["name_servers"] == known(["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"])
+    assert outputs["ds_record"] == known("estate-dnssec 3600 IN DS 2371 13 2 ABCDEF")
+    assert outputs["zone_id"] == known("estate-zone-id")

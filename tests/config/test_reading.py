@@ -1,0 +1,274 @@
+"""Reading a stack file: YAML as Pulumi reads it, places, types, and going on after a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.errors import Finding, Place, dotted, in_order, render, show
+from config.loader import load_project, parse_stack_text, read_stack_file, stack_names, stack_path, tie, type_stack
+from config.positions import read_yaml
+from config.secrets import SECRETS
+from exposure.check import check
+
+HEAD = """\
+config:
+  gatehouse:node: {name: pi, router_ipv4: 203.0.113.7, lan_ipv4: 192.168.0.9, context: pi, tailscale_operator: existing}
+  gatehouse:estate:
+    account_id: 0123456789abcdef0123456789abcdef
+    team: team
+    zone: {name: example.com}
+    google: {client_id: 1-a.apps.googleusercontent.com}
+    people: {family: [alice@example.com, bob@example.com]}
+    default_people: family
+    tailnet: {name: tail.ts.net}
+"""
+WEB = """\
+  gatehouse:services:
+    web:
+      origin: {namespace: web, service: web, port: 80}
+      traffic: html
+"""
+
+
+def found(text: str) -> list[tuple[str, str, int]]:
+    return [(f.rule, f.where, f.place.line) for f in check(tie([type_stack(parse_stack_text(text))]))]
+
+
+# YAML, as gopkg.in/yaml.v3 reads it
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", "yes"),
+        ("on", "on"),
+        ("True", True),
+        ("22:22", "22:22"),
+        ("012", 12),
+        ("0o14", 12),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("1e3", 1000.0),
+        ("2026-01-01", "2026-01-01"),
+        ("~", None),
+        ("'80'", "80"),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    assert read_yaml(f"a: {text}", "x").values == {"a": value}
+
+
+def test_a_key_has_its_line_and_column() -> None:
+    document = read_yaml("a:\n  b: 1\n  c: [x, {d: 2}]\n", "x.yaml")
+    assert document.place(("a", "b")) == Place("x.yaml", 2, 3)
+    assert document.place(("a", "c", 1, "d")) == Place("x.yaml", 3, 11)
+    # What is not there has the place of what would hold it.
+    assert document.place(("a", "c", 1, "e", "f")) == Place("x.yaml", 3, 10)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 60_000, "- " * 50_000])
+def test_a_file_nested_without_end_is_refused_and_ends_no_process(text: str) -> None:
+    document = read_yaml(text, "x")
+    assert [f.reason for f in document.findings] == ["nested too deeply"]
+
+
+def test_aliases_that_multiply_are_refused() -> None:
+    lines = ["a0: &a0 [1,1,1,1,1,1,1,1,1,1]"]
+    lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    assert [f.rule for f in read_yaml("\n".join(lines), "x").findings] == ["yaml"]
+
+
+# Types
+
+
+@pytest.mark.parametrize("line", ["own_certificate: yes", "own_certificate: 1", 'own_certificate: "true"', "host: 5"])
+def test_no_type_is_converted(line: str) -> None:
+    field = line.split(":")[0]
+    assert found(f"{HEAD}{WEB}      {line}\n") == [("wrong-form", f"services.web.{field}", 15)]
+
+
+def test_an_origin_of_two_kinds_is_refused() -> None:
+    text = HEAD + WEB.replace("port: 80}", "port: 80, url: 'http://nas'}")
+    assert {(rule, where) for rule, where, _ in found(text)} == {
+        ("unknown-key", "services.web.origin.namespace"),
+        ("unknown-key", "services.web.origin.service"),
+        ("unknown-key", "services.web.origin.port"),
+    }
+
+
+def test_addresses_are_kept_in_lower_case() -> None:
+    stack = type_stack(parse_stack_text(HEAD.replace("bob@", "Bob@")))
+    assert stack.config
+    assert stack.config.estate
+    assert stack.config.estate.people["family"] == ["alice@example.com", "bob@example.com"]
+
+
+# All findings at once
+
+
+def test_every_mistake_is_found_in_one_run() -> None:
+    text = """\
+config:
+  gatehouse:node:
+    name: Pi
+    router_ipv4: 203.0.113
+    lan_ipv4: 192.168.0.9
+    context: pi
+    conector: {replicas: 99}
+  gatehouse:estate:
+    account_id: nonsense
+    team: team.cloudflareaccess.com
+    zone: {name: example.com, dnsec: true}
+    google: {client_id: 1-a.apps.googleusercontent.com}
+    people: {family: [alice, bob@example.com]}
+    default_people: famly
+  gatehouse:services:
+    web:
+      origin: {namespace: web, service: web, port: 80}
+      trafic: html
+      host: web.example.org
+    music:
+      origin: {namespace: music, service: music, port: 80}
+      traffic: non-html
+      bandwidth: hihg
+      sensitivity: low
+      clients: anyone
+      gate: public-tunel
+    broken:
+      origin: {namespace: web, service: web}
+      traffic: html
+"""
+    assert sorted(found(text), key=lambda f: f[2]) == [
+        ("wrong-form", "node.name", 3),
+        ("wrong-form", "node.router_ipv4", 4),
+        ("unknown-key", "node.conector", 7),
+        ("connector-replicas", "node.connector.replicas", 7),
+        ("wrong-form", "estate.account_id", 9),
+        ("wrong-form", "estate.team", 10),
+        ("unknown-key", "estate.zone.dnsec", 11),
+        ("wrong-form", "estate.people.family[0]", 13),
+        ("people-unknown", "estate.default_people", 14),
+        ("unknown-key", "services.web.trafic", 18),
+        ("host-outside-zone", "services.web.host", 19),
+        ("media-through-tunnel", "services.music.bandwidth", 23),
+        ("unknown-name", "services.music.bandwidth", 23),
+        ("unknown-name", "services.music.gate", 26),
+        ("missing-key", "services.broken.origin.port", 28),
+    ]
+
+
+TRAFFIC = "      traffic: html\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "where"),
+    [
+        # What cannot be read stands for nothing: no rule says more about it, or about what rests on it.
+        ("origin: {namespace: web, service: web, port: 80}", "origin: nonsense", "wrong-form", "services.web.origin"),
+        ("[alice@example.com, bob@example.com]", "[x]", "wrong-form", "estate.people.family[0]"),
+        ("zone: {name: example.com}", "zone: 5", "wrong-form", "estate.zone"),
+        ("zone: {name: example.com}", "zone: {}", "missing-key", "estate.zone.name"),
+        ("tailnet: {name: tail.ts.net}", "tailnet: {name: 5}", "wrong-form", "estate.tailnet.name"),
+        ("name: pi, router", "name: 5, router", "wrong-form", "node.name"),
+        (TRAFFIC, "      traffic: 5\n", "unknown-name", "services.web.traffic"),
+        (TRAFFIC, "      trafic: html\n", "unknown-key", "services.web.trafic"),
+        (
+            TRAFFIC,
+            f"{TRAFFIC}      acknowledge: {{media-through-tunnel: 5}}\n",
+            "wrong-form",
+            "services.web.acknowledge.media-through-tunnel",
+        ),
+        (
+            TRAFFIC,
+            f"{TRAFFIC}      path_exceptions: [/api, 5]\n      acknowledge: {{access-path-bypass: tokens there}}\n",
+            "wrong-form",
+            "services.web.path_exceptions[1]",
+        ),
+    ],
+)
+def test_one_mistake_is_one_finding(old: str, new: str, rule: str, where: str) -> None:
+    text = HEAD + WEB
+    assert found(text) == []
+    assert [f[:2] for f in found(text.replace(old, new, 1))] == [(rule, where)]
+
+
+def test_a_service_that_cannot_be_read_does_not_make_others_wrong() -> None:
+    solver = "    acme:\n      origin: 5\n      traffic: acme-http-01\n"
+    text = f"{HEAD}{WEB}      own_certificate: true\n{solver}"
+    assert [f[:2] for f in found(text)] == [("wrong-form", "services.acme.origin")]
+
+
+# Files and stacks
+
+
+def test_stack_files_are_found_by_name(tmp_path: Path) -> None:
+    for name in ("Pulumi.yaml", "Pulumi.b.yml", "Pulumi.a.yaml", "Pulumi.a.yml", "Pulumi..yaml.bak", "notes.yaml"):
+        (tmp_path / name).write_text(HEAD)
+    assert stack_names(tmp_path) == ["a", "b"]
+    assert stack_path(tmp_path, "b").name == "Pulumi.b.yml"
+
+
+def test_secrets_are_told_apart_from_values(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.pi.yaml"
+    path.write_text(HEAD + "  gatehouse:tunnel_secret: {secure: v1:abc}\n  cloudflare:apiToken: {secure: v1:def}\n")
+    source = read_stack_file(path)
+    assert source.secure == {"gatehouse:tunnel_secret", "cloudflare:apiToken"}
+    assert set(source.raw) == {"node", "estate"}
+
+
+def test_a_secret_never_stands_in_a_finding() -> None:
+    text = f"{HEAD}  gatehouse:tunnel_secret: hunter2\n  gatehouse:tunnel_secrets: hunter2\n"
+    findings = check(tie([type_stack(parse_stack_text(text))]))
+    assert {f.rule for f in findings} == {"secret-in-clear", "unknown-key"}
+    assert "hunter2" not in render(findings)
+
+
+def test_a_member_takes_the_estate_of_its_owner() -> None:
+    node = HEAD.splitlines()[1]
+    member = f"config:\n{node}\n  gatehouse:member_of: organization/gatehouse/owner\n"
+    stacks = tie([type_stack(parse_stack_text(HEAD, "owner")), type_stack(parse_stack_text(member, "member"))])
+    assert stacks["member"].owner is stacks["owner"]
+    assert stacks["member"].estate is stacks["owner"].estate
+    assert stacks["owner"].owns_estate
+    assert not stacks["member"].owns_estate
+
+
+def test_the_shipped_stack_files_are_clean() -> None:
+    assert check(load_project(Path(__file__).parents[2])) == ()
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda s: s.name)
+def test_a_made_up_secret_has_the_right_form(secret: object) -> None:
+    assert secret.key.startswith("gatehouse:")  # type: ignore[attr-defined]
+    assert secret.simulated  # type: ignore[attr-defined]
+
+
+# Findings in words
+
+
+def test_findings_are_listed_in_the_order_of_the_file_and_once() -> None:
+    later = Finding("b-rule", ("services", "b"), '"x"', "it breaks", "mend it", Place("x.yaml", 9, 1))
+    first = Finding("a-rule", ("services", "a"), "", "it breaks", "mend it", Place("x.yaml", 2, 1), "a source", "ab")
+    assert in_order([later, first, later]) == (first, later)
+    assert render([later, first]) == (
+        "x.yaml:2:1: error [a-rule]\n"
+        "    at:   services.a\n"
+        "    why:  it breaks [a source]\n"
+        "    mend: mend it\n"
+        "    did you mean 'ab'?\n"
+        "x.yaml:9:1: error [b-rule]\n"
+        '    at:   services.b: "x"\n'
+        "    why:  it breaks\n"
+        "    mend: mend it\n"
+        "2 errors."
+    )
+
+
+def test_a_path_is_written_as_people_write_it() -> None:
+    assert dotted(("services", "grafana", "path_exceptions", 0)) == "services.grafana.path_exceptions[0]"
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(show("x" * 1000)) == 80

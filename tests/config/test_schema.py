@@ -1,0 +1,96 @@
+"""The JSON Schema of a stack file: fresh, and read by an independent validator."""
+
+from __future__ import annotations
+
+import copy
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.positions import read_yaml
+from config.schema import stack_file_schema, stack_file_schema_text
+from tests.exposure.rules.test_rules import cases, named
+
+# It has no types.
+jsonschema: Any = import_module("jsonschema")
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "schema" / "stack.schema.json"
+# YAML 1.2, as Pulumi and editors read it: `off` is text.
+ALFRED: Any = read_yaml((ROOT / "Pulumi.alfred.yaml").read_text(), "alfred").values
+STACKS = sorted(ROOT.glob("Pulumi.*.yaml"))
+
+
+def errors(values: object) -> list[str]:
+    validator = jsonschema.Draft202012Validator(json.loads(COMMITTED.read_text()))
+    return sorted(".".join(map(str, e.absolute_path)) for e in validator.iter_errors(values))
+
+
+def test_the_committed_schema_is_fresh() -> None:
+    assert COMMITTED.read_text() == stack_file_schema_text(), "gatehouse schema --write"
+
+
+def test_it_is_a_valid_schema_of_its_draft() -> None:
+    schema = json.loads(COMMITTED.read_text())
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda p: p.name)
+def test_a_shipped_stack_file_is_valid(path: Path) -> None:
+    assert len(STACKS) >= 2
+    assert errors(read_yaml(path.read_text(), path.name).values) == []
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda p: p.name)
+def test_a_stack_files_first_line_points_editors_at_it(path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=./schema/stack.schema.json"
+    assert (path.parent / first.split("=", 1)[1]).resolve() == COMMITTED
+
+
+@pytest.mark.parametrize("case", [c for c in cases("accepted") if c.is_file()], ids=named)
+def test_what_the_rules_accept_is_valid(case: Path) -> None:
+    assert errors(read_yaml(case.read_text(), case.name).values) == []
+
+
+def test_what_has_another_form_is_refused() -> None:
+    def changed(*path: str, to: Any) -> list[str]:
+        values = copy.deepcopy(ALFRED)
+        holder = values["config"]
+        for part in path[:-1]:
+            holder = holder[part]
+        if to is ...:
+            del holder[path[-1]]
+        else:
+            holder[path[-1]] = to
+        return errors(values)
+
+    assert changed("gatehouse:services", "plex", "gate", to="funnel") == []
+    assert changed("gatehouse:services", "plex", "gate", to="funel") == ["config.gatehouse:services.plex.gate"]
+    assert changed("gatehouse:services", "plex", "gait", to="funnel") == ["config.gatehouse:services.plex"]
+    assert changed("gatehouse:services", "plex", "traffic", to=...) == ["config.gatehouse:services.plex"]
+    assert changed("gatehouse:services", "Plex", to={}) == ["config.gatehouse:services"]
+    assert changed("gatehouse:services", "ssh", "origin", to={"on_node": True}) == [
+        "config.gatehouse:services.ssh.origin"
+    ]
+    assert changed("gatehouse:node", to=...) == ["config"]
+    assert changed("gatehouse:estate", to=...) == ["config"]
+    assert changed("gatehouse:member_of", to="organization/gatehouse/other") == ["config"]
+    assert changed("gatehouse:nodes", to={}) == ["config"]
+    assert changed("gatehouse:tunnel_secret", to="in clear") == ["config.gatehouse:tunnel_secret"]
+    assert changed("gatehouse:tunnel_secret", to={"secure": "v1:abc"}) == []
+    assert changed("cloudflare:apiToken", to={"secure": "v1:abc"}) == []
+    assert changed("gatehouse:estate", "account_id", to="short") == ["config.gatehouse:estate.account_id"]
+
+
+def test_every_key_is_described() -> None:
+    schema = stack_file_schema()
+    parts = {**schema["$defs"], "config": schema["properties"]["config"]}
+    for name, part in parts.items():
+        assert part.get("description"), name
+        for key, value in part["properties"].items():
+            assert value.get("description") or "$ref" in value, f"{name}.{key}"
+            assert "\n" not in value.get("description", "")

@@ -1,0 +1,114 @@
+"""Who could and who can: what counts as wider."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from exposure.reach import surface as s
+from exposure.reach.compare import Change, compare
+from exposure.reach.surface import Surface
+from tests.exposure.reach.kit import BYPASS, allow, app, rule, world
+
+A, B = "a.example.com", "b.example.com"
+ALICE, BOTH = allow("alice@example.com"), allow("alice@example.com", "bob@example.com")
+GUARDED = world(rule(A, None, A), apps=(app(A, ALICE),))
+POLICY: dict[str, Any] = {
+    "tagOwners": {"tag:wiki": ["autogroup:admin"], "tag:ci": ["autogroup:admin"]},
+    "groups": {"group:admins": ["alice@example.com"]},
+    "grants": [{"src": ["group:admins"], "dst": ["tag:wiki"], "ip": ["tcp:443"]}],
+}
+
+
+def _tailnet(**changes: Any) -> Surface:
+    funnel = changes.pop("funnel", False)
+    wiki = s.TailnetIngress("wiki", "wiki", "wiki:80", ("tag:wiki",), funnel)
+    return world(policy={**POLICY, **changes}, tailnet_ingresses=[wiki])
+
+
+def _texts(changes: tuple[Change, ...]) -> list[tuple[str, str, str, str]]:
+    return [(c.kind, c.place.text, c.before.text(), c.now.text()) for c in changes]
+
+
+@pytest.mark.parametrize("surface", [GUARDED, _tailnet()])
+def test_a_surface_does_not_differ_from_itself(surface: Surface) -> None:
+    assert compare(surface, surface) == ()
+
+
+def test_one_more_person_is_wider_and_one_less_narrower() -> None:
+    more = world(rule(A, None, A), apps=(app(A, BOTH),))
+    alice, both = "alice@example.com after login", "alice@example.com, bob@example.com after login"
+    assert _texts(compare(GUARDED, more)) == [("wider", f"{A}/", alice, both)]
+    assert _texts(compare(more, GUARDED)) == [("narrower", f"{A}/", both, alice)]
+    assert [str(p) for p in compare(GUARDED, more)[0].gains] == ["bob@example.com"]
+
+
+def test_one_person_for_another_is_wider_and_narrower() -> None:
+    swapped = world(rule(A, None, A), apps=(app(A, allow("bob@example.com")),))
+    assert [c.kind for c in compare(GUARDED, swapped)] == ["wider and narrower"]
+    assert compare(GUARDED, swapped)[0].wider
+
+
+def test_a_login_taken_away_is_wider_for_anyone() -> None:
+    changes = compare(GUARDED, world(rule(A)))
+    assert _texts(changes) == [("wider", f"{A}/", "alice@example.com after login", "anyone")]
+
+
+def test_a_new_bypass_is_wider_on_its_path_alone() -> None:
+    opened = world(rule(A, "^/api(/|$)"), rule(A, None, A, f"{A}/api"), apps=(app(A, ALICE), app(f"{A}/api", BYPASS)))
+    change = compare(GUARDED, opened)[0]
+    assert (change.place.text, change.now.text(), len(compare(GUARDED, opened))) == (f"{A}/api", "anyone", 1)
+    assert all(place.request.path.startswith("/api/") for place in change.more)
+
+
+def test_a_rule_that_matches_more_without_a_jwt_is_wider() -> None:
+    before = world(rule(A, "^/api(/|$)"), rule(A, None, A))
+    after = world(rule(A, "/api"), rule(A, None, A))
+    changes = compare(before, after)
+    assert changes
+    assert all(c.kind == "wider" and "api" in c.place.request.path for c in changes)
+
+
+def test_a_new_host_is_wider_and_one_that_is_gone_narrower() -> None:
+    both = world(rule(A, None, A), rule(B), apps=(app(A, ALICE),))
+    assert _texts(compare(GUARDED, both)) == [("wider", f"{B}/", "nobody", "anyone")]
+    assert [c.gone for c in compare(both, GUARDED)] == [True]
+
+
+def test_everything_is_new_without_a_base() -> None:
+    assert _texts(compare(None, GUARDED)) == [("wider", f"{A}/", "nobody", "alice@example.com after login")]
+
+
+def test_a_wildcard_opens_deeper_names_too() -> None:
+    wide = world(rule(A, None, A), rule("*.example.com"), hosts=(A, "*.example.com"), apps=(app(A, ALICE),))
+    assert {c.place.text for c in compare(GUARDED, wide)} == {"*.example.com/"}
+    deep = replace(wide, advanced_certificate=True)
+    assert {c.place.request.host for c in compare(wide, deep)} == {"any.any-name.example.com"}
+
+
+def test_a_funnel_on_a_private_service_is_wider_only_with_its_attribute() -> None:
+    assert compare(_tailnet(), _tailnet(funnel=True)) == ()
+    attribute = [{"target": ["tag:wiki"], "attr": ["funnel"]}]
+    changes = compare(_tailnet(), _tailnet(funnel=True, nodeAttrs=attribute))
+    assert _texts(changes) == [("wider", "wiki.tail.ts.net/", "alice@example.com from the tailnet", "anyone")]
+
+
+@pytest.mark.parametrize(
+    ("grant", "place"),
+    [
+        ({"src": ["autogroup:member"], "dst": ["tag:wiki"], "ip": ["tcp:443"]}, "wiki.tail.ts.net/"),
+        ({"src": ["tag:ci"], "dst": ["tag:wiki"], "ip": ["*"]}, "wiki.tail.ts.net/"),
+        ({"src": ["group:admins"], "dst": ["tag:wiki"], "ip": ["tcp:22"]}, "tag:wiki:22/tcp"),
+        ({"src": ["*"], "dst": ["tag:ci"], "ip": ["udp:53"]}, "tag:ci:53/udp"),
+    ],
+)
+def test_a_wider_grant_is_found_wherever_it_opens_something(grant: dict[str, Any], place: str) -> None:
+    changes = compare(_tailnet(), _tailnet(grants=[*POLICY["grants"], grant]))
+    assert place in {c.place.text for c in changes if c.wider}
+
+
+def test_a_person_added_to_a_group_of_the_policy_is_wider() -> None:
+    groups = {"group:admins": ["alice@example.com", "bob@example.com"]}
+    assert [[str(p) for p in c.gains] for c in compare(_tailnet(), _tailnet(groups=groups))] == [["bob@example.com"]]

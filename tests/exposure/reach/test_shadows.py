@@ -1,0 +1,173 @@
+"""What hides what: each kind found with an example that shows it, and not found where it is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from exposure.reach import ANYONE, Outcome, Request, who
+from exposure.reach import surface as s
+from exposure.reach.examples import examples
+from exposure.reach.match import first_rule, matches_path
+from exposure.reach.shadows import Shadow, hidden, shadows
+from exposure.reach.surface import Surface
+from tests.exposure.reach.kit import BYPASS, CATCH_ALL, allow, app, rule, world
+
+A, B, WILD = "a.example.com", "b.example.com", "*.example.com"
+PEOPLE = allow("alice@example.com")
+
+
+def _only(surface: Surface, kind: str) -> Shadow:
+    found = shadows(surface)
+    assert [shadow.kind for shadow in found] == [kind], found
+    return found[0]
+
+
+def _path(shadow: Shadow) -> tuple[str, str]:
+    host, slash, path = shadow.example.removeprefix("https://").partition("/")
+    return host, slash + path
+
+
+def test_two_plain_services_hide_nothing() -> None:
+    assert shadows(world(rule(A), rule(B, "^/api(/|$)"), rule(B))) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (rule(A), rule(A, "^/api(/|$)")),
+        (rule(A, "^/api(/|$)"), rule(A, "^/api/v1(/|$)")),
+        (rule(A, "^/api/"), rule(A, "^/api/v1(/|$)")),
+        (rule(A, "/api"), rule(A, "^/api(/|$)")),
+        (rule(A, "^/a"), rule(A, "^/(abc|abd)/x")),
+        (rule(A, "^/api(/|$)"), rule(A, "^/api(/|$)", origin="http://other:80")),
+        (rule(A, ".*"), rule(A)),
+    ],
+)
+def test_a_rule_behind_a_broader_one_is_never_reached(first: s.Rule, second: s.Rule) -> None:
+    surface = world(first, second, hosts=(A,))
+    shadow = _only(surface, "rule-shadowed")
+    host, path = _path(shadow)
+    # The example shows it: the second rule matches, and the first takes it.
+    assert first_rule((second, CATCH_ALL), host, path) == 0
+    assert first_rule((first, second, CATCH_ALL), host, path) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (rule(A, "^/api(/|$)"), rule(A)),
+        (rule(A, "^/api/v1(/|$)"), rule(A, "^/api(/|$)")),
+        (rule(A, "^/api/"), rule(A, "^/api(/|$)")),
+        (rule(A, "^/api(/|$)"), rule(A, "^/apis(/|$)")),
+        (rule(A, "^/foo[a]"), rule(A, "^/foo[ab]")),
+        (rule(A, "^/0"), rule(A, r"^/\d+")),
+        (rule(A), rule(WILD)),
+        (rule("*.x.example.com"), rule(WILD)),
+    ],
+)
+def test_a_rule_that_is_reached_is_not_called_hidden(first: s.Rule, second: s.Rule) -> None:
+    found = {shadow.kind for shadow in shadows(world(first, second, hosts=(A, WILD, "q.x.example.com")))}
+    assert not found & {"rule-shadowed", "wildcard-swallows-host"}
+    assert not hidden(first, second)
+
+
+def test_a_wildcard_before_a_host_swallows_it_and_its_login() -> None:
+    surface = world(rule(WILD, service="all"), rule(A, None, A, service="secret"), hosts=(A, WILD), apps=())
+    shadow = _only(surface, "wildcard-swallows-host")
+    assert shadow.services == ("all", "secret")
+    assert shadow.opens
+    assert _path(shadow)[0] == A
+    assert who(surface, Request(A), ANYONE).reaches
+
+
+def test_an_access_wildcard_does_not_cover_a_tunnel_wildcard() -> None:
+    surface = world(rule(WILD), hosts=(WILD,), apps=(app(WILD, PEOPLE),), known={"advanced_certificate": True})
+    shadow = next(x for x in shadows(surface) if x.kind == "access-wildcard-too-shallow")
+    assert shadow.opens
+    host, path = _path(shadow)
+    assert who(surface, Request(host, path=path), ANYONE).outcome is Outcome.OPEN
+    assert who(surface, Request("any.example.com"), ANYONE).outcome is Outcome.ACCESS_DENIED
+    # Where the rule demands a JWT the gap is closed, and still a gap.
+    closed = world(
+        rule(WILD, None, WILD), hosts=(WILD,), apps=(app(WILD, PEOPLE),), known={"advanced_certificate": True}
+    )
+    assert not _only(closed, "access-wildcard-too-shallow").opens
+
+
+def test_a_bypass_of_a_whole_host_is_found() -> None:
+    assert _only(world(rule(A), apps=(app(A, BYPASS),)), "bypass-of-whole-host").opens
+
+
+def test_a_bypass_wider_than_its_rule_is_found_with_a_url_that_is_refused() -> None:
+    api = f"{A}/api"
+    surface = world(rule(A, "^/api/v1(/|$)"), rule(A, None, A, api), apps=(app(A, PEOPLE), app(api, BYPASS)))
+    shadow = _only(surface, "bypass-wider-than-rule")
+    host, path = _path(shadow)
+    assert who(surface, Request(host, path=path), ANYONE).outcome is Outcome.JWT_REFUSED
+
+
+def test_a_rule_wider_than_its_bypass_is_found_with_a_url_that_is_checked_once_only() -> None:
+    api = f"{A}/api"
+    surface = world(rule(A, "/api"), rule(A, None, A, api), apps=(app(A, PEOPLE), app(api, BYPASS)))
+    shadow = _only(surface, "rule-wider-than-bypass")
+    host, path = _path(shadow)
+    answer = who(surface, Request(host, path=path), ANYONE)
+    assert answer.outcome is Outcome.ACCESS_DENIED
+    assert matches_path("/api", path)
+
+
+def test_a_bypass_that_fits_its_rule_is_not_found() -> None:
+    acme = f"{A}/.well-known/acme-challenge"
+    surface = world(
+        rule(A, r"^/\.well-known/acme-challenge/", origin="http://nginx:80"),
+        rule(A, None, A, acme),
+        apps=(app(A, PEOPLE), app(acme, BYPASS)),
+    )
+    assert shadows(surface) == ()
+
+
+def test_a_bypass_by_one_service_on_the_host_of_another_is_found() -> None:
+    surface = world(
+        rule(A, "^/api(/|$)"),
+        rule(A, None, A, f"{A}/api"),
+        apps=(app(A, PEOPLE, service="grafana"), app(f"{A}/api", BYPASS, service="blog")),
+    )
+    shadow = _only(surface, "bypass-on-another-service")
+    assert shadow.services == ("blog", "grafana")
+    assert shadow.opens
+
+
+def test_a_protected_rule_that_lacks_an_aud_is_found() -> None:
+    surface = world(rule(A, None, A), apps=(app(A, PEOPLE), app(f"{A}/admin", PEOPLE)))
+    shadow = _only(surface, "aud-missing")
+    assert _path(shadow) == (A, "/admin")
+
+
+def test_rules_and_records_that_miss_each_other_are_found() -> None:
+    assert _only(world(rule(A), hosts=()), "rule-without-record").example == f"https://{A}/"
+    assert _only(world(rule(A), hosts=(A, B)), "record-without-rule").subject == B
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *(
+            r"^/api(/|$)",
+            "/static/.*\\.html",
+            r"^/v[12]/(?:users|groups)/\d+$",
+            "[[:alpha:]]+",
+            "(?i)^/ADMIN",
+            "^/a{2,3}b?",
+        ),
+        *("x|y", "", "^/é", r"^/\.well-known/acme-challenge/", "^/[^/]+/x$", "a*", r"^/\w+@\w+$"),
+    ],
+)
+def test_examples_match_their_expression(expression: str) -> None:
+    found = examples(expression)
+    assert found
+    assert all(path.startswith("/") and matches_path(expression, path) for path in found)
+
+
+@pytest.mark.parametrize("expression", ["(", "(?=x)", r"^nothing$", "[", "a{"])
+def test_what_has_no_example_gives_none_and_no_error(expression: str) -> None:
+    assert all(matches_path(expression, path) for path in examples(expression))

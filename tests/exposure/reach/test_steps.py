@@ -1,0 +1,234 @@
+"""The surface of what was really registered equals the plan's, for every stack file of the repository."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loader import load_project, stack_names
+from config.secrets import SECRETS
+from exposure.reach import ANYONE, Outcome, Request, Surface, from_steps, merge, stack_of, table, who
+from exposure.reach import surface as s
+from exposure.reach.project import Project, plan_project
+from exposure.reach.steps import UNKNOWN, NoPreviewError, known_from
+
+PROJECT = Path(__file__).parents[3]
+STACKS = stack_names(PROJECT)
+OWNER = "alfred"
+MEMBERS = [name for name in STACKS if name != OWNER]
+
+
+@cache
+def _planned() -> Project:
+    return plan_project(load_project(PROJECT))
+
+
+@cache
+def _text(stack: str, known: bool) -> str:
+    from gatehouse import offline
+
+    if not known:
+        return offline.run_offline(PROJECT, stack).to_json()
+    secrets = {secret.key: secret.simulated for secret in SECRETS}
+    return offline.run_offline(
+        PROJECT,
+        stack,
+        False,
+        secrets={**secrets, "cloudflare:apiToken": "t", "tailscale:apiKey": "t"},
+        computed=lambda type_, name, inputs: {"id": f"id-of-{name}", "aud": f"aud-of-{name}"},
+    ).to_json()
+
+
+def _document(stack: str, known: bool = False) -> dict[str, Any]:
+    """What the offline plan registers. `known`: with every id and AUD, as an engine has them after `up`."""
+    document: dict[str, Any] = json.loads(_text(stack, known))
+    for step in document["steps"] if known else ():
+        name = step["urn"].rsplit("::", 1)[-1]
+        step["newState"] |= {"id": f"id-of-{name}", "outputs": {"aud": f"aud-of-{name}"}}
+    return document
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["before-up", "after-up"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_is_registered_gives_the_surface_of_the_plan(stack: str, known: bool) -> None:
+    if known and stack in MEMBERS:
+        pytest.skip("a member's ids are the owner's, see the test of members")
+    surface = from_steps(_document(stack, known), _planned().known(stack))
+    assert surface == _planned().surfaces[stack]
+    # A positive control: there is something in it.
+    assert surface.tunnels[0].rules
+    assert surface.applications
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_both_answer_alike_for_everybody_and_every_place_word_for_word(stack: str) -> None:
+    planned, registered = _planned().surfaces[stack], from_steps(_document(stack), _planned().known(stack))
+    assert [(p, a) for p, a in table(planned)] == [(p, a) for p, a in table(registered)]
+    for place, _ in table(planned):
+        assert who(planned, place.request, ANYONE) == who(registered, place.request, ANYONE)
+
+
+def test_a_member_reads_its_owners_document_as_well_as_its_plan() -> None:
+    owner = _document(OWNER)
+    for member in MEMBERS:
+        told = known_from(owner, s.Known(zone="", tailnet=s.Tailnet("xantu-lizard.ts.net", None)))
+        planned = _planned().known(member)
+        assert dict(told.people) == dict(planned.people)
+        assert (told.zone, told.bypass, told.always_https) == (planned.zone, planned.bypass, planned.always_https)
+        assert told.tailnet == planned.tailnet
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_finds_its_owners_policies_by_the_reference_once_they_have_ids(member: str) -> None:
+    ids = {
+        "policy_ids": {"household": "id-h", "admins": "id-a"},
+        "bypass_policy_id": "id-b",
+        "identity_provider_id": "id-i",
+    }
+    document = _document(member)
+    text = json.dumps(document)
+    for key, value in (("policy_ids-household", "id-h"), ("policy_ids-admins", "id-a")):
+        text = text.replace(f"<{OWNER}-{key}>", value)
+    text = text.replace(f"<{OWNER}-bypass_policy_id>", "id-b").replace(f"<{OWNER}-identity_provider_id>", "id-i")
+    document = json.loads(text)
+    urn = f"urn:pulumi:{member}::gatehouse::pulumi:pulumi:StackReference::organization/gatehouse/{OWNER}"
+    state = {"urn": urn, "type": "pulumi:pulumi:StackReference", "inputs": {}, "outputs": {"outputs": ids}}
+    # Without the reference nothing tells whose policies they are: open, and not silently closed.
+    unresolved = from_steps(document, _planned().known(member))
+    assert any(p.decision == "unknown" for a in unresolved.applications for p in a.policies)
+    document["steps"].append({"op": "read", "urn": urn, "newState": state})
+    assert from_steps(document, _planned().known(member)) == _planned().surfaces[member]
+
+
+def _inputs(document: dict[str, Any], type_: str, word: str = "") -> dict[str, Any]:
+    for step in document["steps"]:
+        if step["newState"]["type"].endswith(type_) and word in json.dumps(step["newState"]["inputs"]):
+            found: dict[str, Any] = step["newState"]["inputs"]
+            return found
+    raise AssertionError(type_)
+
+
+def _changed(change: Mapping[str, Any], type_: str, word: str = "", known: bool = False) -> Surface:
+    """The owner's surface with one resource registered otherwise than the plan says."""
+    document = _document(OWNER, known)
+    _inputs(document, type_, word).update(change)
+    return from_steps(document, _planned().known(OWNER))
+
+
+GRAFANA = "grafana-alfred.very-very-dark-gray.top"
+
+
+def test_what_differs_from_the_plan_is_seen() -> None:
+    assert who(_planned().surfaces[OWNER], Request(GRAFANA), ANYONE).outcome is Outcome.ACCESS_DENIED
+    opened = _changed(
+        {"policies": [{"decision": "bypass", "includes": [{"everyone": {}}]}]}, ":ZeroTrustAccessApplication", GRAFANA
+    )
+    assert who(opened, Request(GRAFANA), ANYONE).outcome is Outcome.JWT_REFUSED
+    bare = _changed({"destinations": []}, ":ZeroTrustAccessApplication", f'"{GRAFANA}"')
+    assert who(bare, Request(GRAFANA), ANYONE).outcome is Outcome.JWT_REFUSED
+    unproxied = _changed({"proxied": False}, ":DnsRecord", GRAFANA)
+    assert who(unproxied, Request(GRAFANA), ANYONE).outcome is Outcome.NO_NAME
+    private = _changed({"metadata": {"namespace": "komga", "name": "x"}}, ":Ingress", "komga-alfred")
+    assert who(private, Request("komga-alfred"), ANYONE).outcome is Outcome.OFF_TAILNET
+    plain = _changed({"magicDns": False}, ":DnsPreferences")
+    assert who(plain, Request("komga-alfred"), ANYONE).outcome is Outcome.NO_CERTIFICATE
+
+
+def test_an_aud_that_is_missing_from_a_rule_is_seen_before_and_after_up() -> None:
+    api = f"https://{GRAFANA}/api"
+    for known in (False, True):
+        document = _document(OWNER, known)
+        rules = _inputs(document, ":ZeroTrustTunnelCloudflaredConfig")["config"]["ingresses"]
+        rule = next(r for r in rules if r.get("hostname") == GRAFANA and "path" not in r)
+        tags = rule["originRequest"]["access"]["audTags"]
+        assert len(tags) == 2
+        del tags[0]
+        surface = from_steps(document, _planned().known(OWNER))
+        check = next(r.access for r in surface.rules if r.host == GRAFANA and r.access)
+        if known:
+            assert (check.applications, check.unresolved) == ((api.removeprefix("https://"),), 0)
+        else:
+            # One unknown AUD and two applications: which of them it is cannot be told.
+            assert (check.applications, check.unresolved) == ((), 1)
+
+
+def test_a_wrong_aud_resolves_to_nothing() -> None:
+    document = _document(OWNER, known=True)
+    text = json.dumps(document["steps"]).replace('["aud-of-homebox-access"]', '["aud-of-grafana-access"]')
+    surface = from_steps({"steps": json.loads(text)}, _planned().known(OWNER))
+    host = "homebox-alfred.very-very-dark-gray.top"
+    member = next(c for c in table(surface) if c[0].request.host == host)
+    assert member[1].reached == {}
+
+
+def test_what_is_deleted_is_not_there_and_what_is_replaced_is() -> None:
+    document = _document(OWNER)
+    deleted = copy.deepcopy(document)
+    for step in deleted["steps"]:
+        if step["newState"]["type"].endswith(":DnsRecord") and GRAFANA in json.dumps(step["newState"]["inputs"]):
+            step.update(op="delete", oldState=step["newState"], newState=None)
+            replaced = {"op": "delete-replaced", "urn": step["urn"], "oldState": step["oldState"], "newState": None}
+    gone = from_steps(deleted, _planned().known(OWNER))
+    assert who(gone, Request(GRAFANA), ANYONE).outcome is Outcome.NO_NAME
+    document["steps"].append(replaced)
+    assert from_steps(document, _planned().known(OWNER)) == _planned().surfaces[OWNER]
+
+
+def test_older_ways_to_say_an_applications_host_are_read() -> None:
+    for old in ({"domain": GRAFANA, "destinations": None}, {"selfHostedDomains": [GRAFANA], "destinations": None}):
+        surface = _changed(old, ":ZeroTrustAccessApplication", f'"{GRAFANA}"')
+        assert surface.applications == _planned().surfaces[OWNER].applications
+
+
+def test_a_relative_record_name_is_below_the_zone() -> None:
+    assert _changed({"name": "grafana-alfred"}, ":DnsRecord", GRAFANA).records == _planned().surfaces[OWNER].records
+
+
+def test_a_preview_that_leaves_unchanged_resources_out_is_refused() -> None:
+    document = {**_document(OWNER), "changeSummary": {"same": 40}}
+    with pytest.raises(NoPreviewError, match=r"leaves out 40 .*--show-sames"):
+        from_steps(document, _planned().known(OWNER))
+
+
+@pytest.mark.parametrize("document", [{}, {"steps": None}, {"steps": {}}])
+def test_what_is_no_preview_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(NoPreviewError, match="steps"):
+        from_steps(document, s.Known("example.com"))
+
+
+def test_odd_steps_are_passed_over() -> None:
+    steps: list[object] = [None, 1, {}, {"newState": {"type": "x", "inputs": None}}, {"newState": "x", "op": "create"}]
+    assert from_steps({"steps": steps}, s.Known("example.com")).rules == ()
+    assert stack_of({"steps": steps}) is None
+
+
+def test_a_policy_that_is_not_json_is_refused_and_hujson_is_read() -> None:
+    known = s.Known("example.com", tailnet=s.Tailnet("tail.ts.net", None))
+
+    def acl(text: str) -> Surface:
+        state = {"urn": "u", "type": "tailscale:index/acl:Acl", "inputs": {"acl": text}}
+        return from_steps({"steps": [{"op": "create", "newState": state}]}, known)
+
+    assert acl('{"grants": [], // none\n}').tailnet == s.Tailnet("tail.ts.net", {"grants": []})
+    for wrong in ("{", "[]"):
+        with pytest.raises(NoPreviewError, match="tailnet policy"):
+            acl(wrong)
+
+
+def test_unknown_is_the_engines_own_mark() -> None:
+    from gatehouse import offline
+
+    assert UNKNOWN == offline.UNKNOWN
+
+
+def test_the_estate_is_the_sum_of_its_stacks() -> None:
+    merged = merge(_planned().surfaces.values())
+    assert len(merged.tunnels) == len(STACKS)
+    assert {t.name for t in merged.tunnels} == {load_project(PROJECT)[n].config.node.name for n in STACKS}  # type: ignore[union-attr]
+    assert merged.tailnet == _planned().surfaces[OWNER].tailnet

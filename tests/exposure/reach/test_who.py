@@ -1,0 +1,276 @@
+"""Who reaches a URL, one fact of the way at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from exposure.reach import ANYONE, MEMBER, Outcome, Principal, Request, who
+from exposure.reach import surface as s
+from exposure.reach.audience import principals, table
+from exposure.reach.evaluate import parse_principal
+from tests.exposure.reach.kit import ALICE, BOB, BYPASS, ROUTER, allow, app, rule, world
+
+HOST = "grafana.example.com"
+API = f"{HOST}/api"
+GUARDED = world(
+    rule(HOST, "^/api(/|$)"),
+    rule(HOST, None, HOST, API),
+    apps=(app(HOST, allow("alice@example.com")), app(API, BYPASS)),
+)
+FUNNELS: dict[str, Any] = {
+    "tagOwners": {"tag:films": ["autogroup:admin"], "tag:wiki": ["autogroup:admin"], "tag:gatehouse-alfred": []},
+    "groups": {"group:admins": ["alice@example.com"]},
+    "grants": [
+        {"src": ["group:admins"], "dst": ["tag:wiki"], "ip": ["tcp:443"]},
+        {"src": ["group:admins"], "dst": ["tag:gatehouse-alfred"], "ip": ["tcp:22"]},
+        {"src": ["autogroup:member"], "dst": ["tag:films"], "ip": ["tcp:443"]},
+    ],
+    "nodeAttrs": [{"target": ["tag:films"], "attr": ["funnel"]}],
+}
+TAILNET = world(
+    policy=FUNNELS,
+    tailnet_ingresses=[
+        s.TailnetIngress("films", "films", "films:80", ("tag:films",), True),
+        s.TailnetIngress("wiki", "wiki", "wiki:80", ("tag:wiki",), False),
+    ],
+    tailnet_addresses=[s.TailnetAddress("mqtt", "mqtt", (("tcp", 1883),), ("tag:wiki",))],
+)
+
+
+def _outcome(surface: s.Surface, host: str, principal: Principal, **request: Any) -> Outcome:
+    return who(surface, Request(host, **request), principal).outcome
+
+
+def test_only_the_people_of_the_policy_get_in_after_login() -> None:
+    assert _outcome(GUARDED, HOST, ALICE) is Outcome.LOGIN
+    assert _outcome(GUARDED, HOST, BOB) is Outcome.ACCESS_DENIED
+    assert _outcome(GUARDED, HOST, ANYONE) is Outcome.ACCESS_DENIED
+    assert _outcome(GUARDED, HOST, Principal("tag", "tag:films")) is Outcome.ACCESS_DENIED
+
+
+def test_anyone_gets_by_on_a_bypassed_path_and_nowhere_beside_it() -> None:
+    reached = {
+        p: who(GUARDED, Request(HOST, path=p), ANYONE).reaches for p in ("/api", "/api/x", "/apis", "/API", "/x/api")
+    }
+    assert reached == {"/api": True, "/api/x": True, "/apis": False, "/API": False, "/x/api": False}
+
+
+def test_every_step_says_what_matched_and_why() -> None:
+    answer = who(GUARDED, Request(HOST), ALICE)
+    assert [step.stage for step in answer.steps] == [
+        *("dns", "certificate", "access", "policy", "login", "tunnel", "jwt", "origin"),
+    ]
+    assert all(step.matched and step.why for step in answer.steps)
+    assert answer.origin == "http://web:80"
+    assert "alice@example.com" in answer.steps[3].matched
+
+
+def test_a_bypassed_request_has_no_jwt_for_a_rule_that_demands_one() -> None:
+    surface = world(rule(HOST, None, HOST, API), apps=GUARDED.applications)
+    assert _outcome(surface, HOST, ANYONE, path="/api") is Outcome.JWT_REFUSED
+    assert _outcome(surface, HOST, ALICE) is Outcome.LOGIN
+
+
+def test_a_rule_refuses_the_aud_of_an_application_that_it_does_not_name() -> None:
+    surface = world(rule(HOST, None, API), apps=(app(HOST, allow("alice@example.com")),))
+    assert _outcome(surface, HOST, ALICE) is Outcome.JWT_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (s.JwtCheck(False, "team", ()), Outcome.LOGIN),  # not required: cloudflared adds no check
+        (s.JwtCheck(True, "", (HOST,)), Outcome.JWT_REFUSED),
+        (s.JwtCheck(True, "team", ()), Outcome.JWT_REFUSED),
+        (s.JwtCheck(True, "team", (), unresolved=1), Outcome.LOGIN),
+    ],
+)
+def test_the_jwt_check_does_what_cloudflared_does(check: s.JwtCheck, expected: Outcome) -> None:
+    surface = world(s.Rule(HOST, None, "http://web:80", check), apps=(app(HOST, allow("alice@example.com")),))
+    assert _outcome(surface, HOST, ALICE) is expected
+
+
+def test_without_an_application_nothing_asks_who_it_is() -> None:
+    assert _outcome(world(rule(HOST)), HOST, ANYONE) is Outcome.OPEN
+    assert _outcome(world(rule(HOST, None, HOST)), HOST, ANYONE) is Outcome.JWT_REFUSED
+
+
+def test_an_application_without_a_policy_lets_nobody_in() -> None:
+    assert _outcome(world(rule(HOST), apps=(app(HOST),)), HOST, ALICE) is Outcome.ACCESS_DENIED
+
+
+def test_allow_everyone_lets_in_a_stranger_with_any_account_but_no_device() -> None:
+    surface = world(rule(HOST), apps=(app(HOST, s.Policy("allow", (s.Selector("everyone"),))),))
+    assert _outcome(surface, HOST, ANYONE) is Outcome.LOGIN
+    assert _outcome(surface, HOST, Principal("tag", "tag:films")) is Outcome.ACCESS_DENIED
+
+
+def test_include_is_any_require_is_all_and_exclude_is_none() -> None:
+    everyone, alice = s.Selector("everyone"), s.Selector("email", "alice@example.com")
+    at_home = s.Selector("emailDomain", "example.com")
+    for policy, alice_in, bob_in in [
+        (s.Policy("allow", (everyone,), exclude=(alice,)), False, True),
+        (s.Policy("allow", (everyone,), require=(at_home, alice)), True, False),
+        (s.Policy("allow", (alice, at_home)), True, True),
+        (s.Policy("allow", (s.Selector("serviceToken", "t"),)), False, False),
+        (s.Policy("bypass", (alice,)), False, False),  # a bypass runs before anybody has a name
+    ]:
+        surface = world(rule(HOST), apps=(app(HOST, policy),))
+        assert (who(surface, Request(HOST), ALICE).reaches, who(surface, Request(HOST), BOB).reaches) == (
+            alice_in,
+            bob_in,
+        )
+
+
+def test_bypass_runs_before_an_earlier_deny() -> None:
+    surface = world(rule(HOST), apps=(app(HOST, s.Policy("deny", (s.Selector("everyone"),)), BYPASS),))
+    assert _outcome(surface, HOST, ANYONE) is Outcome.OPEN
+
+
+@pytest.mark.parametrize("policy", [s.Policy("unknown"), s.Policy("allow", (s.Selector("ip", "192.0.2.0/24"),))])
+def test_what_cannot_be_known_is_taken_to_let_in(policy: s.Policy) -> None:
+    answer = who(world(rule(HOST), apps=(app(HOST, policy),)), Request(HOST), ANYONE)
+    assert answer.reaches
+    assert "taken to" in str(answer.steps)
+
+
+def test_a_name_without_record_or_outside_the_zone_is_not_there() -> None:
+    assert _outcome(world(rule(HOST), hosts=()), HOST, ANYONE) is Outcome.NO_NAME
+    assert _outcome(GUARDED, "grafana.example.org", ANYONE) is Outcome.NO_NAME
+    assert _outcome(GUARDED, "badexample.com", ANYONE) is Outcome.NO_NAME
+
+
+def test_the_free_certificate_covers_one_label_below_the_zone() -> None:
+    deep = "a.b.example.com"
+    surface = world(rule(deep))
+    assert _outcome(surface, deep, ANYONE) is Outcome.NO_CERTIFICATE
+    assert _outcome(replace(surface, advanced_certificate=True), deep, ANYONE) is Outcome.OPEN
+    # Over plain http nobody needs it, unless http is sent on to https.
+    assert _outcome(surface, deep, ANYONE, port=80, scheme="http") is Outcome.NO_CERTIFICATE
+    assert _outcome(replace(surface, always_https=False), deep, ANYONE, port=80, scheme="http") is Outcome.OPEN
+
+
+@pytest.mark.parametrize(("port", "expected"), [(443, True), (8443, True), (8444, False), (22, False)])
+def test_the_edge_listens_on_its_own_ports_only(port: int, expected: bool) -> None:
+    assert who(world(rule(HOST)), Request(HOST, port), ANYONE).reaches is expected
+
+
+def test_a_tunnel_without_rules_or_with_a_broken_one_serves_nothing() -> None:
+    for rules in (None, (), (rule(HOST, "(?=x)"),)):
+        surface = replace(world(rule(HOST)), tunnels=(s.Tunnel("alfred", rules),))
+        assert _outcome(surface, HOST, ANYONE) is Outcome.NO_RULES
+
+
+def test_the_last_rule_answers_for_everything_else() -> None:
+    answer = who(world(rule(HOST, "^/only/"), hosts=(HOST,)), Request(HOST, path="/other"), ANYONE)
+    assert answer.outcome is Outcome.STATUS
+    assert "404" in answer.steps[-1].why
+
+
+def test_a_path_that_two_parties_may_read_apart_is_as_open_as_its_widest_reading() -> None:
+    answer = who(GUARDED, Request(HOST, path="/api/%2e%2e/admin"), ANYONE)
+    assert answer.outcome is Outcome.OPEN
+    assert "two ways" in str(answer.steps)
+    assert _outcome(GUARDED, HOST, ANYONE, path="/x/%2e%2e/admin") is Outcome.ACCESS_DENIED
+
+
+def _forwarding(proxied: bool) -> s.Surface:
+    return world(
+        records=(s.Record("game.example.com", "A", ROUTER, proxied),),
+        known={"router": (s.RouterRule(ROUTER, "tcp", 25565, 32565), s.RouterRule(ROUTER, "udp", 19132, 32132))},
+        node_ports=[s.NodePort("game", "tcp", 25565, 32565)],
+    )
+
+
+def test_a_forwarded_port_is_open_to_anyone_and_its_neighbours_are_not() -> None:
+    surface = _forwarding(proxied=False)
+    assert _outcome(surface, "game.example.com", ANYONE, port=25565, scheme="tcp") is Outcome.OPEN
+    assert _outcome(surface, ROUTER, ANYONE, port=25565, scheme="tcp") is Outcome.OPEN
+    assert _outcome(surface, "game.example.com", ANYONE, port=25565, scheme="udp") is Outcome.NO_LISTENER
+    assert _outcome(surface, "game.example.com", ANYONE, port=25566, scheme="tcp") is Outcome.NO_LISTENER
+    # Forwarded, but no Service has the node port.
+    assert _outcome(surface, "game.example.com", ANYONE, port=19132, scheme="udp") is Outcome.NO_LISTENER
+
+
+def test_a_proxied_record_carries_no_game() -> None:
+    surface = _forwarding(proxied=True)
+    assert _outcome(surface, "game.example.com", ANYONE, port=25565, scheme="tcp") is Outcome.NO_LISTENER
+
+
+def test_access_does_nothing_for_a_name_that_is_not_proxied() -> None:
+    surface = replace(_forwarding(proxied=False), applications=(app("game.example.com", allow("alice@example.com")),))
+    assert _outcome(surface, "game.example.com", ANYONE, port=25565, scheme="tcp") is Outcome.OPEN
+
+
+def test_a_funnel_is_open_to_anyone_with_its_annotation_and_its_attribute() -> None:
+    assert _outcome(TAILNET, "films.tail.ts.net", ANYONE) is Outcome.OPEN
+    assert _outcome(TAILNET, "wiki.tail.ts.net", ANYONE) is Outcome.OFF_TAILNET
+    tailnet = s.Tailnet("tail.ts.net", {**FUNNELS, "nodeAttrs": []})
+    assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", ANYONE) is Outcome.OFF_TAILNET
+    assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", MEMBER) is Outcome.TAILNET
+
+
+@pytest.mark.parametrize("off", [{"https": False}, {"magic_dns": False}])
+def test_serve_and_funnel_need_certificates_and_names(off: dict[str, bool]) -> None:
+    tailnet = s.Tailnet("tail.ts.net", FUNNELS, **off)
+    assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", ANYONE) is Outcome.NO_CERTIFICATE
+
+
+def test_a_device_of_the_tailnet_meets_the_policy_and_not_the_funnel() -> None:
+    assert _outcome(TAILNET, "films.tail.ts.net", Principal("tag", "tag:wiki")) is Outcome.TAILNET_DENIED
+
+
+def test_a_private_service_is_for_those_whom_a_grant_names() -> None:
+    for host in ("wiki.tail.ts.net", "wiki"):
+        assert _outcome(TAILNET, host, ALICE) is Outcome.TAILNET
+        assert _outcome(TAILNET, host, BOB) is Outcome.TAILNET_DENIED
+        assert _outcome(TAILNET, host, MEMBER) is Outcome.TAILNET_DENIED
+    assert _outcome(TAILNET, "wiki", ALICE, port=80, scheme="http") is Outcome.NO_LISTENER
+
+
+def test_a_node_is_reached_on_the_ports_of_its_grants() -> None:
+    assert _outcome(TAILNET, "alfred", ALICE, port=22, scheme="tcp") is Outcome.TAILNET
+    assert _outcome(TAILNET, "alfred", ALICE, port=23, scheme="tcp") is Outcome.TAILNET_DENIED
+    assert _outcome(TAILNET, "alfred", ANYONE, port=22, scheme="tcp") is Outcome.OFF_TAILNET
+    # The Service listens, but no grant opens its port.
+    assert _outcome(TAILNET, "mqtt", ALICE, port=1883, scheme="tcp") is Outcome.TAILNET_DENIED
+
+
+def test_a_tailnet_whose_policy_is_not_known_answers_for_nobody() -> None:
+    assert _outcome(s.with_tailnet(TAILNET, s.Tailnet("tail.ts.net", None)), "wiki", ALICE) is Outcome.NO_RULES
+
+
+def test_the_table_has_every_host_and_path_and_says_who() -> None:
+    rows = {place.text: audience.text() for place, audience in table(GUARDED)}
+    assert rows == {f"{HOST}/": "alice@example.com after login", f"{HOST}/api": "anyone"}
+    rows = {place.text: audience.text() for place, audience in table(TAILNET)}
+    assert rows["films.tail.ts.net/"] == "anyone"
+    assert rows["wiki.tail.ts.net/"] == "alice@example.com from the tailnet"
+    assert rows["alfred.tail.ts.net:22/tcp"] == "alice@example.com from the tailnet"
+    assert rows["mqtt.tail.ts.net:1883/tcp"] == "nobody"
+
+
+def test_people_whom_nothing_tells_apart_are_asked_once() -> None:
+    surface = world(
+        rule(HOST), apps=(app(HOST, allow("ada@example.com", "ben@example.com"), allow("cleo@example.com")),)
+    )
+    crowds = [[str(p) for p in crowd.everybody] for crowd in principals(surface)]
+    assert ["ada@example.com", "ben@example.com"] in crowds
+    assert ["cleo@example.com"] in crowds
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("anyone", ANYONE),
+        ("Alice@Example.com", ALICE),
+        ("tag:wiki", Principal("tag", "tag:wiki")),
+        ("wiki", Principal("tag", "tag:wiki")),
+        ("alice", None),
+    ],
+)
+def test_a_principal_is_an_address_a_tag_or_anyone(text: str, expected: Principal | None) -> None:
+    assert parse_principal(text, ["tag:wiki"]) == expected

@@ -1,0 +1,174 @@
+"""What is left for a person, and the plan as people read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from config.loader import load_project
+from exposure.handwork import redirect_uri
+from exposure.model import ExposurePlan, HandWork
+from exposure.plan import plan_stack
+from exposure.render import exposure_table, hand_work_list, report
+from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, plan_of
+
+
+@pytest.fixture(scope="module")
+def plans() -> dict[str, ExposurePlan]:
+    stacks = load_project(PROJECT)
+    return {name: plan_stack(stack, stacks) for name, stack in stacks.items()}
+
+
+def _work(plan: ExposurePlan) -> dict[str, HandWork]:
+    return {work.key: work for work in plan.hand_work}
+
+
+def test_all_that_no_api_does_is_listed_for_alfred(plans: dict[str, ExposurePlan]) -> None:
+    # The post, step by step: name servers at the registrar, DS, test users at Google, the tailnet's name, `tailscale
+    # up`, sharing; and the router's rules, the operator, cert-manager's issuer.
+    assert set(_work(plans["alfred"])) == {
+        "registrar",
+        "google",
+        "tailnet-name",
+        "tailscale-up",
+        "share-node",
+        "tailscale-operator",
+        "cluster-issuer",
+        "router-minecraft",
+    }
+
+
+def test_a_member_has_its_own_part_alone(plans: dict[str, ExposurePlan]) -> None:
+    assert set(_work(plans["octavo"])) == {"owner-first", "tailscale-up", "share-node"}
+    assert "pulumi up --stack alfred" in _work(plans["octavo"])["owner-first"].steps[0]
+
+
+def test_outputs_that_hold_a_value_are_named(plans: dict[str, ExposurePlan]) -> None:
+    work = _work(plans["alfred"])
+    assert work["registrar"].outputs == ("name_servers", "ds_record")
+    assert work["google"].outputs == ("redirect_uri",)
+
+
+def test_the_ds_record_comes_after_the_name_servers() -> None:
+    # A DS record at the registrar of a zone that another name server answers, unsigned, takes the domain down.
+    steps = _work(plan_of({"web": HTML}))["registrar"].steps
+    assert ["name server" in steps[0], "DS record" in steps[1], "not before" in steps[1]] == [True] * 3
+    unsigned = {**ESTATE, "zone": {"name": "example.com", "dnssec": False}}
+    work = _work(plan_of({"web": HTML}, estate=unsigned))["registrar"]
+    assert not any("DS" in step for step in work.steps)
+    assert work.outputs == ("name_servers",)
+
+
+def test_google_is_told_origin_redirect_uri_and_every_person_who_is_let_in(plans: dict[str, ExposurePlan]) -> None:
+    # https://developers.cloudflare.com/cloudflare-one/identity/idp-integration/google/
+    work = _work(plans["alfred"])["google"]
+    assert work.values == {
+        "origin": "https://high-energy-building.cloudflareaccess.com",
+        "redirect_uri": "https://high-energy-building.cloudflareaccess.com/cdn-cgi/access/callback",
+    }
+    text = " ".join(work.steps)
+    assert "at most 100" in text
+    assert "alice@example.com, bob@example.com" in text
+    assert redirect_uri("team") == "https://team.cloudflareaccess.com/cdn-cgi/access/callback"
+
+
+def test_people_who_only_use_the_tailnet_are_told_to_google_as_little_as_anyone() -> None:
+    estate = {**ESTATE, "people": {"household": ["alice@example.com"], "others": ["carol@example.com"]}}
+    text = " ".join(_work(plan_of({"web": HTML}, estate=estate))["google"].steps)
+    assert "alice@example.com" in text
+    assert "carol" not in text
+
+
+def test_each_forwarded_port_is_a_rule_of_the_router() -> None:
+    (rule,) = _work(plan_of({"game": GAME}))["router-game"].steps
+    assert rule == "Router: TCP port 25565 to 192.168.0.124 port 32565"
+
+
+def test_the_node_joins_with_the_tag_that_the_policy_grants() -> None:
+    plan = plan_of({"ssh": SSH})
+    (step,) = _work(plan)["tailscale-up"].steps
+    assert step.endswith("--advertise-tags=tag:gatehouse-alfred")
+    assert plan.tailnet_policy is not None
+    assert "tag:gatehouse-alfred" in str(plan.tailnet_policy["grants"])
+
+
+@pytest.mark.parametrize(("by", "listed"), [("existing", True), ("none", True), ("helm", False)])
+def test_the_operator_is_hand_work_unless_it_is_installed_from_here(by: str, listed: bool) -> None:
+    plan = plan_of({"media": MEDIA}, node={**NODE, "tailscale_operator": by})
+    assert ("tailscale-operator" in _work(plan)) is listed
+
+
+def test_no_tailnet_no_hand_work_on_it() -> None:
+    estate = {key: value for key, value in ESTATE.items() if key != "tailnet"}
+    assert not {"tailnet-name", "tailscale-up"} & set(_work(plan_of({"web": HTML}, estate=estate)))
+    assert {"tailnet-name", "tailscale-up"} <= set(_work(plan_of({"web": HTML}))), "the control"
+
+
+def test_rendered_manifests_leave_the_connectors_secret_to_a_person_without_showing_it() -> None:
+    plan = plan_of({"web": HTML}, node={**NODE, "manifests_folder": "manifests"})
+    work = _work(plan)["connector-secret"]
+    assert work.outputs == ("tunnel_token",)
+    command = work.steps[-1]
+    assert command.startswith("kubectl -n cloudflared create secret generic cloudflared-token")
+    assert "connector-secret" not in _work(plan_of({"web": HTML}))
+
+
+def test_steps_and_titles_are_plain_text(plans: dict[str, ExposurePlan]) -> None:
+    for plan in plans.values():
+        for work in plan.hand_work:
+            assert work.title
+            assert work.steps
+            assert all("\n" not in step for step in work.steps)
+
+
+# For people.
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("stack", ["alfred", "octavo"])
+def test_the_report_fits_the_columns_but_for_what_is_copied_whole(
+    plans: dict[str, ExposurePlan], stack: str, width: int
+) -> None:
+    for line in report(plans[stack], width).splitlines():
+        # A URL or an address is never broken.
+        words = line.split()
+        assert len(line) <= width or max(map(len, words)) > width - 20, line
+
+
+def test_the_table_says_of_every_service_its_gate_url_people_and_reason(plans: dict[str, ExposurePlan]) -> None:
+    text = " ".join(exposure_table(plans["alfred"].exposures).split())
+    for exposure in plans["alfred"].exposures:
+        for said in (exposure.service, exposure.gate, exposure.url.split(", ")[0], exposure.reaches, exposure.reason):
+            assert said in text
+        for caution in exposure.cautions:
+            assert f"mind {caution}" in text
+
+
+def test_a_gate_that_was_asked_for_is_marked() -> None:
+    wished = {**MEDIA, "gate": "port-forward", "origin": {**MEDIA["origin"], "selector": {"app": "web"}}}
+    wished["port_forward"] = GAME["port_forward"]
+    assert "(asked for)" in exposure_table(plan_of({"media": wished}).exposures)
+    assert "(asked for)" not in exposure_table(plan_of({"media": MEDIA}).exposures)
+
+
+def test_urls_are_never_broken_over_lines() -> None:
+    host = "a-rather-long-name-for-a-service-of-somebody-who-likes-long-names.example.com"
+    table = exposure_table(plan_of({"web": {**OPEN_HTML, "host": host}}).exposures, 60)
+    assert f"https://{host}/" in table
+
+
+def test_values_of_a_stack_that_is_up_are_filled_in() -> None:
+    work = plan_of({"web": HTML}).hand_work
+    known = hand_work_list(work, outputs={"name_servers": ["ada.example.net", "bob.example.net"]})
+    assert "name_servers: ada.example.net, bob.example.net" in known
+    assert "name_servers: " not in hand_work_list(work)
+
+
+def test_nothing_is_said_to_be_nothing() -> None:
+    assert exposure_table([]) == "No services yet: add one under `gatehouse:services`."
+    assert hand_work_list([]) == "Nothing left to do by hand."
+
+
+def test_hand_work_is_numbered_in_its_order(plans: dict[str, ExposurePlan]) -> None:
+    lines = hand_work_list(plans["alfred"].hand_work).splitlines()
+    numbers = [line.split(".")[0] for line in lines if not line.startswith(" ")]
+    assert numbers == [str(n) for n in range(1, len(plans["alfred"].hand_work) + 1)]

@@ -1,0 +1,158 @@
+"""The order of a tunnel's rules, and the expressions for paths, against cloudflared's own reading of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import re2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exposure.ingress import CATCH_ALL, acme_rule, general_rule, in_order, open_path_rule
+from exposure.model import TunnelRule
+from exposure.names import ACME_PATH, path_expression
+from tests.kit import cloudflared
+
+ORIGIN = "http://web.web.svc.cluster.local:80"
+# Few and alike, so that they meet; with what means something in an expression.
+_SEGMENTS = st.sampled_from(["a", "ab", "api", "api2", "a.b", "a+b", ".well-known", "x(y", "[z", "q$", "^p", "b|c", "{2}"])
+PATHS = st.lists(_SEGMENTS, min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
+HOSTS = st.sampled_from(["example.com", "a.example.com", "b.example.com", "x.a.example.com"])
+PATTERNS = st.one_of(HOSTS, st.sampled_from(["*.example.com", "*.a.example.com"]))
+
+
+def _as_sent(rules: tuple[TunnelRule, ...]) -> list[dict[str, Any]]:
+    return [
+        {"service": r.origin, **({"hostname": r.host} if r.host else {}), **({"path": r.path} if r.path else {})}
+        for r in rules
+    ]
+
+
+@st.composite
+def _rules(draw: st.DrawFn) -> list[TunnelRule]:
+    """A rule for each (host, path) at most, each to an origin of its own."""
+    wanted = draw(st.lists(st.tuples(PATTERNS, st.none() | PATHS), max_size=8, unique=True))
+    return [
+        general_rule(f"s{n}", host, f"http://o{n}:80")
+        if path is None
+        else open_path_rule(f"s{n}", host, path, f"http://o{n}:80")
+        for n, (host, path) in enumerate(wanted)
+    ]
+
+
+@given(_rules(), st.randoms(use_true_random=False))
+def test_the_order_does_not_depend_on_the_order_given(rules: list[TunnelRule], random: Any) -> None:
+    shuffled = list(rules)
+    random.shuffle(shuffled)
+    assert in_order(shuffled) == in_order(rules)
+
+
+@given(_rules())
+def test_the_list_is_one_that_cloudflared_accepts(rules: list[TunnelRule]) -> None:
+    ordered = in_order(rules)
+    assert cloudflared.refusals(_as_sent(ordered)) == []
+    assert ordered[-1] == CATCH_ALL
+    assert ordered.count(CATCH_ALL) == 1
+    assert sorted(map(str, ordered[:-1])) == sorted(map(str, rules))
+
+
+@given(_rules(), HOSTS, PATHS | st.just("/"), st.sampled_from(["", "/", "/below"]))
+def test_every_request_meets_the_narrowest_rule_that_is_meant_for_it(
+    rules: list[TunnelRule], host: str, path: str, rest: str
+) -> None:
+    # What is meant, without any expression: exact host before wildcard, longer before shorter; then the longest path
+    # that the request is at or below, on whole segments.
+    request = path.rstrip("/") + rest or "/"
+    asked = {rule.service: rule for rule in rules}
+
+    def narrowness(rule: TunnelRule) -> tuple[bool, int, int] | None:
+        assert rule.host
+        exact = rule.host == host
+        if not exact and not (rule.host.startswith("*.") and host.endswith(rule.host[1:])):
+            return None
+        if rule.path is None:
+            return exact, len(rule.host), 0
+        said = _PLAIN[rule.path]
+        return (exact, len(rule.host), len(said)) if request == said or request.startswith(f"{said}/") else None
+
+    meant = max(
+        ((found, rule.origin) for rule in asked.values() if (found := narrowness(rule)) is not None),
+        default=(None, CATCH_ALL.origin),
+    )[1]
+    ordered = _as_sent(in_order(rules))
+    assert ordered[cloudflared.first_match(ordered, host, request)]["service"] == meant
+
+
+class _Plain(dict[str, str]):
+    """Expression -> the path it was made of; read back by taking the escapes out."""
+
+    def __missing__(self, expression: str) -> str:
+        path = expression.removeprefix("^").removesuffix("(/|$)")
+        self[expression] = "".join(c for n, c in enumerate(path) if c != "\\" or path[n - 1] == "\\")
+        return self[expression]
+
+
+_PLAIN = _Plain()
+
+
+def test_challenges_come_before_every_other_rule_of_the_host_that_would_take_them() -> None:
+    # The tunnel that worked had the `.well-known` rule before the host's general one.
+    rules = [
+        general_rule("d", "d.example.com", ORIGIN),
+        open_path_rule("d", "d.example.com", "/.well-known", ORIGIN),
+        acme_rule("d", "d.example.com", "http://solver:80"),
+    ]
+    sent = _as_sent(in_order(rules))
+    assert sent[cloudflared.first_match(sent, "d.example.com", f"{ACME_PATH}/token")]["service"] == "http://solver:80"
+    # Nothing but a challenge is sent there.
+    for other in ("/", "/.well-known/other", "/x/.well-known/acme-challenge/t", "/.well-known/acme-challengeX/t"):
+        assert sent[cloudflared.first_match(sent, "d.example.com", other)]["service"] == ORIGIN
+
+
+def test_no_rules_at_all_are_the_catch_all() -> None:
+    assert in_order([]) == (CATCH_ALL,)
+    assert CATCH_ALL.origin == "http_status:404"
+
+
+_ANY_PATH = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=8),
+    min_size=1,
+    max_size=3,
+).map(lambda parts: "/" + "/".join(parts))
+
+
+@given(_ANY_PATH)
+def test_an_expression_is_re2_and_matches_its_path_and_what_is_below(path: str) -> None:
+    # cloudflared compiles it with Go's regexp, which is RE2, and searches unanchored.
+    expression = re2.compile(path_expression(path))
+    assert expression.search(path)
+    assert expression.search(f"{path}/")
+    assert expression.search(f"{path}/below")
+    for other in (f"{path}x", f"/x{path}", path[:-1] or "/", "/", f"{path.upper()}x"):
+        assert not expression.search(other), other
+
+
+@given(_ANY_PATH, _ANY_PATH)
+def test_an_expression_matches_nothing_else(path: str, request: str) -> None:
+    expected = request == path or request.startswith(f"{path}/")
+    assert bool(re2.search(path_expression(path), request)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expression"),
+    [
+        ("/api", "^/api(/|$)"),
+        ("/socket.io", r"^/socket\.io(/|$)"),
+        ("/a+b/(c)", r"^/a\+b/\(c\)(/|$)"),
+        ("/auth/refresh", "^/auth/refresh(/|$)"),
+    ],
+)
+def test_expressions_read_as_people_write_them(path: str, expression: str) -> None:
+    assert path_expression(path) == expression
+
+
+def test_a_bare_path_would_match_elsewhere() -> None:
+    # The control: why ours are anchored at both ends.
+    assert cloudflared.first_match([{"path": "/api", "service": "x"}, {"service": "y"}], "h", "/x/api2") == 0
+    assert cloudflared.first_match([{"path": path_expression("/api"), "service": "x"}, {"service": "y"}], "h", "/x/api2") == 1

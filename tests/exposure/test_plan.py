@@ -1,0 +1,243 @@
+"""The plan of a stack: what the shipped stacks register, and what each fact of a service adds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from config.loader import LoadedStack, load_project, tie
+from exposure.model import ExposurePlan, OriginSettings, TunnelRule
+from exposure.plan import plan_stack
+from tests.kit.builders import ACME, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, loaded, plan_of
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, LoadedStack]:
+    return load_project(PROJECT)
+
+
+@pytest.fixture(scope="module")
+def alfred(shipped: dict[str, LoadedStack]) -> ExposurePlan:
+    return plan_stack(shipped["alfred"], shipped)
+
+
+@pytest.fixture(scope="module")
+def octavo(shipped: dict[str, LoadedStack]) -> ExposurePlan:
+    return plan_stack(shipped["octavo"], shipped)
+
+
+ZONE = "very-very-dark-gray.top"
+IN_CLUSTER = "svc.cluster.local"
+
+
+def test_alfreds_tunnel_goes_to_each_services_own_port(alfred: ExposurePlan) -> None:
+    # Services, namespaces and ports of the published manifests (the Service's port, not the container's); of the
+    # tunnel that worked: the challenge's rule first, then https with Origin Server Name, last http_status:404.
+    nginx = f"ingress-nginx-controller.ingress-nginx.{IN_CLUSTER}"
+    assert [(r.host, r.path, r.origin) for r in alfred.rules] == [
+        (f"code-server-alfred.{ZONE}", None, f"http://code-server.code-server.{IN_CLUSTER}:80"),
+        (f"firefly-iii-alfred.{ZONE}", None, f"http://firefly-iii-svc.firefly-iii.{IN_CLUSTER}:8080"),
+        (f"grafana-alfred.{ZONE}", "^/api(/|$)", f"http://grafana-svc.monitoring.{IN_CLUSTER}:13000"),
+        (f"grafana-alfred.{ZONE}", None, f"http://grafana-svc.monitoring.{IN_CLUSTER}:13000"),
+        (f"homebox-alfred.{ZONE}", None, f"http://homebox-svc.homebox.{IN_CLUSTER}:7745"),
+        (f"influxdb-alfred.{ZONE}", None, f"http://influxdb-svc.monitoring.{IN_CLUSTER}:18086"),
+        (f"kubernetes-alfred.{ZONE}", r"^/\.well-known/acme-challenge/", f"http://{nginx}:80"),
+        (f"kubernetes-alfred.{ZONE}", None, f"https://{nginx}:443"),
+        (f"unifi-alfred.{ZONE}", None, f"https://unifi-tcp.unifi.{IN_CLUSTER}:8443"),
+        (None, None, "http_status:404"),
+    ]
+
+
+def _rule(plan: ExposurePlan, service: str, path: str | None = None) -> TunnelRule:
+    (rule,) = [r for r in plan.rules if r.service == service and r.path == path]
+    return rule
+
+
+def test_the_dashboards_certificate_is_checked_by_its_own_name(alfred: ExposurePlan) -> None:
+    rule = _rule(alfred, "kubernetes-dashboard")
+    assert rule.settings == OriginSettings(origin_server_name=f"kubernetes-alfred.{ZONE}")
+    assert _rule(alfred, "unifi").settings == OriginSettings(no_tls_verify=True), "self-signed, and acknowledged"
+    assert _rule(alfred, "grafana").settings == OriginSettings()
+
+
+def test_protected_rules_name_every_application_of_their_host_and_open_ones_none(alfred: ExposurePlan) -> None:
+    by_host: dict[str, set[str]] = {}
+    for application in alfred.applications:
+        by_host.setdefault(application.host, set()).add(application.name)
+    for rule in alfred.rules:
+        expected = by_host.get(rule.host or "", set()) if rule.path is None else set()
+        assert set(rule.applications) == expected
+    assert by_host[f"grafana-alfred.{ZONE}"] == {"grafana", "grafana-path-api"}
+    assert by_host[f"kubernetes-alfred.{ZONE}"] == {"kubernetes-dashboard", "kubernetes-dashboard-acme"}
+    assert f"influxdb-alfred.{ZONE}" not in by_host
+
+
+def test_an_application_without_people_is_for_a_path_alone(alfred: ExposurePlan, octavo: ExposurePlan) -> None:
+    for application in (*alfred.applications, *octavo.applications):
+        assert (application.people is None) == (application.path is not None)
+        assert not application.uri.endswith(("/", "*"))
+    assert {a.uri for a in alfred.applications if a.people is None} == {
+        f"grafana-alfred.{ZONE}/api",
+        f"kubernetes-alfred.{ZONE}/.well-known/acme-challenge",
+    }
+
+
+def test_every_public_host_has_one_record_and_nothing_else_has(alfred: ExposurePlan) -> None:
+    hosts = [record.host for record in alfred.records]
+    assert len(hosts) == len(set(hosts))
+    routed = {rule.host for rule in alfred.rules if rule.host}
+    assert {r.host for r in alfred.records if r.target is None} == routed
+    assert {(r.host, r.target, r.proxied) for r in alfred.records if r.target is not None} == {
+        (f"minecraft-alfred.{ZONE}", "203.0.113.7", False),
+        # The quick test of the post: the node's own name, proxied.
+        (f"alfred.{ZONE}", "203.0.113.7", True),
+    }
+
+
+def test_the_funnels_go_to_the_services_ports(alfred: ExposurePlan) -> None:
+    found = {(i.machine, i.namespace, i.backend, i.port, i.tag, i.funnel) for i in alfred.tailscale_ingresses}
+    assert found == {
+        ("audiobookshelf-alfred", "audiobookshelf", "audiobookshelf-svc", 13388, "tag:k8s-funnel", True),
+        ("komga-alfred", "komga", "komga-svc", 25600, "tag:k8s-funnel", True),
+        ("navidrome-alfred", "navidrome", "navidrome-svc", 4533, "tag:k8s-funnel", True),
+        ("plex-alfred", "plexserver", "plex-tcp", 32400, "tag:k8s-funnel", True),
+    }
+
+
+def test_minecrafts_ports_are_forwarded(alfred: ExposurePlan) -> None:
+    (game,) = alfred.forwarded
+    assert (game.namespace, game.selector) == ("minecraft-server", {"app": "minecraft-server"})
+    # (protocol, on the router, of the Service, on the node)
+    assert [p[1:] for p in game.ports] == [("TCP", 25565, 25565, 32565), ("UDP", 19132, 19132, 32132)]
+
+
+def test_urls_are_what_people_type(alfred: ExposurePlan) -> None:
+    urls = {e.service: e.url for e in alfred.exposures}
+    assert urls["grafana"] == f"https://grafana-alfred.{ZONE}/"
+    assert urls["navidrome"] == "https://navidrome-alfred.xantu-lizard.ts.net/"
+    assert urls["ssh"] == "ssh://alfred.xantu-lizard.ts.net"
+    assert urls["minecraft"] == f"tcp://minecraft-alfred.{ZONE}:25565, udp://minecraft-alfred.{ZONE}:19132"
+    assert urls["acme-renewals"] == f"http://kubernetes-alfred.{ZONE}/.well-known/acme-challenge/"
+
+
+def test_who_reaches_it_is_said_of_every_service(alfred: ExposurePlan) -> None:
+    reaches = {e.service: e.reaches for e in alfred.exposures}
+    assert set(reaches) == {e.service for e in alfred.exposures}
+    assert reaches["influxdb"] == "anyone on the internet"
+    assert reaches["homebox"] == "household (2 people) after Google login"
+    assert reaches["grafana"] == "household (2 people) after Google login; anyone: /api"
+    assert reaches["ssh"] == "admins, from devices of the tailnet"
+    assert "anyone" in reaches["plex"]
+
+
+def test_the_member_takes_what_the_owner_has(octavo: ExposurePlan, alfred: ExposurePlan) -> None:
+    assert octavo.owner == "organization/gatehouse/alfred"
+    assert not octavo.owns_estate
+    assert octavo.estate == alfred.estate
+    assert octavo.people == (), "the groups and policies are the owner's to make"
+    assert {p.name for p in alfred.people} == {"household"}
+    assert [e.url for e in octavo.exposures if e.gate == "zero-trust"] == [f"https://home-assistant-octavo.{ZONE}/"]
+
+
+def test_the_owner_makes_the_policies_that_its_members_need() -> None:
+    member = loaded({"wiki": {**HTML, "people": "admins"}}, "octavo", member_of="alfred", node={**NODE, "name": "octavo"})
+    assert {p.name for p in plan_of({"web": HTML}, member).people} == {"household", "admins"}
+    assert {p.name for p in plan_of({"web": HTML}).people} == {"household"}
+
+
+def test_people_are_one_group_each_once_and_in_order() -> None:
+    estate: dict[str, Any] = {
+        "account_id": "0" * 32,
+        "team": "team",
+        "zone": {"name": "example.com"},
+        "google": {"client_id": "client"},
+        "people": {"all": ["Bob@example.com", "alice@example.com", "bob@example.com"]},
+        "default_people": "all",
+    }
+    (people,) = plan_of({"web": HTML}, estate=estate).people
+    assert people.emails == ("alice@example.com", "bob@example.com")
+
+
+# What each fact of a service adds.
+
+
+def test_a_public_page_has_a_rule_and_a_record_and_no_application() -> None:
+    plan = plan_of({"web": OPEN_HTML})
+    assert [r.host for r in plan.rules] == ["web-alfred.example.com", None]
+    assert plan.applications == ()
+    assert plan.rules[0].applications == ()
+
+
+def test_own_certificate_brings_the_challenges_rule_before_the_hosts_own_and_past_access() -> None:
+    https = {**HTML["origin"], "port": 443, "scheme": "https"}
+    plan = plan_of({"acme": ACME, "web": {**HTML, "origin": https, "own_certificate": True}})
+    challenge, general, _ = plan.rules
+    assert challenge.origin == "http://ingress-nginx-controller.ingress-nginx.svc.cluster.local:80"
+    assert (challenge.path, general.path) == (r"^/\.well-known/acme-challenge/", None)
+    assert general.settings.origin_server_name == "web-alfred.example.com"
+    assert [(a.path, a.people) for a in plan.applications] == [
+        (None, "household"),
+        ("/.well-known/acme-challenge", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "tls", [{"no_tls_verify": True}, {"match_sni_to_host": True}, {"ca_pool": "/ca.pem"}, {"origin_server_name": "x"}]
+)
+def test_a_way_to_check_the_certificate_that_is_said_is_the_one_used(tls: dict[str, Any]) -> None:
+    https = {**HTML["origin"], "port": 443, "scheme": "https"}
+    said = {**HTML, "origin": https, "own_certificate": True, "origin_tls": tls}
+    settings = _rule(plan_of({"acme": ACME, "web": said}), "web").settings
+    assert settings == OriginSettings(**tls)
+
+
+def test_through_the_ingress_controller_the_tunnel_goes_there_and_a_managed_one_is_registered() -> None:
+    for through in ("managed", "existing"):
+        origin = {"namespace": "web", "service": "web", "port": 8080, "through_ingress": through}
+        plan = plan_of({"acme": ACME, "web": {**HTML, "origin": origin, "own_certificate": True}})
+        controller = "https://ingress-nginx-controller.ingress-nginx.svc.cluster.local:443"
+        assert _rule(plan, "web").origin == controller
+        assert len(plan.managed_ingresses) == (through == "managed")
+    assert plan_of({"web": HTML}).managed_ingresses == ()
+
+
+def test_settings_of_the_way_to_the_origin_hold_for_its_open_paths_too() -> None:
+    said = {**HTML, "path_exceptions": ["/api"], "origin_request": {"connect_timeout_seconds": 5}}
+    plan = plan_of({"web": said})
+    assert {r.settings.connect_timeout_seconds for r in plan.rules if r.service} == {5}
+    assert {r.path for r in plan.rules if r.service} == {None, "^/api(/|$)"}
+
+
+def test_http_on_the_tailnet_is_served_by_an_ingress_and_other_ports_by_an_address() -> None:
+    tcp = {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}}
+    private = {"clients": "tailnet", "traffic": "non-html"}
+    plan = plan_of({"wiki": {**HTML, **private}, "db": {**private, "origin": tcp}, "ssh": SSH})
+    assert [(i.service, i.tag, i.funnel) for i in plan.tailscale_ingresses] == [("wiki", "tag:wiki-alfred", False)]
+    (service,) = plan.tailscale_services
+    assert (service.service, service.protocol, service.port, service.selector) == ("db", "TCP", 5432, {"app": "db"})
+    assert {e.service: e.url for e in plan.exposures} == {
+        "wiki": "https://wiki-alfred.tail.ts.net/",
+        "db": "tcp://db-alfred.tail.ts.net:5432",
+        "ssh": "ssh://alfred.tail.ts.net",
+    }
+    assert plan.records == ()
+    assert [r.host for r in plan.rules] == [None]
+
+
+def test_services_on_funnel_and_tailnet_have_no_record_and_no_rule() -> None:
+    plan = plan_of({"media": MEDIA, "ssh": SSH})
+    assert plan.records == ()
+    assert [r.host for r in plan.rules] == [None]
+    assert len(plan_of({"web": OPEN_HTML, "game": GAME}).records) == 2, "the control"
+
+
+def test_the_order_of_services_in_the_file_changes_nothing() -> None:
+    services = {"a": HTML, "b": OPEN_HTML, "c": MEDIA, "d": SSH, "e": GAME, "f": ACME}
+    assert plan_of(services) == plan_of(dict(reversed(services.items())))
+
+
+def test_a_stack_with_findings_is_not_planned() -> None:
+    stacks = tie([loaded({"web": {**HTML, "sensitivty": "low"}})])
+    with pytest.raises(ValueError, match="check it first"):
+        plan_stack(stacks["alfred"], stacks)

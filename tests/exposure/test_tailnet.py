@@ -1,0 +1,219 @@
+"""The tailnet's policy, generated from the services of every stack, and the tests that Tailscale itself runs on it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from exposure.model import ExposurePlan
+from exposure.policy_eval import read_policy, run_tests
+from tests.kit.builders import GAME, HTML, MEDIA, NODE, SSH, loaded, plan_of
+
+ALICE, BOB = "alice@example.com", "bob@example.com"
+PRIVATE_WEB = {**HTML, "clients": "tailnet"}
+OCTAVO = {**NODE, "name": "octavo", "lan_ipv4": "192.168.0.8", "context": "octavo"}
+HOME = {
+    "ssh": {**SSH, "people": "admins"},
+    "wiki": PRIVATE_WEB,
+    "komga": MEDIA,
+    "db": {
+        "origin": {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}},
+        "traffic": "non-html",
+        "clients": "tailnet",
+    },
+}
+
+
+def _policy(plan: ExposurePlan) -> dict[str, Any]:
+    assert plan.tailnet_policy is not None
+    policy = json.loads(json.dumps(plan.tailnet_policy))
+    assert isinstance(policy, dict)
+    return policy
+
+
+@pytest.fixture(scope="module")
+def policy() -> dict[str, Any]:
+    """Of two nodes: alfred owns the estate, octavo is a member."""
+    member = loaded({"ssh": {**SSH, "people": "admins"}}, "octavo", member_of="alfred", node=OCTAVO)
+    return _policy(plan_of(HOME, member))
+
+
+def _open(policy: Mapping[str, Any], source: str, target: str, port: int, protocol: str = "tcp") -> bool:
+    """Tailscale's grants as its documents tell them (tailscale.com/kb/1324): deny unless one grants it.
+
+    For persons and tags as sources, tags as targets: all that is generated here.
+    """
+
+    def is_source(selector: str) -> bool:
+        if selector == "autogroup:member":
+            return "@" in source
+        return selector == source or source in policy["groups"].get(selector, ())
+
+    return any(
+        any(is_source(s) for s in grant["src"])
+        and target in grant["dst"]
+        and ("*" in grant["ip"] or f"{protocol}:{port}" in grant["ip"])
+        for grant in policy["grants"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "port", "people"),
+    [
+        ("tag:gatehouse-alfred", 22, {ALICE}),
+        ("tag:gatehouse-octavo", 22, {ALICE}),
+        ("tag:wiki-alfred", 443, {ALICE, BOB}),
+        ("tag:db-alfred", 5432, {ALICE, BOB}),
+        ("tag:k8s-funnel", 443, {ALICE, BOB}),
+    ],
+)
+def test_a_private_service_is_open_to_its_people_on_its_port_alone(
+    policy: dict[str, Any], target: str, port: int, people: set[str]
+) -> None:
+    for person in (ALICE, BOB, "mallory@example.com"):
+        if target != "tag:k8s-funnel":
+            assert _open(policy, person, target, port) == (person in people)
+        assert not _open(policy, person, target, port + 1)
+        assert not _open(policy, person, target, port, "udp")
+
+
+def test_no_tag_may_open_a_connection_to_anything(policy: dict[str, Any]) -> None:
+    tags = list(policy["tagOwners"])
+    assert len(tags) > 5, "the control"
+    for source in tags:
+        for target in tags:
+            assert not any(_open(policy, source, target, port) for port in (22, 443, 5432))
+
+
+def test_people_keep_their_own_devices_in_reach_and_nothing_else_is_open_on_every_port(policy: dict[str, Any]) -> None:
+    wide = [grant for grant in policy["grants"] if "*" in grant["ip"]]
+    assert wide == [{"src": ["autogroup:member"], "dst": ["autogroup:self"], "ip": ["*"]}]
+    assert not any("*" in grant["src"] or "*" in grant["dst"] for grant in policy["grants"])
+    # Without either key everything is allowed; an `acls` beside grants would add to them.
+    assert "acls" not in policy
+
+
+def test_groups_are_the_sets_of_people(policy: dict[str, Any]) -> None:
+    assert policy["groups"] == {"group:admins": [ALICE], "group:household": [ALICE, BOB]}
+
+
+def test_every_tag_has_an_owner_and_proxies_belong_to_the_operator(policy: dict[str, Any]) -> None:
+    # A tag that is not in tagOwners is refused; the operator may only give out tags it owns [TS cmd/k8s-operator].
+    named = set(re.findall(r"tag:[a-z0-9-]+", json.dumps(policy)))
+    assert named == set(policy["tagOwners"])
+    assert policy["tagOwners"]["tag:k8s"] == ["tag:k8s-operator"]
+    for proxy in ("tag:k8s-funnel", "tag:wiki-alfred", "tag:db-alfred"):
+        assert policy["tagOwners"][proxy] == ["tag:k8s-operator"]
+    for node in ("tag:gatehouse-alfred", "tag:gatehouse-octavo", "tag:k8s-operator"):
+        assert policy["tagOwners"][node] == ["autogroup:admin"]
+
+
+def test_funnel_is_an_attribute_of_its_own_tag_alone(policy: dict[str, Any]) -> None:
+    # tailscale.com/kb/1223: nodeAttrs with `funnel`. On tag:k8s anything in the cluster could go public.
+    assert policy["nodeAttrs"] == [{"target": ["tag:k8s-funnel"], "attr": ["funnel"]}]
+
+
+def test_without_a_funnel_nothing_has_the_attribute() -> None:
+    without = _policy(plan_of({"wiki": PRIVATE_WEB}))
+    assert "nodeAttrs" not in without
+    assert not any("tag:k8s-funnel" in grant["dst"] for grant in without["grants"])
+
+
+def test_the_tests_are_such_as_tailscale_takes(policy: dict[str, Any]) -> None:
+    # What its API refuses of tests, as captured in headscale's testdata/policytest_results: a source that is not one
+    # known name; a target that is not one tag, host or address with exactly one port; proto icmp; neither list.
+    known = {ALICE, BOB, *policy["tagOwners"]}
+    for test in policy["tests"]:
+        assert test["src"] in known
+        assert test["proto"] in ("tcp", "udp")
+        assert test.get("accept") or test.get("deny")
+        for target in (*test.get("accept", ()), *test.get("deny", ())):
+            tag, _, port = target.rpartition(":")
+            assert tag in policy["tagOwners"]
+            assert 0 < int(port) < 65536
+
+
+def test_the_tests_say_what_the_grants_do(policy: dict[str, Any]) -> None:
+    for test in policy["tests"]:
+        for word, expected in (("accept", True), ("deny", False)):
+            for target in test.get(word, ()):
+                tag, _, port = target.rpartition(":")
+                assert _open(policy, test["src"], tag, int(port), test["proto"]) is expected, (test, target)
+
+
+def test_every_private_service_is_tested_for_each_person_and_against_the_proxies_that_face_the_internet(
+    policy: dict[str, Any],
+) -> None:
+    told = {
+        (test["src"], target): word
+        for test in policy["tests"]
+        for word in ("accept", "deny")
+        for target in test.get(word, ())
+    }
+    for target in ("tag:gatehouse-alfred:22", "tag:gatehouse-octavo:22", "tag:wiki-alfred:443", "tag:db-alfred:5432"):
+        assert told[ALICE, target] == "accept"
+        assert told[BOB, target] == ("deny" if target.endswith(":22") else "accept")
+        assert told["tag:k8s-funnel", target] == "deny"
+    assert told["tag:wiki-alfred", "tag:db-alfred:5432"] == "deny"
+
+
+def test_another_reading_of_tailscales_rules_finds_the_policy_right_and_its_tests_passing(
+    policy: dict[str, Any],
+) -> None:
+    reading = read_policy(policy)
+    assert reading.findings == ()
+    assert reading.policy is not None
+    results = run_tests(reading.policy)
+    assert len(results) == len(policy["tests"])
+    assert [r for r in results if not r.passed] == []
+
+
+@pytest.mark.parametrize("target", ["tag:gatehouse-alfred", "tag:wiki-alfred", "tag:db-alfred"])
+@pytest.mark.parametrize("source", ["*", "tag:k8s-funnel"])
+def test_a_policy_that_opens_a_private_service_fails_its_own_tests(
+    policy: dict[str, Any], target: str, source: str
+) -> None:
+    # The negative control: Tailscale would refuse such a change.
+    opened = copy.deepcopy(policy)
+    opened["grants"].append({"src": [source], "dst": [target], "ip": ["*"]})
+    reading = read_policy(opened)
+    assert reading.policy is not None
+    assert [r for r in run_tests(reading.policy) if not r.passed]
+
+
+def test_a_policy_that_forgets_a_grant_fails_its_own_tests(policy: dict[str, Any]) -> None:
+    for number in range(1, len(policy["grants"])):
+        forgotten = copy.deepcopy(policy)
+        del forgotten["grants"][number]
+        reading = read_policy(forgotten)
+        assert reading.policy is not None
+        assert [r for r in run_tests(reading.policy) if not r.passed], policy["grants"][number]
+
+
+def test_the_policy_is_the_owners_alone_to_write() -> None:
+    member = loaded({"ssh": SSH}, "octavo", member_of="alfred", node=OCTAVO)
+    from config.loader import tie
+    from exposure.plan import plan_stack
+
+    stacks = tie([loaded(HOME), member])
+    assert plan_stack(stacks["octavo"], stacks).tailnet_policy is None
+    assert plan_stack(stacks["alfred"], stacks).tailnet_policy is not None
+
+
+def test_the_order_of_services_does_not_change_a_letter_of_the_policy() -> None:
+    # Tailscale compares the text.
+    assert json.dumps(_policy(plan_of(HOME))) == json.dumps(_policy(plan_of(dict(reversed(HOME.items())))))
+
+
+def test_udp_is_granted_and_tested_as_udp() -> None:
+    game = {**GAME, "clients": "tailnet", "port_forward": None}
+    game["origin"] = {**GAME["origin"], "scheme": "udp", "port": 19132}
+    found = _policy(plan_of({"game": game}))
+    assert {"src": ["group:household"], "dst": ["tag:game-alfred"], "ip": ["udp:19132"]} in found["grants"]
+    assert not _open(found, ALICE, "tag:game-alfred", 19132, "tcp")
+    assert any(test["proto"] == "udp" for test in found["tests"])

@@ -1,0 +1,206 @@
+"""Whole estates for property tests: an owner and up to two members, each a stack file without findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from config.loader import LoadedStack, parse_stack_text, tie, type_stack
+from exposure.model import ExposurePlan
+from exposure.plan import plan_stack
+from tests.kit.builders import stack_text
+
+ZONE = "example.com"
+TAILNET = "tail.ts.net"
+EMAILS = tuple(f"{name}@example.com" for name in ("ada", "ben", "cleo", "dan", "eve"))
+NODES = ("alfred", "octavo", "quarto")
+_KEYS = (
+    "alpha",
+    "bravo",
+    "charlie",
+    "delta",
+    "echo",
+    "foxtrot",
+    "golf",
+    "hotel",
+    "india",
+    "juliett",
+    "k9-dogs",
+    "web-app",
+)
+_PATHS = ("/api", "/api/v1", "/auth", "/hooks/git.push", "/a+b", "/public", "/.well-known/openid-configuration")
+_WHY = "a reason that is long enough"
+
+
+@dataclass(frozen=True)
+class Estate:
+    """Stack files as plain values by stack name, the owner's first. `sections` hold everything but the services."""
+
+    sections: Mapping[str, Mapping[str, Any]]
+    services: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def owner(self) -> str:
+        """The stack that owns the estate."""
+        return next(iter(self.sections))
+
+    def text(self, stack: str, order: list[str] | None = None) -> str:
+        """A stack file, its services in the order given."""
+        services = self.services[stack]
+        return stack_text({key: services[key] for key in order or services}, **self.sections[stack])
+
+    def loaded(self, orders: Mapping[str, list[str]] | None = None) -> dict[str, LoadedStack]:
+        """The stacks, typed and tied."""
+        orders = orders or {}
+        return tie([type_stack(parse_stack_text(self.text(s, orders.get(s)), s)) for s in self.sections])
+
+    def plans(self, orders: Mapping[str, list[str]] | None = None) -> dict[str, ExposurePlan]:
+        """Every stack's plan."""
+        stacks = self.loaded(orders)
+        return {name: plan_stack(stack, stacks) for name, stack in stacks.items()}
+
+
+def estates(*, most_members: int = 2, most_services: int = 6) -> st.SearchStrategy[Estate]:
+    """Estates of one to three nodes with services of every gate and their options; `gatehouse check` finds nothing."""
+    return _estates(most_members, most_services)
+
+
+@st.composite
+def _estates(draw: st.DrawFn, most_members: int, most_services: int) -> Estate:
+    members = draw(st.integers(0, most_members))
+    with_tailnet = draw(st.sampled_from([True, True, True, False]))
+    people = draw(
+        st.dictionaries(
+            st.sampled_from(["household", "admins", "friends"]),
+            st.lists(st.sampled_from(EMAILS), min_size=1, max_size=4, unique=True),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    estate: dict[str, Any] = {
+        "account_id": "0" * 32,
+        "team": "team",
+        "zone": {"name": ZONE, "always_use_https": draw(st.booleans()), "dnssec": draw(st.booleans())},
+        "google": {"client_id": "client"},
+        "people": people,
+        "default_people": draw(st.sampled_from(sorted(people))),
+    }
+    if with_tailnet:
+        estate["tailnet"] = {"name": TAILNET}
+    sections: dict[str, Mapping[str, Any]] = {}
+    services: dict[str, Mapping[str, Any]] = {}
+    ports = iter(range(20000, 30000))
+    node_ports = iter(range(30000, 32767))
+    for index, node in enumerate(NODES[: members + 1]):
+        own = {"estate": estate} if index == 0 else {"member_of": f"organization/gatehouse/{NODES[0]}"}
+        sections[node] = {
+            "node": {
+                "name": node,
+                "router_ipv4": "203.0.113.7",
+                "lan_ipv4": f"192.168.0.{10 + index}",
+                "context": node,
+                "tailscale_operator": "existing",
+                "public_record": draw(st.booleans()),
+            },
+            **own,
+        }
+        keys = draw(st.lists(st.sampled_from(_KEYS), max_size=most_services, unique=True))
+        found: dict[str, Any] = {}
+        needs_acme = False
+        for key in keys:
+            service = draw(_service(key, node, sorted(people), with_tailnet))
+            for forwarded in service.get("port_forward", ()):
+                forwarded["external_port"] = next(ports)
+                forwarded["node_port"] = next(node_ports)
+            needs_acme = needs_acme or "own_certificate" in service
+            found[key] = service
+        if needs_acme:
+            found["acme-renewals"] = {
+                "origin": {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 80},
+                "traffic": "acme-http-01",
+                "sensitivity": "low",
+                "clients": "anyone",
+            }
+        services[node] = _node_ports_once(found)
+    return Estate(sections, services)
+
+
+def _node_ports_once(services: dict[str, Any]) -> dict[str, Any]:
+    """Only one service for each port of the node itself."""
+    seen: set[tuple[str, int]] = set()
+    kept = {}
+    for key, service in services.items():
+        origin = service["origin"]
+        if origin.get("on_node"):
+            port = (origin.get("scheme", "tcp"), origin["port"])
+            if port in seen:
+                continue
+            seen.add(port)
+        kept[key] = service
+    return kept
+
+
+@st.composite
+def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: bool) -> dict[str, Any]:
+    kinds = ["private", "private", "open", "game"]
+    if tailnet:
+        kinds += ["media", "media-private", "sensitive-media", "tailnet-html", "node-port", "tailnet-tcp"]
+    kind = draw(st.sampled_from(kinds))
+    origin: dict[str, Any] = {"namespace": key, "service": f"{key}-svc", "port": draw(st.integers(1, 65535))}
+    service: dict[str, Any] = {"origin": origin, "traffic": "html"}
+    if kind in ("private", "media-private", "tailnet-html", "node-port", "tailnet-tcp") and draw(st.booleans()):
+        service["people"] = draw(st.sampled_from(sets))
+    if kind in ("private", "open"):
+        if draw(st.booleans()):
+            service["host"] = f"{key}-at-{node}.{ZONE}"
+        if draw(st.integers(0, 3)) == 0:
+            service["origin"] = {"url": "http://192.168.0.200:8080"}
+        elif draw(st.integers(0, 3)) == 0:
+            origin |= {"scheme": "https", "through_ingress": "managed"}
+            service["own_certificate"] = True
+    if kind == "private":
+        if draw(st.booleans()):
+            service["sensitivity"] = "low"
+        paths = draw(st.lists(st.sampled_from(_PATHS), max_size=3, unique=True))
+        if paths:
+            service |= {"path_exceptions": paths, "acknowledge": {"access-path-bypass": _WHY}}
+    elif kind == "open":
+        service |= {"sensitivity": "low", "clients": "anyone"}
+    elif kind == "media":
+        service |= {"traffic": "non-html", "bandwidth": "high", "sensitivity": "low", "clients": "anyone"}
+    elif kind == "sensitive-media":
+        service |= {"traffic": "non-html", "clients": "anyone", "acknowledge": {"sensitive-on-funnel": _WHY}}
+    elif kind == "media-private":
+        service |= {"traffic": "non-html", "bandwidth": "high"}
+    elif kind == "tailnet-html":
+        service |= {"clients": "tailnet"}
+    elif kind == "node-port":
+        service |= {
+            "origin": {"on_node": True, "port": draw(st.sampled_from([22, 22, 873, 8123]))},
+            "traffic": "non-html",
+            "clients": "tailnet",
+        }
+    elif kind == "tailnet-tcp":
+        origin |= {"scheme": draw(st.sampled_from(["tcp", "udp"])), "selector": {"app": key}}
+        service |= {"traffic": "non-html", "clients": "tailnet"}
+    elif kind == "game":
+        origin |= {"scheme": "tcp", "selector": {"app": key}}
+        ports = draw(st.lists(st.integers(1, 65535), min_size=1, max_size=2, unique=True))
+        service |= {
+            "traffic": "non-html",
+            "sensitivity": "low",
+            "clients": "anyone",
+            "port_forward": [
+                {
+                    "external_port": 1,
+                    "protocol": draw(st.sampled_from(["tcp", "udp"])),
+                    "service_port": p,
+                    "node_port": 1,
+                }
+                for p in ports
+            ],
+        }
+    return service
