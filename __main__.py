@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.adopt import Adoption
 from components.connector import Connector
 from components.program import read_plan, read_secrets
 from components.providers import make_providers
@@ -20,6 +21,7 @@ from components.tunnel import Tunnel
 def main() -> None:
     """Register everything that the current stack is to expose."""
     plan = read_plan(Path(__file__).parent)
+    adoption = Adoption(plan.adopt)
     secrets = read_secrets(plan)
     tailnet = plan.estate.tailnet
     providers = make_providers(plan.context, tailnet.name if tailnet else None, plan.manifests_folder)
@@ -43,6 +45,7 @@ def main() -> None:
     )
     register_tailnet(plan, providers)
     register_forwarded(plan, providers, estate)
+    adoption.report()
     export_plan(plan, tunnel)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.base import Component
@@ -16,8 +18,8 @@ class AcmeHttpRoute(Component):
 
     Takes the host, the solver's URL (the ingress controller's own http port: cert-manager's solver is behind it), and,
     where the host is behind Access, the account id and the reusable bypass policy. `service` is the key of the host's
-    service. Gives `rules` and `auds` for the `TunnelConfiguration`, whose rule stands before the host's general rule, and
-    `applications`, which the host's DNS record waits for.
+    service. Gives `rules` (before the general rule) and `auds` for the `TunnelConfiguration`, and `applications`,
+    which the host's DNS record waits for.
 
     Registers a ZeroTrustAccessApplication for `<host>/.well-known/acme-challenge` alone, where protected: Access
     otherwise answers challenges with its login [cloudflare-docs#8306].
@@ -47,6 +49,7 @@ class AcmeHttpRoute(Component):
         title: str | None = None,
         account_id: pulumi.Input[str] | None = None,
         bypass_policy_id: pulumi.Input[str] | None = None,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
@@ -62,6 +65,7 @@ class AcmeHttpRoute(Component):
                 title=title or f"{service} ACME",
                 uri=f"{host}{ACME_PATH}",
                 policy_id=bypass_policy_id,
+                after=after,
             )
             self.auds[name] = application.aud
             self.applications.append(application)

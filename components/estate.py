@@ -17,6 +17,8 @@ class EstateIds:
     identity_provider_id: pulumi.Input[str] | None
     policy_ids: Mapping[str, pulumi.Input[str]]
     bypass_policy_id: pulumi.Input[str] | None
+    zone: tuple[pulumi.Resource, ...] = ()
+    """The zone, where this stack makes it: Cloudflare refuses an application for a host of no zone of the account."""
 
 
 def estate_of(owner: str, people: list[str]) -> EstateIds:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pulumi
-from exposure.check import check_one
 
 from components.providers import missing_credentials
 from config.errors import render
 from config.loader import load_project, read_stack_file, stack_names, stack_path, tie, type_stack
 from config.secrets import SECRETS
 from config.stack import NAMESPACE, StackConfig
+from exposure.check import check_one
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 

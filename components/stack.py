@@ -62,6 +62,7 @@ def register_estate(plan: ExposurePlan, providers: Providers, secrets: Mapping[s
         google.identity_provider_id if google else None,
         google.policy_ids if google else {},
         google.bypass_policy_id if google else None,
+        (registered.zone,),
     )
     # Members read these by StackReference.
     pulumi.export("zone_id", ids.zone_id)
@@ -94,6 +95,7 @@ def register_tunnel(
                 title=_title(plan, f"{rule.service}-acme"),
                 account_id=account_id,
                 bypass_policy_id=estate.bypass_policy_id if behind_access else None,
+                after=estate.zone,
                 opts=providers.options,
             )
     routes: list[ZeroTrustApp | PublicTunnelRoute] = []
@@ -115,6 +117,7 @@ def register_tunnel(
                 also=acme[application.service].auds if application.service in acme else None,
                 settings=rule.settings,
                 session_duration=plan.estate.session_duration,
+                after=estate.zone,
                 opts=providers.options,
             )
         )
@@ -149,9 +152,7 @@ def register_tunnel(
     for route in routes:
         if isinstance(route, ZeroTrustApp):
             others = acme[route.name].applications if route.name in acme else []
-            route.publish(
-                zone_id=estate.zone_id, tunnel_id=tunnel.tunnel_id, after=configuration, applications=others
-            )
+            route.publish(zone_id=estate.zone_id, tunnel_id=tunnel.tunnel_id, after=configuration, applications=others)
         else:
             route.publish(zone_id=estate.zone_id, tunnel_id=tunnel.tunnel_id, after=configuration)
     for ingress in plan.managed_ingresses:

@@ -21,8 +21,8 @@ class ZeroTrustApp(Component):
     Takes the account id, the host, a title for people, the origin's URL (`http://svc.ns.svc.cluster.local:80`, no
     path), the ids of the identity provider and of the reusable policy, and `path_exceptions`: paths such as `/api` that
     anyone reaches without login, through an application of their own with the reusable bypass policy. `also` holds the
-    AUDs of further applications of the host (an `AcmeHttpRoute`'s). Gives `rules` and `auds` for the
-    `TunnelConfiguration`.
+    AUDs of further applications of the host (an `AcmeHttpRoute`'s); `after` is the zone, where this program makes it.
+    Gives `rules` and `auds` for the `TunnelConfiguration`.
 
     Registers a ZeroTrustAccessApplication for the host (Instant Auth: one login method and redirect to it) and one for
     each path exception; `publish` then registers the DnsRecord. The order is *born locked*: application, rules with
@@ -62,6 +62,7 @@ class ZeroTrustApp(Component):
         also: Mapping[str, pulumi.Output[str]] | None = None,
         settings: OriginSettings = OriginSettings(),
         session_duration: str = "24h",
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
@@ -81,7 +82,7 @@ class ZeroTrustApp(Component):
             app_launcher_visible=True,
             http_only_cookie_attribute=True,
             same_site_cookie_attribute="lax",
-            opts=self.child(),
+            opts=self.child(depends_on=after),
         )
         self._applications = [application]
         self.auds: dict[str, pulumi.Output[str]] = {name: application.aud}
@@ -95,6 +96,7 @@ class ZeroTrustApp(Component):
                 title=f"{title} {path}",
                 uri=f"{host}{path}",
                 policy_id=bypass_policy_id,
+                after=after,
             )
             self._applications.append(exception)
             self.auds[logical] = exception.aud
@@ -135,6 +137,7 @@ def bypass_application(
     title: str,
     uri: str,
     policy_id: pulumi.Input[str],
+    after: Sequence[pulumi.Resource] = (),
 ) -> cloudflare.ZeroTrustAccessApplication:
     """An application for one path that lets anyone by. A child of `component`."""
     return cloudflare.ZeroTrustAccessApplication(
@@ -147,5 +150,5 @@ def bypass_application(
         session_duration="24h",
         app_launcher_visible=False,
         http_only_cookie_attribute=True,
-        opts=component.child(),
+        opts=component.child(depends_on=after),
     )

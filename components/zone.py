@@ -75,6 +75,7 @@ class Zone(Component):
                 value=value,
                 opts=self.child(),
             )
+        self.zone = registered
         self.zone_id: pulumi.Output[str] = registered.id
         self.name_servers: pulumi.Output[list[str]] = registered.name_servers.apply(lambda n: list(n or []))
         self.ds_record: pulumi.Output[str | None] | None = None

@@ -86,7 +86,7 @@ def dotted(path: Iterable[PathPart]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
-    return text
+    return _printable(text)
 
 
 def show(value: object) -> str:
@@ -95,7 +95,13 @@ def show(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (TypeError, ValueError, RecursionError):
         text = repr(type(value))
+    text = _printable(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Without characters that would steer a terminal."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -137,7 +143,7 @@ def counted(findings: Sequence[Finding]) -> str:
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
-        text,
+        _printable(text),
         max(width, 40),
         initial_indent=f"    {label}",
         subsequent_indent=" " * (4 + len(label)),

@@ -25,6 +25,15 @@ _FILE = re.compile(r"Pulumi\.(?P<stack>[A-Za-z0-9_.-]+)\.ya?ml")
 _LARGEST = 4 * 1024 * 1024
 _DOCS = "docs/stack-file.md"
 _ROUNDS = 20
+_FORMS = {
+    "model_type": "keys with values are expected here",
+    "dict_type": "keys with values are expected here",
+    "list_type": "a list is expected here",
+    "string_type": "text is expected here (in quotes, where it would be read as a number or as true or false)",
+    "int_type": "a whole number is expected here, without quotes",
+    "bool_type": "`true` or `false` is expected here, without quotes (`yes` and `on` are text)",
+}
+"""What pydantic's error types mean, in words for people."""
 _NO_NODE = {"name": "node", "router_ipv4": "192.0.2.1", "lan_ipv4": "192.0.2.2", "context": "context"}
 
 
@@ -430,7 +439,7 @@ def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]
         "wrong-form",
         path,
         shown,
-        str(detail["msg"]),
+        _FORMS.get(kind, str(detail["msg"]).replace("Input should", "this should")),
         f"write it in that form{_what(path)}",
         place,
     )

@@ -105,6 +105,9 @@ class StackConfig(Model):
     """The node's services by key; resources and the usual host names are named after the key."""
     acknowledge: dict[str, Reason] = Field(default_factory=dict)
     """Risks of the whole stack taken knowingly: rule id to reason."""
+    adopt: dict[str, str] = Field(default_factory=dict)
+    """What was there before, taken over: `<type>/<logical name>` to the provider's import id. `gatehouse adopt` writes
+    it; what is named here is imported and stays as it is until the key is taken out."""
 
 
 def owner_stack(member_of: str) -> str:

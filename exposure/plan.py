@@ -114,6 +114,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         managed_ingresses=tuple(builder.managed_ingresses),
         tailnet_policy=estate_policy(family, estate) if owner is None and estate.tailnet else None,
         hand_work=tuple(hand_work),
+        adopt=dict(sorted(config.adopt.items())),
     )
 
 

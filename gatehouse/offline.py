@@ -9,6 +9,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -236,9 +237,13 @@ def _planned_outputs(project: Path, config: Mapping[str, object], dry_run: bool)
         found = run_offline(project, owner).outputs
         return {name: _placeholder(value, f"{owner}-{name}") for name, value in found.items()}
 
-    # Before the program runs: a plan within a plan would share its event loop's thread.
+    # Before the program runs: a plan within a plan would share its event loop's thread. An owner that cannot be planned
+    # is the program's to tell.
     owner = config.get("gatehouse:member_of")
-    known = {owner: outputs(owner)} if isinstance(owner, str) else {}
+    known: dict[str, Mapping[str, object]] = {}
+    if isinstance(owner, str):
+        with suppress(CommandError):
+            known[owner] = outputs(owner)
     return lambda reference: known[reference] if reference in known else outputs(reference)
 
 

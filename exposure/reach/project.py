@@ -12,6 +12,7 @@ from exposure.model import ExposurePlan
 from exposure.names import scheme_of
 from exposure.plan import plan_stack
 from exposure.reach.audience import Place
+from exposure.reach.evaluate import Request
 from exposure.reach.surface import Known, Surface, from_plan, known_of, merge
 
 
@@ -44,7 +45,7 @@ class Project:
             suffix = f".{found.tailnet.name}" if found.tailnet and found.tailnet.name else ""
             hosts |= {f"{i.machine}{suffix}": i.service for i in found.tailnet_ingresses if i.service}
             hosts |= {f"{a.machine}{suffix}": a.service for a in found.tailnet_addresses if a.service}
-            service = hosts.get(request.host)
+            service = hosts.get(request.host) or _forwarded(found, request)
             if service:
                 return name, service
             config = self.stacks[name].config
@@ -60,6 +61,14 @@ class Project:
     def _owner(self, stack: str) -> ExposurePlan | None:
         owner = self.stacks[stack].owner
         return self.plans.get(owner.name) if owner else None
+
+
+def _forwarded(found: Surface, request: Request) -> str | None:
+    """The service behind a forwarded port, under whatever name of the router it is asked for."""
+    if not any(r.host == request.host and r.content in {f.address for f in found.router} for r in found.records):
+        return None
+    inside = {r.node_port for r in found.router if (r.protocol, r.external) == (request.protocol, request.port)}
+    return next((n.service for n in found.node_ports if n.node_port in inside), None)
 
 
 def plan_project(stacks: Mapping[str, LoadedStack], names: Iterable[str] | None = None) -> Project:

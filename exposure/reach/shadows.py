@@ -231,7 +231,7 @@ def _without_bypass(surface: Surface, tunnel: Tunnel) -> Iterator[Shadow]:
         for host in _hosts_of(rule):
             for path in _paths_of(surface, rule, host):
                 deciding = winners(surface.applications, host, path)
-                asked = bool(deciding) and all(decide(a, ANYONE).verdict != "bypass" for a in deciding)
+                asked = bool(deciding) and all(decide(a, ANYONE).verdict in ("login", "denied") for a in deciding)
                 if not asked or not _takes(tunnel, index, host, path):
                     continue
                 yield Shadow(

@@ -115,17 +115,20 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
     reader = _Reader(owner, known)
     policies = {}
     for resource in reader.of(_POLICY):
-        # A set's policy is a child of the component, named after both.
+        # A set's policy is a child of the component `google`: `google-people-household`, and `google-bypass` beside it.
         prefix = resource.parent.rsplit("::", 1)[-1]
         policies[resource.name.removeprefix(f"{prefix}-")] = reader._policy(resource, resource.inputs, resource.name)
     found = reader.surface()
+    by_id: dict[str, Policy | str] = {r.id: reader._policy(r, r.inputs, r.name) for r in reader.of(_POLICY) if r.id}
+    by_id |= {r.id: reader.providers[r.urn] for r in reader.of(_IDP) if r.id}
     return replace(
         known,
+        by_id=by_id,
         zone=found.zone,
         always_https=found.always_https,
         tailnet=found.tailnet,
         bypass=policies.pop("bypass", None) or known.bypass,
-        people=policies,
+        people={name.removeprefix("people-"): policy for name, policy in policies.items()},
         identity_providers=tuple(sorted(set(reader.providers.values()))),
     )
 
@@ -267,6 +270,9 @@ class _Reader:
 
     def _owners(self, identity: str) -> Policy | None:
         """A policy that the estate's owner registers, by its id or the offline plan's placeholder."""
+        known = self.known.by_id.get(identity)
+        if isinstance(known, Policy):
+            return known
         output, key = self.outputs.get(identity, ("", ""))
         match = _PLACEHOLDER.fullmatch(identity)
         if match:
@@ -328,6 +334,9 @@ class _Reader:
             }
             if not matching and identity == UNKNOWN:
                 matching = {self.providers[r.urn] for r in self._depended(application, "allowedIdps", _IDP)}
+            by_id = self.known.by_id.get(str(identity))
+            if isinstance(by_id, str):
+                matching = {by_id}
             owners = self.outputs.get(str(identity), ("", ""))[0] == "identity_provider_id"
             if not matching and (owners or _PLACEHOLDER.fullmatch(str(identity))):
                 matching = set(self.known.identity_providers)

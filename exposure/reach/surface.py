@@ -185,7 +185,8 @@ class Tailnet:
 class Known:
     """What no resource of a stack says: the stack file and the estate's owner do.
 
-    `people` are the owner's reusable policies by set of people, `bypass` the one that lets anyone by.
+    `people` are the owner's reusable policies by set of people, `bypass` the one that lets anyone by, `by_id` its
+    policies and login methods by their ids in the cloud, where those are known.
     """
 
     zone: str
@@ -196,6 +197,7 @@ class Known:
     bypass: Policy | None = None
     identity_providers: tuple[str, ...] = ()
     router: tuple[RouterRule, ...] = ()
+    by_id: Mapping[str, Policy | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -81,13 +81,13 @@ def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozense
         StackRule(
             "acknowledgement-unknown",
             "An acknowledgement names a rule that may be acknowledged there",
-            "design: an acknowledgement names the rule id and a reason",
+            "Gatehouse: an acknowledgement names the rule id and a reason",
             check=unknown,
         ),
         StackRule(
             "acknowledgement-unused",
             "An acknowledgement is for a risk that is taken",
-            "design: an acknowledgement names the rule id and a reason",
+            "Gatehouse: an acknowledgement names the rule id and a reason",
             severity="warning",
             last=True,
             check=unused,

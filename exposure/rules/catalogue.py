@@ -332,7 +332,7 @@ CATALOGUE: tuple[Refusal, ...] = (
         "TFT resource_acl.go",
         (
             *_registered("the component protects it", "test_zone_dnssec_and_policy_are_protected"),
-            *_plan("tests are made from the services", "test_a_policy_with_services_has_tests"),
+            *_plan("tests are made from nodes and services", "test_a_policy_has_tests"),
         ),
     ),
     Refusal(

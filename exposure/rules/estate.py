@@ -156,8 +156,8 @@ RULES = (
         (59,),
         check=_owner_twice,
     ),
-    EstateRule("node-name-twice", "A node's name is its own", "design: a stack is a node", (55,), check=_node_twice),
-    EstateRule("context-twice", "A cluster has one stack", "design: a stack is a node", check=_context_twice),
+    EstateRule("node-name-twice", "A node's name is its own", "Gatehouse: a stack is a node", (55,), check=_node_twice),
+    EstateRule("context-twice", "A cluster has one stack", "Gatehouse: a stack is a node", check=_context_twice),
     EstateRule(
         "router-port-twice",
         "A router's port is forwarded once, port 80 too",

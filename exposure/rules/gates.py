@@ -25,7 +25,9 @@ def _objecting(rule: str) -> Callable[[OneService], Iterable[Problem]]:
         for objection in objections(service.service):
             if objection.rule == rule:
                 value = service.gate if objection.field == "gate" else getattr(service.service, objection.field)
-                yield service.problem(objection.field, value, objection.reason, objection.mend, source=objection.source)
+                # The decision's own table is no document that a user could look into.
+                source = "" if objection.source.startswith("seed") else objection.source
+                yield service.problem(objection.field, value, objection.reason, objection.mend, source=source)
 
     return check
 
@@ -156,7 +158,7 @@ RULES = (
     ServiceRule(
         "sensitive-without-access",
         "Sensitive HTML is behind Access",
-        "design: sensitive HTML goes behind Zero Trust Access",
+        "Gatehouse: sensitive HTML goes behind Zero Trust Access",
         (38,),
         check=_objecting("sensitive-without-access"),
     ),
@@ -170,7 +172,7 @@ RULES = (
     ServiceRule(
         "http-by-port-forward",
         "Plain HTTP by port forwarding only knowingly",
-        "design: port forwarding is for non-HTTP services",
+        "Gatehouse: port forwarding is for non-HTTP services",
         acceptable=True,
         check=_objecting("http-by-port-forward"),
     ),
@@ -183,13 +185,13 @@ RULES = (
     ServiceRule(
         "wider-than-meant",
         "The gate lets in no more than the clients said",
-        "design: a gate is checked against the facts",
+        "Gatehouse: a gate is checked against the facts",
         check=_objecting("wider-than-meant"),
     ),
     ServiceRule(
         "sensitive-for-anyone",
         "Sensitive HTML has named clients",
-        "design: sensitive HTML goes behind Zero Trust Access",
+        "Gatehouse: sensitive HTML goes behind Zero Trust Access",
         (42,),
         check=_objecting("sensitive-for-anyone"),
     ),
@@ -210,7 +212,7 @@ RULES = (
     ServiceRule(
         "no-effect",
         "No setting without effect at the service's gate",
-        "design: unknown keys are refused, for a key with no effect protects nothing",
+        "Gatehouse: unknown keys are refused, for a key with no effect protects nothing",
         check=_no_effect,
     ),
 )

@@ -202,7 +202,7 @@ RULES = (
     StackRule(
         "logical-name-twice",
         "An Access application's logical name is its own",
-        "design: logical names come from the service's key",
+        "Gatehouse: logical names come from the service's key",
         check=_logical,
     ),
 )

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print the plan. Returns 0; raises CommandError for what the user has to mend."""
+    """Print the plan. Returns 0, or 1 where a rule is broken; raises CommandError for what the user has to mend."""
     from gatehouse import offline
 
     if not args.json:
@@ -34,10 +34,11 @@ def run(args: argparse.Namespace, project: Path) -> int:
 
 
 def show(project: Path, stack: str, as_json: bool) -> int:
-    """Print the offline plan of a stack: as a tree with the exposure table, or as JSON. Returns 0."""
+    """Print the offline plan of a stack: as a tree with the exposure table, or as JSON. Returns 0, or 1 where a rule of
+    policy/ is broken."""
     started = time.monotonic()
     from gatehouse import offline
-    from gatehouse.engine import tree
+    from gatehouse.engine import policy, tree
 
     found = offline.run_offline(project, stack)
     out = sys.stderr if as_json else sys.stdout
@@ -49,11 +50,16 @@ def show(project: Path, stack: str, as_json: bool) -> int:
         print(tree.render_tree(steps, width(), color))
     for severity, text in found.messages:
         print(f"{severity}: {text}", file=out)
+    findings = policy.check_plan(project, found)
+    if findings:
+        print(policy.render(findings, width()), file=out)
     if not as_json:
         print(f"\n{stack}: {tree.render_counts(tree.counts_of(steps), True, color)}")
         print(exposure(project, stack))
+        if policy.has_rules(project):
+            print(f"\n{policy.summary_of(findings, 'asked of this plan')}")
         print(f"\nplan: {time.monotonic() - started:.1f} s")
-    return 0
+    return int(any(finding.judged for finding in findings))
 
 
 def exposure(project: Path, stack: str, outputs: Mapping[str, object] | None = None) -> str:

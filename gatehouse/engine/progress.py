@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gatehouse.engine.tree import Step
 
 if TYPE_CHECKING:
-    from pulumi.automation import EngineEvent, StepEventMetadata
+    from pulumi.automation import EngineEvent, PolicyEvent, StepEventMetadata
 
 _MARKUP = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 _REPLACING = {"replace", "create-replacement", "delete-replaced", "import-replacement"}
@@ -24,6 +24,8 @@ _PLAIN_SECONDS = 10.0
 # Python's own words around an exception of the program; the exception is told in another way.
 _INLINE_CRASH = "python inline source runtime error:"
 _SAID_BY_US = ("preview failed", "update failed", "refresh failed", "destroy failed")
+# The engine says where it found what starts the policy pack, which was put there for it.
+_NOISE = "using pulumi-analyzer-policy-python from $PATH"
 _UNHANDLED = "an unhandled error occurred: "
 # What the language host says where ending the program's other tasks fails too: aftermath, once the cause was told.
 _AFTERMATH = "Exception calling application: "
@@ -88,6 +90,8 @@ class Progress:
                 self._finished(event.res_outputs_event.metadata)
             elif event.res_op_failed_event:
                 self._failed(event.res_op_failed_event.metadata)
+            elif event.policy_event:
+                self._policy(event.policy_event)
             elif event.diagnostic_event:
                 diagnostic = event.diagnostic_event
                 if diagnostic.ephemeral or diagnostic.severity in ("debug", "info#debug"):
@@ -130,8 +134,17 @@ class Progress:
         known = self.steps.get(step.urn) or Step(str(step.op.value), step.urn)
         self.steps[step.urn] = replace(known, failed=True)
 
+    def _policy(self, event: PolicyEvent) -> None:
+        """A policy's finding; the engine puts the policy's description above it."""
+        # What the pack cannot tell is advisory: the same rules tell it of the program, which shows more.
+        if event.enforcement_level == "mandatory":
+            text = event.message.strip().partition("\n")[2] or event.message
+            self._say("error", f"policy {event.policy_name}: {text}", "")
+
     def _say(self, severity: str, text: str, urn: str) -> None:
         text = _MARKUP.sub("", text).strip().removeprefix(f"{severity}: ")
+        if text.startswith(_NOISE):
+            return
         if _INLINE_CRASH in text:
             self.crash = text
             return

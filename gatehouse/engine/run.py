@@ -22,12 +22,15 @@ from config.loader import StackFile, read_stack_file
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
+from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, summary_of
+from gatehouse.engine.policy import render as render_policy
 from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
 from gatehouse.engine.progress import Progress
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
 
 if TYPE_CHECKING:
     from gatehouse.engine.workspace import EngineStack, Workspace
+    from policy.model import Finding
 
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "destroy": "destroying"}
@@ -75,6 +78,8 @@ class _Run:
         self.crash = ""
         self.host_crash = ""
         self.interrupted = False
+        self.pack = Pack(None)
+        self.findings: list[Finding] | None = None
 
     def say(self, text: str) -> None:
         """To people: beside stdout where that holds JSON."""
@@ -93,6 +98,7 @@ class _Run:
         self.say(f"Engine: pulumi {engine.version}, {engine.origin}. Clouds: {'real' if clouds.real else 'simulated'}.")
         if clouds.note:
             self.say(textwrap.fill(clouds.note, width()))
+        self.pack = pack_for(self.project, engine, os.environ)
         with collector_held(), ExitStack() as at_end:
             at_end.enter_context(working_in(self.project))
             return self._real(engine) if clouds.real else self._simulated(engine, at_end)
@@ -190,14 +196,30 @@ class _Run:
         progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
         failure: Exception | None = None
         refresh = True if self.options.refresh else None
+        packs = self.pack.folders
+        workspace.command.more_path = str(self.pack.path or "")
+        if command == "up":
+            self._refuse_what_policy_forbids()
         with progress, self._interruptible(workspace), self._crashes_kept():
             try:
                 if preview and self.command == "destroy":
                     stack.preview_destroy(on_event=progress.on_event, color="never")
                 elif command == "preview":
-                    stack.preview(on_event=progress.on_event, color="never", json=self.options.as_json, refresh=refresh)
+                    stack.preview(
+                        on_event=progress.on_event,
+                        color="never",
+                        json=self.options.as_json,
+                        refresh=refresh,
+                        policy_packs=packs,
+                    )
                 elif command == "up":
-                    stack.up(on_event=progress.on_event, color="never", refresh=refresh, suppress_outputs=True)
+                    stack.up(
+                        on_event=progress.on_event,
+                        color="never",
+                        refresh=refresh,
+                        suppress_outputs=True,
+                        policy_packs=packs,
+                    )
                 elif command == "refresh":
                     stack.refresh(on_event=progress.on_event, color="never")
                 else:
@@ -210,7 +232,7 @@ class _Run:
         self._show(progress, workspace, command, failed)
         if not failed:
             self._finish(progress, preview)
-            return 0
+            return self._policy()
         self._explain_failure(progress, failure, workspace, log)
         return 1
 
@@ -237,11 +259,12 @@ class _Run:
             return
         planned = preview or self.command == "preview"
         print(f"\n{self.stack}: {render_counts(progress.counts, planned, self.color)}")
-        if not preview and self.command in ("preview", "up"):
+        if self.command in ("preview", "up"):
             from gatehouse.commands.plan import exposure
 
-            print(exposure(self.project, self.stack, progress.outputs if self.command == "up" else None))
-        print(f"\n{self.command}: {progress.seconds:.1f} s, {time.monotonic() - self.started:.1f} s in all", flush=True)
+            print(exposure(self.project, self.stack, None if planned else progress.outputs))
+        what = "preview" if preview else self.command
+        print(f"\n{what}: {progress.seconds:.1f} s, {time.monotonic() - self.started:.1f} s in all", flush=True)
 
     def _explain_failure(self, progress: Progress, failure: Exception | None, workspace: Workspace, log: Path) -> None:
         shown = f"\n{self.command} failed after {progress.seconds:.1f} s."

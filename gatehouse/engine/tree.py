@@ -27,7 +27,7 @@ _PLANNED: Mapping[str, str] = {
     "replace": "to replace",
     "import": "to import",
     "read": "to read",
-    "discard": "to leave",
+    "discard": "no longer to read",
     "same": "unchanged",
 }
 _DONE: Mapping[str, str] = {
@@ -37,7 +37,7 @@ _DONE: Mapping[str, str] = {
     "replace": "replaced",
     "import": "imported",
     "read": "read",
-    "discard": "left",
+    "discard": "no longer read",
     "same": "unchanged",
 }
 

@@ -42,6 +42,7 @@ class EngineCommand(PulumiCommand):
         self.version = VersionInfo.parse(engine.version)
         self.log: list[str] = []
         self.last_output = ""
+        self.more_path = ""
         self._environment = dict(environment)
         self._process: subprocess.Popen[str] | None = None
         self.interrupts = 0
@@ -60,7 +61,7 @@ class EngineCommand(PulumiCommand):
             **self._environment,
             **additional_env,
             "PULUMI_AUTOMATION_API": "true",
-            "PATH": os.pathsep.join([binaries, self._environment.get("PATH", "")]),
+            "PATH": os.pathsep.join(filter(None, [binaries, self._environment.get("PATH", ""), self.more_path])),
         }
         command = [self.command, "--non-interactive", *args]
         lines: dict[str, list[str]] = {"out": [], "err": []}

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from gatehouse.simulation.cloudflare import Cloudflare
+from gatehouse.simulation.faults import PlannedFaults
 from gatehouse.simulation.kubernetes import Kubernetes
 from gatehouse.simulation.server import serve
 from gatehouse.simulation.store import Store, StoreError
@@ -34,10 +35,11 @@ def main() -> int:
     except StoreError as problem:
         print(problem, file=sys.stderr)
         return 1
+    faults = PlannedFaults(store)
     clouds = (
-        Cloudflare(store, dnssec_pending=args.dnssec_pending),
-        Tailscale(store, policy_tests=evaluated_tests),
-        Kubernetes(store, namespaces=args.namespace),
+        Cloudflare(store, faults, dnssec_pending=args.dnssec_pending),
+        Tailscale(store, faults, policy_tests=evaluated_tests),
+        Kubernetes(store, faults, namespaces=args.namespace),
     )
     servers, ports = serve(clouds)
     print(json.dumps(ports), flush=True)
@@ -50,6 +52,7 @@ def main() -> int:
 
     threading.Thread(target=until_stdin_closes, daemon=True).start()
     done.wait()
+    faults.release()
     for server in servers:
         server.stop(grace=0.5).wait()
     store.close()

@@ -20,6 +20,22 @@ class RefusedError(Exception):
     """The cloud says no; the text is what its user reads. It never holds a secret value."""
 
 
+class CutError(Exception):
+    """The connection broke; whether the change was made is not known to the one who asked."""
+
+
+class StatusError(Exception):
+    """The cloud's server answers with an HTTP status that says nothing about the request."""
+
+    def __init__(self, status: int, text: str = "") -> None:
+        super().__init__(text or f"unexpected status {status}")
+        self.status = status
+
+
+#: What a provider that tries again takes for passing (terraform-provider-cloudflare; platform measurements).
+_PASSING = frozenset({408, 409, 429, *range(500, 600)})
+
+
 @dataclass(frozen=True)
 class Failure:
     """One thing wrong with a resource's inputs, found before any call."""
@@ -128,6 +144,8 @@ class Cloud:
 
     name: str
     version: str
+    #: How often its provider asks, where the server answers with a status that may pass.
+    attempts: ClassVar[int] = 1
 
     def __init__(self, store: Store, faults: Faults | None = None) -> None:
         """Keeps its objects in `store`; `faults` is asked around each call."""
@@ -137,8 +155,18 @@ class Cloud:
     def call(self, method: str, request: Request, act: Callable[[], tuple[str, T]]) -> T:
         """The one way to the cloud's objects: makes the call in a transaction and logs it.
 
-        `act` gives the object's id (for the log) and the answer. Raises `RefusedError`.
+        `act` gives the object's id (for the log) and the answer; it runs again where the answer was a status that may
+        pass and the provider is one that tries again. Raises `RefusedError`, `CutError`.
         """
+        for left in reversed(range(self.attempts)):
+            try:
+                return self._ask(method, request, act)
+            except StatusError as error:
+                if left == 0 or error.status not in _PASSING:
+                    raise RefusedError(f"{self.name}: {error} ({error.status})") from None
+        raise AssertionError("a cloud is asked at least once")
+
+    def _ask(self, method: str, request: Request, act: Callable[[], tuple[str, T]]) -> T:
         call = Call(self.name, method, request.urn, request.id)
         self.faults.before(call)
         entry = call.entry()
@@ -150,7 +178,7 @@ class Cloud:
                 text = request.redact(str(no))
                 self.store.log({**entry, "outcome": text})
                 raise RefusedError(text) from None
-            self.store.log({**entry, "outcome": "ok"})
+            self.store.log({**entry, "outcome": "ok", "changes": self.store.changes})
         self.faults.after(call)
         return answer
 

@@ -21,7 +21,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import (
 )
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Cloud, Difference, Failure, RefusedError, Request
+from gatehouse.simulation.cloud import Cloud, CutError, Difference, Failure, RefusedError, Request
 from gatehouse.simulation.values import Object
 
 _THREADS: Final = 64
@@ -191,6 +191,8 @@ class Provider(ResourceProviderServicer):
             return act()
         except RefusedError as no:
             context.abort(grpc.StatusCode.UNKNOWN, asked.redact(str(no)))
+        except CutError as cut:
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(cut))
         except Exception as bug:
             # The text of an unforeseen exception may hold a value of the user's: only its kind goes out.
             logging.getLogger("gatehouse.simulation").exception("a fault of the simulation")

@@ -51,6 +51,8 @@ class Store:
         self._lines: dict[str, str] = {}
         self._meta: Object = {"version": 1, "seed": seed, "counter": 0, "births": {}}
         self._undo: dict[str, Object | None] | None = None
+        #: What the last transaction changed: key to object, None for one that is gone.
+        self.changes: dict[str, Object | None] = {}
         if path.exists():
             self._load()
         elif self.log_path.exists():
@@ -129,6 +131,7 @@ class Store:
                 yield self
                 if self._undo or meta != self._meta:
                     self._write()
+                self.changes = {key: self._objects.get(key) for key in self._undo}
             except BaseException:
                 self._meta = meta
                 for key, before in self._undo.items():
@@ -250,13 +253,29 @@ class Store:
 
 def read_calls(state: Path) -> list[Object]:
     """Gives the log of calls of the world in `state`: `n`, `at`, `provider`, `method`, `type`, `name`, `urn`,
-    `id`, `preview`, `outcome` (`ok` or the error) a call."""
+    `id`, `preview`, `outcome` (`ok` or the error) and, where something changed, `changes` a call."""
     log = state.with_name(state.name + ".calls.jsonl")
     if not log.exists():
         return []
     # A last line without its end is that of a process killed while it wrote.
     lines = log.read_text(encoding="utf-8").split("\n")[:-1]
     return [json.loads(line) for line in lines]
+
+
+def history(state: Path) -> Iterator[tuple[Object, dict[str, Object]]]:
+    """Yields each call of the log with the objects (by key) that the clouds held after it.
+
+    Only what calls made is there: namespaces that a cluster had from the start are not.
+    """
+    held: dict[str, Object] = {}
+    for call in read_calls(state):
+        held = dict(held)
+        for key, item in call.get("changes", {}).items():
+            if item is None:
+                held.pop(key, None)
+            else:
+                held[key] = item
+        yield call, held
 
 
 def _inner_secrets(value: Any) -> Iterator[Any]:

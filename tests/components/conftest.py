@@ -21,7 +21,7 @@ def preview(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def run(preview: bool) -> Run:
     """Runs a program to its end; assert after it only."""
-    return lambda program: record(lambda: program() and None, preview)
+    return lambda program: record(program, preview)
 
 
 @pytest.fixture

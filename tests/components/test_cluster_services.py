@@ -179,9 +179,12 @@ def test_a_managed_ingress_has_a_certificate_of_its_own(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("class_name", "scheme", "protocol"), [("nginx", "https", "HTTPS"), ("nginx", "http", "HTTP"), ("traefik", "https", None)]
+    ("class_name", "scheme", "protocol"),
+    [("nginx", "https", "HTTPS"), ("nginx", "http", "HTTP"), ("traefik", "https", None)],
 )
-def test_nginx_is_told_how_to_speak_to_the_backend(class_name: str, scheme: str, protocol: str | None, run: Run) -> None:
+def test_nginx_is_told_how_to_speak_to_the_backend(
+    class_name: str, scheme: str, protocol: str | None, run: Run
+) -> None:
     # kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#backend-protocol
     found = run(lambda: managed_ingress(class_name=class_name, scheme=scheme)).one(INGRESS)
     annotations = found.inputs["metadata"]["annotations"]

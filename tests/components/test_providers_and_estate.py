@@ -27,7 +27,7 @@ def _provider(found: Recording, package: str) -> dict[str, Any]:
 
 def _made(secrets: Mapping[str, str] | None = None, **more: Any) -> Recording:
     arguments = {"context": "alfred", "tailnet": "tail.ts.net", "manifests_folder": None, **more}
-    return record(lambda: make_providers(**arguments) and None, preview=False, secrets=secrets)
+    return record(lambda: make_providers(**arguments), preview=False, secrets=secrets)
 
 
 def test_credentials_of_the_configuration_are_secrets_of_their_provider() -> None:
@@ -50,9 +50,7 @@ def test_the_tailnets_dns_name_is_not_given_to_the_provider() -> None:
 
 def test_the_cluster_is_the_nodes_context_unless_the_configuration_names_another() -> None:
     assert _provider(_made(), "kubernetes")["context"] == "alfred"
-    other = record(
-        lambda: make_providers("alfred", None, None) and None, False, config={"kubernetes:context": "other"}
-    )
+    other = record(lambda: make_providers("alfred", None, None), False, config={"kubernetes:context": "other"})
     assert _provider(other, "kubernetes")["context"] == "other"
 
 
@@ -65,7 +63,10 @@ def test_rendered_manifests_need_no_cluster() -> None:
 
 def test_there_is_no_tailscale_provider_without_a_tailnet() -> None:
     # The plugin refuses even a preview without credentials.
-    assert [p.name for p in _made(tailnet=None) if p.type.startswith("pulumi:providers")] == ["cloudflare", "kubernetes"]
+    assert [p.name for p in _made(tailnet=None) if p.type.startswith("pulumi:providers")] == [
+        "cloudflare",
+        "kubernetes",
+    ]
     assert len([p for p in _made() if p.type.startswith("pulumi:providers")]) == 3
 
 
@@ -129,12 +130,12 @@ def test_a_member_reads_the_owners_ids_and_registers_nothing_of_the_estate(previ
 
 
 def test_a_policy_that_the_owner_has_not_made_yet_is_told_with_the_command_that_makes_it() -> None:
-    with pytest.raises(pulumi.RunError, match="'guests'.*pulumi up --stack alfred"):
+    with pytest.raises(pulumi.RunError, match=r"'guests'.*pulumi up --stack alfred"):
         _member(OUTPUTS, ["household", "guests"])
 
 
 def test_an_owner_that_is_not_up_is_told_with_the_command_that_brings_it_up() -> None:
-    with pytest.raises(pulumi.RunError, match="no output '.*'.*pulumi up --stack alfred"):
+    with pytest.raises(pulumi.RunError, match=r"no output '.*'.*pulumi up --stack alfred"):
         _member({}, ["household"])
 
 

@@ -22,7 +22,7 @@ from tests.kit.recorder import Recording
 
 APPLICATION = "cloudflare:ZeroTrustAccessApplication"
 RECORD = "cloudflare:DnsRecord"
-EXCEPTIONS = {"path_exceptions": ["/api", "/socket.io"], "bypass_policy_id": "bypass-id"}
+EXCEPTIONS: dict[str, Any] = {"path_exceptions": ["/api", "/socket.io"], "bypass_policy_id": "bypass-id"}
 
 
 def _published(run: Run, make: Callable[[], ZeroTrustApp | PublicTunnelRoute], acme: bool = False) -> Recording:
@@ -182,9 +182,7 @@ def test_a_public_route_has_no_application_and_its_record_follows_the_rules(run:
         (public_tunnel_route, {"gatehouse:ZeroTrustApp blog", "gatehouse:PortForward blog"}),
     ],
 )
-def test_a_service_that_changes_its_gate_keeps_its_record(
-    make: Callable[[], Any], others: set[str], run: Run
-) -> None:
+def test_a_service_that_changes_its_gate_keeps_its_record(make: Callable[[], Any], others: set[str], run: Run) -> None:
     # Another parent is another URN: the new record would stand beside the old one, which the API refuses. A change of
     # type (CNAME, A) is a replacement and has to delete first.
     found = _published(run, make).one(RECORD)

@@ -59,15 +59,49 @@ def paths_of(value: object, above: tuple[str | int, ...] = ()) -> list[tuple[str
 
 
 PATHS = paths_of(ALFRED)
+WORDS = [
+    "*",
+    "/",
+    "a.b",
+    "http://x",
+    "tcp://x",
+    "https://x/y",
+    "*.x.y",
+    "A",
+    "-",
+    "::",
+    "[",
+    "http_status:404",
+    "http_status:9999999999",
+    "zero-trust",
+    "funnel",
+    "tailnet",
+    "port-forward",
+    "acme",
+    "public-tunnel",
+    "anyone",
+    "people",
+    "html",
+    "non-html",
+    "acme-http-01",
+    "low",
+    "high",
+    "tcp",
+    "udp",
+    "http",
+    "https",
+    "managed",
+    "existing",
+    "household",
+    "bypass",
+]
 SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False)
     | st.text(max_size=20)
-    | st.sampled_from("*|/|a.b|http://x|tcp://x|https://x/y|*.x.y|A|-|::|[|".split("|"))
-    | st.sampled_from("zero-trust funnel tailnet port-forward acme public-tunnel anyone people html non-html".split())
-    | st.sampled_from("acme-http-01 low high tcp udp http https managed existing household bypass".split())
+    | st.sampled_from(WORDS)
 )
 ANYTHING = st.recursive(
     SCALARS,

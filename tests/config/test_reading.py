@@ -272,3 +272,28 @@ def test_a_path_is_written_as_people_write_it() -> None:
 
 def test_a_long_value_is_cut() -> None:
     assert len(show("x" * 1000)) == 80
+
+
+def test_nothing_in_a_file_steers_the_terminal() -> None:
+    text = 'config:\n  "gatehouse:\\e[31mred\\u009b1m\\nnode": 5\n  gatehouse:node: {name: "\\e[31m"}\n'
+    findings = check(tie([type_stack(parse_stack_text(text))]))
+    assert {"unknown-key", "wrong-form"} <= {f.rule for f in findings}
+    assert all(line.isprintable() for line in render(findings).splitlines())
+    assert "\\u001b[31mred\\u009b1m\\u000anode" in render(findings)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("own_certificate: yes", "`true` or `false`"),
+        ("host: 5", "text is expected"),
+        ("path_exceptions: /api", "a list is expected"),
+        ("origin_tls: strict", "keys with values"),
+        ('funnel_port: "443"', "a whole number"),
+        ("title: ''", "at least 1 character"),
+    ],
+)
+def test_a_wrong_form_is_said_in_words(line: str, words: str) -> None:
+    (finding,) = check(tie([type_stack(parse_stack_text(f"{HEAD}{WEB}      {line}\n"))]))
+    assert words in finding.reason
+    assert "Input" not in finding.reason

@@ -73,7 +73,10 @@ def test_a_forwarded_port_comes_with_a_word_on_what_stands_in_front_of_it() -> N
 # Everything between the rows.
 
 _ORIGINS: dict[str, dict[str, Any]] = {
-    **{f"service-{s}": {"namespace": "n", "service": "s", "port": 80, "scheme": s} for s in ("http", "https", "tcp", "udp")},
+    **{
+        f"service-{s}": {"namespace": "n", "service": "s", "port": 80, "scheme": s}
+        for s in ("http", "https", "tcp", "udp")
+    },
     **{f"node-{s}": {"on_node": True, "port": 80, "scheme": s} for s in ("http", "tcp", "udp")},
     **{f"url-{s}": {"url": f"{s}://192.168.0.9:80"} for s in ("http", "HTTPS", "tcp")},
 }
@@ -199,7 +202,7 @@ def test_no_objection_is_made_twice() -> None:
 
 # (what is asked for, of which service) -> the objection, and whether the owner may take the risk knowingly. The cases
 # are the refusals that the post and the providers' documents give, not the code's branches.
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str, bool]] = {
     "sensitive page, public tunnel": ({"gate": "public-tunnel"}, "sensitive-without-access", False),
     "sensitive page, funnel": ({"gate": "funnel"}, "sensitive-without-access", False),
     "sensitive page, port-forward": ({"gate": "port-forward"}, "sensitive-without-access", False),
@@ -226,7 +229,11 @@ REFUSED = {
         "http-by-port-forward",
         True,
     ),
-    "for anyone, tailnet": ({"gate": "tailnet", "sensitivity": "low", "clients": "anyone"}, "tailnet-for-anyone", False),
+    "for anyone, tailnet": (
+        {"gate": "tailnet", "sensitivity": "low", "clients": "anyone"},
+        "tailnet-for-anyone",
+        False,
+    ),
     "for the tailnet, funnel": (
         {"gate": "funnel", "traffic": "non-html", "sensitivity": "low", "clients": "tailnet"},
         "wider-than-meant",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import re2
+import re2  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +16,9 @@ from tests.kit import cloudflared
 
 ORIGIN = "http://web.web.svc.cluster.local:80"
 # Few and alike, so that they meet; with what means something in an expression.
-_SEGMENTS = st.sampled_from(["a", "ab", "api", "api2", "a.b", "a+b", ".well-known", "x(y", "[z", "q$", "^p", "b|c", "{2}"])
+_SEGMENTS = st.sampled_from(
+    ["a", "ab", "api", "api2", "a.b", "a+b", ".well-known", "x(y", "[z", "q$", "^p", "b|c", "{2}"]
+)
 PATHS = st.lists(_SEGMENTS, min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
 HOSTS = st.sampled_from(["example.com", "a.example.com", "b.example.com", "x.a.example.com"])
 PATTERNS = st.one_of(HOSTS, st.sampled_from(["*.example.com", "*.a.example.com"]))
@@ -155,4 +157,7 @@ def test_expressions_read_as_people_write_them(path: str, expression: str) -> No
 def test_a_bare_path_would_match_elsewhere() -> None:
     # The control: why ours are anchored at both ends.
     assert cloudflared.first_match([{"path": "/api", "service": "x"}, {"service": "y"}], "h", "/x/api2") == 0
-    assert cloudflared.first_match([{"path": path_expression("/api"), "service": "x"}, {"service": "y"}], "h", "/x/api2") == 1
+    assert (
+        cloudflared.first_match([{"path": path_expression("/api"), "service": "x"}, {"service": "y"}], "h", "/x/api2")
+        == 1
+    )

@@ -12,7 +12,9 @@ from exposure import names
 from exposure.plan import path_names
 from tests.kit.builders import service
 
-_PATHS = st.lists(st.sampled_from(["/a-b", "/a/b", "/a.b", "/A/b", "/a_b", "/ab", "/é", "/ü", "/api", "/API"]), unique=True)
+_PATHS = st.lists(
+    st.sampled_from(["/a-b", "/a/b", "/a.b", "/A/b", "/a_b", "/ab", "/é", "/ü", "/api", "/API"]), unique=True
+)
 
 
 @given(_PATHS)

@@ -141,7 +141,9 @@ def test_the_member_takes_what_the_owner_has(octavo: ExposurePlan, alfred: Expos
 
 
 def test_the_owner_makes_the_policies_that_its_members_need() -> None:
-    member = loaded({"wiki": {**HTML, "people": "admins"}}, "octavo", member_of="alfred", node={**NODE, "name": "octavo"})
+    member = loaded(
+        {"wiki": {**HTML, "people": "admins"}}, "octavo", member_of="alfred", node={**NODE, "name": "octavo"}
+    )
     assert {p.name for p in plan_of({"web": HTML}, member).people} == {"household", "admins"}
     assert {p.name for p in plan_of({"web": HTML}).people} == {"household"}
 

@@ -62,7 +62,12 @@ def service(**fields: Any) -> Service:
 
 def stack_text(services: Mapping[str, Any], **sections: Any) -> str:
     """A stack file's text: `services`, and other sections (`node`, `estate`, `member_of`…) in place of the usual."""
-    content = {"node": NODE, **({} if "member_of" in sections else {"estate": ESTATE}), **sections, "services": services}
+    content = {
+        "node": NODE,
+        **({} if "member_of" in sections else {"estate": ESTATE}),
+        **sections,
+        "services": services,
+    }
     keys = {f"gatehouse:{key}": value for key, value in content.items() if value is not None}
     return yaml.safe_dump({"config": _plain(keys)}, sort_keys=False)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 Rule = Mapping[str, Any]
 

@@ -41,9 +41,7 @@ def violations(pod: Mapping[str, Any]) -> list[str]:
     for volume in pod.get("volumes", []):
         found += [f"volume types: {kind}" for kind in volume if kind != "name" and kind not in _VOLUMES]
     context = pod.get("securityContext", {})
-    found += [
-        f"sysctls: {item['name']}" for item in context.get("sysctls", []) if item["name"] not in _SAFE_SYSCTLS
-    ]
+    found += [f"sysctls: {item['name']}" for item in context.get("sysctls", []) if item["name"] not in _SAFE_SYSCTLS]
     found += _shared(context, "pod")
     for group in ("initContainers", "containers", "ephemeralContainers"):
         for container in pod.get(group, []):

@@ -20,8 +20,8 @@ from gatehouse import offline
 from gatehouse.commands import CommandError
 from tests.kit.builders import PROJECT
 
-# A program that fails leaves tasks whose exception nobody asks for. They are logged whenever they are collected, be it in
-# the middle of Python's own parser, which cannot bear the traceback's use of it (SystemError on 3.11).
+# A program that fails leaves tasks whose exception nobody asks for. They are logged whenever they are collected, be it
+# in the middle of Python's own parser, which cannot bear the traceback's use of it (SystemError on 3.11).
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 UNKNOWN = offline.UNKNOWN
@@ -130,7 +130,7 @@ class Recording:
 
 
 def record(
-    program: Callable[[], None],
+    program: Callable[[], object],
     preview: bool,
     *,
     config: Mapping[str, object] | None = None,

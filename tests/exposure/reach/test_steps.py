@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import tests.kit.profiles  # noqa: F401
 from config.loader import load_project, stack_names
 from config.secrets import SECRETS
-from exposure.reach import ANYONE, Outcome, Request, Surface, from_steps, merge, stack_of, table, who
+from exposure.reach import ANYONE, Outcome, Request, Surface, from_steps, merge, stack_of, steps, table, who
 from exposure.reach import surface as s
 from exposure.reach.project import Project, plan_project
+from exposure.reach.shadows import shadows
 from exposure.reach.steps import UNKNOWN, NoPreviewError, known_from
+from exposure.reach.tailnet import PolicyError
 
 PROJECT = Path(__file__).parents[3]
 STACKS = stack_names(PROJECT)
@@ -104,6 +110,18 @@ def test_a_member_finds_its_owners_policies_by_the_reference_once_they_have_ids(
     assert any(p.decision == "unknown" for a in unresolved.applications for p in a.policies)
     document["steps"].append({"op": "read", "urn": urn, "newState": state})
     assert from_steps(document, _planned().known(member)) == _planned().surfaces[member]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_finds_its_owners_policies_by_their_ids_in_the_owners_document(member: str) -> None:
+    text = json.dumps(_document(member))
+    for name in _planned().plans[OWNER].estate.people:
+        text = text.replace(f"<{OWNER}-policy_ids-{name}>", f"id-of-google-people-{name}")
+    text = text.replace(f"<{OWNER}-bypass_policy_id>", "id-of-google-bypass")
+    text = text.replace(f"<{OWNER}-identity_provider_id>", "id-of-google-idp")
+    assert f"<{OWNER}-policy" not in text
+    known = known_from(_document(OWNER, known=True), _planned().known(member))
+    assert from_steps(json.loads(text), known) == _planned().surfaces[member]
 
 
 def _inputs(document: dict[str, Any], type_: str, word: str = "") -> dict[str, Any]:
@@ -232,3 +250,76 @@ def test_the_estate_is_the_sum_of_its_stacks() -> None:
     assert len(merged.tunnels) == len(STACKS)
     assert {t.name for t in merged.tunnels} == {load_project(PROJECT)[n].config.node.name for n in STACKS}  # type: ignore[union-attr]
     assert merged.tailnet == _planned().surfaces[OWNER].tailnet
+
+
+_TYPES = sorted(t for t in vars(steps).values() if isinstance(t, str) and re.fullmatch(r"[a-z]+:[\w./]+:\w+", t))
+_WORDS = st.sampled_from(
+    [
+        *(
+            "config",
+            "ingresses",
+            "hostname",
+            "path",
+            "service",
+            "originRequest",
+            "access",
+            "audTags",
+            "required",
+            "teamName",
+        ),
+        *(
+            "destinations",
+            "uri",
+            "policies",
+            "id",
+            "precedence",
+            "decision",
+            "includes",
+            "group",
+            "email",
+            "everyone",
+            "acl",
+        ),
+        *("name", "type", "content", "proxied", "metadata", "annotations", "spec", "ports", "tls", "hosts", "tunnelId"),
+    ]
+)
+_SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 70000),
+    st.sampled_from([UNKNOWN, "", "*", "a.example.com", "https://x/", "tailscale", "allow", "bypass", "(", "[secret]"]),
+)
+_JSON = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=4), max_leaves=12
+)
+
+
+@st.composite
+def _any_document(draw: st.DrawFn) -> dict[str, Any]:
+    found = []
+    for index in range(draw(st.integers(0, 4))):
+        urn = f"urn:pulumi:s::p::gatehouse:index:X$t::r{index}"
+        state = {
+            "urn": urn,
+            "type": draw(st.sampled_from(_TYPES)),
+            "inputs": draw(st.dictionaries(_WORDS, _JSON, max_size=5)),
+            "outputs": draw(_JSON),
+            "dependencies": draw(st.just([f"urn:pulumi:s::p::gatehouse:index:X$t::r{n}" for n in range(4)]) | _JSON),
+            "propertyDependencies": draw(_JSON),
+            "parent": draw(st.sampled_from(["", "urn:pulumi:s::p::gatehouse:index:AcmeHttpRoute::a-acme"])),
+        }
+        found.append(
+            {"op": draw(st.sampled_from(["create", "same", "delete", "update"])), "urn": urn, "newState": state}
+        )
+    return {"steps": found}
+
+
+@given(_any_document())
+def test_any_document_gives_a_surface_that_answers_or_says_what_is_wrong(document: dict[str, Any]) -> None:
+    try:
+        surface = from_steps(document, s.Known("example.com"))
+        table(surface)
+        shadows(surface)
+        who(surface, Request("a.example.com"), ANYONE)
+    except (NoPreviewError, PolicyError):
+        pass

@@ -1,0 +1,296 @@
+"""`gatehouse diff`: who could reach what, and who can now. Made for a pull request."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
+from exposure.reach.compare import Change, compare, names
+from exposure.reach.project import Project, plan_project
+from exposure.reach.surface import Surface, merge
+from exposure.reach.tailnet import PolicyError
+from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.commands.who import known_stack, planned_project, read_previews
+
+RULE = "exposure-wider"
+"""What a service acknowledges to let a wider exposure pass."""
+
+_EPILOG = f"""\
+Wider changes end with 1 unless the service acknowledges them in the stack file,
+with a reason of this change:
+
+  acknowledge:
+    {RULE}: Bob moves in and needs Grafana
+
+An acknowledgement that stood there in the base already was for another change.
+
+exit code: 0 nothing wider, or acknowledged, 1 wider, 2 wrong usage
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A change with the stack and service it belongs to, and whether it is acknowledged. `stale` is an old reason."""
+
+    change: Change
+    stack: str | None
+    service: str | None
+    acknowledged: str | None
+    stale: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is wider and nobody said why."""
+        return self.change.wider and self.acknowledged is None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    base = parser.add_mutually_exclusive_group()
+    base.add_argument("--base", metavar="GITREV", help="compare with the stack files of this revision (default: HEAD)")
+    base.add_argument(
+        "--from", dest="sources", metavar="FILE", action="append", help="compare with a preview's JSON; may be repeated"
+    )
+    parser.add_argument("--stack", metavar="S", help="only what belongs to this stack")
+    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace, project: Path) -> int:
+    """Print what changes. Returns 0, or 1 where something becomes wider and is not acknowledged, or has findings."""
+    stacks = load_project(project)
+    if args.stack is not None:
+        known_stack(args.stack, stacks)
+    now = planned_project(stacks, None)
+    if now is None:
+        return 1
+    notes: list[str] = []
+    try:
+        if args.sources:
+            rows = _against_previews(args.sources, stacks, now, notes)
+            label = ", ".join(args.sources)
+        else:
+            label = "HEAD" if args.base is None else args.base
+            rows = _against_revision(project, label, stacks, now, notes)
+    except PolicyError as error:
+        raise CommandError(str(error)) from error
+    if args.stack is not None:
+        rows = [row for row in rows if row.stack in (None, args.stack)]
+    print({"text": _text, "markdown": _markdown, "json": _json}[args.format](rows, label, notes))
+    return 1 if any(row.refused for row in rows) else 0
+
+
+# The two sides
+
+
+def _against_previews(
+    sources: Sequence[str], stacks: Mapping[str, LoadedStack], now: Project, notes: list[str]
+) -> list[Row]:
+    base, found = read_previews(sources, stacks)
+    notes += found
+    for stack in base:
+        known_stack(stack, now.surfaces)
+    before, after = merge(base.values()), merge(now.surfaces[stack] for stack in base)
+    only = next(iter(base)) if len(base) == 1 else None
+    return [_row(change, now, None, only) for change in compare(before, after)]
+
+
+def _against_revision(
+    project: Path, revision: str, stacks: Mapping[str, LoadedStack], now: Project, notes: list[str]
+) -> list[Row]:
+    base_stacks = read_revision(project, revision)
+    for name in sorted(set(stacks) - set(base_stacks)):
+        notes.append(f"stack {name} is new: everything that it exposes counts as wider")
+    base = _planned(base_stacks, revision, notes)
+    rows = []
+    for surface in now.whole():
+        before = _same_estate(base, surface) if base else None
+        rows += [_row(change, now, base) for change in compare(before, surface)]
+    gone = [s for s in (base.whole() if base else []) if not any(s.zone == n.zone for n in now.whole())]
+    for surface in gone:
+        notes.append(f"zone {surface.zone} is gone, and everything that was exposed in it")
+    return rows
+
+
+def _planned(stacks: Mapping[str, LoadedStack], revision: str, notes: list[str]) -> Project | None:
+    """The base, planned stack by stack: what could not be planned could not be applied, and so exposed nothing."""
+    possible = []
+    for name in stacks:
+        try:
+            plan_project(stacks, [name])
+            possible.append(name)
+        except (ValueError, AssertionError, KeyError, AttributeError, TypeError):
+            notes.append(f"stack {name} could not be planned at {revision}: everything that it exposes counts as wider")
+    return plan_project(stacks, possible) if possible else None
+
+
+def _same_estate(base: Project, surface: Surface) -> Surface | None:
+    found = base.whole()
+    return next((s for s in found if s.zone == surface.zone), found[0] if len(found) == 1 else None)
+
+
+def read_revision(project: Path, revision: str) -> dict[str, LoadedStack]:
+    """The stack files as they are at a git revision, typed and tied. Raises UsageError for an unknown revision."""
+    _git(project, "rev-parse", "--git-dir", why=f"{project} is in no git repository; compare with a file by --from")
+    _git(
+        project,
+        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"),
+        why=f"git knows no revision {revision!r}; give one by --base, or compare with a file by --from",
+    )
+    listed = _git(project, "ls-tree", "-z", "--name-only", "--end-of-options", revision, why="git cannot list it")
+    loaded = []
+    for file in sorted(filter(None, listed.split("\0"))):
+        stack = file.removeprefix("Pulumi.").removesuffix(".yml").removesuffix(".yaml")
+        if file.startswith("Pulumi.") and file.endswith((".yaml", ".yml")) and file != "Pulumi.yaml" and stack:
+            text = _git(project, "show", "--end-of-options", f"{revision}:./{file}", why=f"git cannot show {file}")
+            loaded.append(type_stack(parse_stack_text(text, stack)))
+    return tie(loaded)
+
+
+def _git(project: Path, *arguments: str, why: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project), *arguments],
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise CommandError(f"git cannot be run ({error.strerror or error}); compare with a file by --from.") from error
+    if done.returncode:
+        detail = done.stderr.strip().removeprefix("fatal: ").splitlines()
+        raise UsageError(f"{why}{f' ({detail[0]})' if detail else ''}.")
+    return done.stdout
+
+
+# Acknowledgements
+
+
+def _row(change: Change, now: Project, base: Project | None, only: str | None = None) -> Row:
+    owner = now.owner_of(change.place) or (base.owner_of(change.place) if base else None)
+    stack, service = owner or (only, None)
+    reason = _reason(now, stack, service)
+    fresh = reason is not None and reason != (_reason(base, stack, service) if base else None)
+    wider = change.wider
+    return Row(change, stack, service, reason if fresh and wider else None, wider and reason is not None and not fresh)
+
+
+def _reason(project: Project, stack: str | None, service: str | None) -> str | None:
+    """The reason given by a service."""
+    config = project.stacks[stack].config if stack is not None and stack in project.stacks else None
+    found = config.services.get(service) if config and service else None
+    return found.acknowledge.get(RULE) if found else None
+
+
+# Output
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    wider = sum(row.change.wider for row in rows)
+    narrower = sum(not row.change.wider for row in rows)
+    accepted = sum(row.change.wider and row.acknowledged is not None for row in rows)
+    parts = [f"{wider} wider" + (f" ({accepted} acknowledged)" if accepted else "")] if wider else []
+    parts += [f"{narrower} narrower"] if narrower else []
+    return ", ".join(parts) or "no change in who reaches what"
+
+
+def _place(change: Change) -> str:
+    also = len(change.more)
+    return f"{change.place.text}{f' (and {also} more alike)' if also else ''}"
+
+
+def _text(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
+    lines = [f"Against {label}: {_counts(rows)}."]
+    lines += [line for note in notes for line in _wrap(f"note: {note}", "", "  ")]
+    for row in rows:
+        mark = "WIDER" if row.change.wider else "narrower"
+        lines += ["", *_wrap(f"{mark}  {_place(row.change)}{f'  [{row.service}]' if row.service else ''}", "", "  ")]
+        lines += _wrap(f"was: {row.change.before.text()}", "  ", "       ")
+        lines += _wrap(f"now: {row.change.now.text()}", "  ", "       ")
+        if row.change.wider:
+            lines += _wrap(f"new: {names(row.change.gains)}", "  ", "       ")
+        if row.acknowledged is not None:
+            lines += _wrap(f"acknowledged: {row.acknowledged}", "  ", "    ")
+        elif row.stale:
+            lines += _wrap("the acknowledgement was there before: say the reason of this change", "  ", "    ")
+    if any(row.refused for row in rows):
+        lines += ["", *_wrap(_mend(rows), "", "")]
+    return "\n".join(lines)
+
+
+def _mend(rows: Sequence[Row]) -> str:
+    services = sorted({f"{row.stack}: {row.service}" if row.service else "no service's" for row in rows if row.refused})
+    return (
+        f"Something becomes wider that nobody acknowledged ({', '.join(services)}). If it is meant, say why in"
+        f" the stack file: `acknowledge: {{{RULE}: <your reason>}}`."
+    )
+
+
+def _markdown(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
+    lines = [f"### Exposure against `{_cell(label)}`: {_counts(rows)}", ""]
+    lines += [f"> {_cell(note)}" for note in notes]
+    lines += [""] if notes else []
+    if rows:
+        lines += ["| | Place | Service | Could | Can now |", "|---|---|---|---|---|"]
+    for row in rows:
+        mark = "narrower"
+        if row.change.wider:
+            mark = "wider, acknowledged" if row.acknowledged is not None else "**WIDER**"
+        before, now = _cell(row.change.before.text()), _cell(row.change.now.text())
+        reason = f" ({_cell(row.acknowledged)})" if row.acknowledged is not None else ""
+        lines.append(
+            f"| {mark} | `{_cell(_place(row.change))}` | {_cell(row.service or '')} | {before} | {now}{reason} |"
+        )
+    if any(row.refused for row in rows):
+        lines += ["", _mend(rows)]
+    return "\n".join(lines).rstrip()
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _json(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
+    document: dict[str, Any] = {
+        "base": label,
+        "notes": list(notes),
+        "wider": sum(row.change.wider for row in rows),
+        "refused": sum(row.refused for row in rows),
+        "changes": [
+            {
+                "kind": row.change.kind,
+                "place": row.change.place.text,
+                "url": row.change.place.request.url,
+                "alike": [place.request.url for place in row.change.more],
+                "stack": row.stack,
+                "service": row.service,
+                "before": row.change.before.text(),
+                "now": row.change.now.text(),
+                "gains": [str(p) for p in row.change.gains],
+                "losses": [str(p) for p in row.change.losses],
+                "acknowledged": row.acknowledged,
+            }
+            for row in rows
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _wrap(text: str, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width(),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,63 @@
+"""Resources out of what `pulumi preview --json` and `gatehouse plan --json` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from policy.model import REFERENCE, SECRET, UNKNOWN, Resource, is_unknown, items, mapping
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
+_GONE = ("delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
+
+
+def resources_of(document: Mapping[str, object]) -> list[Resource]:
+    """The resources as they are to be; those that go are left out.
+
+    Takes the parsed document: `steps`, each with `op` and `newState`.
+    """
+    found = {}
+    for step in items(document.get("steps")):
+        state = mapping(mapping(step).get("newState"))
+        if state and mapping(step).get("op") not in _GONE:
+            resource = resource_of(state)
+            found[resource.urn] = resource
+    return list(found.values())
+
+
+def resource_of(state: Mapping[str, object]) -> Resource:
+    """A resource from its state: `urn`, `type`, `inputs`, `protect`, `dependencies`, `propertyDependencies`…"""
+    urn, kind = str(state.get("urn", "")), str(state.get("type", ""))
+    inputs = mapping(plain(state.get("inputs") or {}))
+    if kind == REFERENCE:
+        inputs = {**inputs, **mapping(plain(state.get("outputs") or {}))}
+    return Resource(
+        kind,
+        urn.split("::", 3)[-1],
+        urn,
+        inputs,
+        state.get("protect") is True,
+        str(state.get("parent") or ""),
+        _urns(state.get("dependencies")),
+        {name: _urns(urns) for name, urns in mapping(state.get("propertyDependencies")).items()},
+    )
+
+
+def reference(stack: str, outputs: Mapping[str, object]) -> Resource:
+    """A StackReference, for programs that read one without a step for it."""
+    return Resource(REFERENCE, stack, f"{REFERENCE}::{stack}", {"outputs": plain(outputs)})
+
+
+def plain(value: object) -> object:
+    """A value with every secret and every unknown as its one marker."""
+    if isinstance(value, Mapping):
+        if value.get(_SIGNATURE) == _SECRET_SIGNATURE:
+            return SECRET
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return UNKNOWN if is_unknown(value) else value
+
+
+def _urns(value: object) -> tuple[str, ...]:
+    return tuple(str(urn) for urn in value) if isinstance(value, Iterable) and not isinstance(value, str) else ()

@@ -1,0 +1,224 @@
+"""`gatehouse diff`: against a git revision or a preview, and what acknowledges a wider exposure."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatehouse.commands import CommandError, UsageError
+from gatehouse.commands import diff as command
+from tests.kit import builders
+
+MEMBER: dict[str, Any] = {
+    "member_of": "organization/gatehouse/alfred",
+    "node": {**builders.NODE, "name": "octavo", "lan_ipv4": "192.168.0.8", "context": "octavo"},
+}
+SERVICES: dict[str, Any] = {"grafana": builders.HTML, "ssh": {**builders.SSH, "people": "admins"}}
+OPEN = {**builders.HTML, "sensitivity": "low", "clients": "anyone"}
+WHY = "The neighbours may look at it now"
+
+
+def _write(project: Path, services: dict[str, Any], stack: str = "alfred", **sections: Any) -> None:
+    (project / f"Pulumi.{stack}.yaml").write_text(builders.stack_text(services, **sections))
+
+
+def _git(project: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(project), *arguments], check=True, capture_output=True)
+
+
+def _commit(project: Path) -> None:
+    _git(project, "add", "-A")
+    _git(project, "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", "x", "--no-gpg-sign")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project in a folder of a repository, with one commit."""
+    project = tmp_path / "home lab"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    _write(project, SERVICES)
+    _write(project, {"wiki": builders.HTML}, "octavo", **MEMBER)
+    _git(tmp_path, "init", "-q")
+    _commit(tmp_path)
+    return project
+
+
+def run(project: Path, *arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments), project)
+
+
+def changes(project: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    code = run(project, *arguments, "--format", "json")
+    return code, json.loads(capsys.readouterr().out)["changes"]
+
+
+def test_nothing_changed_is_nothing_wider(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(project) == 0
+    assert capsys.readouterr().out == "Against HEAD: no change in who reaches what.\n"
+
+
+def test_a_wider_service_is_told_and_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(project, {**SERVICES, "grafana": OPEN})
+    code, found = changes(project, capsys)
+    assert code == 1
+    assert [(c["kind"], c["place"], c["stack"], c["service"], c["now"]) for c in found] == [
+        ("wider", "grafana-alfred.example.com/", "alfred", "grafana", "anyone")
+    ]
+    assert run(project) == 1
+    out = capsys.readouterr().out
+    assert "WIDER  grafana-alfred.example.com/  [grafana]" in out
+    assert "was: alice@example.com, bob@example.com after login" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_narrower_service_passes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(project, {**SERVICES, "grafana": {**builders.HTML, "people": "admins"}})
+    code, found = changes(project, capsys)
+    assert (code, [(c["kind"], c["losses"]) for c in found]) == (0, [("narrower", ["bob@example.com"])])
+
+
+def test_an_acknowledgement_of_the_service_accepts_its_own_change_only(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acknowledged = {**OPEN, "acknowledge": {"exposure-wider": WHY}}
+    _write(project, {**SERVICES, "grafana": acknowledged})
+    code, found = changes(project, capsys)
+    assert (code, found[0]["acknowledged"]) == (0, WHY)
+    _write(project, {**SERVICES, "grafana": acknowledged, "blog": OPEN})
+    code, found = changes(project, capsys)
+    assert code == 1
+    assert {c["service"]: c["acknowledged"] for c in found} == {"grafana": WHY, "blog": None}
+
+
+def test_an_acknowledgement_that_was_there_before_was_for_another_change(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acknowledge = {"acknowledge": {"exposure-wider": WHY}}
+    _write(project, {**SERVICES, "grafana": {**builders.HTML, **acknowledge}})
+    _commit(project)
+    _write(project, {**SERVICES, "grafana": {**OPEN, **acknowledge}})
+    assert run(project) == 1
+    assert "the acknowledgement was there before" in capsys.readouterr().out
+    _write(project, {**SERVICES, "grafana": {**OPEN, "acknowledge": {"exposure-wider": f"{WHY} too"}}})
+    assert run(project) == 0
+
+
+def test_a_person_more_widens_every_service_of_the_set_in_every_stack(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = {**builders.ESTATE["people"], "admins": ["alice@example.com", "carol@example.com"]}
+    people["household"] = [*people["household"], "carol@example.com"]
+    _write(project, SERVICES, estate={**builders.ESTATE, "people": people})
+    code, found = changes(project, capsys)
+    assert code == 1
+    assert {(c["stack"], c["service"], *c["gains"]) for c in found} == {
+        ("alfred", "grafana", "carol@example.com"),
+        ("octavo", "wiki", "carol@example.com"),
+        ("alfred", "ssh", "carol@example.com"),
+    }
+    assert {c["stack"] for c in changes(project, capsys, "--stack", "octavo")[1]} == {"octavo"}
+
+
+def test_a_new_stack_is_all_new(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    node = {**MEMBER["node"], "name": "quarto", "context": "quarto"}
+    _write(project, {"blog": OPEN}, "quarto", **{**MEMBER, "node": node})
+    assert run(project) == 1
+    assert "stack quarto is new" in capsys.readouterr().out
+
+
+def test_a_stack_that_could_not_be_planned_before_is_all_new(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = (project / "Pulumi.alfred.yaml").read_text()
+    (project / "Pulumi.alfred.yaml").write_text("config:\n  gatehouse:node: 1\n")
+    _commit(project)
+    (project / "Pulumi.alfred.yaml").write_text(good)
+    assert run(project) == 1
+    assert "could not be planned at HEAD" in capsys.readouterr().out
+
+
+def test_any_revision_may_be_the_base(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(project, {**SERVICES, "grafana": OPEN})
+    _commit(project)
+    assert run(project) == 0
+    assert run(project, "--base", "HEAD~1") == 1
+
+
+def test_markdown_is_a_table_whose_cells_hold(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(project, {**SERVICES, "grafana": {**OPEN, "acknowledge": {"exposure-wider": "a | b, as they said"}}})
+    assert run(project, "--format", "markdown") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "### Exposure against `HEAD`: 1 wider (1 acknowledged)"
+    row = next(line for line in lines if "grafana" in line)
+    assert "wider, acknowledged" in row
+    assert row.replace("\\|", "").count("|") == 6
+    assert run(project, "--format", "markdown", "--base", "HEAD") == 0
+
+
+def test_a_preview_may_be_the_base(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from gatehouse import offline
+
+    root = Path(__file__).parents[2]
+    document = json.loads(offline.run_offline(root, "alfred").to_json())
+    (tmp_path / "same.json").write_text(json.dumps(document))
+    assert run(root, "--from", str(tmp_path / "same.json")) == 0
+    assert "no change" in capsys.readouterr().out
+    # Before, nobody had a record for Grafana: now it is there, so it is wider.
+    document["steps"] = [s for s in document["steps"] if not s["urn"].endswith("::grafana-dns")]
+    (tmp_path / "less.json").write_text(json.dumps(document))
+    code, found = changes(root, capsys, "--from", str(tmp_path / "less.json"))
+    assert code == 1
+    assert {c["service"] for c in found} == {"grafana"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--base", "nope"], "git knows no revision 'nope'"),
+        (["--base", "--help-me"], "git knows no revision"),
+        (["--base", ""], "git knows no revision"),
+        (["--stack", "octavoo"], "did you mean 'octavo'"),
+        (["--from", "nowhere.json"], "No such file"),
+    ],
+)
+def test_a_wrong_base_is_told_so(project: Path, arguments: list[str], says: str) -> None:
+    flags = [f"{arguments[0]}={arguments[1]}"]
+    with pytest.raises(UsageError, match=says):
+        run(project, *flags)
+
+
+def test_a_folder_without_git_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    _write(tmp_path, SERVICES)
+    with pytest.raises(UsageError, match="no git repository"):
+        run(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CommandError, match="git cannot be run"):
+        run(tmp_path)
+
+
+def test_a_repository_without_a_commit_is_told_so(tmp_path: Path) -> None:
+    _write(tmp_path, SERVICES)
+    _git(tmp_path, "init", "-q")
+    with pytest.raises(UsageError, match="no revision 'HEAD'"):
+        run(tmp_path)
+
+
+def test_stack_files_with_findings_are_not_compared(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(project, {"grafana": {**builders.HTML, "gate": "public-tunnel"}})
+    assert run(project) == 1
+    assert "sensitive-without-access" in capsys.readouterr().err

@@ -1,0 +1,235 @@
+"""`gatehouse who`: questions, answers, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import tests.kit.profiles  # noqa: F401
+from exposure.reach import ANYONE, from_plan
+from exposure.reach import who as ask
+from gatehouse.commands import CommandError, UsageError
+from gatehouse.commands import who as command
+from tests.kit import builders
+
+ROOT = Path(__file__).parents[2]
+GRAFANA = "grafana-alfred.example.com"
+SERVICES = {
+    "grafana": {
+        **builders.HTML,
+        "path_exceptions": ["/api"],
+        "acknowledge": {"access-path-bypass": "API clients have tokens of their own"},
+    },
+    "blog": builders.OPEN_HTML,
+    "films": builders.MEDIA,
+    "ssh": {**builders.SSH, "people": "admins"},
+    "game": builders.GAME,
+}
+MEMBER: dict[str, Any] = {
+    "member_of": "organization/gatehouse/alfred",
+    "node": {**builders.NODE, "name": "octavo", "lan_ipv4": "192.168.0.8", "context": "octavo"},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    (tmp_path / "Pulumi.alfred.yaml").write_text(builders.stack_text(SERVICES))
+    (tmp_path / "Pulumi.octavo.yaml").write_text(builders.stack_text({"wiki": builders.HTML}, **MEMBER))
+    return tmp_path
+
+
+def run(project: Path, *arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments), project)
+
+
+@pytest.mark.parametrize(
+    ("who", "code"), [("alice@example.com", 0), ("anyone", 1), ("mallory@example.net", 1), ("tag:k8s-funnel", 1)]
+)
+def test_the_exit_code_says_whether_somebody_reaches_it(project: Path, who: str, code: int) -> None:
+    assert run(project, f"https://{GRAFANA}/d/1", "--as", who) == code
+    assert run(project, f"https://{GRAFANA}/d/1") == 0
+
+
+def test_the_steps_are_printed_within_eighty_columns(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(project, GRAFANA, "--as", "alice@example.com")
+    out = capsys.readouterr().out
+    assert "alice@example.com: reached, after login" in out
+    assert [
+        stage for stage in ("dns", "access", "policy", "login", "tunnel", "jwt", "origin") if f"\n  {stage} " in out
+    ] == [
+        *("dns", "access", "policy", "login", "tunnel", "jwt", "origin"),
+    ]
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_everybody_is_answered_where_nobody_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(project, f"{GRAFANA}/", "--json")
+    answer = json.loads(capsys.readouterr().out)["answers"][0]
+    groups = {tuple(g["principals"]): g["outcome"] for g in answer["who"]}
+    assert ("alice@example.com", "bob@example.com") in {k[:2] for k, v in groups.items() if v == "after login"}
+    refused = next(k for k, v in groups.items() if v == "refused by Access")
+    assert {"anyone", "member", "tag:k8s-funnel"} <= set(refused)
+    assert answer["url"] == f"https://{GRAFANA}/"
+
+
+def test_the_table_names_every_place_of_every_stack(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(project, "--json") == 0
+    rows = {row["place"]: (row["who"], row["service"]) for row in json.loads(capsys.readouterr().out)["places"]}
+    people = "alice@example.com, bob@example.com after login"
+    assert rows == {
+        f"{GRAFANA}/": (people, "grafana"),
+        f"{GRAFANA}/api": ("anyone", "grafana"),
+        "blog-alfred.example.com/": ("anyone", "blog"),
+        "wiki-octavo.example.com/": (people, "wiki"),
+        "films-alfred.tail.ts.net/": ("anyone", "films"),
+        "alfred.tail.ts.net:22/tcp": ("alice@example.com from the tailnet", None),
+        "game-alfred.example.com:25565/tcp": ("anyone", "game"),
+    }
+    assert run(project) == 0
+    assert f"{GRAFANA}/api\n    anyone\n" in capsys.readouterr().out
+
+
+def test_one_stack_answers_for_itself(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(project, "--stack", "octavo", "--json") == 0
+    places = {row["place"] for row in json.loads(capsys.readouterr().out)["places"]}
+    assert "wiki-octavo.example.com/" in places
+    assert f"{GRAFANA}/" not in places
+    assert run(project, GRAFANA, "--stack", "octavo", "--as", "alice@example.com") == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "urls"),
+    [
+        (GRAFANA, [f"https://{GRAFANA}/"]),
+        (f"{GRAFANA}/api?x=1#y", [f"https://{GRAFANA}/api"]),
+        (f"http://{GRAFANA}", [f"http://{GRAFANA}/"]),
+        (f"{GRAFANA}:8443", [f"https://{GRAFANA}:8443/"]),
+        (f"{GRAFANA.upper()}:80", [f"http://{GRAFANA}/"]),
+        ("game-alfred.example.com", ["tcp://game-alfred.example.com:25565"]),
+        ("udp://game-alfred.example.com:25565", ["udp://game-alfred.example.com:25565"]),
+        ("alfred", ["tcp://alfred:22"]),
+        ("ssh://alfred", ["tcp://alfred:22"]),
+        ("films-alfred", ["https://films-alfred/"]),
+        ("tag:k8s-funnel:443", ["tcp://tag:k8s-funnel:443"]),
+        ("203.0.113.7:25565", ["tcp://203.0.113.7:25565"]),
+    ],
+)
+def test_a_target_is_a_url_or_a_host_with_or_without_port(
+    project: Path, capsys: pytest.CaptureFixture[str], target: str, urls: list[str]
+) -> None:
+    assert run(project, target, "--json") == 0
+    assert [answer["url"] for answer in json.loads(capsys.readouterr().out)["answers"]] == urls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["https://"], "no URL"),
+        (["a b"], "no URL"),
+        (["host:99999"], "no URL"),
+        (["host:0"], "1 to 65535"),
+        (["gopher://host"], "scheme 'gopher' is not known"),
+        (["htps://host"], "did you mean 'https'"),
+        (["tcp://host"], "give the port"),
+        (["tag:x"], "with a port"),
+        ([GRAFANA, "--as", "k8s-funel"], "did you mean 'tag:k8s-funnel'"),
+        (["--as", "anyone"], "give the URL"),
+        (["--stack", "alfre"], "did you mean 'alfred'"),
+        (["--from", "nowhere.json"], "No such file"),
+        (["--from", "Pulumi.yaml"], "not JSON"),
+    ],
+)
+def test_a_wrong_question_is_told_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(project)
+    with pytest.raises(UsageError, match=says):
+        run(project, *arguments)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"steps": []}', '{"steps": [{"urn": "urn:pulumi:x::p::t::n"}], "changeSummary": {"same": 3}}']
+)
+def test_what_is_no_whole_preview_is_told_so(project: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(UsageError, match="--from"):
+        run(project, "--from", str(tmp_path / "p.json"))
+
+
+def test_a_name_that_is_nearly_there_is_suggested(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(project, "grafna-alfred.example.com") == 0
+    assert f"did you mean '{GRAFANA}'" in capsys.readouterr().out
+
+
+def test_a_stack_with_findings_gets_no_answer(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    services = {"grafana": {**builders.HTML, "gate": "public-tunnel"}}
+    (project / "Pulumi.alfred.yaml").write_text(builders.stack_text(services))
+    assert run(project, GRAFANA) == 1
+    printed = capsys.readouterr()
+    assert "sensitive-without-access" in printed.err
+    assert printed.out == ""
+
+
+def test_no_stack_file_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no stack file"):
+        run(tmp_path)
+
+
+def test_a_preview_answers_like_the_stack_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from gatehouse import offline
+
+    files = []
+    for stack in ("alfred", "octavo"):
+        (tmp_path / f"{stack}.json").write_text(offline.run_offline(ROOT, stack).to_json())
+        files += ["--from", str(tmp_path / f"{stack}.json")]
+    run(ROOT)
+    planned = capsys.readouterr().out
+    assert run(ROOT, *files) == 0
+    assert capsys.readouterr().out == planned
+    # A member's alone says whose people it takes.
+    assert run(ROOT, *files[2:]) == 0
+    assert "registered by stack alfred" in capsys.readouterr().err
+
+
+def test_it_starts_without_pulumi_and_without_re2_where_no_path_is_matched() -> None:
+    code = (
+        "import argparse, pathlib, sys\n"
+        "from gatehouse.commands import who\n"
+        "from exposure.reach import Request, who as ask, ANYONE, from_plan\n"
+        "from config.loader import load_project\n"
+        "from exposure.plan import plan_stack\n"
+        f"stacks = load_project(pathlib.Path({str(ROOT)!r}))\n"
+        "surface = from_plan(plan_stack(stacks['alfred'], stacks))\n"
+        "assert ask(surface, Request('komga-alfred'), ANYONE).reaches\n"
+        "print(sorted({'pulumi', 're2', 'rich', 'pulumi_cloudflare', 'jsonschema'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+SURFACE = from_plan(builders.plan_of(SERVICES))
+
+
+@given(st.text() | st.from_regex(r"([a-z]+://)?[a-z.\[\]:@%-]*(:[0-9]+)?(/[^ ]*)?", fullmatch=True))
+@example("https://[::1]/")
+@example("//")
+@example("xn--/\u2100")
+def test_any_text_is_answered_or_told_to_be_no_target(text: str) -> None:
+    try:
+        asked = command.requests(text, SURFACE)
+    except UsageError:
+        return
+    assert asked
+    for request in asked:
+        assert ask(SURFACE, request, ANYONE).steps

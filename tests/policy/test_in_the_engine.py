@@ -1,0 +1,164 @@
+"""The pack under the real engine, on simulated clouds; and how a run finds out whether an engine can run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gatehouse.engine.acquire import Engine
+from gatehouse.engine.policy import ANALYZER, pack_for
+from tests.kit.builders import PROJECT
+
+_PROGRAM = """
+import pulumi
+from components.sdk import cloudflare
+provider = cloudflare.Provider("cloudflare")
+def options(**more):
+    return pulumi.ResourceOptions(provider=provider, **more)
+"""
+_CAREFUL = """
+cloudflare.Zone("zone", account={"id": "0" * 32}, name="example.com", opts=options(protect=True))
+"""
+_UNPROTECTED = """
+cloudflare.Zone("zone", account={"id": "0" * 32}, name="example.com", opts=options())
+"""
+_OPEN_HOST = """
+zone = cloudflare.Zone("zone", account={"id": "0" * 32}, name="example.com", opts=options(protect=True))
+bypass = cloudflare.ZeroTrustAccessPolicy(
+    "bypass", account_id="0" * 32, name="bypass", decision="bypass", includes=[{"everyone": {}}],
+    session_duration="24h", opts=options(),
+)
+cloudflare.ZeroTrustAccessApplication(
+    "app", account_id="0" * 32, name="app", type="self_hosted", policies=[{"id": bypass.id, "precedence": 1}],
+    destinations=[{"type": "public", "uri": "app.example.com"}], opts=options(depends_on=[zone]),
+)
+"""
+# One rule that looks at a resource, and one that looks at the stack.
+_BROKEN = [
+    pytest.param(_UNPROTECTED, "error: policy protected: Zone zone: protect is false", id="protected"),
+    pytest.param(
+        _OPEN_HOST,
+        "error: policy access-bypass-host: ZeroTrustAccessApplication app: destinations is app.example.com",
+        id="access-bypass-host",
+    ),
+]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the repository's rules and a program of its own."""
+    (tmp_path / "policy").symlink_to(PROJECT / "policy")
+    (tmp_path / "Pulumi.yaml").write_text("name: toy\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def run(project: Path) -> Run:
+    """`gatehouse COMMAND` on a program."""
+
+    def call(command: str, program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        (project / "__main__.py").write_text(_PROGRAM + program)
+        return subprocess.run(
+            [sys.executable, "-m", "gatehouse.cli", "-C", str(project), command, "--stack", "dev", "--simulated"],
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return call
+
+
+def _made(project: Path) -> list[str]:
+    """What the simulated clouds were asked to make for good."""
+    log = project / ".gatehouse" / "simulated" / "clouds" / "clouds.json.calls.jsonl"
+    calls = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    return [call["name"] for call in calls if call["method"] == "create" and not call.get("preview")]
+
+
+@pytest.mark.engine
+def test_the_engine_asks_the_pack_and_a_careful_program_passes(run: Run, project: Path) -> None:
+    for command in ("preview", "up"):
+        done = run(command, _CAREFUL)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Policy: 12 rules hold (asked by the engine, as a policy pack, and of the program)" in done.stdout
+        # Nobody is bothered with where the engine found what starts the pack.
+        assert ANALYZER not in done.stdout + done.stderr
+    assert _made(project) == ["zone"]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("program", "said"), _BROKEN)
+def test_the_engine_refuses_a_preview_that_breaks_a_rule(run: Run, program: str, said: str) -> None:
+    done = run("preview", program)
+    assert done.returncode == 1
+    assert said in " ".join(done.stdout.split())
+    assert "preview failed" in done.stderr
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("program", "said"), _BROKEN)
+def test_up_touches_nothing_where_a_rule_is_broken(run: Run, project: Path, program: str, said: str) -> None:
+    done = run("up", program)
+    assert done.returncode == 1
+    assert "nothing was touched" in done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert _made(project) == []
+
+
+@pytest.mark.engine
+def test_where_the_engine_cannot_run_the_pack_the_rules_are_asked_of_the_program(run: Run) -> None:
+    done = run("preview", _UNPROTECTED, PULUMI_IGNORE_AMBIENT_PLUGINS="true")
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    assert "error: policy protected: Zone zone" in said
+    assert (
+        "1 of 12 rules broken (asked of the program, not by the engine: PULUMI_IGNORE_AMBIENT_PLUGINS is set)" in said
+    )
+
+
+# --- whether an engine can
+
+
+def _engine(folder: Path) -> Engine:
+    folder.mkdir(exist_ok=True)
+    return Engine(folder / "pulumi", "3.259.0", "made up")
+
+
+def test_an_engine_without_a_language_host_gets_what_starts_the_pack(project: Path, tmp_path: Path) -> None:
+    pack = pack_for(project, _engine(tmp_path / "bin"), {"PATH": ""})
+    assert pack.folders == [str(project / "policy")]
+    assert pack.path is not None
+    script = pack.path / ANALYZER
+    assert os.access(script, os.X_OK)
+    assert sys.executable in script.read_text()
+    assert str(project / ".gatehouse") in str(script)
+
+
+def test_an_engine_with_a_language_host_starts_the_pack_in_the_projects_environment(
+    project: Path, tmp_path: Path
+) -> None:
+    engine = _engine(tmp_path / "bin")
+    host = tmp_path / "bin" / "pulumi-language-python"
+    host.write_text("#!/bin/sh\n")
+    host.chmod(0o755)
+    refused = pack_for(project, engine, {"PATH": ""})
+    assert refused.folders == []
+    assert "not in .venv" in str(refused)
+    (project / ".venv/lib/python3.11/site-packages/pulumi_policy").mkdir(parents=True)
+    found = pack_for(project, engine, {"PATH": ""})
+    assert (found.folders, found.path) == ([str(project / "policy")], None)
+
+
+def test_another_programs_project_is_asked_no_rules(tmp_path: Path) -> None:
+    assert pack_for(tmp_path, _engine(tmp_path / "bin"), {"PATH": ""}).folders == []

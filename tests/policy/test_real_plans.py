@@ -1,0 +1,144 @@
+"""The rules on the real plans: nothing to find, and each rule finds its one thing where a resource is spoiled."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatehouse.cli import main
+from policy.model import Resource
+from policy.rules import RULES, check
+from tests.kit.builders import PROJECT
+from tests.policy.builders import broken
+from tests.policy.conftest import Planned
+
+
+@pytest.mark.parametrize("stack", ["alfred", "octavo"])
+def test_a_stack_of_the_repository_breaks_no_rule_and_leaves_nothing_unjudged(planned: Planned, stack: str) -> None:
+    found = planned(stack)
+    assert len(found) > 15
+    assert [f.message for f in check(found.values())] == []
+
+
+def _container(inputs: Any) -> Any:
+    return inputs["spec"]["template"]["spec"]["containers"][0]
+
+
+def _rule_of(inputs: Any, host: str) -> Any:
+    return next(r for r in inputs["config"]["ingresses"] if r.get("hostname", "").startswith(host) and "path" not in r)
+
+
+# rule -> (logical name, kind, what is spoiled)
+CONTROLS: dict[str, tuple[str, str, Callable[[Any], object]]] = {
+    "access-one-policy": ("grafana-access", "ZeroTrustAccessApplication", lambda i: i["policies"].clear()),
+    "access-one-include": (
+        "google-people-household",
+        "ZeroTrustAccessPolicy",
+        lambda i: i["includes"].append({"email": {"email": "bob@example.com"}}),
+    ),
+    "access-google-only": ("google-idp", "ZeroTrustAccessIdentityProvider", lambda i: i.update(type="onetimepin")),
+    "access-allow-everyone": (
+        "google-people-household",
+        "ZeroTrustAccessGroup",
+        lambda i: i["includes"].append({"everyone": {}}),
+    ),
+    "tunnel-record-proxied": ("grafana-dns", "DnsRecord", lambda i: i.update(proxied=False)),
+    "pod-security-restricted": (
+        "connector-deployment",
+        "Deployment",
+        lambda i: _container(i)["securityContext"].pop("capabilities"),
+    ),
+    "no-plain-secret": ("connector-deployment", "Deployment", lambda i: _container(i)["args"].append("--token=abc")),
+    "access-one-login": ("grafana-access", "ZeroTrustAccessApplication", lambda i: i.pop("allowedIdps")),
+    "access-bypass-host": (
+        "grafana-path-api-access",
+        "ZeroTrustAccessApplication",
+        lambda i: i.update(destinations=[{"type": "public", "uri": "homebox-alfred.very-very-dark-gray.top"}]),
+    ),
+    "tunnel-jwt": (
+        "alfred-rules",
+        "ZeroTrustTunnelCloudflaredConfig",
+        lambda i: _rule_of(i, "unifi").pop("originRequest"),
+    ),
+}
+
+
+def _spoil(found: dict[str, Resource], name: str, kind: str, **changes: Any) -> dict[str, Resource]:
+    [urn] = [urn for urn, r in found.items() if (r.name, r.kind) == (name, kind)]
+    return {**found, urn: replace(found[urn], **changes)}
+
+
+@pytest.mark.parametrize("rule", sorted(CONTROLS))
+def test_one_thing_spoiled_in_the_real_plan_is_found(planned: Planned, rule: str) -> None:
+    name, kind, change = CONTROLS[rule]
+    found = planned("alfred")
+    [resource] = [r for r in found.values() if (r.name, r.kind) == (name, kind)]
+    inputs = copy.deepcopy(dict(resource.inputs))
+    change(inputs)
+    assert (rule, name) in broken(_spoil(found, name, kind, inputs=inputs))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("estate-zone", "Zone"),
+        ("estate-dnssec", "ZoneDnssec"),
+        ("alfred-tunnel", "ZeroTrustTunnelCloudflared"),
+        ("tailnet-policy", "Acl"),
+    ],
+)
+def test_the_real_plan_unprotected_is_found(planned: Planned, name: str, kind: str) -> None:
+    assert broken(_spoil(planned("alfred"), name, kind, protect=False)) == {("protected", name)}
+
+
+def test_a_record_of_the_real_plan_that_waits_for_nothing_is_found(planned: Planned) -> None:
+    assert broken(_spoil(planned("octavo"), "home-assistant-dns", "DnsRecord", dependencies=())) == {
+        ("born-locked", "home-assistant-dns")
+    }
+
+
+def test_every_rule_has_its_control_on_the_real_plan() -> None:
+    assert {*CONTROLS, "protected", "born-locked"} == {rule.id for rule in RULES}
+
+
+# --- the command
+
+
+@pytest.fixture
+def careless(tmp_path: Path) -> Path:
+    """A project whose program leaves its zone unprotected, with the repository's rules."""
+    (tmp_path / "policy").symlink_to(PROJECT / "policy")
+    (tmp_path / "Pulumi.yaml").write_text("name: careless\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    program = (
+        'from components.sdk import cloudflare\ncloudflare.Zone("z", account={"id": "0" * 32}, name="example.com")\n'
+    )
+    (tmp_path / "__main__.py").write_text(program)
+    return tmp_path
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_plan_prints_what_the_rules_find_and_ends_with_1(
+    careless: Path, form: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-C", str(careless), "plan", "--stack", "dev", *form]) == 1
+    shown = capsys.readouterr()
+    said = " ".join((shown.err if form else shown.out).split())
+    assert "error: policy protected: Zone z: protect is false; losing it takes down more than this stack." in said
+    assert ("Policy: 1 of 12 rules broken" in said) is (not form)
+
+
+def test_plan_of_another_programs_project_asks_no_rules(careless: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (careless / "policy").unlink()
+    assert main(["-C", str(careless), "plan", "--stack", "dev"]) == 0
+    assert "olicy" not in capsys.readouterr().out
+
+
+def test_plan_of_the_repository_says_that_the_rules_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-C", str(PROJECT), "plan", "--stack", "alfred"]) == 0
+    assert "Policy: 12 rules hold (asked of this plan)" in capsys.readouterr().out
