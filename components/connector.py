@@ -11,7 +11,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from components.manifests import SKIP_AWAIT
+from components.manifests import SKIP_AWAIT, UNHURRIED
 from config.services import Connector as Settings
 from exposure.model import TunnelRule
 
@@ -67,6 +67,7 @@ class Connector(Component):
                     "pod-security.kubernetes.io/enforce": "restricted",
                     "pod-security.kubernetes.io/enforce-version": "latest",
                 },
+                "annotations": SKIP_AWAIT,
             },
             opts=self.child(),
         )
@@ -74,7 +75,7 @@ class Connector(Component):
         if token is not None:
             secret = kubernetes.core.v1.Secret(
                 f"{name}-token",
-                metadata={"namespace": settings.namespace},
+                metadata={"namespace": settings.namespace, "annotations": UNHURRIED},
                 string_data={"token": pulumi.Output.secret(token)},
                 opts=self.child(depends_on=[namespace]),
             )
@@ -93,7 +94,12 @@ class Connector(Component):
         )
         kubernetes.policy.v1.PodDisruptionBudget(
             f"{name}-disruption",
-            metadata={"name": "cloudflared", "namespace": settings.namespace, "labels": labels},
+            metadata={
+                "name": "cloudflared",
+                "namespace": settings.namespace,
+                "labels": labels,
+                "annotations": UNHURRIED,
+            },
             # One replica with minAvailable 1 would block every drain of the node.
             spec={"max_unavailable": 1, "selector": {"match_labels": labels}},
             opts=self.child(depends_on=[namespace]),
@@ -121,7 +127,12 @@ class Connector(Component):
         )
         kubernetes.networking.v1.NetworkPolicy(
             f"{name}-network",
-            metadata={"name": "cloudflared", "namespace": settings.namespace, "labels": labels},
+            metadata={
+                "name": "cloudflared",
+                "namespace": settings.namespace,
+                "labels": labels,
+                "annotations": UNHURRIED,
+            },
             spec=network_policy(rules, labels),
             opts=self.child(depends_on=[namespace]),
         )

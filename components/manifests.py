@@ -10,7 +10,9 @@ import pulumi_kubernetes as kubernetes
 from components.base import Component, type_token
 from exposure.names import FUNNEL_TAG
 
-SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+UNHURRIED = {"pulumi.com/deletionPropagationPolicy": "background"}
+"""Foreground deletion, the plugin's default, waits up to ten silent minutes for the cluster's garbage collector."""
+SKIP_AWAIT = {"pulumi.com/skipAwait": "true", **UNHURRIED}
 """The plugin waits ten silent minutes for a Deployment, Service or Ingress; what it waits for may come later."""
 
 
@@ -27,8 +29,17 @@ def shared_namespace(component: Component, namespace: str) -> kubernetes.core.v1
             "labels": {f"gatehouse.exposes/{component.name}": "true"},
             "annotations": {"pulumi.com/patchForce": "true"},
         },
-        opts=component.child(),
+        # A service that changes its gate keeps its mark on the namespace.
+        opts=component.child(aliases=_as_child_of(component, "FunnelService", "TailnetService", "PortForward")),
     )
+
+
+def _as_child_of(component: Component, *others: str) -> list[pulumi.Alias]:
+    """Aliases of a child, for components of the same name that may have had it before."""
+    mine = type(component).__name__
+    return [
+        pulumi.Alias(parent=pulumi.create_urn(component.name, type_token(other))) for other in others if other != mine
+    ]
 
 
 def tailscale_ingress(
@@ -51,8 +62,6 @@ def tailscale_ingress(
     annotations = {**SKIP_AWAIT, "tailscale.com/tags": tag}
     if funnel:
         annotations["tailscale.com/funnel"] = "true"
-    mine = type(component).__name__
-    others = [r for r in ("FunnelService", "TailnetService") if r != mine]
     return kubernetes.networking.v1.Ingress(
         f"{component.name}-ingress",
         metadata={"name": f"{component.name}-tailscale", "namespace": namespace, "annotations": annotations},
@@ -62,10 +71,12 @@ def tailscale_ingress(
             "tls": [{"hosts": [machine]}],
         },
         opts=component.child(
+            # Two with one machine name would get two names: where it is replaced, the old one goes first.
+            delete_before_replace=True,
             depends_on=[shared_namespace(component, namespace), *after],
-            aliases=[pulumi.Alias(parent=pulumi.create_urn(component.name, type_token(other))) for other in others],
+            aliases=_as_child_of(component, "FunnelService", "TailnetService"),
         ),
     )
 
 
-__all__ = ["FUNNEL_TAG", "SKIP_AWAIT", "shared_namespace", "tailscale_ingress"]
+__all__ = ["FUNNEL_TAG", "SKIP_AWAIT", "UNHURRIED", "shared_namespace", "tailscale_ingress"]

@@ -57,6 +57,7 @@ def register_estate(plan: ExposurePlan, providers: Providers, secrets: Mapping[s
         pulumi.export("redirect_uri", google.redirect_uri)
     pulumi.export("name_servers", registered.name_servers)
     pulumi.export("ds_record", registered.ds_record)
+    pulumi.export("ds", registered.ds)
     ids = EstateIds(
         registered.zone_id,
         google.identity_provider_id if google else None,

@@ -9,6 +9,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_tailscale as tailscale
 
 from components.base import Component
+from components.manifests import SKIP_AWAIT, UNHURRIED
 from exposure.names import OPERATOR_TAG
 
 CHART_VERSION = "1.102.3"
@@ -48,13 +49,17 @@ class TailscaleOperator(Component):
         )
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata={"name": _NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
+            metadata={
+                "name": _NAMESPACE,
+                "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
+                "annotations": SKIP_AWAIT,
+            },
             opts=self.child(),
         )
         key: pulumi.Output[str] = pulumi.Output.secret(client.key)
         secret = kubernetes.core.v1.Secret(
             f"{name}-oauth",
-            metadata={"name": "operator-oauth", "namespace": _NAMESPACE},
+            metadata={"name": "operator-oauth", "namespace": _NAMESPACE, "annotations": UNHURRIED},
             string_data={"client_id": client.id, "client_secret": key},
             opts=self.child(depends_on=[namespace]),
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 
 from components.base import Component
@@ -13,8 +16,8 @@ class Zone(Component):
     """A full zone with its TLS settings, signed where asked.
 
     Takes the account id, the zone's name, the least TLS version (`1.2`, `1.3`), how Cloudflare speaks to origins
-    outside the tunnel (`ssl`), and `hsts` or None for off. Gives `zone_id`, `name_servers` and `ds_record` (None
-    without DNSSEC), the last two for the registrar.
+    outside the tunnel (`ssl`), and `hsts` or None for off. Gives `zone_id`, and for the registrar `name_servers`,
+    `ds_record` and the same by field, `ds` (both None without DNSSEC).
 
     Registers Zone and ZoneDnssec (protected, and kept in Cloudflare on delete: a zone deleted or unsigned while its DS
     record is at the registrar is down [TFC zone_dnssec]), and ZoneSettings `ssl`, `min_tls_version`,
@@ -79,11 +82,29 @@ class Zone(Component):
         self.zone_id: pulumi.Output[str] = registered.id
         self.name_servers: pulumi.Output[list[str]] = registered.name_servers.apply(lambda n: list(n or []))
         self.ds_record: pulumi.Output[str | None] | None = None
+        self.ds: pulumi.Output[dict[str, str]] | None = None
         if dnssec:
-            self.ds_record = cloudflare.ZoneDnssec(
+            signed = cloudflare.ZoneDnssec(
                 f"{name}-dnssec",
                 zone_id=registered.id,
                 status="active",
                 opts=self.child(protect=kept["protect"], retain_on_delete=kept["retain_on_delete"]),
-            ).ds
+            )
+            self.ds_record = signed.ds
+            self.ds = pulumi.Output.all(
+                key_tag=signed.key_tag,
+                algorithm=signed.algorithm,
+                digest_type=signed.digest_type,
+                digest=signed.digest,
+                public_key=signed.public_key,
+            ).apply(_fields)
         self.register_outputs({"zone_id": self.zone_id, "name_servers": self.name_servers, "ds_record": self.ds_record})
+
+
+def _fields(values: Mapping[str, Any]) -> dict[str, str]:
+    """The DS record's fields as a registrar's form takes them; the SDK reads whole numbers as fractions."""
+    return {
+        name: str(int(value)) if isinstance(value, float) else str(value)
+        for name, value in values.items()
+        if value not in (None, "")
+    }

@@ -1,4 +1,4 @@
-"""Which gate a service gets, and why: the seed's table as one total, pure function."""
+"""Which gate a service gets, and why: one total, pure function of what the service is."""
 
 from __future__ import annotations
 
@@ -129,7 +129,6 @@ def objections(service: Service) -> list[Objection]:
             "gate" if service.gate else "sensitivity",
             f"gate {gate} shows a sensitive page to anyone who finds the name",
             "use gate zero-trust (remove `gate:`), or say `sensitivity: low` if a stranger there does no harm",
-            "seed: sensitive HTML goes behind Zero Trust Access",
         )
     elif gate == "public-tunnel" and service.sensitivity == "high":
         against(
@@ -192,4 +191,3 @@ def objections(service: Service) -> list[Objection]:
             "say `clients: people`, or `sensitivity: low`",
         )
     return found
-

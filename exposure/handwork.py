@@ -10,7 +10,7 @@ from exposure.model import ForwardedService, HandWork
 from exposure.names import node_tag
 
 _GOOGLE_TEST_USERS = 100
-"""Google allows 100 test users while the OAuth client is in testing [seed; Google Cloud Console, Audience]."""
+"""Google allows 100 test users while the OAuth client is in testing [Google Cloud Console, Audience]."""
 
 
 def for_estate(estate: Estate, people: Iterable[str]) -> list[HandWork]:

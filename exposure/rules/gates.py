@@ -25,9 +25,7 @@ def _objecting(rule: str) -> Callable[[OneService], Iterable[Problem]]:
         for objection in objections(service.service):
             if objection.rule == rule:
                 value = service.gate if objection.field == "gate" else getattr(service.service, objection.field)
-                # The decision's own table is no document that a user could look into.
-                source = "" if objection.source.startswith("seed") else objection.source
-                yield service.problem(objection.field, value, objection.reason, objection.mend, source=source)
+                yield service.problem(objection.field, value, objection.reason, objection.mend, source=objection.source)
 
     return check
 

@@ -238,7 +238,23 @@ def _credentials(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+def _rendered_operator(stack: OneStack) -> Iterator[Problem]:
+    if stack.node and stack.node.tailscale_operator == "helm" and stack.node.manifests_folder:
+        yield Problem(
+            ("node", "tailscale_operator"),
+            show("helm"),
+            "rendered manifests would hold the operator's OAuth secret in clear, and a chart cannot be rendered",
+            "install the operator by hand and say `existing`, or leave `manifests_folder` out",
+        )
+
+
 RULES = (
+    StackRule(
+        "operator-rendered",
+        "The operator is not installed from rendered manifests",
+        "pulumi-kubernetes provider, renderYamlToDirectory",
+        check=_rendered_operator,
+    ),
     EstateRule("tailnet-missing", "What goes by Tailscale has a tailnet", _FUNNEL, (52,), check=_missing),
     EstateRule("tailnet-https", "Funnel and Serve have MagicDNS and HTTPS certificates", _FUNNEL, (52,), check=_https),
     StackRule(

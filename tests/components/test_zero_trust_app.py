@@ -52,7 +52,7 @@ def _published(run: Run, make: Callable[[], ZeroTrustApp | PublicTunnelRoute], a
 
 
 def test_the_application_guards_the_whole_host_with_one_policy_and_instant_auth(run: Run) -> None:
-    # The seed: only the one policy, only Google among the login methods, Instant Auth on. The names are the provider's
+    # Only the one policy, only Google among the login methods, Instant Auth on. The names are the provider's
     # [TFC zero_trust_access_application]; `domain` beside `destinations` would show a difference.
     found = run(zero_trust_app).one(APPLICATION)
     assert found.inputs == {

@@ -137,6 +137,12 @@ def test_sensitive_html_is_never_decided_onto_a_gate_without_a_login_but_where_i
             assert said.clients == "anyone"
 
 
+def test_sensitive_html_that_cloudflare_carries_is_always_behind_access() -> None:
+    for said in FACTS:
+        if _sensitive_page(said) and said.bandwidth == "low" and _web(said) and said.clients != "tailnet":
+            assert decide(said).gate == "zero-trust"
+
+
 def test_what_only_the_tailnet_uses_stays_off_the_internet() -> None:
     for said in FACTS:
         if said.clients == "tailnet" and said.traffic != "acme-http-01":

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from exposure.ingress import CATCH_ALL, acme_rule, general_rule, in_order, open_path_rule
 from exposure.model import TunnelRule
 from exposure.names import ACME_PATH, path_expression
-from tests.kit import cloudflared
+from tests.kit import cloudflared, profiles
+
+profiles.load_profile()
 
 ORIGIN = "http://web.web.svc.cluster.local:80"
 # Few and alike, so that they meet; with what means something in an expression.
