@@ -17,6 +17,7 @@ class ChildOptions(TypedDict, total=False):
     depends_on: Sequence[pulumi.Resource]
     aliases: Sequence[pulumi.Input[str | pulumi.Alias]]
     additional_secret_outputs: list[str]
+    replace_on_changes: list[str]
 
 
 def type_token(component: str) -> str:
@@ -45,4 +46,5 @@ class Component(pulumi.ComponentResource):
             depends_on=list(options.get("depends_on", ())),
             aliases=list(options.get("aliases", ())),
             additional_secret_outputs=options.get("additional_secret_outputs"),
+            replace_on_changes=options.get("replace_on_changes"),
         )

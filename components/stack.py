@@ -186,7 +186,9 @@ def register_tailnet(plan: ExposurePlan, providers: Providers) -> None:
         )
         first.append(registered.acl)
     if plan.operator == "helm":
-        operator = TailscaleOperator("tailscale-operator", node=plan.node, after=list(first), opts=providers.options)
+        operator = TailscaleOperator(
+            "tailscale-operator", node=plan.node, key=plan.operator_key, after=list(first), opts=providers.options
+        )
         first.append(operator.release)
     for ingress in plan.tailscale_ingresses:
         kind: Callable[..., object] = FunnelService if ingress.funnel else TailnetService

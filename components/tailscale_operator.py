@@ -19,8 +19,9 @@ _NAMESPACE = "tailscale"
 class TailscaleOperator(Component):
     """The operator behind Ingresses of class `tailscale`, with an OAuth client of its own.
 
-    Takes the node's name; `after` is the policy, which must own `tag:k8s-operator` first. The chart is fetched from
-    Tailscale's repository at preview and `up`: it needs the network.
+    Takes the node's name; `key` counts the OAuth clients: with another number a new one is made, the operator restarts
+    with it, and the old one is deleted last. `after` is the policy, which must own
+    `tag:k8s-operator` first. The chart is fetched from Tailscale's repository at preview and `up`: it needs the network.
 
     Registers OauthClient (scopes Devices Core, Auth Keys, Services), Namespace, Secret `operator-oauth` (so that the
     key stays out of Helm's own storage) and Release [TS cmd/k8s-operator/deploy/chart].
@@ -36,16 +37,18 @@ class TailscaleOperator(Component):
         name: str,
         *,
         node: str,
+        key: int = 1,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
         client = tailscale.OauthClient(
             f"{name}-client",
-            description=f"gatehouse operator {node}",
+            description=f"gatehouse operator {node}{f' {key}' if key > 1 else ''}",
             scopes=["auth_keys", "devices:core", "services"],
             tags=[OPERATOR_TAG],
-            opts=self.child(depends_on=after),
+            # An update in place would keep the key.
+            opts=self.child(depends_on=after, replace_on_changes=["description"]),
         )
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
@@ -56,11 +59,11 @@ class TailscaleOperator(Component):
             },
             opts=self.child(),
         )
-        key: pulumi.Output[str] = pulumi.Output.secret(client.key)
+        client_secret: pulumi.Output[str] = pulumi.Output.secret(client.key)
         secret = kubernetes.core.v1.Secret(
             f"{name}-oauth",
             metadata={"name": "operator-oauth", "namespace": _NAMESPACE, "annotations": UNHURRIED},
-            string_data={"client_id": client.id, "client_secret": key},
+            string_data={"client_id": client.id, "client_secret": client_secret},
             opts=self.child(depends_on=[namespace]),
         )
         self.release = kubernetes.helm.v3.Release(
@@ -71,7 +74,11 @@ class TailscaleOperator(Component):
             repository_opts={"repo": "https://pkgs.tailscale.com/helmcharts"},
             namespace=_NAMESPACE,
             values={
-                "operatorConfig": {"defaultTags": [OPERATOR_TAG]},
+                "operatorConfig": {
+                    "defaultTags": [OPERATOR_TAG],
+                    # The operator reads its client once: another one restarts it.
+                    "podAnnotations": {"gatehouse.exposes/oauth-client": client.id},
+                },
                 "proxyConfig": {"defaultTags": "tag:k8s"},
             },
             # The operator's pod may come up long after; its Ingresses wait for it by themselves.

@@ -193,5 +193,8 @@ class Node(Model):
     """cloudflared in the cluster."""
     tailscale_operator: Literal["none", "existing", "helm"] = "none"
     """`helm` installs the Tailscale operator from its chart (needs the network), `existing` uses yours."""
+    operator_key: Annotated[int, Field(ge=1)] = 1
+    """With `helm`: which OAuth client of the operator this is; another number makes a new one and deletes the old one
+    (`gatehouse rotate tailscale-key`)."""
     manifests_folder: str | None = None
     """Render the cluster's manifests to this folder, for GitOps, in place of applying them."""

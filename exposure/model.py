@@ -174,6 +174,8 @@ class ExposurePlan:
     context: str
     manifests_folder: str | None
     operator: Literal["none", "existing", "helm"]
+    operator_key: int
+    """Counts the operator's OAuth clients."""
     zone: Zone
     exposures: tuple[Exposure, ...]
     rules: tuple[TunnelRule, ...]
@@ -187,6 +189,8 @@ class ExposurePlan:
     tailnet_policy: Mapping[str, Json] | None
     """The whole tailnet's policy; None in a member's stack or without a tailnet."""
     hand_work: tuple[HandWork, ...]
+    adopt: Mapping[str, str] = field(default_factory=dict)
+    """What was there before: `<type>/<logical name>` to the import id."""
 
     @property
     def owns_estate(self) -> bool:

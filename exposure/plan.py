@@ -102,6 +102,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         context=node.context,
         manifests_folder=node.manifests_folder,
         operator=node.tailscale_operator,
+        operator_key=node.operator_key,
         zone=estate.zone,
         exposures=tuple(sorted(builder.exposures, key=lambda e: (GATES.index(e.gate), e.service))),
         rules=in_order(builder.rules),

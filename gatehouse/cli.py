@@ -12,23 +12,33 @@ from pathlib import Path
 
 from gatehouse import __version__
 from gatehouse.commands import CommandError, UsageError
+from gatehouse.examples import epilog
 
 _ENGINE = "gatehouse.commands.engine_run"
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "new-stack": ("gatehouse.commands.new_stack", "ask a few questions and write a node's stack file"),
     "check": ("gatehouse.commands.check", "find everything that is wrong with a stack file, offline"),
     "explain": ("gatehouse.commands.explain", "which gate each service gets, why, and who reaches it"),
     "schema": ("gatehouse.commands.schema", "JSON Schema of the stack file, for editors"),
     "who": ("gatehouse.commands.who", "who reaches a URL or a service, and by which rule, offline"),
+    "map": ("gatehouse.commands.map", "who reaches what, drawn: a page, Mermaid or Markdown"),
     "diff": ("gatehouse.commands.diff", "what becomes more or less reachable by a change of the stack files"),
+    "verify": ("gatehouse.commands.verify", "ask from outside what works, and what must not"),
+    "todo": ("gatehouse.commands.todo", "what remains to be done by hand, with the values to paste"),
     "policy-test": ("gatehouse.commands.policy_test", "run the tests of a Tailscale policy, offline"),
     "plan": ("gatehouse.commands.plan", "the resources a stack wants, offline and without an engine"),
     "preview": (_ENGINE, "what `up` would change"),
     "up": (_ENGINE, "make or update what the stack file says"),
     "refresh": (_ENGINE, "take into the state what was changed in the clouds by others"),
     "destroy": (_ENGINE, "take the stack down"),
+    "adopt": ("gatehouse.commands.adopt", "recognise what is in your accounts already, and import it"),
+    "rotate": ("gatehouse.commands.rotate", "a new tunnel token, Tailscale key or Google secret, without an outage"),
+    "completion": ("gatehouse.commands.completion", "the completion script of a shell: bash, zsh or fish"),
 }
 """Name -> (module, help). A module has `add_arguments(parser)` and `run(args, project) -> int` (its exit code)."""
+ANYWHERE = frozenset({"completion"})
+"""Commands that need no project."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             _parser(None).print_help()
             return 2
-        return int(import_module(COMMANDS[args.command][0]).run(args, _project(args.directory)))
+        return int(import_module(COMMANDS[args.command][0]).run(args, _folder(args)))
     except UsageError as error:
         print(f"gatehouse: {error}", file=sys.stderr)
         return 2
@@ -59,8 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             gc.freeze()
 
 
-def _parser(wanted: str | None) -> argparse.ArgumentParser:
-    """The parser; only the wanted command's module is asked for its arguments."""
+def whole_parser() -> argparse.ArgumentParser:
+    """The parser with the arguments of every command."""
+    return _parser(*COMMANDS)
+
+
+def _parser(*wanted: str | None) -> argparse.ArgumentParser:
+    """The parser; only the wanted commands' modules are asked for their arguments."""
     parser = argparse.ArgumentParser(
         prog="gatehouse",
         description="Remote access for a homelab: each service gets the gate that fits what it is.",
@@ -72,8 +87,10 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     for name, (module, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=name)
-        if name == wanted:
+        if name in wanted:
             import_module(module).add_arguments(sub)
+            sub.formatter_class = argparse.RawDescriptionHelpFormatter
+            sub.epilog = epilog(name, sub.epilog)
     return parser
 
 
@@ -86,6 +103,11 @@ def _command_in(arguments: Sequence[str]) -> str | None:
         elif not argument.startswith("-"):
             return argument if argument in COMMANDS else None
     return None
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    """The folder that the command works in."""
+    return Path.cwd() if args.command in ANYWHERE else _project(args.directory)
 
 
 def _project(directory: str | None) -> Path:

@@ -236,7 +236,9 @@ def _jwt(stack: Stack) -> Iterator[Problem]:
         covered = {name for name in named if any(_covers(host, name) for host in hosts)}
         for host in sorted({*hosts, *covered}):
             mine = _applications_of(host, applications)
-            opened = [_raw_path(text(uri)) for a in mine if a in opening for uri in _uris(a)]
+            opened = [
+                _raw_path(u) for a in mine if a in opening for u in map(text, _uris(a)) if _covers(_host(u), host)
+            ]
             yield from _host_rules(configuration, host, len(mine), opened, rules)
 
 
@@ -285,7 +287,8 @@ def _demand(configuration: Resource, where: str, host: str, rule: object, applic
         yield Problem(configuration, f"{where}.required", show(required), what, judged=False)
         return
     if required is not True:
-        yield Problem(configuration, f"{where}.required", show(required), what)
+        judged = not is_hidden(at(rule, "path"))
+        yield Problem(configuration, f"{where}.required", show(required), what, judged)
         return
     if not is_hidden(team) and (not team or "." in text(team)):
         why = "cloudflared takes the team's bare name, and checks no JWT without it"
@@ -348,6 +351,8 @@ def _path(uri: str) -> str:
 
 def _covers(pattern: str, host: str) -> bool:
     """Whether an application's host covers a host: its `*` stands for a part of one label [Cloudflare, app paths]."""
+    if "*" not in pattern:
+        return pattern == host
     return bool(re.fullmatch(re.escape(pattern).replace(r"\*", "[^.]*"), host))
 
 
@@ -389,6 +394,9 @@ def _born_locked(stack: Stack) -> Iterator[Problem]:
     tunnels = list(stack.all("cloudflare", *_RULES))
     for record in stack.all("cloudflare", *_RECORD):
         name = text(record.inputs.get("name")).lower()
+        if guarded and is_hidden(record.inputs.get("name")):
+            why = "it may be the name of a host behind Access"
+            yield Problem(record, "name", show(record.inputs.get("name")), why, judged=False)
         mine = {a.urn: a for host, a in guarded if _covers(host, name)}
         if not mine:
             continue

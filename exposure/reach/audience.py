@@ -232,7 +232,11 @@ def _names(names: Sequence[str]) -> str:
 
 def audience(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Audience:
     """Who of everybody reaches it."""
-    return Audience({p: a.outcome for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody})
+    found = {p: a.outcome for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody}
+    return Audience(dict(sorted(found.items(), key=lambda item: (_KINDS.index(item[0].kind), item[0].name))))
+
+
+_KINDS = ("anyone", "person", "member", "tag")
 
 
 def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> list[tuple[Crowd, Answer]]:

@@ -14,7 +14,7 @@ from typing import Literal
 from exposure.names import node_tag
 from exposure.reach import access
 from exposure.reach.access import ANYONE, MEMBER, Principal
-from exposure.reach.match import answering, ascii_host, first_rule, readings, winners
+from exposure.reach.match import ascii_host, readings
 from exposure.reach.surface import (
     Application,
     JwtCheck,
@@ -131,7 +131,7 @@ def widest(answers: Iterable[Answer]) -> Answer:
 
 def _public(surface: Surface, request: Request, principal: Principal) -> Answer:
     host = request.host
-    records = answering(surface.records, host, surface.zone)
+    records = surface.lookup.answering(host)
     if not records and any(host in (r.content, rule.address) for r in surface.records for rule in surface.router):
         step = Step("dns", host, "an address, asked for without a name")
         return _router(surface, request, host, (step,))
@@ -204,7 +204,7 @@ def _through(
     seen: str,
     routed: str,
 ) -> Answer:
-    contenders = winners(surface.applications, request.host, seen)
+    contenders = surface.lookup.deciding(request.host, seen)
     if not contenders:
         step = Step("access", "no application", "nothing asks who it is")
         return _origin(surface, request, record, (*steps, step), routed, None, "none")
@@ -243,12 +243,12 @@ def _origin(
         return replace(answer, outcome=outcome) if answer.reaches else answer
     tunnel = next((t for t in surface.tunnels if t.name == record.tunnel), None)
     rules = tunnel.rules if tunnel else None
-    if rules is None:
+    if tunnel is None or rules is None:
         return Answer(Outcome.NO_RULES, (*steps, Step("tunnel", record.tunnel, "its rules are not registered here")))
     if not rules:
         return Answer(Outcome.NO_RULES, (*steps, Step("tunnel", record.tunnel, "an empty list answers 503 to all")))
     try:
-        index = first_rule(rules, request.host, path)
+        index = tunnel.first(request.host, path)
     except ValueError as error:
         why = f"{error}; cloudflared refuses the whole list and keeps the one it had"
         return Answer(Outcome.NO_RULES, (*steps, Step("tunnel", record.tunnel, why)))

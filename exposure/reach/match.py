@@ -135,19 +135,45 @@ def answering(records: Iterable[Record], host: str, zone: str) -> list[Record]:
     A wildcard covers any depth, but nothing at or below a name that exists [RFC 4592; CFDOC
     dns/manage-dns-records/reference/wildcard-dns-records].
     """
-    every = list(records)
-    own = [r for r in every if r.host == host]
-    if own:
-        return own
-    if any(r.host.endswith(f".{host}") for r in every):
+    return Lookup((), records, zone).answering(host)
+
+
+class Lookup:
+    """What decides over a host, found once: the applications and records of a surface by name."""
+
+    def __init__(self, applications: Iterable[Application], records: Iterable[Record], zone: str) -> None:
+        self.applications = tuple(applications)
+        self._records: dict[str, list[Record]] = {}
+        # A name exists where it has a record, or a name below it has.
+        self._existing = {zone}
+        for record in records:
+            self._records.setdefault(record.host, []).append(record)
+            labels = record.host.split(".")
+            self._existing.update(".".join(labels[depth:]) for depth in range(len(labels)))
+        self._near: dict[str, list[Application]] = {}
+        self._deciding: dict[tuple[str, str], list[Application]] = {}
+
+    def answering(self, host: str) -> list[Record]:
+        """The records that answer for a host."""
+        if host in self._existing:
+            return self._records.get(host, [])
+        labels = host.split(".")
+        for depth in range(1, len(labels)):
+            above = ".".join(labels[depth:])
+            if above in self._existing:
+                return self._records.get(f"*.{above}", [])
         return []
-    labels = host.split(".")
-    for depth in range(1, len(labels)):
-        above = ".".join(labels[depth:])
-        exists = above == zone or any(r.host == above or r.host.endswith(f".{above}") for r in every)
-        if exists:
-            return [r for r in every if r.host == f"*.{above}"]
-    return []
+
+    def deciding(self, host: str, path: str) -> list[Application]:
+        """The applications that may decide over a URL (`winners`)."""
+        found = self._deciding.get((host, path))
+        if found is None:
+            if host not in self._near:
+                self._near[host] = [
+                    a for a in self.applications if any(covers_host(d.host, host) for d in a.destinations)
+                ]
+            found = self._deciding[host, path] = winners(self._near[host], host, path)
+        return found
 
 
 def readings(path: str) -> tuple[str, ...]:

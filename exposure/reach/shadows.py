@@ -13,7 +13,7 @@ from exposure.reach.access import ANYONE, decide
 from exposure.reach.audience import ANY_NAME, principals
 from exposure.reach.evaluate import Outcome, Request, rule_text, who
 from exposure.reach.examples import examples
-from exposure.reach.match import answering, first_rule, matches_host, matches_path, winners
+from exposure.reach.match import first_rule, matches_host, matches_path, winners
 from exposure.reach.surface import Application, Destination, Rule, Surface, Tunnel
 
 _DEEP = f"any.{ANY_NAME}"
@@ -162,7 +162,7 @@ def _unnamed(surface: Surface, tunnel: Tunnel) -> Iterator[Shadow]:
         if rule.host is None:
             continue
         hosts = _hosts_of(rule)
-        records = [r for host in hosts for r in answering(surface.records, host, surface.zone)]
+        records = [r for host in hosts for r in surface.lookup.answering(host)]
         own = f"*.{rule.host.removeprefix('*.')}"
         if any(r.tunnel == tunnel.name for r in records) or any(r.host.endswith(own[1:]) for r in surface.records):
             continue
@@ -207,7 +207,7 @@ def _jwt(surface: Surface, tunnel: Tunnel) -> Iterator[Shadow]:
             continue
         for host in _hosts_of(rule):
             for path in _paths_of(surface, rule, host):
-                for application in winners(surface.applications, host, path):
+                for application in surface.lookup.deciding(host, path):
                     lets_in = _lets_in(application)
                     accepted = application.key in rule.access.applications or rule.access.unresolved
                     if not lets_in or accepted or not _takes(tunnel, index, host, path):
@@ -230,7 +230,7 @@ def _without_bypass(surface: Surface, tunnel: Tunnel) -> Iterator[Shadow]:
         protected = any(r.access and r.access.required and r.host == rule.host for r in tunnel.rules or ())
         for host in _hosts_of(rule):
             for path in _paths_of(surface, rule, host):
-                deciding = winners(surface.applications, host, path)
+                deciding = surface.lookup.deciding(host, path)
                 asked = bool(deciding) and all(decide(a, ANYONE).verdict in ("login", "denied") for a in deciding)
                 if not asked or not _takes(tunnel, index, host, path):
                     continue
@@ -255,8 +255,8 @@ def _wildcards(surface: Surface) -> Iterator[Shadow]:
             assert rule.host is not None
             shallow, deep = (rule.host.replace("*", name, 1) for name in (ANY_NAME, _DEEP))
             path = _path(rule)
-            guard = winners(surface.applications, shallow, path)
-            if not guard or winners(surface.applications, deep, path):
+            guard = surface.lookup.deciding(shallow, path)
+            if not guard or surface.lookup.deciding(deep, path):
                 continue
             open_to = [c for c in everybody if who(surface, Request(deep, 443, path), c.representative).reaches]
             end = "anyone gets in there" if open_to else "nothing but other checks keeps strangers out there"
@@ -293,7 +293,7 @@ def _bypass(surface: Surface, application: Application, destination: Destination
         return
     below = [f"{path}/any", f"{path}/any/below", *_rule_examples(surface, host, path)]
     outcomes = {p: who(surface, Request(host, 443, p), ANYONE).outcome for p in (path, *below)}
-    won = [p for p in below if application in winners(surface.applications, host, p)]
+    won = [p for p in below if application in surface.lookup.deciding(host, p)]
     refused = [p for p in won if outcomes[p] is Outcome.JWT_REFUSED]
     reached = [p for p in won if outcomes[p] is Outcome.OPEN]
     # The bare path of a folder (`/a` where the rule wants `/a/`) is refused too, and means nothing.
@@ -349,7 +349,7 @@ def _paths_of(surface: Surface, rule: Rule, host: str) -> list[str]:
 
 def _takes(tunnel: Tunnel, index: int, host: str, path: str) -> bool:
     try:
-        return first_rule(tunnel.rules or (), host, path) == index
+        return tunnel.first(host, path) == index
     except ValueError:
         return False
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from exposure.model import AccessApplication, ExposurePlan, Json
+from exposure.reach.match import Lookup, matches_host, matches_path
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
@@ -113,6 +115,17 @@ class Tunnel:
 
     name: str
     rules: tuple[Rule, ...] | None
+
+    def first(self, host: str, path: str) -> int | None:
+        """The index of the first rule that matches, as `match.first_rule` finds it."""
+        near = self._near.get(host)
+        if near is None:
+            near = self._near[host] = [(n, r) for n, r in enumerate(self.rules or ()) if matches_host(r.host, host)]
+        return next((index for index, rule in near if matches_path(rule.path, path)), None)
+
+    @cached_property
+    def _near(self) -> dict[str, list[tuple[int, Rule]]]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -224,6 +237,11 @@ class Surface:
     def rules(self) -> tuple[Rule, ...]:
         """The rules of every tunnel."""
         return tuple(rule for tunnel in self.tunnels for rule in tunnel.rules or ())
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """Applications and records by host."""
+        return Lookup(self.applications, self.records, self.zone)
 
 
 def surface(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from exposure.model import Json
 from exposure.names import node_tag
@@ -33,13 +31,22 @@ class PolicyError(ValueError):
 
 
 def policy_of(document: Mapping[str, Json]) -> Policy:
-    """The policy, read. Raises PolicyError with every finding."""
-    return _read(json.dumps(document, sort_keys=True))
+    """The policy, read once for each document, which must not be changed afterwards. Raises PolicyError."""
+    held = _READ.get(id(document))
+    if held is None or held[0] is not document:
+        if len(_READ) >= _MOST:
+            _READ.clear()
+        # The document is held too, so that no other one gets its id.
+        held = _READ[id(document)] = (document, _read(document))
+    return held[1]
 
 
-@lru_cache(maxsize=64)
-def _read(text: str) -> Policy:
-    reading = read_policy(text)
+_MOST = 16
+_READ: dict[int, tuple[Mapping[str, Json], Policy]] = {}
+
+
+def _read(document: Mapping[str, Json]) -> Policy:
+    reading = read_policy(document)
     if reading.policy is None:
         raise PolicyError(
             "the tailnet's policy is not valid: " + "; ".join(f"{f.path}: {f.reason}" for f in reading.findings)

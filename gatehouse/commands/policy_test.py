@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from exposure.policy_eval import Finding, Outcome
 
 _EPILOG = """\
-Without --topology, every tag and every person stands for one device of its own, and a
-test on an address of the tailnet may fail because nobody knows whose device it is.
+Without --topology, every tag and every person stands for one device of its
+own, and a test on an address of the tailnet may fail because nobody knows
+whose device it is.
 
 The topology is JSON (comments and trailing commas allowed):
 
@@ -26,17 +27,21 @@ The topology is JSON (comments and trailing commas allowed):
       {"login": "bob@example.com", "role": "admin"}
     ],
     "nodes": [
-      {"name": "laptop", "user": "ann@example.com", "addresses": ["100.64.0.1", "fd7a:115c:a1e0::1"]},
+      {"name": "laptop", "user": "ann@example.com",
+       "addresses": ["100.64.0.1", "fd7a:115c:a1e0::1"]},
       {"name": "router", "tags": ["tag:router"], "addresses": ["100.64.0.2"],
        "routes": ["192.168.0.0/24"], "exit_node": true},
-      {"name": "phone", "user": "bob@example.com", "posture": {"node:os": "ios"}}
+      {"name": "phone", "user": "bob@example.com",
+       "posture": {"node:os": "ios"}}
     ]
   }
 
-A node has tags, or else a user. role: owner, admin, network-admin, it-admin, billing-admin,
-auditor, member, or shared for somebody outside the tailnet. routes: approved subnets.
+A node has tags, or else a user. role: owner, admin, network-admin, it-admin,
+billing-admin, auditor, member, or shared for somebody outside the tailnet.
+routes: approved subnets.
 
-Exit code: 0 all tests pass, 1 a test fails, 2 not a valid policy or topology, or wrong usage.
+Exit code: 0 all tests pass, 1 a test fails, 2 not a valid policy or topology,
+or wrong usage.
 """
 
 

@@ -28,13 +28,14 @@ from gatehouse.commands import CommandError, UsageError, width
 _EPILOG = """\
 examples:
   gatehouse who                                  who reaches what, all of it
-  gatehouse who https://grafana.example.com/api  everybody's answer, step by step
+  gatehouse who https://grafana.example.com/api  everybody's answer, by steps
   gatehouse who grafana.example.com --as alice@example.com
-  gatehouse who alfred:22 --as tag:k8s-funnel    a device of the tailnet, by its tag
-  gatehouse who --from preview.json              from `pulumi preview --json --show-sames`
+  gatehouse who alfred:22 --as tag:k8s-funnel    a tailnet device, by its tag
+  gatehouse who --from preview.json
+                      from `pulumi preview --json --show-sames`
 
-exit code: 0 answered (with --as: it is reached), 1 with --as: it is not reached,
-or the stack file has findings, 2 wrong usage
+exit code: 0 answered (with --as: it is reached), 1 with --as: it is not
+reached, or the stack file has findings, 2 wrong usage
 """
 
 

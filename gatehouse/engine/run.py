@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from config.errors import render as render_findings
-from config.loader import StackFile, read_stack_file
+from config.loader import StackFile, read_stack_file, stack_names, stack_path
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
@@ -26,6 +27,7 @@ from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, su
 from gatehouse.engine.policy import render as render_policy
 from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
 from gatehouse.engine.progress import Progress
+from gatehouse.engine.recovery import open_operations, settled, what_to_say
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
 
 if TYPE_CHECKING:
@@ -34,6 +36,13 @@ if TYPE_CHECKING:
 
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "destroy": "destroying"}
+# What the clouds say of a name that is taken; `already_exists` and codes 81053 to 81058 are Cloudflare's.
+_EXISTS = re.compile(r"already[ _]exists|AlreadyExists|already have|Overwrite Protected|\b8105[3-8]\b")
+_EXISTS_ALREADY = (
+    "Something of that name is there, and this stack does not know it: somebody made it by hand, or a run did whose "
+    "answer was lost (a cut connection, an error after the work was done). If it is to be kept, `gatehouse adopt` takes "
+    "it over; else delete it where it is. Then run `up` again."
+)
 _REPORT = "This is a mistake of Gatehouse's, not yours: please report it with the log below."
 
 
@@ -47,6 +56,8 @@ class Options:
     as_json: bool = False
     refresh: bool = False
     debug: bool = False
+    made: Mapping[str, str] = field(default_factory=dict)
+    """What a killed run made after all, by type and name (`DnsRecord/grafana-dns`): its id, "" for what it did not."""
 
 
 def run(command: str, project: Path, stack: str, options: Options) -> int:
@@ -78,6 +89,7 @@ class _Run:
         self.crash = ""
         self.host_crash = ""
         self.interrupted = False
+        self.settled = False
         self.pack = Pack(None)
         self.findings: list[Finding] | None = None
 
@@ -99,6 +111,9 @@ class _Run:
         if clouds.note:
             self.say(textwrap.fill(clouds.note, width()))
         self.pack = pack_for(self.project, engine, os.environ)
+        if self.source.values.get("gatehouse:adopt"):
+            # The engine would judge what somebody made by hand, and refuse even to import it.
+            self.pack = Pack(None, "what gatehouse:adopt names stays as it was found")
         with collector_held(), ExitStack() as at_end:
             at_end.enter_context(working_in(self.project))
             return self._real(engine) if clouds.real else self._simulated(engine, at_end)
@@ -132,7 +147,10 @@ class _Run:
             self._owner_is_up(workspace)
             workspace.configure(self.source)
             stack = workspace.open(self.stack, self._program, make=True)
+            # Simulated clouds know what was made.
+            self._settle(stack, workspace.has_open_operations(self.stack), places.ids_by_urn(self.project))
             if self.command == "destroy":
+                self._no_member_is_up(workspace)
                 workspace.unprotect(self.stack)
         try:
             at_end.enter_context(clouds)
@@ -152,13 +170,39 @@ class _Run:
         with self._failures_told(workspace):
             self._owner_is_up(workspace)
             stack = workspace.open(self.stack, self._program, make=self.command in ("preview", "up"))
+            self._settle(stack, True, None)
             if self.command == "destroy":
+                self._no_member_is_up(workspace)
                 self._refuse_protected(stack)
         if self.command in ("up", "destroy") and not self.options.yes:
             code = self._operate(stack, workspace, preview=True)
             if code or not self._confirmed():
                 return code or 1
         return self._operate(stack, workspace)
+
+    def _settle(self, stack: EngineStack, look: bool, ids: Mapping[str, str] | None) -> None:
+        """Mend the state where a run was killed; with `ids` (URN to id) what was made is known, else it is asked for.
+
+        Raises CommandError where only the user can know what was made.
+        """
+        if not look or self.command == "preview":
+            return
+        exported = stack.export_stack()
+        found = open_operations(exported.deployment)
+        if not found:
+            return
+        made = dict(ids or {})
+        if ids is None:
+            creating = [operation for operation in found if operation.kind == "creating"]
+            unanswered = [operation for operation in creating if operation.name not in self.options.made]
+            if unanswered:
+                raise CommandError(what_to_say(self.stack, unanswered))
+            made = {o.urn: self.options.made[o.name] for o in creating if self.options.made[o.name]}
+        lines = "\n".join(f"  {operation}" for operation in found)
+        self.say(f"The last run of {self.stack} was ended while this was under way; the clouds are looked at:\n{lines}")
+        exported.deployment = settled(exported.deployment or {}, made)
+        stack.import_stack(exported)
+        self.settled = True
 
     def _confirmed(self) -> bool:
         answer = input(f"\n{self.command} stack {self.stack} on the real clouds? [y/N] ")
@@ -189,13 +233,34 @@ class _Run:
                 f"its zone and tailnet are not known. First run: make up STACK={owner}"
             )
 
+    def _no_member_is_up(self, workspace: Workspace) -> None:
+        """An owner that goes takes its members' zone and policies along. Raises CommandError with what goes first."""
+        if self.command != "destroy":
+            return
+        up = workspace.stacks()
+        members = [
+            name
+            for name in stack_names(self.project)
+            if up.get(name)
+            and str(read_stack_file(stack_path(self.project, name)).values.get("gatehouse:member_of")).rsplit("/", 1)[
+                -1
+            ]
+            == self.stack
+        ]
+        if members:
+            first = "\n".join(f"  make destroy STACK={name}" for name in members)
+            raise CommandError(
+                f"{self.stack} owns what its members use (zone, login, tailnet policy), and {', '.join(members)} "
+                f"{'is' if len(members) == 1 else 'are'} still up. Nothing was done. First run:\n{first}"
+            )
+
     # --- one operation
 
     def _operate(self, stack: EngineStack, workspace: Workspace, preview: bool = False) -> int:
         command = "preview" if preview else self.command
         progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
         failure: Exception | None = None
-        refresh = True if self.options.refresh else None
+        refresh = True if self.options.refresh or self.settled else None
         packs = self.pack.folders
         workspace.command.more_path = str(self.pack.path or "")
         if command == "up":
@@ -223,7 +288,7 @@ class _Run:
                 elif command == "refresh":
                     stack.refresh(on_event=progress.on_event, color="never")
                 else:
-                    stack.destroy(on_event=progress.on_event, color="never")
+                    stack.destroy(on_event=progress.on_event, color="never", refresh=refresh)
             except Exception as error:
                 failure = error
         self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")
@@ -266,6 +331,30 @@ class _Run:
         what = "preview" if preview else self.command
         print(f"\n{what}: {progress.seconds:.1f} s, {time.monotonic() - self.started:.1f} s in all", flush=True)
 
+    def _findings(self) -> list[Finding]:
+        """What the rules of policy/ find in the program, asked once."""
+        if self.findings is None:
+            self.findings = check_offline(self.project, self.stack)
+        return self.findings
+
+    def _refuse_what_policy_forbids(self) -> None:
+        """The engine asks rules for the whole stack only when all is made: `up` asks them of the program first."""
+        wrong = [f for f in self._findings() if f.judged]
+        if wrong:
+            raise CommandError(
+                f"nothing was touched, for rules of policy/ are broken:\n{render_policy(wrong, width())}"
+            )
+
+    def _policy(self) -> int:
+        """Ask the rules of the program too, which shows more than the pack sees. Returns 1 where one is broken."""
+        if self.command not in ("preview", "up") or not has_rules(self.project):
+            return 0
+        findings = self._findings()
+        if findings:
+            self.say(render_policy(findings, width()))
+        self.say(summary_of(findings, str(self.pack)))
+        return int(any(f.judged for f in findings))
+
     def _explain_failure(self, progress: Progress, failure: Exception | None, workspace: Workspace, log: Path) -> None:
         shown = f"\n{self.command} failed after {progress.seconds:.1f} s."
         if self.crash:
@@ -275,6 +364,8 @@ class _Run:
                 print(self.crash, file=sys.stderr)
         elif not any(m.severity == "error" for m in progress.messages) and failure is not None:
             print(self._engine_error(failure, workspace), file=sys.stderr)
+        if any(_EXISTS.search(m.text) for m in progress.messages if m.severity == "error"):
+            print(textwrap.fill(_EXISTS_ALREADY, width()), file=sys.stderr)
         if any(s.failed for s in progress.steps.values()) and self.command == "up":
             shown += " What was made stays as it is; the next `up` goes on from there."
         print(f"{shown} Log: {_relative(log, self.project)}", file=sys.stderr)

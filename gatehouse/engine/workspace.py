@@ -170,7 +170,8 @@ class SimulatedWorkspace(Workspace):
             EngineCommand(engine, clean),
             {
                 # Quoted, since the engine takes it for a URL: a folder may have a space or a `%` in its name.
-                "PULUMI_BACKEND_URL": "file://" + quote(str(folder / "state")),
+                # Without files of attributes beside the state: a run killed while it writes one locks the stack out.
+                "PULUMI_BACKEND_URL": "file://" + quote(str(folder / "state")) + "?metadata=skip",
                 "PULUMI_CONFIG_PASSPHRASE": _SIMULATED_PASSPHRASE,
                 "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
                 "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
@@ -198,6 +199,13 @@ class SimulatedWorkspace(Workspace):
             latest = json.loads(path.read_text(encoding="utf-8")).get("checkpoint", {}).get("latest") or {}
             found[path.stem] = sum(r["type"] != "pulumi:pulumi:Stack" for r in latest.get("resources") or ())
         return found
+
+    def has_open_operations(self, stack: str) -> bool:
+        """Whether a run of the stack was killed while something was under way."""
+        if not self.exists(stack):
+            return False
+        latest = json.loads(self._state(stack).read_text(encoding="utf-8")).get("checkpoint", {}).get("latest") or {}
+        return bool(latest.get("pending_operations"))
 
     def open(self, stack: str, program: Callable[[], None] | None, make: bool) -> EngineStack:
         """As the base class. `--stack` is in every command, so that an existing stack need not be selected first."""
@@ -261,6 +269,15 @@ def namespaces(source: StackFile) -> list[str]:
 def clouds_file(project: Path) -> Path:
     """Where the simulated clouds keep their objects; other files of theirs are beside it and start as it does."""
     return simulated_folder(project) / "clouds" / "clouds.json"
+
+
+def ids_by_urn(project: Path) -> dict[str, str]:
+    """The ids of the simulated objects by the URN that made them."""
+    path = clouds_file(project)
+    if not path.is_file():
+        return {}
+    objects = json.loads(path.read_text(encoding="utf-8"))["objects"]
+    return {item["urn"]: item["id"] for item in objects.values() if item.get("urn") and item.get("id")}
 
 
 def real_workspace(project: Path, source: StackFile, engine: Engine) -> Workspace:

@@ -19,15 +19,18 @@ UNPLANNED_FUNNEL_PORTS = (8443, 10000)
 """Funnel's other ports; the operator serves 443 alone [TS cmd/k8s-operator]."""
 _PORTS = {"http": 80, "https": 443, "ssh": 22}
 
-NOT_JWT_SIGNED = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImdhdGVob3VzZS1wcm9iZSJ9.{}.Z2F0ZWhvdXNlLXByb2Jl"
+FORGED_JWT = (
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImdhdGVob3VzZS1wcm9iZSJ9.eyJlbWFpbCI6ImFsaWNlQGV4YW1wbGUuY29tIn0.Z2F0ZWhvdXNlLXByb2Jl"
+)
+"""A token that nobody signed: {"alg": "RS256", "kid": "gatehouse-probe"}, {"email": "alice@example.com"}."""
 
 
 @dataclass(frozen=True)
 class HttpProbe:
     """One GET. `sni` is the name that is resolved, connected to and put into the TLS handshake.
 
-    `host` is the Host header where it differs, `address` an address in place of the resolved one (its certificate is
-    not looked at then), `target` the request's path as it is sent, dots and all.
+    `host` is the Host header where it differs, `address` an address in place of the resolved one, `target` the
+    request's path as it is sent, dots and all.
     """
 
     expect: Expect
@@ -37,6 +40,8 @@ class HttpProbe:
     host: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     address: str | None = None
+    verify: bool = True
+    """Whether the certificate is looked at; another check does where not."""
 
     @property
     def port(self) -> int:
@@ -131,7 +136,7 @@ class Check:
     """One promise of the plan, how it is asked for, and what its breach means."""
 
     id: str
-    """`<subject>/<what>`; the subject is a service's key, the zone's name or the node's."""
+    """`<subject>/<what>`; the subject is a service's key, or the full name of zone or node."""
     gate: str
     promise: str
     probe: Probe
@@ -238,7 +243,7 @@ class _Maker:
         for record in self.plan.records:
             if record.service is None and record.target:
                 yield Check(
-                    f"{record.name}/name",
+                    f"{record.host}/name",
                     "node",
                     "the node's record shows Cloudflare, not the router's address",
                     NameProbe("edge", record.host, self._home()),
@@ -315,7 +320,7 @@ class _Maker:
             HttpProbe("challenge", "http", host, f"{ACME_PATH}/gatehouse-{self.nonce}"),
             "The certificate of the origin will not be renewed.",
             "404 by the ingress controller is right while no challenge is under way. Redirected to the login: the"
-            " Access application for the path is missing. 502: the ingress controller does not answer on its http port.",
+            " Access application for the path is missing. 502: the ingress controller does not answer on its port 80.",
         )
 
     def _zero_trust(self, key: str) -> Iterator[Check]:
@@ -335,29 +340,28 @@ class _Maker:
             must_not=True,
         )
         deep = f"/gatehouse-{self.nonce}/deeper?a=b"
-        forged = NOT_JWT_SIGNED.format("eyJlbWFpbCI6ImFsaWNlQGV4YW1wbGUuY29tIn0")
         yield self._guard(
-            key, "deeper-path", f"{login}, on a deeper path too", HttpProbe("login", "https", host, deep), _PATH
+            key, "deeper-path", f"{login}, on a deeper path too", HttpProbe("guarded", "https", host, deep), _PATH
         )
         yield self._guard(
             key,
             "forged-header",
             "a made-up JWT in Cf-Access-Jwt-Assertion opens nothing",
-            HttpProbe("guarded", "https", host, headers=(("Cf-Access-Jwt-Assertion", forged),)),
+            HttpProbe("guarded", "https", host, headers=(("Cf-Access-Jwt-Assertion", FORGED_JWT),)),
             _FORGED,
         )
         yield self._guard(
             key,
             "forged-cookie",
             "a made-up JWT in the cookie CF_Authorization opens nothing",
-            HttpProbe("guarded", "https", host, headers=(("Cookie", f"CF_Authorization={forged}"),)),
+            HttpProbe("guarded", "https", host, headers=(("Cookie", f"CF_Authorization={FORGED_JWT}"),)),
             _FORGED,
         )
         yield self._guard(
             key,
             "forged-token",
             "a made-up JWT in cf-access-token opens nothing",
-            HttpProbe("guarded", "https", host, headers=(("cf-access-token", forged),)),
+            HttpProbe("guarded", "https", host, headers=(("cf-access-token", FORGED_JWT),)),
             _FORGED,
         )
         yield self._guard(
@@ -399,7 +403,13 @@ class _Maker:
                     f"{key}/router-{scheme}",
                     gate,
                     f"the router's own address does not serve it by {scheme}",
-                    HttpProbe("not-served", "https" if scheme == "https" else "http", host, address=self.router),
+                    HttpProbe(
+                        "not-served",
+                        "https" if scheme == "https" else "http",
+                        host,
+                        address=self.router,
+                        verify=False,
+                    ),
                     "Who knows the router's address reaches the service past Cloudflare and its login.",
                     f"Delete the router's forward of port {_PORTS[scheme]}: the tunnel needs none. (Run this from"
                     " outside: at home a router may answer for itself.)",
@@ -412,9 +422,7 @@ class _Maker:
     def _guard(self, key: str, what: str, promise: str, probe: HttpProbe, why: tuple[str, str]) -> Check:
         return Check(f"{key}/{what}", "zero-trust", promise, probe, *why, must_not=True)
 
-    def _exceptions(
-        self, key: str, gate: str, host: str, applications: Iterable[AccessApplication]
-    ) -> Iterator[Check]:
+    def _exceptions(self, key: str, gate: str, host: str, applications: Iterable[AccessApplication]) -> Iterator[Check]:
         paths = sorted(a.path for a in applications if a.path is not None and a.path != ACME_PATH)
         for path in paths:
             yield Check(
@@ -482,7 +490,7 @@ class _Maker:
             f"{key}/answers",
             gate,
             "anyone gets an answer",
-            HttpProbe("page", "https", name),
+            HttpProbe("page", "https", name, verify=False),
             "The service is not to be had from outside.",
             f"{up} take a minute. 502: the service behind the proxy does not answer.",
         )

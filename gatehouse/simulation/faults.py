@@ -2,15 +2,14 @@
 
 `{"faults": [{…}, …]}`; the first that fits a call and is not used up meets it. All keys but `do` may be left out:
 
-| key | |
-|---|---|
-| `do` | `refuse`: the cloud says no. `status`: it answers with that HTTP status, which the provider may try again. `cut`: the connection breaks. `delay`: the call waits. `hang`: it is never answered. `crash`: the clouds' process ends. |
-| `when` | `before` (nothing happened) or `after` (the change is made, the answer is lost); `before` by default |
-| `call` | the number of the change (create, update, delete), from 1, counted since the plan was written |
-| `onwards` | with `call`: that change and each later one |
-| `type`, `name`, `method`, `provider` | the resource; `type` may be the last word alone, `method` is `create`, `read`, … |
-| `times` | how many calls it meets; 1, with `onwards` and `hang` without end |
-| `status`, `text`, `seconds` | the HTTP status (500), the refusal's words, the delay (1.0) |
+- `do`: `refuse` (the cloud says no), `status` (it answers with that HTTP status, which a provider may try again), `cut`
+  (the connection breaks), `delay` (the call waits), `hang` (it is never answered), `crash` (the clouds' process ends)
+- `when`: `before` (nothing has happened yet; the default) or `after` (the change is made, the answer is lost)
+- `call`: the number of the change (create, update, delete), from 1, counted since the plan was written
+- `onwards`: with `call`, that change and each later one
+- `type`, `name`, `method`, `provider`: the resource and what is done to it; of `type` the last word is enough
+- `times`: how many calls it meets, 1 by default; with `onwards` and with `hang` there is no end
+- `status` (500), `text` of the refusal, `seconds` of the delay (1.0)
 
 Each fault that strikes is in the log of calls: method and resource of the call, outcome `fault: <do> <when>`.
 """

@@ -54,7 +54,12 @@ def change(state: Path, key: str, **properties: Any) -> None:
 
 def put(state: Path, key: str, body: Object, id_: str) -> None:
     """Makes an object by hand, or replaces one."""
-    _edit(state, key, lambda held: held.update({key: {"body": body, "given": sorted(body), "id": id_, "urn": ""}}), new=True)
+    _edit(
+        state,
+        key,
+        lambda held: held.update({key: {"body": body, "given": sorted(body), "id": id_, "urn": ""}}),
+        new=True,
+    )
 
 
 def _edit(state: Path, key: str, act: Callable[[dict[str, Object]], object], new: bool = False) -> None:

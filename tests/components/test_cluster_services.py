@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -106,6 +107,15 @@ def test_the_policy_is_there_before_an_ingress_is_annotated_and_goes_after_it(ru
 )
 def test_serve_and_funnel_of_one_service_are_one_ingress(make: Callable[[], Any], other: str, run: Run) -> None:
     assert run(make).one(INGRESS).former_parents == {other}
+
+
+@pytest.mark.parametrize("make", [funnel_service, tailnet_service, port_forward])
+def test_a_service_that_changes_its_gate_keeps_its_mark_on_the_namespace(make: Callable[[], Any], run: Run) -> None:
+    # A second Patch of the same label and then the end of the first would take the label off.
+    found = run(make)
+    (component,) = [r for r in found if r.type.startswith("gatehouse:")]
+    others = {"gatehouse:FunnelService", "gatehouse:TailnetService", "gatehouse:PortForward"} - {component.short}
+    assert found.one(PATCH).former_parents == {f"{other} {component.name}" for other in others}
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
@@ -214,6 +224,19 @@ def test_the_operators_key_is_a_secret_in_a_secret_and_not_among_helms_values(ru
     assert "oauth" not in release.inputs["values"]
     assert "tskey" not in str(release.inputs)
     assert f"kubernetes:Secret {secret.name}" in release.dependencies
+
+
+def test_another_number_makes_another_client_and_restarts_the_operator(run: Run, known: Known) -> None:
+    # The API shows a client's key once, at its creation, and an update keeps it [TFT resource_oauth_client.go].
+    first, second = (run(lambda number=number: tailscale_operator(key=number)) for number in (1, 2))  # type: ignore[misc]
+    clients = [found.one("tailscale:OauthClient") for found in (first, second)]
+    assert clients[0].inputs["description"] != clients[1].inputs["description"]
+    for client in clients:
+        assert client.request.replaceOnChanges == ["description"]
+        # At most 50 letters, digits, hyphens and spaces [tailscale.com/api, OAuth clients].
+        assert re.fullmatch(r"[A-Za-z0-9 -]{1,50}", client.inputs["description"])
+    values = second.one("kubernetes:Release").inputs["values"]
+    assert list(values["operatorConfig"]["podAnnotations"].values()) == [known("operator-client-id")]
 
 
 def test_the_chart_is_of_one_version_and_its_values_have_the_charts_own_forms(run: Run) -> None:

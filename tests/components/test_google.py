@@ -34,7 +34,7 @@ def test_the_people_of_a_set_are_one_group_in_one_order_each_once(run: Run) -> N
 
 
 def test_each_set_has_one_policy_with_one_include_rule_its_own_group(run: Run, known: Known) -> None:
-    # Of several policies, or rules in one, any that matches lets in: one policy with one Include rule is easy to be sure of.
+    # Of several policies, or rules of one, any that matches lets in: with one of each it is plain who that is.
     people = [PeopleSet("household", ("bob@example.com",)), PeopleSet("admins", ("alice@example.com",))]
     found = run(lambda: google(people=people))
     for name in ("household", "admins"):

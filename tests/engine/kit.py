@@ -41,7 +41,7 @@ class Run:
     @cached_property
     def steps(self) -> dict[str, str]:
         """The operation on each resource (logical name and short type) that was not left as it was."""
-        return {name: op for name, op in self.all_steps.items() if op != "same"}
+        return {name: op for name, op in self.all_steps.items() if op not in ("same", "read")}
 
     @cached_property
     def all_steps(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Run:
     @property
     def changes(self) -> dict[str, int]:
         """`counts` without what was left as it was."""
-        return {op: number for op, number in self.counts.items() if op != "same"}
+        return {op: number for op, number in self.counts.items() if op not in ("same", "read")}
 
     @property
     def text(self) -> str:
@@ -244,9 +244,10 @@ class Project:
 
 
 def orphans(project: Project, *stacks: str) -> set[str]:
-    """The objects of the clouds that no stack's state knows, by key."""
+    """The objects of the clouds that no stack's state knows, by key; namespaces that a Patch made are nobody's."""
     known = {resource.get("id") for stack in stacks for resource in project.state(stack).get("resources", ())}
-    return {key for key, item in project.objects().items() if item.get("urn") and item.get("id") not in known}
+    made = {key: item for key, item in project.objects().items() if item.get("urn") and item.get("id") not in known}
+    return {key for key, item in made.items() if "NamespacePatch" not in item["urn"]}
 
 
 def doubles(objects: Mapping[str, Object]) -> set[str]:

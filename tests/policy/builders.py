@@ -57,6 +57,8 @@ def good_stack() -> dict[str, Resource]:
     app = application("app", HOST, allow, login)
     api = application("api", f"{HOST}/api", bypass)
     acme = application("acme", f"{HOST}{ACME}", bypass)
+    elsewhere = {"type": "public", "uri": "other.example.com/elsewhere"}
+    acme = spoiled(acme, lambda inputs: inputs["destinations"].append(elsewhere))
     tunnel = resource("Tunnel", "tunnel", True, name="alfred")
     rules = resource(
         "Rules",

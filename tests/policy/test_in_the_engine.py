@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pulumi.automation import EngineEvent, PolicyEvent
 
 from gatehouse.engine.acquire import Engine
 from gatehouse.engine.policy import ANALYZER, pack_for
+from gatehouse.engine.progress import Progress
 from tests.kit.builders import PROJECT
 
 _PROGRAM = """
@@ -162,3 +164,21 @@ def test_an_engine_with_a_language_host_starts_the_pack_in_the_projects_environm
 
 def test_another_programs_project_is_asked_no_rules(tmp_path: Path) -> None:
     assert pack_for(tmp_path, _engine(tmp_path / "bin"), {"PATH": ""}).folders == []
+
+
+# --- what is shown of the engine's events
+
+
+def _event(level: str, policy: str) -> EngineEvent:
+    message = "What must hold.\nZone zone: protect is false.\n"
+    return EngineEvent(
+        0, 0, policy_event=PolicyEvent(message, "never", policy, "gatehouse", "0.1.0", "0.1.0", level, "urn:z")
+    )
+
+
+def test_a_mandatory_finding_is_an_error_and_advice_is_left_to_the_rules_of_the_program() -> None:
+    progress = Progress("previewing", quiet=True)
+    progress.on_event(_event("mandatory", "protected"))
+    progress.on_event(_event("advisory", "not-judged"))
+    assert [str(message) for message in progress.messages] == ["error: policy protected: Zone zone: protect is false."]
+    assert progress.failed

@@ -78,6 +78,13 @@ REFUSED: list[tuple[str, Change]] = [
     ("[main].securityContext.seccompProfile.type", lambda s: s["securityContext"].pop("seccompProfile")),
     ("seccompProfile.type", lambda s: s["securityContext"].update(seccompProfile={"type": "Unconfined"})),
     ("seccompProfile.type", lambda s: _context(s).update(seccompProfile={"type": "Unconfined"})),
+    (
+        "spec.securityContext.seccompProfile.type",
+        lambda s: (
+            s["securityContext"].update(seccompProfile={"type": "Unconfined"}),
+            _context(s).update(seccompProfile={"type": "RuntimeDefault"}),
+        ),
+    ),
     ("capabilities.drop", lambda s: _context(s).pop("capabilities")),
     ("capabilities.drop", lambda s: _context(s).update(capabilities={"drop": ["NET_RAW"]})),
     ("capabilities.add", lambda s: _context(s)["capabilities"].update(add=["NET_BIND_SERVICE", "NET_ADMIN"])),
@@ -151,7 +158,9 @@ def test_every_kind_of_workload_is_looked_at() -> None:
         made = Resource(f"kubernetes:some/v1:{kind}", "x", "urn", deployment(bad))
         assert _refused(made) == [f"spec.template.spec.{path}"], kind
     assert _refused(resource("PodList", "l", items=[{"spec": pod()}, {"spec": bad}])) == [f"items[1].spec.{path}"]
+    assert _refused(resource("Deployment", "d", spec={})) == ["spec.template.spec.containers"]
     # A kind that is nobody's standard, by its containers.
+    assert _refused(resource("Rollout", "r", steps=[{"pod": bad}])) == [f"steps[0].pod.{path}"]
     assert _refused(resource("Rollout", "r", **deployment(bad))) == [f"spec.template.spec.{path}"]
 
 
@@ -165,6 +174,12 @@ def test_what_is_no_workload_is_left_alone() -> None:
     [
         ("spec.template.spec.hostNetwork", lambda s: s.update(hostNetwork=UNKNOWN)),
         ("spec.template.spec.volumes", lambda s: s.update(volumes=UNKNOWN)),
+        ("spec.template.spec.volumes[?]", lambda s: s.update(volumes=[UNKNOWN])),
+        ("spec.template.spec.securityContext.sysctls", lambda s: s["securityContext"].update(sysctls=UNKNOWN)),
+        (
+            "spec.template.spec.containers[main].securityContext.capabilities.add",
+            lambda s: _context(s)["capabilities"].update(add=UNKNOWN),
+        ),
         ("spec.template.spec.containers", lambda s: s.update(containers=UNKNOWN)),
         (
             "spec.template.spec.containers[main].securityContext.capabilities.drop",
@@ -228,6 +243,10 @@ def test_a_secret_in_the_environment_is_found_and_not_shown(variable: dict[str, 
 )
 def test_what_is_no_secret_may_stand_in_the_environment(variable: dict[str, object]) -> None:
     assert _found(lambda s: _main(s).update(env=[variable])) == []
+
+
+def test_an_environment_that_is_secret_as_a_whole_has_a_secret_in_it() -> None:
+    assert _found(lambda s: _main(s).update(env=SECRET)) == [("env", "a secret")]
 
 
 @pytest.mark.parametrize("key", ["args", "command"])

@@ -78,6 +78,11 @@ SPOILED: list[tuple[str, str, Change]] = [
     ("access-bypass-host", "api", lambda i: i["destinations"][0].update(uri=f"{HOST}/*")),
     ("access-bypass-host", "api", lambda i: i["destinations"].append({"type": "public", "uri": "other.example.com"})),
     ("access-bypass-host", "api", lambda i: (i.pop("destinations"), i.update(domain=HOST))),
+    (
+        "access-bypass-host",
+        "app",
+        lambda i: i.update(policies=[{"decision": "bypass", "includes": [{"everyone": {}}]}]),
+    ),
     ("tunnel-jwt", "rules", lambda i: _general(i).pop("originRequest")),
     ("tunnel-jwt", "rules", lambda i: _access(i).pop("required")),
     ("tunnel-jwt", "rules", lambda i: _access(i).update(required=False)),
@@ -105,6 +110,8 @@ SPOILED: list[tuple[str, str, Change]] = [
     ("tunnel-jwt", "rules", lambda i: _api(i).update(path="^/api(/|$)|^/admin")),
     ("tunnel-jwt", "rules", lambda i: _api(i).update(path="^/apis(/|$)")),
     ("tunnel-jwt", "rules", lambda i: _first(i).update(path="^/.well-known/acme-challenge/")),
+    # A path that is open on another host is not open here.
+    ("tunnel-jwt", "rules", lambda i: _api(i).update(path="^/elsewhere(/|$)")),
     ("tunnel-record-proxied", "dns", lambda i: i.update(proxied=False)),
     ("tunnel-record-proxied", "dns", lambda i: i.pop("proxied")),
     ("tunnel-record-proxied", "dns", lambda i: i.update(ttl=300)),
@@ -166,7 +173,8 @@ ALLOWED: list[tuple[str, Change]] = [
     ("game", lambda i: i.update(type="CNAME", content="home.example.net", proxied=False, ttl=300)),
     ("allow", lambda i: i.update(includes=[{"emailDomain": {"domain": "example.com"}}])),
     ("allow", lambda i: i["includes"][0].update(email=None)),
-    ("app", lambda i: i["destinations"].append({"type": "private", "hostname": "x"})),
+    ("api", lambda i: i["destinations"].append({"type": "private", "uri": "tcp://10.0.0.1"})),
+    ("tunnel", lambda i: i.update(content="1234.cfargotunnel.com")),
 ]
 
 
@@ -189,6 +197,7 @@ UNJUDGED: list[tuple[str, str, Change]] = [
     ("access-one-policy", "app", lambda i: i.update(policies=UNKNOWN)),
     ("access-one-include", "allow", lambda i: i.update(includes=UNKNOWN)),
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[UNKNOWN])),
+    ("access-allow-everyone", "people", lambda i: i.update(includes=UNKNOWN)),
     ("access-google-only", "google", lambda i: i.update(type=UNKNOWN)),
     ("access-one-login", "app", lambda i: i.update(allowedIdps=UNKNOWN)),
     ("access-bypass-host", "api", lambda i: i.update(destinations=UNKNOWN)),
@@ -196,7 +205,9 @@ UNJUDGED: list[tuple[str, str, Change]] = [
     ("tunnel-jwt", "rules", lambda i: _access(i).update(required=UNKNOWN)),
     ("tunnel-jwt", "rules", lambda i: _access(i).update(audTags=UNKNOWN)),
     ("tunnel-jwt", "rules", lambda i: i["config"]["ingresses"].insert(0, {"hostname": UNKNOWN})),
+    ("tunnel-jwt", "rules", lambda i: _api(i).update(path=UNKNOWN)),
     ("tunnel-jwt", "app", lambda i: i.update(destinations=UNKNOWN)),
+    ("born-locked", "dns", lambda i: i.update(name=UNKNOWN)),
     ("tunnel-record-proxied", "dns", lambda i: i.update(proxied=UNKNOWN)),
 ]
 

@@ -38,6 +38,7 @@ PATHS = (
 )
 EVERYBODY = (ANYONE, MEMBER, *(Principal("person", e) for e in EMAILS), Principal("person", "mallory@example.net"))
 ESTATES = estates(most_services=5)
+HALF = settings(max_examples=max(settings().max_examples // 2, 5))
 FEW = settings(max_examples=max(settings().max_examples // 5, 5))
 """For what compares whole estates several times an example."""
 
@@ -59,6 +60,7 @@ def _protected(estate: Estate, project: Project) -> Iterator[tuple[str, list[str
                 yield host_of(key, service, node, ZONE), exceptions, set(people)
 
 
+@HALF
 @given(ESTATES)
 def test_every_generated_estate_is_free_of_findings(estate: Estate) -> None:
     assert check(estate.loaded()) == ()
@@ -82,6 +84,7 @@ def test_no_sensitive_host_is_reached_without_its_policy_but_on_acknowledged_pat
                     assert answer.outcome is Outcome.OPEN
 
 
+@HALF
 @given(ESTATES)
 def test_what_is_for_the_tailnet_is_on_no_other_way(estate: Estate) -> None:
     project = _project(estate)
@@ -105,6 +108,7 @@ def test_what_is_for_the_tailnet_is_on_no_other_way(estate: Estate) -> None:
             assert not any(r.host == host for r in surface.records)
 
 
+@HALF
 @given(ESTATES)
 def test_every_protected_rule_has_every_aud_of_its_host(estate: Estate) -> None:
     for surface in _project(estate).surfaces.values():
@@ -116,6 +120,7 @@ def test_every_protected_rule_has_every_aud_of_its_host(estate: Estate) -> None:
             assert rule.access is None or (rule.access.required and rule.access.unresolved == 0)
 
 
+@HALF
 @given(ESTATES)
 def test_the_catch_all_is_last_and_alone(estate: Estate) -> None:
     for plan in estate.plans().values():
@@ -224,6 +229,7 @@ def _weakened(surface: Surface, host: str) -> Iterator[Surface]:
     yield replace(unchecked, applications=(*others, bypass))
 
 
+@HALF
 @given(ESTATES)
 def test_the_estate_is_no_wider_than_its_stacks(estate: Estate) -> None:
     plans = estate.plans()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exposure.model import Json
 from exposure.reach import ANYONE, MEMBER, Outcome, Principal, Request, who
 from exposure.reach import surface as s
 from exposure.reach.audience import principals, table
@@ -208,7 +209,8 @@ def test_access_does_nothing_for_a_name_that_is_not_proxied() -> None:
 def test_a_funnel_is_open_to_anyone_with_its_annotation_and_its_attribute() -> None:
     assert _outcome(TAILNET, "films.tail.ts.net", ANYONE) is Outcome.OPEN
     assert _outcome(TAILNET, "wiki.tail.ts.net", ANYONE) is Outcome.OFF_TAILNET
-    tailnet = s.Tailnet("tail.ts.net", {**FUNNELS, "nodeAttrs": []})
+    other: Json = [{"target": ["tag:films"], "attr": ["nextdns:abc"]}, {"target": ["tag:wiki"], "attr": ["funnel"]}]
+    tailnet = s.Tailnet("tail.ts.net", {**FUNNELS, "nodeAttrs": other})
     assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", ANYONE) is Outcome.OFF_TAILNET
     assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", MEMBER) is Outcome.TAILNET
 

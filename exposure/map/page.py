@@ -1,0 +1,207 @@
+"""The map as one self-contained page: it loads nothing, and works without a script; the script filters."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from exposure.map.layout import FRAMES, layout
+from exposure.map.model import GATE_WORDS, Map, Way
+from exposure.map.svg import drawing, sample
+
+
+def html_page(found: Map) -> str:
+    """The page. Whatever a name holds stands in it as text."""
+    style, script = _asset("page.css"), _asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none';"
+        " form-action 'none'"
+    )
+    node = escape(found.node)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>Who reaches what: {node}</title>
+<style>{style}</style>
+</head>
+<body>
+<a class="skip" href="#ways">Skip to the table</a>
+<header>
+<h1>Who reaches what: {node}</h1>
+<p class="soft">{_summary(found)}</p>
+</header>
+<main>
+{_controls(found)}
+<section aria-labelledby="map-title">
+<h2 id="map-title">Map</h2>
+<p class="soft" id="map-note">From left to right: who, the ways in, {node}, its services.
+The <a href="#ways">table</a> says the same in words.</p>
+<figure>
+{_drawings(found)}
+</figure>
+</section>
+{_table(found)}
+{_people(found)}
+{_hand_work(found)}
+</main>
+<footer><p>Made from stack {escape(found.stack)} by gatehouse map. It is the plan, not a probe of what is live.</p></footer>
+<script type="application/json" id="map-data">{_data(found)}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("exposure.map").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """A source as CSP takes it [W3C CSP3 2.3.1]."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _data(found: Map) -> str:
+    """What the script filters by, as JSON with no character that HTML reads."""
+    numbers = {crowd: number for number, crowd in enumerate(found.crowds)}
+    people = {name: number for number, name in enumerate(found.people)}
+    ways = [
+        {
+            "title": way.title,
+            "gate": way.gate,
+            "picks": [f"s-{way.service}", f"w{numbers[way.crowd]}"],
+            "people": [people[name] for name in way.people if name in people],
+            "text": _searched(way),
+        }
+        for way in found.ways
+    ]
+    text = json.dumps({"ways": ways, "people": found.people}, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _searched(way: Way) -> str:
+    parts = (
+        *(way.service, way.title, way.gate, way.who, way.crowd.note, *way.crowd.members),
+        *(*way.route, way.url, way.origin),
+    )
+    return " ".join(parts).lower()
+
+
+def _summary(found: Map) -> str:
+    strangers = {way.service for way in found.ways if found.people[0] in way.people and way.gate != "acme"}
+    closed = len(found.services) - len({way.service for way in found.ways if found.people[0] in way.people})
+    return (
+        f"{_count(len(found.services), 'service')} by {_count(len(found.ways), 'way')}."
+        f" Strangers get to {len(strangers)} of them at least in part; {closed} only to people you name."
+    )
+
+
+def _controls(found: Map) -> str:
+    options = "".join(
+        f'<option value="{number}">{escape(_person(name))}</option>' for number, name in enumerate(found.people)
+    )
+    legend = "".join(
+        f'<li><label><input type="checkbox" class="needs-script" value="{gate}" checked hidden>{sample(gate)}'
+        f"<span><strong>{gate}</strong>: {escape(GATE_WORDS[gate])}</span></label></li>"
+        for gate in found.gates
+    )
+    return f"""<section class="controls" aria-label="Filter and legend">
+<form class="filters needs-script" role="search" hidden>
+<div class="row">
+<label class="field" for="search">Search <input type="search" id="search" autocomplete="off" spellcheck="false"
+ placeholder="service, host, gate, person"></label>
+<label class="field" for="person">What does somebody reach? <select id="person"><option value="">Everybody</option>{options}</select></label>
+<button type="button" id="reset">Show all</button>
+</div>
+</form>
+<fieldset class="legend"><legend>Gates</legend><ul>{legend}</ul></fieldset>
+<p class="status needs-script" id="status" role="status" aria-live="polite" hidden></p>
+</section>"""
+
+
+def _drawings(found: Map) -> str:
+    if not found.ways:
+        return "<p>No services yet: add one under <code>gatehouse:services</code>.</p>"
+    return "\n".join(drawing(found, layout(found, frame)) for frame in FRAMES)
+
+
+def _table(found: Map) -> str:
+    rows = []
+    seen: set[str] = set()
+    for number, way in enumerate(found.ways):
+        mark = "" if way.service in seen else f' id="service-{escape(way.service)}"'
+        seen.add(way.service)
+        url = escape(way.url)
+        address = f'<a href="{url}" rel="noopener noreferrer">{url}</a>' if way.link else f"<code>{url}</code>"
+        cells = (
+            f'<td role="cell" data-label="Gate"><span class="gate">{sample(way.gate)}{way.gate}</span></td>'
+            f'<td role="cell" data-label="Who"><span>{escape(way.who)}</span></td>'
+            f'<td role="cell" data-label="Address"><span>{address if way.url else "none"}</span></td>'
+            f'<td role="cell" data-label="By way of"><span>{escape(" → ".join((*way.route, way.origin)))}</span></td>'
+        )
+        rows.append(f'<tr role="row" data-way="{number}"{mark}><th role="rowheader" scope="row">{escape(way.title)}</th>{cells}</tr>')
+    heads = "".join(
+        f'<th role="columnheader" scope="col">{head}</th>' for head in ("Service", "Gate", "Who", "Address", "By way of")
+    )
+    return f"""<section class="ways" id="ways" tabindex="-1" aria-labelledby="ways-title">
+<h2 id="ways-title">Every way</h2>
+<table role="table">
+<caption>Each way into a service: by which gate, for whom, and where it leads.</caption>
+<thead role="rowgroup"><tr role="row">{heads}</tr></thead>
+<tbody role="rowgroup">
+{chr(10).join(rows)}
+</tbody>
+</table>
+<p id="none" hidden>Nothing matches. Press Escape to see everything again.</p>
+</section>"""
+
+
+def _people(found: Map) -> str:
+    crowds = []
+    for number, crowd in enumerate(found.crowds):
+        names = f": {', '.join(crowd.members)}" if crowd.members else ""
+        crowds.append(f'<li id="who-{number}"><strong>{escape(crowd.label)}</strong> {escape(crowd.note + names)}</li>')
+    each = []
+    for name in found.people:
+        own = list(dict.fromkeys(way.title for way in found.ways if name in way.people))
+        reached = sum(name in way.people for way in found.ways)
+        services = escape(", ".join(own)) or "nothing"
+        each.append(
+            f"<details><summary>{escape(_person(name))}: {reached} of {_count(len(found.ways), 'way')}</summary>"
+            f"<p>{services}</p></details>"
+        )
+    return f"""<section class="people" aria-labelledby="people-title">
+<h2 id="people-title">People</h2>
+<ul>{"".join(crowds)}</ul>
+{"".join(each)}
+</section>"""
+
+
+def _hand_work(found: Map) -> str:
+    items = []
+    for work in found.hand_work:
+        steps = "".join(f"<li>{escape(step)}</li>" for step in work.steps)
+        items.append(f"<li>{escape(work.title)}<ul>{steps}</ul></li>")
+    body = f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing left to do by hand.</p>"
+    return f"""<section class="hand-work" aria-labelledby="hand-work-title">
+<h2 id="hand-work-title">Hand-work</h2>
+{body}
+</section>"""
+
+
+def _person(name: str) -> str:
+    return name if "@" in name else f"{name[0].upper()}{name[1:]}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,121 @@
+"""The drawing as SVG, to stand in the page: shapes and classes only, colours are the page's."""
+
+from __future__ import annotations
+
+from html import escape
+
+from config.services import Gate
+from exposure.map.layout import Box, Lane, Layout, Line, measure
+from exposure.map.model import Map, Way
+
+
+def drawing(found: Map, drawn: Layout) -> str:
+    """One `<svg>`. Services and people in it are links to their rows in the page's tables."""
+    frame = drawn.frame
+    numbers = {crowd: number for number, crowd in enumerate(found.crowds)}
+    parts = [
+        f'<svg class="map map-{frame.name}" viewBox="0 0 {frame.width} {_n(drawn.height)}"'
+        f' width="{frame.width}" height="{_n(drawn.height)}" role="group" aria-labelledby="map-title map-note">'
+    ]
+    for kind in ("region", "station"):
+        parts += [_box(box) for box in drawn.boxes if box.kind == kind]
+    parts += [_lane(lane, found.ways[lane.way]) for lane in drawn.lanes]
+    parts += [_upright(line, frame.small) for box in drawn.boxes for line in box.lines if line.upright]
+    for box in drawn.boxes:
+        if box.kind == "who":
+            crowd = found.crowds[numbers[found.ways[box.ways[0]].crowd]]
+            label = f"{crowd.label}, {crowd.note}: {_ways(len(box.ways))}"
+            number = numbers[crowd]
+            parts.append(_link(box, f"who-{number}", f"w{number}", label, "who"))
+    for box in drawn.boxes:
+        if box.kind == "service":
+            ways = [found.ways[index] for index in box.ways]
+            label = f"{ways[0].title}, {ways[0].gate}: " + "; ".join(dict.fromkeys(way.who for way in ways))
+            key = ways[0].service
+            parts.append(_link(box, f"service-{key}", f"s-{key}", label, f"service g-{ways[0].gate}"))
+    parts.append("</svg>")
+    return "\n".join(parts)
+
+
+def sample(gate: Gate) -> str:
+    """A short piece of a gate's line, for the legend."""
+    return (
+        f'<svg class="sample g-{gate}" viewBox="0 0 44 12" width="44" height="12" aria-hidden="true">'
+        f"{_stroke('M1 6H43', gate)}</svg>"
+    )
+
+
+def _lane(lane: Lane, way: Way) -> str:
+    (x, y), (level_x, level_y), (end_x, end_y) = lane.start, lane.level, lane.end
+    bend = (level_x - x) / 2
+    path = (
+        f"M{_n(x)} {_n(y)}C{_n(x + bend)} {_n(y)} {_n(level_x - bend)} {_n(level_y)} {_n(level_x)} {_n(level_y)}"
+        f"H{_n(end_x - 7)}"
+    )
+    tip = f'<path class="tip" d="M{_n(end_x)} {_n(end_y)}l-9 -5v10z"/>'
+    pill = ""
+    if lane.pill:
+        box = lane.pill
+        pill = (
+            f'<rect class="pill" x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}"'
+            f' rx="11"/>{"".join(map(_line, box.lines))}'
+        )
+    label = escape(f"{way.who}: {way.title}, {way.url} ({way.gate}, {way.front})")
+    return (
+        f'<g class="way g-{way.gate}" data-way="{lane.way}" aria-hidden="true"><title>{label}</title>'
+        f"{_stroke(path, way.gate)}{tip}{pill}</g>"
+    )
+
+
+def _stroke(path: str, gate: Gate) -> str:
+    """The line in the gate's own style; zero-trust is a double line."""
+    inner = f'<path class="core" d="{path}"/>' if gate == "zero-trust" else ""
+    return f'<path class="line" d="{path}"/>{inner}'
+
+
+def _box(box: Box) -> str:
+    ways = " ".join(map(str, box.ways))
+    lines = "".join(_line(line) for line in box.lines if not line.upright)
+    return f'<g class="box {box.kind}" data-ways="{ways}" aria-hidden="true">{_rect(box)}{lines}</g>'
+
+
+def _link(box: Box, target: str, pick: str, label: str, kind: str) -> str:
+    ways = " ".join(map(str, box.ways))
+    lines = "".join(map(_line, box.lines))
+    return (
+        f'<a class="box {kind}" href="#{target}" data-pick="{pick}" data-ways="{ways}" aria-label="{escape(label)}">'
+        f"<title>{escape(label)}</title>{_rect(box)}{lines}</a>"
+    )
+
+
+def _rect(box: Box) -> str:
+    radius = 12 if box.kind == "region" else 8
+    return (
+        f'<rect x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="{radius}"/>'
+    )
+
+
+def _line(line: Line) -> str:
+    anchor = ' text-anchor="middle"' if line.middle else ""
+    return f'<text class="t-{line.kind}" x="{_n(line.x)}" y="{_n(line.y)}"{anchor}>{escape(line.text)}</text>'
+
+
+def _upright(line: Line, size: float) -> str:
+    """A name across the lanes, on a ground of its own so that they pass behind it."""
+    length = min(measure(line.text, size, bold=True) + 8, 400)
+    x, y = line.x, line.y
+    return (
+        f'<g class="upright" transform="rotate(-90 {_n(x)} {_n(y)})" aria-hidden="true">'
+        f'<rect x="{_n(x - length / 2)}" y="{_n(y - size * 0.8)}" width="{_n(length)}" height="{_n(size * 1.6)}" rx="4"/>'
+        f'<text class="t-{line.kind}" x="{_n(x)}" y="{_n(y + size * 0.36)}" text-anchor="middle">{escape(line.text)}</text>'
+        "</g>"
+    )
+
+
+def _ways(count: int) -> str:
+    return f"{count} way{'' if count == 1 else 's'}"
+
+
+def _n(number: float) -> str:
+    """A number as short as it can be, the same on every machine."""
+    return f"{number:.1f}".removesuffix(".0")

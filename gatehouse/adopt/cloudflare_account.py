@@ -1,0 +1,149 @@
+"""Reading a Cloudflare account through the official client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from gatehouse.adopt.things import AccountError, Thing, camel, import_id
+
+if TYPE_CHECKING:
+    from cloudflare import Cloudflare
+
+SETTINGS = ("ssl", "min_tls_version", "always_use_https", "automatic_https_rewrites", "security_header")
+_RULES = {"include": "includes", "exclude": "excludes", "require": "requires"}
+_REQUEST = {"noTLSVerify": "noTlsVerify", "matchSNItoHost": "matchSnItoHost"}
+
+
+def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool = True) -> list[Thing]:
+    """What Gatehouse may know of an account: the zone named, what is in it, tunnels and Access.
+
+    `estate` False leaves zone settings and DNSSEC out, which only the estate's owner has.
+    Raises AccountError, naming the permission where one is missing.
+    """
+    found: list[Thing] = []
+
+    def add(type_: str, own: str, inputs: Mapping[str, Any], label: str, zone_id: str = "") -> None:
+        found.append(Thing(type_, import_id(type_, own, account=account, zone=zone_id), inputs, label))
+
+    with _told("Zone Read"):
+        zones = list(_plain(client.zones.list(name=zone)))
+    for item in (z for z in zones if z["name"] == zone and z.get("account", {}).get("id", account) == account):
+        zone_id = item["id"]
+        add("Zone", zone_id, camel({k: item.get(k) for k in ("name", "type", "paused", "account")}), zone)
+        with _told("DNS Read"):
+            for record in _plain(client.dns.records.list(zone_id=zone_id)):
+                label = f"{record['name']} {record['type']} {record.get('content', '')}"
+                add("DnsRecord", record["id"], camel(record), label, zone_id)
+        if estate:
+            with _told("Zone Settings Read"):
+                for name in SETTINGS:
+                    setting = _one(client.zones.settings.get(name, zone_id=zone_id))
+                    # The value's own keys stay as they are.
+                    add("ZoneSetting", name, {"settingId": name, "value": setting.get("value")}, name, zone_id)
+            with _told("DNS Read"):
+                signed = _one(client.dns.dnssec.get(zone_id=zone_id))
+            add("ZoneDnssec", zone_id, {"status": signed.get("status", "disabled")}, zone, zone_id)
+    with _told("Cloudflare Tunnel Read"):
+        for tunnel in _plain(client.zero_trust.tunnels.cloudflared.list(account_id=account, is_deleted=False)):
+            source = tunnel.get("config_src") or ("cloudflare" if tunnel.get("remote_config") else "local")
+            add(
+                "ZeroTrustTunnelCloudflared",
+                tunnel["id"],
+                {"name": tunnel["name"], "configSrc": source},
+                tunnel["name"],
+            )
+            answer = _one(client.zero_trust.tunnels.cloudflared.configurations.get(tunnel["id"], account_id=account))
+            if answer.get("config"):
+                add(
+                    "ZeroTrustTunnelCloudflaredConfig",
+                    tunnel["id"],
+                    {"config": tunnel_config(answer["config"])},
+                    tunnel["name"],
+                )
+    access = client.zero_trust.access
+    with _told("Access: Apps and Policies Read"):
+        for application in _plain(access.applications.list(account_id=account)):
+            inputs = {**camel(application), "policies": [_policy(p) for p in application.get("policies") or ()]}
+            add("ZeroTrustAccessApplication", application["id"], inputs, str(application.get("name") or ""))
+        for policy in _plain(access.policies.list(account_id=account)):
+            add("ZeroTrustAccessPolicy", policy["id"], _policy(policy), str(policy.get("name") or ""))
+    with _told("Access: Organizations, Identity Providers, and Groups Read"):
+        for group in _plain(access.groups.list(account_id=account)):
+            add("ZeroTrustAccessGroup", group["id"], _policy(group), str(group.get("name") or ""))
+        for provider in _plain(client.zero_trust.identity_providers.list(account_id=account)):
+            inputs = camel({k: provider.get(k) for k in ("name", "type", "config")})
+            inputs["config"] = {k: v for k, v in (inputs["config"] or {}).items() if k != "clientSecret"}
+            add("ZeroTrustAccessIdentityProvider", provider["id"], inputs, str(provider.get("name") or ""))
+    return found
+
+
+def read_tunnel_secret(client: Cloudflare, account: str, tunnel: str) -> str:
+    """The secret in a tunnel's token, base64. It is for the engine's standard input and nowhere else."""
+    import base64
+    import json
+
+    with _told("Cloudflare Tunnel Write"):
+        token = client.zero_trust.tunnels.cloudflared.token.get(tunnel, account_id=account)
+    try:
+        return str(json.loads(base64.b64decode(str(token)))["s"])
+    except (ValueError, KeyError) as error:
+        # Without the error's own text, which may quote the token.
+        raise AccountError(f"The tunnel's token has an unknown form ({type(error).__name__}).") from None
+
+
+def tunnel_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A tunnel's configuration by the provider's names: `ingress` as `ingresses`, `audTag` as `audTags`."""
+    rules = []
+    for rule in config.get("ingress") or ():
+        request = {_REQUEST.get(k, k): v for k, v in (rule.get("originRequest") or {}).items()}
+        if isinstance(request.get("access"), Mapping):
+            access = dict(request["access"])
+            access["audTags"] = access.pop("audTag", None) or []
+            request["access"] = access
+        kept = {k: v for k, v in rule.items() if k in ("hostname", "path", "service") and v}
+        rules.append({**kept, **({"originRequest": request} if request else {})})
+    return {"ingresses": rules}
+
+
+def _policy(policy: Mapping[str, Any]) -> dict[str, Any]:
+    return {_RULES.get(k, k): v for k, v in camel(policy).items()}
+
+
+def _plain(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for item in items:
+        yield _one(item)
+
+
+def _one(item: Any) -> dict[str, Any]:
+    if item is None:
+        return {}
+    return dict(item) if isinstance(item, Mapping) else dict(item.to_dict(mode="json"))
+
+
+@contextmanager
+def _told(permission: str) -> Iterator[None]:
+    """What goes wrong, as something to mend."""
+    import cloudflare
+
+    try:
+        yield
+    except (cloudflare.AuthenticationError, cloudflare.PermissionDeniedError) as error:
+        raise AccountError(
+            f"Cloudflare refuses to show this ({error.status_code}): the API token needs the permission {permission!r}."
+            " Create one at dash.cloudflare.com/profile/api-tokens and set CLOUDFLARE_API_TOKEN."
+        ) from None
+    except cloudflare.APIStatusError as error:
+        if error.status_code == 400 and "header" in str(error).lower():
+            raise AccountError(
+                "Cloudflare takes CLOUDFLARE_API_TOKEN for no API token: copy it again, without quotes or spaces."
+            ) from None
+        raise AccountError(f"Cloudflare answered {error.status_code} ({permission}): {_texts(error)}") from None
+    except cloudflare.APIError as error:
+        raise AccountError(f"Cloudflare could not be asked ({permission}): {error}") from None
+
+
+def _texts(error: Any) -> str:
+    errors = getattr(error, "errors", None) or []
+    return "; ".join(str(getattr(e, "message", e)) for e in errors) or type(error).__name__

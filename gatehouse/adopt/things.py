@@ -1,0 +1,126 @@
+"""What is in the accounts, in the one form that the rest works on: a resource's inputs as the engine writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatehouse.commands import CommandError
+
+_IDS = {
+    "Zone": "{id}",
+    "ZoneSetting": "{zone}/{id}",
+    "ZoneDnssec": "{zone}",
+    "DnsRecord": "{zone}/{id}",
+    "ZeroTrustTunnelCloudflared": "{account}/{id}",
+    "ZeroTrustTunnelCloudflaredConfig": "{account}/{id}",
+    "ZeroTrustAccessIdentityProvider": "accounts/{account}/{id}",
+    "ZeroTrustAccessGroup": "accounts/{account}/{id}",
+    "ZeroTrustAccessPolicy": "{account}/{id}",
+    "ZeroTrustAccessApplication": "accounts/{account}/{id}",
+}
+"""The forms of import ids [TFC internal/services/*/resource.go, ImportState]."""
+
+
+class AccountError(CommandError):
+    """An account cannot be read; the text says which permission or setting is missing."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object of an account.
+
+    `type` is the resource type's last part (`DnsRecord`), `id` the provider's import id, `inputs` its properties by
+    their names in the engine (`zoneId`), `label` what its owner knows it by. `managed`: a stack has it already.
+    """
+
+    type: str
+    id: str
+    inputs: Mapping[str, Any] = field(compare=False)
+    label: str
+    managed: bool = False
+
+    @property
+    def own_id(self) -> str:
+        """The object's own id, the import id's last part."""
+        return self.id.rsplit("/", 1)[-1]
+
+    def __str__(self) -> str:
+        return f"{WORDS.get(self.type, self.type)} {self.label}"
+
+
+WORDS = {
+    "Acl": "policy of the tailnet",
+    "Deployment": "Deployment",
+    "DnsPreferences": "MagicDNS",
+    "DnsRecord": "DNS record",
+    "Ingress": "Ingress",
+    "Namespace": "namespace",
+    "Service": "Service",
+    "TailnetSettings": "settings of the tailnet",
+    "ZeroTrustAccessApplication": "Access application",
+    "ZeroTrustAccessGroup": "Access group",
+    "ZeroTrustAccessIdentityProvider": "login method",
+    "ZeroTrustAccessPolicy": "Access policy",
+    "ZeroTrustTunnelCloudflared": "tunnel",
+    "ZeroTrustTunnelCloudflaredConfig": "rules of tunnel",
+    "Zone": "zone",
+    "ZoneDnssec": "DNSSEC of",
+    "ZoneSetting": "zone setting",
+}
+"""The types as people call them."""
+
+
+def import_id(type_: str, own_id: str, *, account: str = "", zone: str = "") -> str:
+    """The import id of a Cloudflare object.
+
+    Example: `import_id("DnsRecord", "r1", zone="z1")` gives `z1/r1`.
+    """
+    return _IDS[type_].format(id=own_id, account=account, zone=zone)
+
+
+def camel(value: Any) -> Any:
+    """Snake case keys in camel case, at every depth: `session_duration` gives `sessionDuration`."""
+    if isinstance(value, Mapping):
+        return {re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), str(k)): camel(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    return value
+
+
+def places(application: Thing) -> list[str]:
+    """What an Access application guards: `host` or `host/path`, lower-case hosts, no trailing slash or star."""
+    inputs = application.inputs
+    given = [d.get("uri") for d in inputs.get("destinations") or () if d.get("type", "public") == "public"]
+    given = given or [inputs.get("domain"), *(inputs.get("selfHostedDomains") or ())]
+    found = []
+    for uri in given:
+        if uri:
+            host, slash, path = re.sub(r"/\*?$", "", str(uri)).partition("/")
+            found.append(host.lower() + slash + path)
+    return list(dict.fromkeys(found))
+
+
+def records_at(things: list[Thing], host: str) -> list[Thing]:
+    """The address records of a name."""
+    return [
+        t
+        for t in things
+        if t.type == "DnsRecord" and t.inputs.get("name") == host and t.inputs.get("type") in ("A", "AAAA", "CNAME")
+    ]
+
+
+def machine_of_ingress(ingress: Thing) -> str:
+    """The name that the Tailscale operator gives an Ingress's machine [TS cmd/k8s-operator]."""
+    tls = (ingress.inputs.get("spec") or {}).get("tls") or [{}]
+    hosts = tls[0].get("hosts") or [""]
+    return str(hosts[0]).split(".")[0] or f"{ingress.id.replace('/', '-')}-ingress"
+
+
+def is_tailscale(ingress: Thing) -> bool:
+    """Whether an Ingress is the Tailscale operator's."""
+    annotations = (ingress.inputs.get("metadata") or {}).get("annotations") or {}
+    spec = ingress.inputs.get("spec") or {}
+    return "tailscale" in (spec.get("ingressClassName"), annotations.get("kubernetes.io/ingress.class"))

@@ -1,0 +1,339 @@
+"""`gatehouse adopt`: recognise what is in the accounts, and write it into the stack file for review."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from config.errors import Finding, render
+from config.loader import LoadedStack, load_project, parse_stack_text, read_stack_file, stack_names, tie, type_stack
+from gatehouse.commands import CommandError, UsageError, stack_file, width
+
+if TYPE_CHECKING:
+    from gatehouse.adopt.match import Matched, Planned
+    from gatehouse.adopt.services import Recognised
+    from gatehouse.adopt.things import Thing
+
+_PARTS = ("tailnet", "cluster")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    parser.add_argument("--apply", action="store_true", help="write the stack file; without it only a diff is shown")
+    parser.add_argument("--done", action="store_true", help="take gatehouse:adopt out again, once all is in the state")
+    parser.add_argument("--tunnel", default="", metavar="NAME", help="the stack's tunnel, where several could be it")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=_PARTS, help="do not read the tailnet, or the cluster"
+    )
+    parser.add_argument("--simulated", action="store_true", help="read the simulated clouds")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(args: argparse.Namespace, project: Path) -> int:
+    """Show, and with `--apply` write. Returns 0, or 1 where the entries need a decision first. Raises CommandError."""
+    path = stack_file(project, args.stack)
+    text = path.read_text(encoding="utf-8")
+    if args.done:
+        return _done(args, path, text)
+    stack = _stack(project, args.stack)
+    things = _read(args, project, stack)
+    adoption = find(project, stack, things, text, tunnel=args.tunnel)
+    if args.apply and adoption.text != text:
+        from gatehouse.adopt.stack_text import refuse_rewriting
+
+        refuse_rewriting(text, path.name)
+        _write(path, adoption.text)
+    print(json.dumps(adoption.to_dict(args.apply), indent=2) if args.json else _report(adoption, path.name, args))
+    if args.apply and not args.json and not args.simulated:
+        _take_tunnel_secret(project, args, stack, adoption)
+    return 1 if adoption.findings else 0
+
+
+@dataclass
+class Adoption:
+    """What adopting a stack comes to: `text` is the whole stack file as it would be."""
+
+    before: str
+    text: str
+    recognised: Recognised
+    matched: Matched | None
+    findings: list[Finding] = field(default_factory=list)
+    """What a person has to decide before anything is imported; then there is no `matched`."""
+
+    def to_dict(self, applied: bool) -> dict[str, object]:
+        """For `--json`."""
+        matched = self.matched
+        return {
+            "adopt": matched.ids if matched else {},
+            "services": self.recognised.services,
+            "people": self.recognised.people,
+            "node": self.recognised.node,
+            "differences": {m.planned.key: list(m.differences) for m in matched.matches} if matched else {},
+            "in_the_way": [{"resource": p.key, "thing": str(t), "id": t.id, "why": w} for p, t, w in matched.in_the_way]
+            if matched
+            else [],
+            "left_alone": [{"thing": str(t), "id": t.id, "why": w} for t, w in matched.left_alone] if matched else [],
+            "notes": self.recognised.notes,
+            "findings": [f.to_dict() for f in self.findings],
+            "applied": applied,
+        }
+
+
+def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, tunnel: str = "") -> Adoption:
+    """What of `things` belongs to a stack, and its stack file's text with that. Raises CommandError."""
+    from exposure.names import host_of
+    from gatehouse.adopt.match import choose_tunnel, match
+    from gatehouse.adopt.services import recognise
+    from gatehouse.adopt.stack_text import edit
+
+    config, estate = stack.config, stack.estate
+    assert config is not None
+    assert estate is not None
+    node, zone = config.node.name, estate.zone.name
+    hosts = [host_of(key, service, node, zone) for key, service in config.services.items()]
+    own = choose_tunnel(things, node, zone, hosts, tunnel)
+    if tunnel and own is None:
+        known = ", ".join(sorted(t.label for t in things if t.type == "ZeroTrustTunnelCloudflared"))
+        raise UsageError(f"--tunnel {tunnel}: there is no such tunnel in the account; there are: {known or 'none'}.")
+    recognised = recognise(things, config, estate, own, owns_estate=stack.owns_estate)
+    fresh = edit(text, adopt={}, services=recognised.services, people=recognised.people, node=recognised.node)
+    findings = _errors(project, stack.name, fresh)
+    if findings:
+        kept = edit(text, services=recognised.services, people=recognised.people, node=recognised.node)
+        return Adoption(text, kept, recognised, None, findings)
+    overwrite = bool(estate.tailnet and estate.tailnet.overwrite_policy)
+    matched = match(_planned(project, stack.name, fresh), things, own, overwrite_policy=overwrite)
+    # What was adopted before and is in the state now is nobody's else.
+    ids = {**{k: v for k, v in config.adopt.items() if v in {t.id for t in things if t.managed}}, **matched.ids}
+    after = edit(text, adopt=ids, services=recognised.services, people=recognised.people, node=recognised.node)
+    return Adoption(text, after, recognised, matched)
+
+
+# --- reading
+
+
+def _stack(project: Path, name: str) -> LoadedStack:
+    """The stack, typed; its own findings have to be mended first."""
+    stack = load_project(project)[name]
+    errors = [f for f in stack.findings if f.severity == "error"]
+    if errors or stack.config is None or stack.estate is None:
+        raise CommandError(
+            f"{stack.source.file} has to say node and estate first, without findings:\n\n{render(stack.findings)}"
+        )
+    return stack
+
+
+def _read(args: argparse.Namespace, project: Path, stack: LoadedStack) -> list[Thing]:
+    assert stack.config is not None
+    assert stack.estate is not None
+    if args.simulated:
+        from gatehouse.adopt.simulated import read_simulated
+        from gatehouse.engine.workspace import clouds_file
+
+        return read_simulated(clouds_file(project), stack.config.node.context)
+    values = stack.source.values
+    token = _token(values)
+    tail = {
+        "api_key": os.environ.get("TAILSCALE_API_KEY") or _plain_value(values, "tailscale:apiKey"),
+        "client_id": os.environ.get("TAILSCALE_OAUTH_CLIENT_ID") or _plain_value(values, "tailscale:oauthClientId"),
+        "client_secret": os.environ.get("TAILSCALE_OAUTH_CLIENT_SECRET")
+        or _plain_value(values, "tailscale:oauthClientSecret"),
+    }
+    tailnet = stack.estate.tailnet is not None and stack.owns_estate and "tailnet" not in args.without
+    missing = [] if token else ["CLOUDFLARE_API_TOKEN: an API token that may read the zone, DNS, tunnels and Access"]
+    if tailnet and not tail["api_key"] and not (tail["client_id"] and tail["client_secret"]):
+        missing.append(
+            "TAILSCALE_API_KEY, or TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET (or --without tailnet)"
+        )
+    if missing:
+        listed = "\n  ".join(missing)
+        raise UsageError(f"adopt reads your accounts, so set in the environment:\n  {listed}\nor say --simulated.")
+    from cloudflare import Cloudflare
+
+    from gatehouse.adopt.cloudflare_account import read_cloudflare
+
+    account, zone = stack.estate.account_id, stack.estate.zone.name
+    with Cloudflare(api_token=token) as client:
+        things = read_cloudflare(client, account, zone, estate=stack.owns_estate)
+    if tailnet:
+        import httpx
+
+        from gatehouse.adopt.tailnet_account import read_tailnet, sign_in
+
+        with httpx.Client(timeout=20) as http:
+            sign_in(http, **{k: v for k, v in tail.items() if v})
+            things += read_tailnet(http)
+    if "cluster" not in args.without and not stack.config.node.manifests_folder:
+        from gatehouse.adopt.cluster import connect, read_cluster
+
+        things += read_cluster(connect(stack.config.node.context))
+    return things
+
+
+def _token(values: Mapping[str, object]) -> str:
+    return os.environ.get("CLOUDFLARE_API_TOKEN") or _plain_value(values, "cloudflare:apiToken")
+
+
+def _plain_value(values: Mapping[str, object], key: str) -> str:
+    value = values.get(key)
+    return value if isinstance(value, str) else ""
+
+
+# --- the plan of a text that is not written yet
+
+
+def _errors(project: Path, name: str, text: str) -> list[Finding]:
+    from exposure.check import check_one
+
+    stacks = [type_stack(read_stack_file(stack_file(project, n))) for n in stack_names(project) if n != name]
+    loaded = tie([type_stack(parse_stack_text(text, name)), *stacks])
+    return [f for f in check_one(name, loaded) if f.severity == "error"]
+
+
+def _planned(project: Path, name: str, text: str) -> list[Planned]:
+    from gatehouse.adopt.match import Planned
+    from gatehouse.offline import plan
+
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder)
+        for entry in project.iterdir():
+            is_stack = entry.name.startswith("Pulumi.") and entry.is_file()
+            if is_stack:
+                (there / entry.name).write_bytes(entry.read_bytes())
+            elif entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").is_file()):
+                (there / entry.name).symlink_to(entry.resolve())
+        (there / stack_file(project, name).name).write_text(text, encoding="utf-8")
+        steps = plan(there, name)
+    keys = {s.urn: f"{_short(s.type)}/{s.name}" for s in steps}
+    planned = []
+    for step in steps:
+        inputs = step.state.get("inputs")
+        refers: Any = step.state.get("propertyDependencies") or {}
+        if step.state.get("custom") and isinstance(inputs, dict):
+            by_key = {p: [keys[u] for u in urns if u in keys] for p, urns in refers.items()}
+            planned.append(Planned(_short(step.type), step.name, inputs, by_key))
+    return planned
+
+
+def _short(type_: str) -> str:
+    return type_.rsplit(":", 1)[-1]
+
+
+# --- writing and showing
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(path.stat().st_mode)
+    fresh.replace(path)
+
+
+def _done(args: argparse.Namespace, path: Path, text: str) -> int:
+    from gatehouse.adopt.stack_text import edit, edited_lines, refuse_rewriting
+
+    after = edit(text, adopt={})
+    if after == text:
+        print(f"{path.name} has no gatehouse:adopt.")
+        return 0
+    print("\n".join(edited_lines(text, after, path.name)))
+    if not args.apply:
+        print("\nNothing was written: add --apply. `gatehouse preview` then shows what Gatehouse would change.")
+        return 0
+    refuse_rewriting(text, path.name)
+    _write(path, after)
+    print(f"\nWrote {path.name}. Next: gatehouse preview --stack {args.stack}")
+    return 0
+
+
+def _report(adoption: Adoption, name: str, args: argparse.Namespace) -> str:
+    from gatehouse.adopt.stack_text import edited_lines
+
+    lines: list[str] = []
+    found, matched = adoption.recognised, adoption.matched
+
+    def section(title: str, entries: list[str]) -> None:
+        if entries:
+            lines.append(f"{title}:")
+            for entry in entries:
+                lines.extend(
+                    textwrap.wrap(
+                        entry,
+                        width(),
+                        initial_indent="  ",
+                        subsequent_indent="    ",
+                        break_long_words=False,
+                        break_on_hyphens=False,
+                    )
+                )
+            lines.append("")
+
+    section("Services recognised", [f"{key}: {_of(entry)}" for key, entry in sorted(found.services.items())])
+    section("Not written, to be looked at", found.notes)
+    if matched:
+        section("Recognised, to be imported", [f"{m.planned.key}: {m.thing}" for m in matched.matches])
+        changed = [f"{m.planned.key}: {'; '.join(m.differences)}" for m in matched.matches if m.differences]
+        section("Left as it is by the import; what Gatehouse would change once gatehouse:adopt is out", changed)
+        section("In the way", [f"{p.key}: {t} ({t.id}): {why}" for p, t, why in matched.in_the_way])
+        section("Left alone", [f"{t}{f': {why}' if why else ''}" for t, why in matched.left_alone])
+    diff = edited_lines(adoption.before, adoption.text, name)
+    lines += diff or [f"{name} says all of this already."]
+    lines.append("")
+    if adoption.findings:
+        lines += [render(adoption.findings), ""]
+        lines.append("These are for you to decide. Then run this again for the import ids.")
+    if diff and not args.apply:
+        lines.append("Nothing was written: look at the diff, and add --apply.")
+    elif diff:
+        lines.append(f"Wrote {name}. Next: gatehouse preview --stack {args.stack}, which imports and changes nothing.")
+    return "\n".join(lines)
+
+
+def _of(entry: Mapping[str, Any]) -> str:
+    origin = entry["origin"]
+    where = origin.get("url") or (
+        f"{origin['namespace']}/{origin['service']}:{origin['port']}"
+        if "service" in origin
+        else f"port {origin['port']} of the node"
+    )
+    return (
+        f"{entry.get('host') or entry.get('tailnet_name') or ''} {where}, for {entry.get('clients', 'people')}".strip()
+    )
+
+
+def _take_tunnel_secret(project: Path, args: argparse.Namespace, stack: LoadedStack, adoption: Adoption) -> None:
+    """Set the adopted tunnel's own secret, so that the connectors that run keep a valid token."""
+    own = (
+        next((m.thing for m in adoption.matched.matches if m.planned.type == "ZeroTrustTunnelCloudflared"), None)
+        if adoption.matched
+        else None
+    )
+    key = "gatehouse:tunnel_secret"
+    if own is None or key in stack.source.secure:
+        return
+    assert stack.estate is not None
+    from cloudflare import Cloudflare
+
+    from gatehouse.adopt.cloudflare_account import read_tunnel_secret
+    from gatehouse.engine.secrets import open_workspace, set_value
+
+    try:
+        workspace = open_workspace(project, args.stack, simulated=False, say=print)
+        with Cloudflare(api_token=_token(stack.source.values)) as client:
+            set_value(workspace, args.stack, key, read_tunnel_secret(client, stack.estate.account_id, own.own_id))
+        print(f"Set {key} to the tunnel's own secret: the connectors that run keep a valid token.")
+    except CommandError as error:
+        print(
+            f"warning: {key} was not set to the tunnel's own secret ({error}). With another one the first `up` after"
+            " --done changes the tunnel's: connectors that are not Gatehouse's then cannot reconnect.",
+            file=sys.stderr,
+        )

@@ -1,0 +1,77 @@
+"""`gatehouse map`: who reaches what, by which way, as a page, as Mermaid or as Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from config.loader import load_project
+from exposure.map import Map, html_page, map_of, markdown, mermaid
+from exposure.reach.tailnet import PolicyError
+from gatehouse.commands import CommandError, UsageError
+from gatehouse.commands.who import planned_project
+
+_FORMATS: dict[str, Callable[[Map], str]] = {"html": html_page, "mermaid": mermaid, "markdown": markdown}
+_ENDINGS = {".html": "html", ".htm": "html", ".mmd": "mermaid", ".mermaid": "mermaid", ".md": "markdown"}
+_EPILOG = """\
+examples:
+  gatehouse map --stack alfred --out map.html    one page: open it in a browser
+  gatehouse map --stack alfred --format mermaid  for a README
+  gatehouse map --stack alfred --out map.md      a table, for a pull request
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    parser.add_argument("--out", metavar="FILE", help="write it there; to standard output otherwise")
+    parser.add_argument("--format", choices=_FORMATS, help="default: by FILE's ending, else html")
+
+
+def run(args: argparse.Namespace, project: Path) -> int:
+    """Write the map. Returns 0, or 1 where a stack file has findings; raises UsageError for an unknown stack."""
+    target = Path(args.out) if args.out not in (None, "-") else None
+    form = args.format or (_ENDINGS.get(target.suffix.lower(), "html") if target else "html")
+    if form == "html" and target is None and sys.stdout.isatty():
+        raise UsageError("A page is not for a terminal: give --out map.html, or --format markdown.")
+    planned = planned_project(load_project(project), args.stack)
+    if planned is None:
+        return 1
+    try:
+        found = map_of(planned, args.stack)
+    except PolicyError as error:
+        raise CommandError(str(error)) from error
+    text = _FORMATS[form](found)
+    if target is None:
+        # A page is UTF-8, whatever the terminal's encoding.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        return 0
+    _write(target, text)
+    print(f"{target}: {len(found.services)} services, {len(found.ways)} ways, {len(text.encode()) // 1024 + 1} KB")
+    return 0
+
+
+def _write(target: Path, text: str) -> None:
+    """Whole or not at all. Raises CommandError where it cannot be written."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with open(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            # As any new file: mkstemp's is for its owner alone.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(name, 0o666 & ~mask)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CommandError(f"--out {target}: {error.strerror or error}.") from error

@@ -1,0 +1,123 @@
+"""`gatehouse verify`: from outside, what the plan promises, and above all what must not work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.probe.options import add_network_arguments, ds_in, name_servers_in, outputs_in, planned, settings_of
+
+if TYPE_CHECKING:
+    from gatehouse.probe.checks import Check
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="a service, a gate, a check (such as login) or ids with * (such as 'grafana/*'); may be given again",
+    )
+    parser.add_argument("--list", action="store_true", help="list the checks and ask nothing")
+    parser.add_argument("--all", action="store_true", help="show each check that passed too")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too, for CI")
+    parser.add_argument(
+        "--outputs",
+        metavar="FILE",
+        help="`pulumi stack output --json` (or -): compare name servers and DS record with these",
+    )
+    add_network_arguments(parser)
+
+
+def run(args: argparse.Namespace, project: Path) -> int:
+    """Ask and print what was seen. Returns 0 where nothing failed and something passed, else 1.
+
+    Raises UsageError for options that don't fit, CommandError where the JUnit file cannot be written.
+    """
+    plan = planned(project, args.stack)
+    if plan is None:
+        return 1
+    from gatehouse.probe.checks import checks_of, selected
+
+    outputs = outputs_in(args.outputs) if args.outputs else {}
+    everything = checks_of(plan, os.urandom(4).hex(), name_servers_in(outputs), ds_in(outputs))
+    checks = selected(everything, args.only)
+    if not checks:
+        raise UsageError(_nothing(args.only, everything, args.stack))
+    if args.list:
+        _list(checks, args.json)
+        return 0
+    settings = settings_of(args)
+    import asyncio
+    import ssl
+
+    from gatehouse.probe import report
+    from gatehouse.probe.runner import run_checks, trusted
+
+    try:
+        tls = trusted(settings)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"--ca-file {args.ca_file}: it holds no certificate ({error}).") from error
+    out = sys.stderr if args.json else sys.stdout
+    live = out.isatty()
+    print(
+        f"Asking from this machine, {len(checks)} checks, names by resolver {settings.resolver},"
+        f" {settings.within:g} s at most.",
+        file=out,
+        flush=True,
+    )
+    started = time.monotonic()
+    results = asyncio.run(run_checks(checks, plan.estate.team, settings, report.Progress(checks, out, live), tls))
+    seconds = time.monotonic() - started
+    if args.junit:
+        try:
+            report.write_junit(args.junit, args.stack, results, seconds)
+        except OSError as error:
+            raise CommandError(f"--junit {args.junit}: {error.strerror or error}.") from error
+    if args.json:
+        print(json.dumps(report.to_dict(args.stack, results, seconds), indent=2, ensure_ascii=False))
+    else:
+        colours = live and "NO_COLOR" not in os.environ
+        found = report.findings(results, width(), colours, args.all)
+        print("\n" + report.table(results, width(), colours))
+        if found:
+            print("\n" + found)
+        print("\n" + report.summary(results, seconds))
+    states = {r.verdict.state for r in results}
+    return 0 if "failed" not in states and "passed" in states else 1
+
+
+def _list(checks: Sequence[Check], as_json: bool) -> None:
+    if as_json:
+        rows = [{"id": c.id, "asked": c.probe.text, "promise": c.promise, "must_not": c.must_not} for c in checks]
+        print(json.dumps({"checks": rows}, indent=2, ensure_ascii=False))
+        return
+    subject = None
+    for check in checks:
+        if check.subject != subject:
+            subject = check.subject
+            print(f"{subject} ({check.gate})")
+        print(f"  {check.id.split('/', 1)[1]:<20} {check.promise}")
+
+
+def _nothing(patterns: Sequence[str], checks: Sequence[Check], stack: str) -> str:
+    import difflib
+
+    if not patterns:
+        return f"Stack {stack} has nothing to ask for from outside."
+    words = list(dict.fromkeys(w for c in checks for w in (c.subject, c.gate, c.id.split("/", 1)[1], c.id)))
+    near = [m for p in patterns for m in difflib.get_close_matches(p, words, n=1)]
+    return f"--only {' '.join(patterns)}: no check has that name" + (
+        f"; did you mean {near[0]!r}?" if near else "; --list shows them."
+    )

@@ -1,0 +1,73 @@
+"""Secrets of a stack, set through the engine: a value goes to its standard input, never to a command line or a log."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config.loader import read_stack_file
+from gatehouse.commands import CommandError, project_name, stack_file
+from gatehouse.engine.acquire import find_or_get_engine
+from gatehouse.engine.program import REAL_PREFIXES
+
+if TYPE_CHECKING:
+    from gatehouse.engine.workspace import Workspace
+
+_SECONDS = 60
+
+
+def open_workspace(project: Path, stack: str, *, simulated: bool, say: Callable[[str], None]) -> Workspace:
+    """The place where a stack's configuration is: the repository, or the simulated run's folder.
+
+    Raises CommandError without an engine, without the passphrase, or where a simulated stack was never up.
+    """
+    refused: list[str] = []
+    engine = find_or_get_engine(project, say, refused)
+    if engine is None:
+        raise CommandError(f"Secrets are set by the Pulumi engine, and none can be had: {'; '.join(refused)}.")
+    from gatehouse.engine import workspace as places
+
+    source = read_stack_file(stack_file(project, stack))
+    if not simulated:
+        return places.real_workspace(project, source, engine)
+    with ExitStack() as at_end:
+        at_end.enter_context(places.only_one(project, say))
+        workspace = places.SimulatedWorkspace(project, project_name(project), engine)
+        if not workspace.exists(stack):
+            raise CommandError(f"Stack {stack} was never up on simulated clouds: make up STACK={stack}")
+        workspace.configure(source)
+    return workspace
+
+
+def set_value(workspace: Workspace, stack: str, key: str, value: str, *, secret: bool = True) -> None:
+    """Set a value, encrypted where it is a secret. Raises CommandError, which never holds the value."""
+    _engine(workspace, ["config", "set", "--secret" if secret else "--plaintext", key, "--stack", stack], value)
+
+
+def _engine(workspace: Workspace, arguments: list[str], given: str) -> None:
+    from gatehouse.engine.workspace import SimulatedWorkspace
+
+    environment = {**os.environ, **workspace.variables}
+    if isinstance(workspace, SimulatedWorkspace):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(REAL_PREFIXES)}
+        environment |= {**workspace.variables, "PULUMI_HOME": str(workspace.folder / "home")}
+    try:
+        done = subprocess.run(
+            [workspace.command.command, "--non-interactive", *arguments],
+            input=given,
+            cwd=workspace.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CommandError(f"The engine could not be run: {type(error).__name__}.") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.replace(given, "[secret]").splitlines() if line.strip()]
+        raise CommandError("The engine says:\n" + "\n".join(f"  {line}" for line in lines[:10]))

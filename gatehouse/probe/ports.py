@@ -1,0 +1,185 @@
+"""Ports beside the web: certificates, forwarded ports, and those where nothing may answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import struct
+
+import stamina
+
+from gatehouse.probe.checks import CertificateProbe, ClosedProbe, PortProbe
+from gatehouse.probe.judge import Verdict, failed, not_proven, passed
+from gatehouse.probe.settings import Places, blind
+
+_MINECRAFT = 25565
+# RakNet's unconnected ping (0x01), its pong (0x1c), and the magic in both [wiki.vg, Raknet Protocol].
+_MAGIC = bytes.fromhex("00ffff00fefefefefdfdfdfd12345678")
+
+
+async def check_certificate(
+    places: Places, tls: ssl.SSLContext, probe: CertificateProbe, timeout: float, attempts: int
+) -> Verdict:
+    """Run a CertificateProbe."""
+    address = await places.address(probe.name, probe.port)
+    if address is None:
+        return failed("the name does not resolve")
+    try:
+        async for attempt in stamina.retry_context(
+            on=_passing, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
+        ):
+            with attempt:
+                names, ends = await asyncio.wait_for(_handshake(address, tls, probe.name), timeout)
+    except ssl.SSLCertVerificationError as error:
+        return failed(f"the certificate is refused: {error.verify_message}")
+    except ssl.SSLError as error:
+        return failed(f"TLS refuses: {error.reason or error}")
+    except TimeoutError:
+        return failed("no answer in time")
+    except OSError as error:
+        return failed(f"nothing answers: {error.strerror or error}")
+    if probe.name not in names:
+        return failed(f"the certificate is for {', '.join(names) or 'no name'}, not the machine's own")
+    return passed(f"valid until {ends}")
+
+
+def _passing(error: Exception) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLCertVerificationError)
+
+
+async def _handshake(address: tuple[str, int], tls: ssl.SSLContext, name: str) -> tuple[list[str], str]:
+    _, writer = await asyncio.open_connection(*address, ssl=tls, server_hostname=name)
+    try:
+        certificate = writer.get_extra_info("ssl_object").getpeercert()
+    finally:
+        await _close(writer)
+    names = [value.lower() for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
+    return names, str(certificate.get("notAfter", "?"))
+
+
+async def check_port(places: Places, probe: PortProbe, timeout: float, attempts: int) -> Verdict:
+    """Run a PortProbe."""
+    address = await places.address(probe.name, probe.port)
+    if address is None:
+        return not_proven("the name does not resolve")
+    if probe.protocol == "udp":
+        return await _udp(address, timeout, attempts)
+    try:
+        async for attempt in stamina.retry_context(
+            on=OSError, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
+        ):
+            with attempt:
+                reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), timeout)
+    except TimeoutError:
+        return failed("no answer in time")
+    except OSError as error:
+        return failed(f"it does not connect: {error.strerror or error}")
+    try:
+        if probe.port == _MINECRAFT:
+            try:
+                return passed(await asyncio.wait_for(_minecraft(reader, writer, probe), timeout))
+            except (TimeoutError, OSError, ValueError, KeyError, TypeError, asyncio.IncompleteReadError):
+                return passed("connects, but does not say that it is Minecraft")
+        return passed("connects")
+    finally:
+        await _close(writer)
+
+
+async def check_closed(places: Places, probe: ClosedProbe, timeout: float) -> Verdict:
+    """Run a ClosedProbe: one try, for silence is what is wanted."""
+    address = await places.address(probe.name, probe.port)
+    if address is None:
+        return not_proven("the name does not resolve")
+    tls = blind() if probe.tls else None
+    try:
+        _, writer = await asyncio.wait_for(
+            asyncio.open_connection(*address, ssl=tls, server_hostname=probe.name if tls else None), min(timeout, 3.0)
+        )
+    except TimeoutError:
+        return passed("no answer")
+    except ssl.SSLError as error:
+        return passed(f"no TLS: {error.reason or 'refused'}")
+    except OSError:
+        return passed("nothing answers")
+    await _close(writer)
+    return failed("it answers")
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), 1.0)
+    except (OSError, TimeoutError):
+        return
+
+
+# What tells a game from an open port
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while True:
+        byte, value = value & 0x7F, value >> 7
+        out.append(byte | (0x80 if value else 0))
+        if not value:
+            return bytes(out)
+
+
+async def _read_varint(reader: asyncio.StreamReader) -> int:
+    value = 0
+    for shift in range(0, 35, 7):
+        byte = (await reader.readexactly(1))[0]
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value
+    raise ValueError("varint too long")
+
+
+async def _minecraft(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: PortProbe) -> str:
+    """The server's own words, by its status request [wiki.vg, Server List Ping]."""
+    name = probe.name.encode()
+    handshake = b"\x00" + _varint(0) + _varint(len(name)) + name + struct.pack(">H", probe.port) + _varint(1)
+    for packet in (handshake, b"\x00"):
+        writer.write(_varint(len(packet)) + packet)
+    await writer.drain()
+    length = await _read_varint(reader)
+    if not 0 < length < 1 << 20:
+        raise ValueError("no status")
+    await _read_varint(reader)
+    text = await reader.readexactly(await _read_varint(reader))
+    status = json.loads(text)
+    players = status["players"]
+    return f"Minecraft {status['version']['name']}, {players['online']} of {players['max']} players"
+
+
+class _Pong(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        if not self.answer.done():
+            self.answer.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(exc)
+
+
+async def _udp(address: tuple[str, int], timeout: float, attempts: int) -> Verdict:
+    ping = b"\x01" + bytes(8) + _MAGIC + bytes(8)
+    for _ in range(attempts):
+        transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(_Pong, remote_addr=address)
+        try:
+            transport.sendto(ping)
+            data = await asyncio.wait_for(protocol.answer, min(timeout, 2.0))
+        except TimeoutError:
+            continue
+        except OSError:
+            return failed("the address says that the port is closed")
+        finally:
+            transport.close()
+        if data[:1] == b"\x1c" and _MAGIC in data:
+            return passed("answers RakNet's ping (Minecraft Bedrock)")
+        return passed("answers")
+    return not_proven("UDP is silent: open or closed cannot be told, unless the game answers RakNet's ping")

@@ -1,0 +1,114 @@
+"""A protected host is locked from its first call to its last: read off the recorded calls, under the real engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gatehouse.simulation import tamper
+from tests.engine.kit import Project
+from tests.engine.locks import Host, broken_locks, order, protected
+from tests.engine.stacks import SMALL, ZERO_TRUST, small
+from tests.kit.builders import HTML, OPEN_HTML
+
+pytestmark = pytest.mark.engine
+
+GRAFANA = Host("grafana-alfred.example.com", ("/api",))
+DASH = Host("dash-alfred.example.com", ("/.well-known/acme-challenge",))
+
+
+def test_hosts_are_locked_after_each_call_of_their_life(project: Project) -> None:
+    small(project)
+    assert protected(project) == {GRAFANA, DASH}
+    project.ok("up")
+    done = order(project)
+    for name, others in (("grafana", ["grafana-path-api-access"]), ("dash", ["dash-acme-access"])):
+        record = done.index(f"create DnsRecord/{name}-dns")
+        rules = done.index("create ZeroTrustTunnelCloudflaredConfig/alfred-rules")
+        for app in (f"{name}-access", *others):
+            assert done.index(f"create ZeroTrustAccessApplication/{app}") < rules < record
+    assert broken_locks(project, {GRAFANA, DASH}) == []
+
+    # One of two goes: its rule, then its record, then its applications; deletes are ordered by direct dependencies.
+    since = len(project.history())
+    small(project, {name: fields for name, fields in SMALL.items() if name != "grafana"})
+    project.ok("up")
+    gone = order(project, since)
+    record = gone.index("delete DnsRecord/grafana-dns")
+    assert gone.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules") < record
+    for app in ("grafana-access", "grafana-path-api-access"):
+        assert record < gone.index(f"delete ZeroTrustAccessApplication/{app}")
+    assert broken_locks(project, {GRAFANA, DASH}) == []
+
+    project.ok("destroy")
+    assert broken_locks(project, {GRAFANA, DASH}) == []
+    assert not [call for call in project.calls() if call["outcome"] != "ok"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (OPEN_HTML, ZERO_TRUST),
+        (ZERO_TRUST, {**HTML, "path_exceptions": [], "own_certificate": True}),
+        (ZERO_TRUST, {**HTML, "host": "charts.example.com"}),
+        (HTML, ZERO_TRUST),
+        (ZERO_TRUST, {**HTML, "clients": "tailnet"}),
+        ({**HTML, "clients": "tailnet"}, ZERO_TRUST),
+    ],
+    ids=["public-to-login", "other-paths", "renamed", "new-path", "login-to-tailnet", "tailnet-to-login"],
+)
+def test_a_host_stays_locked_while_its_service_changes(
+    project: Project, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    others = {name: SMALL[name] for name in ("dash", "renewals", "blog")}
+    small(project, {"grafana": before, **others})
+    was = protected(project)
+    project.ok("up")
+    since = len(project.history())
+    small(project, {"grafana": after, **others})
+    will = protected(project)
+    project.ok("up")
+    names = {host.name for host in was | will}
+    paths = {n: tuple(p for h in was | will if h.name == n for p in h.open_paths) for n in names}
+    # What was open before may be so until it is locked: from then on, it is locked.
+    left = {host.name for host in was} - {host.name for host in will} if after.get("host") else set()
+    hosts = {Host(name, paths[name], name in left) for name in names}
+    found = broken_locks(project, hosts, since)
+    if before is OPEN_HTML:
+        done = order(project, since)
+        rules = since + done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
+        found = broken_locks(project, hosts, rules)
+        app = done.index("create ZeroTrustAccessApplication/grafana-access")
+        assert app < done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
+    assert found == []
+
+
+def test_a_host_that_becomes_public_opens_once_and_nothing_else_does(project: Project) -> None:
+    small(project, {"grafana": ZERO_TRUST, "dash": SMALL["dash"], "renewals": SMALL["renewals"]})
+    project.ok("up")
+    since = len(project.history())
+    small(project, {"grafana": OPEN_HTML, "dash": SMALL["dash"], "renewals": SMALL["renewals"]})
+    project.ok("up")
+    done = order(project, since)
+    rules = done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
+    assert rules < done.index("delete ZeroTrustAccessApplication/grafana-access")
+    assert not [one for one in done if "DnsRecord" in one]
+    assert broken_locks(project, {DASH}) == []
+
+
+def test_the_judges_see_an_open_door(project: Project) -> None:
+    """Without this a judge that sees nothing would be content with everything."""
+    small(project, {"grafana": ZERO_TRUST})
+    project.ok("up")
+    assert broken_locks(project, {GRAFANA}) == []
+    key = tamper.find(project.clouds, "cloudflare/tunnel-config/")
+    config = project.objects()[key]["body"]["config"]
+    bare = [{k: v for k, v in rule.items() if k != "originRequest"} for rule in config["ingresses"]]
+    tamper.change(project.clouds, key, config={"ingresses": bare})
+    [unchecked] = broken_locks(project, {GRAFANA})
+    assert unchecked.endswith(f"the rule of {GRAFANA.name} demands no JWT")
+    tamper.delete(project.clouds, tamper.find(project.clouds, "cloudflare/access-app/", name="Grafana"))
+    found = broken_locks(project, {GRAFANA})[1:]
+    assert any("neither application nor a rule" in text for text in found)
+    assert any(f"anyone reaches https://{GRAFANA.name}/login" in text for text in found)

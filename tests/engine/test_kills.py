@@ -1,0 +1,132 @@
+"""`up` killed at every call, and faults at every kind of call: still locked, and the next `up` makes it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.engine.kit import Host, Object, Project, Run, doubles, orphans
+from tests.engine.locks import broken_locks, protected
+from tests.engine.stacks import SMALL, ZERO_TRUST, small
+from tests.engine.test_lifecycle import quiet
+
+pytestmark = pytest.mark.engine
+
+MAKES = 38
+"""How many changes the first `up` of the small stack makes; a test holds the number."""
+CHANGES = 12
+"""How many the second one, with another stack file, makes."""
+CHANGED = {
+    **{name: fields for name, fields in SMALL.items() if name not in ("komga", "dash")},
+    "grafana": {**ZERO_TRUST, "host": "charts.example.com"},
+    "blog": ZERO_TRUST,
+}
+"""A host renamed, two services gone, and a public one behind login."""
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Project:
+    """The small stack, set up and not yet up."""
+    project = Project(tmp_path_factory.mktemp("empty") / "project", host)
+    small(project)
+    project.ok("preview")
+    return project
+
+
+@pytest.fixture(scope="session")
+def made(empty: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small stack, up."""
+    project = empty.copy(tmp_path_factory.mktemp("made") / "project")
+    project.ok("up")
+    return project
+
+
+def changes(project: Project, since: int = 0) -> list[Object]:
+    return [
+        c for c in project.calls()[since:] if c["outcome"] == "ok" and c["method"] in ("create", "update", "delete")
+    ]
+
+
+def test_the_numbers_of_calls_are_those_that_are_killed(made: Project, tmp_path: Path) -> None:
+    assert len(changes(made)) == MAKES
+    project = made.copy(tmp_path / "project")
+    since = len(project.calls())
+    small(project, CHANGED)
+    project.ok("up")
+    assert len(changes(project, since)) == CHANGES
+
+
+def cut_at(number: int) -> list[Object]:
+    """From this change on nothing is answered; the change itself is made."""
+    return [{"do": "hang", "when": "after", "call": number}, {"do": "hang", "call": number + 1, "onwards": True}]
+
+
+def converges(project: Project, killed: Run) -> None:
+    """The next `up` needs no help, and then there is nothing left to do, nothing twice and nothing lost."""
+    assert killed.code == -9, killed.text
+    hosts = protected(project)
+    assert broken_locks(project, hosts) == []
+    project.ok("up")
+    assert broken_locks(project, hosts) == []
+    quiet(project.ok("up"))
+    assert not project.state().get("pending_operations")
+    assert not orphans(project, "alfred")
+    assert not doubles(project.objects())
+
+
+@pytest.mark.parametrize("number", range(1, MAKES + 1))
+def test_killed_while_it_makes_it_all_it_is_locked_and_the_next_up_ends_it(
+    empty: Project, tmp_path: Path, number: int
+) -> None:
+    project = empty.copy(tmp_path / "project")
+    converges(project, project.killed("up", *cut_at(number), settle=0.0))
+
+
+@pytest.mark.parametrize("number", range(1, CHANGES + 1))
+def test_killed_while_it_changes_things_it_is_locked_and_the_next_up_ends_it(
+    made: Project, tmp_path: Path, number: int
+) -> None:
+    project = made.copy(tmp_path / "project")
+    was = {replace(host, leaves=host.name.startswith("grafana")) for host in protected(project)}
+    small(project, CHANGED)
+    since = len(project.history())
+    killed = project.killed("up", *cut_at(number), settle=0.0)
+    assert killed.code == -9, killed.text
+    hosts = was | {host for host in protected(project) if host.name != "blog-alfred.example.com"}
+    assert broken_locks(project, hosts, since) == []
+    project.ok("up")
+    quiet(project.ok("up"))
+    assert broken_locks(project, hosts, since) == []
+    # What was public is locked in the end.
+    assert broken_locks(project, protected(project), len(project.history()) - 1) == []
+    assert not project.state().get("pending_operations")
+    assert not orphans(project, "alfred")
+    assert not doubles(project.objects())
+
+
+@pytest.mark.parametrize("number", [1, 9, 18, 27])
+def test_killed_while_it_destroys_it_is_locked_and_the_next_destroy_ends_it(
+    made: Project, tmp_path: Path, number: int
+) -> None:
+    project = made.copy(tmp_path / "project")
+    hosts = protected(project)
+    killed = project.killed("destroy", *cut_at(number), settle=0.0)
+    assert killed.code == -9, killed.text
+    assert broken_locks(project, hosts) == []
+    project.ok("destroy")
+    assert broken_locks(project, hosts) == []
+    assert not project.state().get("resources")
+    left = {key.split("/")[1] for key in project.objects() if key.startswith("cloudflare/")}
+    assert left == {"zone", "dnssec", "setting"}
+
+
+def faults() -> Iterator[tuple[str, Object]]:
+    """Each deed before and after its change, at the calls that matter to the lock."""
+    for type_ in ("ZeroTrustAccessApplication", "ZeroTrustTunnelCloudflaredConfig", "DnsRecord", "Acl"):
+        for deed in ("refuse", "status", "cut", "crash"):
+            for when in ("before", "after"):
+                yield f"{type_}-{deed}-{when}", {"do": deed, "when": when, "type": type_, "times": 20}
+    yield "slow", {"do": "delay", "seconds": 0.7, "type": "ZeroTrustAccessApplication"}

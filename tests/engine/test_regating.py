@@ -1,0 +1,99 @@
+"""A service that changes its gate, in every direction, under the real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.engine.kit import Project, doubles, orphans
+from tests.engine.stacks import WHY, small
+from tests.engine.test_lifecycle import kept, quiet
+from tests.kit.builders import GAME, HTML, MEDIA, OPEN_HTML
+
+pytestmark = pytest.mark.engine
+
+GATES: Mapping[str, Mapping[str, Any]] = {
+    "zero-trust": HTML,
+    "public-tunnel": OPEN_HTML,
+    "funnel": MEDIA,
+    "tailnet": {**HTML, "clients": "tailnet"},
+    "port-forward": {**GAME, "origin": {**HTML["origin"], "scheme": "tcp", "selector": {"app": "web"}}},
+}
+OWN: Mapping[str, frozenset[str]] = {
+    "zero-trust": frozenset(
+        {"ZeroTrustApp/photos", "ZeroTrustAccessApplication/photos-access", "DnsRecord/photos-dns"}
+    ),
+    "public-tunnel": frozenset({"PublicTunnelRoute/photos", "DnsRecord/photos-dns"}),
+    "funnel": frozenset({"FunnelService/photos", "NamespacePatch/photos-namespace", "Ingress/photos-ingress"}),
+    "tailnet": frozenset({"TailnetService/photos", "NamespacePatch/photos-namespace", "Ingress/photos-ingress"}),
+    "port-forward": frozenset(
+        {
+            "PortForward/photos",
+            "NamespacePatch/photos-namespace",
+            "Service/photos-nodeport",
+            "DnsRecord/photos-dns",
+        }
+    ),
+}
+"""What each gate registers for a service, read from the components' own docstrings."""
+SHARED = {
+    "ZeroTrustTunnelCloudflaredConfig/alfred-rules": ("zero-trust", "public-tunnel"),
+    "NetworkPolicy/connector-network": ("zero-trust", "public-tunnel"),
+    "Acl/tailnet-policy": ("tailnet",),
+}
+"""What is one for all services, and the gates that show in it (Funnel is one tag's, and another service has it)."""
+# All twenty directions, as walks that begin where the one before ended.
+WALKS = (
+    ("zero-trust", "public-tunnel", "funnel", "tailnet", "port-forward", "zero-trust"),
+    ("zero-trust", "funnel", "port-forward", "public-tunnel", "tailnet", "zero-trust"),
+    ("zero-trust", "tailnet", "public-tunnel", "port-forward", "funnel", "zero-trust"),
+    ("zero-trust", "port-forward", "tailnet", "funnel", "public-tunnel", "zero-trust"),
+)
+
+
+def test_the_walks_go_every_way_once() -> None:
+    ways = [pair for walk in WALKS for pair in zip(walk, walk[1:], strict=False)]
+    assert sorted(ways) == sorted((a, b) for a in GATES for b in GATES if a != b)
+
+
+@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: "-".join(walk[1:-1]))
+def test_a_service_goes_from_gate_to_gate_and_only_what_must_change_does(
+    project: Project, walk: tuple[str, ...]
+) -> None:
+    def choose(gate: str) -> None:
+        other = {**HTML, "path_exceptions": ["/api"], "acknowledge": {"access-path-bypass": WHY}}
+        other["origin"] = {**HTML["origin"], "namespace": "other"}
+        # The others see to it that every shared thing is there throughout.
+        others = {"other": other, "media": {**MEDIA, "origin": {**MEDIA["origin"], "namespace": "media"}}}
+        small(project, {"photos": GATES[gate], **others})
+
+    choose(walk[0])
+    project.ok("up")
+    for before, after in zip(walk, walk[1:], strict=False):
+        choose(after)
+        run = project.ok("up")
+        kept(run)
+        way = f"{before} -> {after}"
+        assert run.steps == expected(before, after), way
+        assert not orphans(project, "alfred"), way
+        assert not doubles(project.objects()), way
+        quiet(project.ok("preview", "--refresh"))
+
+
+def expected(before: str, after: str) -> dict[str, str]:
+    old, new = OWN[before], OWN[after]
+    steps = {name: "create" for name in new - old} | {name: "delete" for name in old - new}
+    for name in old & new:
+        # Another component as parent is another URN, which aliases make an update at most.
+        steps[name] = "same"
+    if "DnsRecord/photos-dns" in old & new and "port-forward" in (before, after):
+        steps["DnsRecord/photos-dns"] = "replace"  # a CNAME for an A record
+    if {before, after} == {"funnel", "tailnet"}:
+        steps["Ingress/photos-ingress"] = "update"
+    for name, gates in SHARED.items():
+        tunnel_both = before in gates and after in gates
+        if (before in gates) != (after in gates) or (tunnel_both and name != "NetworkPolicy/connector-network"):
+            steps[name] = "update"
+    return {name: op for name, op in steps.items() if op != "same"}

@@ -1,0 +1,80 @@
+"""Runs `gatehouse verify --stack alfred` against a world on loopback and keeps what it prints.
+
+python -m tests.gatehouse.probe.picture docs/verify.txt docs/verify.svg    # rich makes the picture, where it is there
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from pathlib import Path
+
+from config.loader import load_project
+from exposure.names import ACME_PATH
+from exposure.plan import plan_stack
+from gatehouse.cli import main
+from tests.gatehouse.probe.world import Request, Response, World, login
+from tests.kit.builders import PROJECT
+
+HOLE = "homebox-alfred"
+"""The host whose Access application believes any cookie, so that the picture shows a finding."""
+
+
+class _Alfred(World):
+    def edge(self, request: Request) -> Response:
+        plan = _PLAN
+        if request.scheme == "http":
+            return Response(301, headers={"Location": f"https://{request.name}{request.target}"})
+        if request.name.startswith(HOLE) and "CF_Authorization=" in request.headers.get("cookie", ""):
+            return self.origin(request)
+        own = [a for a in plan.applications if a.host == request.name]
+        path = request.target.replace("%2e", ".")
+        inside = [a for a in own if a.path and path.startswith(f"{a.path}/" if a.path == ACME_PATH else a.path)]
+        if any(re.fullmatch(rf"{re.escape(a.path or '')}(/[^.]*)?", path) for a in inside):
+            return Response(404, "no such thing")
+        if own:
+            return login(request, plan.estate.team)
+        return Response(200, "hello") if any(r.host == request.name for r in plan.rules) else Response(404)
+
+
+_STACKS = load_project(PROJECT)
+_PLAN = plan_stack(_STACKS["alfred"], _STACKS)
+
+
+def world() -> World:
+    """Alfred's estate on loopback, with one hole."""
+    assert _PLAN.estate.tailnet
+    zone = _PLAN.zone.name
+    machines = [f"{i.machine}.{_PLAN.estate.tailnet.name}" for i in _PLAN.tailscale_ingresses if i.funnel]
+    proxied = [r.host.removesuffix(f".{zone}") for r in _PLAN.records if r.proxied]
+    game = next(r.host for r in _PLAN.records if not r.proxied)
+    return _Alfred(zone=zone, hosts=proxied, machines=machines, funnel_names=machines, game=game)
+
+
+def run(only: tuple[str, ...] = ()) -> str:
+    """What the command prints, with the made-up resolver's address as the usual one's."""
+    out = io.StringIO()
+    with world() as made, contextlib.redirect_stdout(out):
+        main(["-C", str(PROJECT), "verify", "--stack", "alfred", *only, *made.arguments()])
+    return re.sub(r"127\.0\.0\.1:\d+", "1.1.1.1", out.getvalue())
+
+
+if __name__ == "__main__":
+    text = run()
+    for name in sys.argv[1:]:
+        if name.endswith(".svg"):
+            from rich.console import Console
+            from rich.text import Text
+
+            console = Console(record=True, width=80, file=io.StringIO())
+            styled = Text(f"$ gatehouse verify --stack alfred\n{text}")
+            styled.highlight_regex(r"\bFAILED\b", "bold red")
+            styled.highlight_regex(r"\bok\b(?=\n)", "green")
+            styled.highlight_regex(r"^\$ .*", "bold")
+            console.print(styled)
+            console.save_svg(name, title="gatehouse verify")
+        else:
+            Path(name).write_text(f"$ gatehouse verify --stack alfred\n{text}", encoding="utf-8")
+    print(text)

@@ -1,0 +1,219 @@
+"""`gatehouse todo`: what is left, with the values, ticked off where it is seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loader import load_project
+from exposure.model import ExposurePlan
+from exposure.plan import plan_stack
+from gatehouse.cli import main
+from gatehouse.commands.todo import Seen, Todo, ds_fields, render, simulated_outputs, todos
+from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
+from tests.kit.builders import ESTATE, GAME, HTML, NODE, OPEN_HTML, PROJECT, plan_of, stack_text
+
+DIGEST = "AB" * 32
+OUTPUTS: Mapping[str, Any] = {
+    "name_servers": list(NAME_SERVERS),
+    "ds_record": f"example.com. 3600 IN DS 2371 13 2 {DIGEST}",
+    "ds": {"key_tag": "2371", "algorithm": "13", "digest_type": "2", "digest": DIGEST, "public_key": "mdsswUyr=="},
+}
+
+
+def todo(plan: ExposurePlan, key: str, outputs: Mapping[str, Any] = OUTPUTS, form: str = "any") -> Todo:
+    return next(t for t in todos(plan, outputs, form) if t.key == key)
+
+
+def test_every_piece_of_hand_work_is_there_and_in_its_order() -> None:
+    stacks = load_project(PROJECT)
+    for name in stacks:
+        plan = plan_stack(stacks[name], stacks)
+        keys = [t.key for t in todos(plan, {})]
+        expected = [
+            k for w in plan.hand_work for k in (["name-servers", "ds-record"] if w.key == "registrar" else [w.key])
+        ]
+        assert keys == expected
+
+
+def test_the_name_servers_are_to_be_pasted_one_by_one() -> None:
+    assert todo(plan_of({}), "name-servers").values == (
+        ("Name server 1", "ada.ns.cloudflare.com"),
+        ("Name server 2", "bob.ns.cloudflare.com"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        (
+            "any",
+            [
+                ("Key tag", "2371"),
+                ("Algorithm", "13 (ECDSA Curve P-256 with SHA-256)"),
+                ("Digest type", "2 (SHA-256)"),
+                ("Digest", DIGEST),
+            ],
+        ),
+        (
+            "porkbun",
+            [
+                ("Key Tag", "2371"),
+                ("DS Data Algorithm", "13 (ECDSA Curve P-256 with SHA-256)"),
+                ("Digest Type", "2 (SHA-256)"),
+                ("Digest", DIGEST),
+            ],
+        ),
+        (
+            # RFC 4034, 2.1: a key-signing key has flags 257, and the protocol is always 3.
+            "key",
+            [
+                ("Flags", "257"),
+                ("Protocol", "3"),
+                ("Algorithm", "13 (ECDSA Curve P-256 with SHA-256)"),
+                ("Public key", "mdsswUyr=="),
+            ],
+        ),
+    ],
+)
+def test_the_ds_record_is_shown_field_by_field_as_the_registrar_s_form_has_it(
+    form: str, values: list[tuple[str, str]]
+) -> None:
+    assert list(todo(plan_of({}), "ds-record", form=form).values) == values
+
+
+def test_the_ds_record_s_fields_are_taken_out_of_its_line_where_they_are_not_given() -> None:
+    expected = {"key_tag": "2371", "algorithm": "13", "digest_type": "2", "digest": DIGEST}
+    assert ds_fields({"ds_record": OUTPUTS["ds_record"]}) == expected
+    assert ds_fields({"ds_record": "estate-dnssec 3600 IN DS 2371 13 2 ABCD EF"})["digest"] == "ABCDEF"
+    nothings: list[dict[str, Any]] = [{}, {"ds_record": None}, {"ds": {}}, {"ds_record": "a. IN DS x 13 2 AB"}]
+    for nothing in nothings:
+        assert ds_fields(nothing) == {}
+
+
+def test_an_unsigned_zone_has_no_ds_record_to_enter() -> None:
+    unsigned = plan_of({}, estate={**ESTATE, "zone": {"name": "example.com", "dnssec": False}})
+    assert "ds-record" not in {t.key for t in todos(unsigned, {})}
+    assert "ds-record" in {t.key for t in todos(plan_of({}), {})}, "control"
+
+
+def test_before_up_what_is_not_known_yet_is_said_so() -> None:
+    plan = plan_of({})
+    assert {v for key in ("name-servers", "ds-record") for _, v in todo(plan, key, {}).values} == {
+        "known after `gatehouse up`"
+    }
+
+
+def test_google_gets_its_addresses_and_each_test_user() -> None:
+    values = dict(todo(plan_of({"wiki": HTML}), "google").values)
+    # CFDOC cloudflare-one/identity/idp-integration/google.
+    assert values["Authorized redirect URI"] == "https://team.cloudflareaccess.com/cdn-cgi/access/callback"
+    assert values["Authorized origin"] == "https://team.cloudflareaccess.com"
+    assert [v for k, v in values.items() if k.startswith("Test user")] == ["alice@example.com", "bob@example.com"]
+
+
+def test_the_router_s_rules_and_the_node_s_command_are_whole() -> None:
+    plan = plan_of({"game": GAME})
+    assert todo(plan, "router-game").values == (("Forward", "TCP port 25565 to 192.168.0.124 port 32565"),)
+    assert todo(plan, "tailscale-up").values == (
+        ("On alfred", "sudo tailscale up --advertise-tags=tag:gatehouse-alfred"),
+    )
+
+
+def test_rendered_manifests_leave_the_connector_s_secret_to_a_command() -> None:
+    plan = plan_of({"page": OPEN_HTML}, node={**NODE, "manifests_folder": "manifests", "tailscale_operator": "none"})
+    found = todo(plan, "connector-secret")
+    assert [v for _, v in found.values] == [s for w in plan.hand_work for s in w.steps if s.startswith("kubectl ")]
+    assert found.checks == ("page/answers",)
+
+
+def test_the_list_fits_80_columns_and_breaks_no_value() -> None:
+    plan = plan_of(SERVICES, **SECTIONS)
+    found = todos(plan, OUTPUTS)
+    text = render(found, Seen({}))
+    assert max(map(len, text.splitlines())) <= 80
+    lines = [line.strip() for line in text.splitlines()]
+    for item in found:
+        for label, value in item.values:
+            assert any(line == value or line.endswith(f" {value}") for line in lines), label
+
+
+def test_only_what_was_seen_in_full_is_ticked_off() -> None:
+    two = Todo("a", "A", checks=("x", "y"))
+    assert Seen({"x": "passed", "y": "passed"}).of(two) == "done"
+    assert Seen({"x": "passed", "y": "failed"}).of(two) == "open"
+    assert Seen({"x": "passed", "y": "not proven"}).of(two) == "done"
+    assert Seen({"x": "not proven", "y": "not proven"}).of(two) == "not seen"
+    assert Seen({"x": "passed"}).of(two) == "not seen", "the other was not even asked"
+    assert Seen({}).of(Todo("b", "B")) == "not seen"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    (tmp_path / "Pulumi.alfred.yaml").write_text(stack_text(SERVICES, **SECTIONS))
+    return tmp_path
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_the_probe_ticks_off_what_it_sees(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "outputs.json").write_text(json.dumps({"name_servers": list(NAME_SERVERS)}))
+    asked = ["-C", str(project), "todo", "--probe", "--json", "--outputs", str(project / "outputs.json")]
+
+    def states(world: World) -> dict[str, str]:
+        with world:
+            assert main([*asked, *world.arguments()]) == 0
+        return {t["key"]: t["state"] for t in json.loads(capsys.readouterr().out)["todo"]}
+
+    assert states(World()) == {
+        "name-servers": "done",
+        "ds-record": "done",
+        "google": "not seen",
+        "tailnet-name": "done",
+        "tailscale-up": "not seen",
+        "share-node": "not seen",
+        "tailscale-operator": "done",
+        "cluster-issuer": "not seen",
+        "router-game": "done",
+    }
+    found = states(World(dns_faults=frozenset({"no-ds"}), closed_ports=frozenset({25565})))
+    assert (found["name-servers"], found["ds-record"], found["router-game"]) == ("done", "open", "open")
+
+
+def test_without_outputs_those_of_the_simulated_stack_are_taken_and_it_is_said(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-C", str(project), "todo"]) == 0
+    assert "After the real `up`" in capsys.readouterr().out
+    state = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse" / "alfred.json"
+    state.parent.mkdir(parents=True)
+    resources = [
+        {"type": "cloudflare:index/zone:Zone", "outputs": {}},
+        {"type": "pulumi:pulumi:Stack", "outputs": dict(OUTPUTS)},
+    ]
+    state.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": resources}}}))
+    assert main(["-C", str(project), "todo"]) == 0
+    text = capsys.readouterr().out
+    assert DIGEST in text
+    assert "simulated stack's, made up" in text
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"checkpoint": null}', '{"checkpoint": {"latest": null}}', "\x00"])
+def test_a_simulated_state_that_cannot_be_read_gives_nothing(project: Path, content: str) -> None:
+    state = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse" / "alfred.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(content)
+    assert simulated_outputs(project, "alfred") == {}
+
+
+@pytest.mark.parametrize(("content", "words"), [("[]", "not an object"), ("{", "not JSON")])
+def test_outputs_that_are_none_are_wrong_usage(
+    project: Path, content: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "outputs.json").write_text(content)
+    assert main(["-C", str(project), "todo", "--outputs", str(project / "outputs.json")]) == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,146 @@
+"""`gatehouse verify` as it is called."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from gatehouse.cli import main
+from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
+from tests.kit.builders import HTML, PROJECT, stack_text
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    (tmp_path / "Pulumi.alfred.yaml").write_text(stack_text(SERVICES, **SECTIONS))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as made:
+        yield made
+
+
+def verify(project: Path, *arguments: str) -> int:
+    return main(["-C", str(project), "verify", *arguments])
+
+
+def test_a_good_world_ends_with_0_and_a_table(project: Path, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(project, *world.arguments()) == 0
+    text = capsys.readouterr().out
+    assert "] wiki: " in text
+    assert "FAILED" not in text
+    assert "none failed" in text.splitlines()[-1]
+    assert max(map(len, text.splitlines())) <= 80 + len(str(world.resolver))
+    assert "\033" not in text
+
+
+def test_a_broken_promise_ends_with_1_and_says_what_to_do(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    world.replies = [(lambda r: "cf-access-token" in r.headers and r.name.startswith("wiki"), world.origin)]
+    with world:
+        assert verify(project, *world.arguments()) == 1
+    text = capsys.readouterr().out
+    assert "FAILED wiki/forged-token" in text
+    assert "Stop cloudflared." in text
+    assert ", 1 failed" in text.splitlines()[-1]
+
+
+def test_programs_get_json_alone_on_stdout_and_ci_gets_junit(
+    project: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    junit = tmp_path / "verify.xml"
+    assert verify(project, "--json", "--junit", str(junit), "--only", "wiki", *world.arguments()) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert {c["subject"] for c in document["checks"]} == {"wiki"}
+    assert "wiki: " in captured.err
+    assert ElementTree.parse(junit).getroot().get("tests") == str(len(document["checks"]))
+
+
+def test_name_servers_are_compared_with_the_stack_s_outputs(
+    project: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = tmp_path / "outputs.json"
+    only = ["--only", "name-servers", "--outputs", str(outputs), *world.arguments()]
+    outputs.write_text(json.dumps({"name_servers": list(NAME_SERVERS)}))
+    assert verify(project, *only) == 0
+    outputs.write_text(json.dumps({"name_servers": ["eve.ns.cloudflare.com", "mal.ns.cloudflare.com"]}))
+    assert verify(project, *only) == 1
+    assert "eve.ns.cloudflare.com" in capsys.readouterr().out
+
+
+def test_what_cannot_be_shown_at_all_is_no_success(project: Path) -> None:
+    # Everything is silent, and only what proves nothing then is asked.
+    with World(silent=True) as world:
+        arguments = world.arguments()
+        arguments[arguments.index("--timeout") + 1] = "0.3"
+        assert verify(project, "--only", "wiki/forged*", *arguments) == 1
+
+
+def test_the_list_asks_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(project, "--list") == 0
+    assert "forged-cookie" in capsys.readouterr().out
+    assert verify(project, "--list", "--json", "--only", "ssh") == 0
+    assert len(json.loads(capsys.readouterr().out)["checks"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--stack", "alfret"], "Did you mean 'alfred'?"),
+        (["--only", "wikki"], "did you mean 'wiki'?"),
+        (["--timeout", "0"], "--timeout 0"),
+        (["--within", "-1"], "--within -1"),
+        (["--resolver", "one.one.one.one"], "is no IP address"),
+        (["--resolver", "1.1.1.1:99999"], "no port"),
+        (["--connect", "nonsense"], "HOST:PORT=ADDR:PORT"),
+        (["--connect", "a:x=127.0.0.1:1"], "no HOST:PORT"),
+        (["--connect", "a:443=b:1"], "no IP address"),
+        (["--connect", "a:443=127.0.0.1"], "has no port"),
+        (["--ca-file", "/nowhere"], "there is no such file"),
+        (["--outputs", "/nowhere"], "No such file"),
+    ],
+)
+def test_wrong_usage_is_told_and_ends_with_2(
+    arguments: list[str], words: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(project, *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_file_without_certificates_is_wrong_usage(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    assert verify(project, "--ca-file", str(tmp_path / "ca.pem")) == 2
+    assert "it holds no certificate" in capsys.readouterr().err
+
+
+def test_a_stack_file_with_findings_is_not_probed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    (tmp_path / "Pulumi.alfred.yaml").write_text(stack_text({"wiki": {**HTML, "host": "wiki.elsewhere.org"}}))
+    assert verify(tmp_path) == 1
+    assert "host-outside-zone" in capsys.readouterr().err
+
+
+def test_other_commands_do_not_load_what_the_probe_needs() -> None:
+    code = (
+        "import sys; from gatehouse.cli import main; main(['check']); main(['explain']); main(['verify', '--list']);"
+        "sys.exit(', '.join({'httpx', 'dns', 'stamina', 'ssl', 'asyncio'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr

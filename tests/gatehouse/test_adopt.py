@@ -1,0 +1,444 @@
+"""Adopting what exists: what is recognised by shape, what is left alone, and how the stack file is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loader import LoadedStack, parse_stack_text, tie, type_stack
+from gatehouse import cli
+from gatehouse.adopt.match import Matched, Planned, choose_tunnel, differences, match, prefix_of
+from gatehouse.adopt.services import Recognised, recognise
+from gatehouse.adopt.simulated import read_simulated
+from gatehouse.adopt.stack_text import edit, refuse_rewriting
+from gatehouse.adopt.things import Thing, places
+from gatehouse.commands import CommandError
+from tests.gatehouse import hand_made as made
+
+ROOT = Path(__file__).parents[2]
+TUNNEL = f"cloudflare/tunnel-config/{made.TUNNEL}"
+
+
+def things(tmp_path: Path, more: Mapping[str, Mapping[str, Any] | None] | None = None) -> list[Thing]:
+    path = tmp_path / "clouds.json"
+    made.write(path, more)
+    return read_simulated(path, "alfred")
+
+
+def stack(text: str = made.STACK) -> LoadedStack:
+    return tie([type_stack(parse_stack_text(text, "alfred"))])["alfred"]
+
+
+def recognised(found: list[Thing], loaded: LoadedStack | None = None, *, owns_estate: bool = True) -> Recognised:
+    loaded = loaded or stack()
+    assert loaded.config is not None
+    assert loaded.estate is not None
+    tunnel = choose_tunnel(found, "alfred", "example.com", [])
+    return recognise(found, loaded.config, loaded.estate, tunnel, owns_estate=owns_estate)
+
+
+def rules(*given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    body = made.objects()[TUNNEL]
+    return {TUNNEL: {**body, "config": {"ingresses": [*given, {"service": "http_status:404"}]}}}
+
+
+GRAPHS = {"hostname": "graphs.example.com", "service": "http://grafana.monitoring.svc.cluster.local:3000"}
+
+
+# --- services
+
+
+def test_a_service_is_recognised_by_its_host_and_origin_and_by_who_is_let_in(tmp_path: Path) -> None:
+    found = recognised(things(tmp_path))
+    assert found.services == {
+        "graphs": {
+            "title": "Our graphs",
+            "host": "graphs.example.com",
+            "origin": {"namespace": "monitoring", "service": "grafana", "port": 3000},
+            "traffic": "html",
+            "path_exceptions": ["/api"],
+        },
+        # `<key>-<node>.<zone>` is the usual name, so it is not written.
+        "blog": {
+            "origin": {"namespace": "web", "service": "blog", "port": 8080},
+            "traffic": "html",
+            "sensitivity": "low",
+            "clients": "anyone",
+        },
+        "comics": {
+            "tailnet_name": "comics",
+            # The Ingress names the port; the Service says its number.
+            "origin": {"namespace": "media", "service": "komga", "port": 25600},
+            "traffic": "non-html",
+            "bandwidth": "high",
+            "sensitivity": "low",
+            "clients": "anyone",
+        },
+    }
+    assert found.people == {}
+    assert found.node == {"connector": {"namespace": "gatehouse-cloudflared"}, "tailscale_operator": "existing"}
+
+
+def test_who_was_let_in_alone_gets_a_set_of_their_own_so_that_nobody_else_comes_in(tmp_path: Path) -> None:
+    group = made.objects()[f"cloudflare/access-group/{made.FAMILY}"]
+    alone = {**group, "includes": [{"email": {"email": "Alice@example.com"}}]}
+    more = {f"cloudflare/access-group/{made.FAMILY}": alone}
+    found = recognised(things(tmp_path, more))
+    assert found.services["graphs"]["people"] == "graphs"
+    assert found.people == {"graphs": ["alice@example.com"]}
+    # A member cannot say who the people are: the service is left out.
+    member = recognised(things(tmp_path, more), owns_estate=False)
+    assert "graphs" not in member.services
+    assert any("graphs.example.com" in note and "owner" in note for note in member.notes)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"decision": "allow", "includes": [{"everyone": {}}]},
+        {"decision": "allow", "includes": [{"emailDomain": {"domain": "example.com"}}]},
+        {"decision": "non_identity", "includes": [{"anyValidServiceToken": {}}]},
+        {
+            "decision": "allow",
+            "includes": [{"email": {"email": "alice@example.com"}}],
+            "requires": [{"geo": {"countryCode": "CH"}}],
+        },
+        {
+            "decision": "allow",
+            "includes": [{"email": {"email": "alice@example.com"}}],
+            "excludes": [{"ip": {"ip": "203.0.113.0/24"}}],
+        },
+    ],
+)
+def test_people_that_the_stack_file_has_no_word_for_are_never_guessed(tmp_path: Path, policy: dict[str, Any]) -> None:
+    key = f"cloudflare/access-policy/{made.FAMILY_POLICY}"
+    found = recognised(things(tmp_path, {key: {**made.objects()[key], **policy}}))
+    assert "graphs" not in found.services
+    assert any(note.startswith("graphs.example.com: its Access policies") for note in found.notes)
+    assert "blog" in found.services
+
+
+@pytest.mark.parametrize(
+    ("rule", "word"),
+    [
+        ({**GRAPHS, "hostname": "graphs.example.net"}, "outside the zone"),
+        ({**GRAPHS, "hostname": "*.example.com"}, "wildcard"),
+        ({**GRAPHS, "hostname": "lost.example.com"}, "no DNS record"),
+        ({**GRAPHS, "service": "ssh://node.example.com:22"}, "not http"),
+        ({**GRAPHS, "service": "http://grafana:3000"}, "without its namespace"),
+        ({**GRAPHS, "originRequest": {"disableChunkedEncoding": True}}, "disableChunkedEncoding"),
+    ],
+)
+def test_a_rule_that_the_stack_file_has_no_word_for_is_said_and_not_written(
+    tmp_path: Path, rule: dict[str, Any], word: str
+) -> None:
+    found = recognised(things(tmp_path, rules(rule)))
+    assert "graphs" not in found.services
+    [note] = [n for n in found.notes if n.startswith(str(rule["hostname"]))]
+    assert word in note
+
+
+def test_settings_of_the_way_to_the_origin_are_kept(tmp_path: Path) -> None:
+    request = {"noTlsVerify": True, "httpHostHeader": "grafana.local", "connectTimeout": 10, "http2Origin": False}
+    rule = {**GRAPHS, "service": "https://192.168.0.9:3000", "originRequest": request}
+    entry = recognised(things(tmp_path, rules(rule))).services["graphs"]
+    assert entry["origin"] == {"url": "https://192.168.0.9:3000"}
+    assert entry["origin_tls"] == {"no_tls_verify": True}
+    assert entry["origin_request"] == {"connect_timeout_seconds": 10, "http_host_header": "grafana.local"}
+
+
+def test_renewals_through_the_tunnel_are_recognised_by_their_path(tmp_path: Path) -> None:
+    solver = "http://ingress-nginx-controller.ingress-nginx.svc:80"
+    acme = {"hostname": "graphs.example.com", "path": r"^/\.well-known/acme-challenge/", "service": solver}
+    found = recognised(things(tmp_path, rules(acme, GRAPHS)))
+    assert found.services["graphs"]["own_certificate"] is True
+    assert found.services["acme-renewals"]["traffic"] == "acme-http-01"
+    assert found.services["acme-renewals"]["origin"]["service"] == "ingress-nginx-controller"
+
+
+def test_a_service_that_the_file_has_is_not_written_again(tmp_path: Path) -> None:
+    entry = "gatehouse:services:\n    charts: {host: graphs.example.com, origin: {url: 'http://10.0.0.1:1'}, traffic: html}\n"
+    found = recognised(things(tmp_path), stack(made.STACK + "\n  " + entry))
+    assert set(found.services) == {"blog", "comics"}
+
+
+# --- what is the same thing
+
+
+def planned(*given: tuple[str, str, Mapping[str, Any]]) -> list[Planned]:
+    return [Planned(type_, name, inputs) for type_, name, inputs in given]
+
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+RULES = (
+    "ZeroTrustTunnelCloudflaredConfig",
+    "alfred-rules",
+    {
+        "config": {
+            "ingresses": [
+                {"hostname": "graphs.example.com", "service": "a"},
+                {"hostname": "blog-alfred.example.com", "service": "b"},
+                {"service": "http_status:404"},
+            ]
+        }
+    },
+)
+NODE_TUNNEL = ("ZeroTrustTunnelCloudflared", "alfred-tunnel", {"name": "alfred"})
+
+
+def matched(found: list[Thing], *given: tuple[str, str, Mapping[str, Any]], overwrite: bool = False) -> Matched:
+    tunnel = choose_tunnel(found, "alfred", "example.com", ["graphs.example.com"])
+    return match(planned(*given), found, tunnel, overwrite_policy=overwrite)
+
+
+def test_a_tunnel_is_known_by_where_the_hosts_lead_whatever_its_name(tmp_path: Path) -> None:
+    found = matched(things(tmp_path), RULES, NODE_TUNNEL)
+    assert found.ids == {
+        "ZeroTrustTunnelCloudflared/alfred-tunnel": f"{made.ACCOUNT}/{made.TUNNEL}",
+        "ZeroTrustTunnelCloudflaredConfig/alfred-rules": f"{made.ACCOUNT}/{made.TUNNEL}",
+    }
+
+
+def test_a_tunnel_with_another_rule_is_left_alone_with_its_records(tmp_path: Path) -> None:
+    other = {"hostname": "shop.example.net", "service": "http://shop.shop.svc:80"}
+    record = ("DnsRecord", "graphs-dns", {"name": "graphs.example.com", "type": "CNAME", "content": UNKNOWN})
+    found = matched(things(tmp_path, rules(GRAPHS, other)), RULES, NODE_TUNNEL, record)
+    assert found.ids == {}
+    assert [why for thing, why in found.left_alone if thing.type == "ZeroTrustTunnelCloudflared"] == [
+        "it has rules that no service of this stack stands for: shop.example.net"
+    ]
+    assert [p.key for p, _, _ in found.in_the_way] == ["DnsRecord/graphs-dns"]
+
+
+def test_a_record_that_goes_elsewhere_is_in_the_way_and_not_adopted(tmp_path: Path) -> None:
+    nas = ("DnsRecord", "nas-dns", {"name": "nas.example.com", "type": "A", "content": "203.0.113.7"})
+    found = matched(things(tmp_path), nas)
+    assert found.ids == {}
+    [(blocked, thing, why)] = found.in_the_way
+    assert (blocked.key, thing.inputs["content"]) == ("DnsRecord/nas-dns", "198.51.100.9")
+    assert "goes elsewhere" in why
+    same = ("DnsRecord", "nas-dns", {"name": "nas.example.com", "type": "A", "content": "198.51.100.9"})
+    assert set(matched(things(tmp_path), same).ids) == {"DnsRecord/nas-dns"}
+
+
+def test_an_application_for_several_hosts_is_in_the_way(tmp_path: Path) -> None:
+    key = f"cloudflare/access-app/{made.GRAPHS}"
+    wide = {**made.objects()[key], "destinations": [{"uri": "graphs.example.com"}, {"uri": "wiki.example.com"}]}
+    app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
+    found = matched(things(tmp_path, {key: wide}), app)
+    assert found.ids == {}
+    assert "several" in found.in_the_way[0][2]
+    assert set(matched(things(tmp_path), app).ids) == {"ZeroTrustAccessApplication/graphs-access"}
+
+
+GROUP = (
+    "ZeroTrustAccessGroup",
+    "people",
+    {"includes": [{"email": {"email": "alice@example.com"}}, {"email": {"email": "bob@example.com"}}]},
+)
+POLICY = Planned(
+    "ZeroTrustAccessPolicy",
+    "people",
+    {"decision": "allow", "includes": [{"group": {"id": UNKNOWN}}]},
+    {"includes": ["ZeroTrustAccessGroup/people"]},
+)
+NO_STRANGER = {f"cloudflare/access-app/{made.STRANGER}": None}
+
+
+def test_policies_and_groups_are_known_by_who_they_let_in(tmp_path: Path) -> None:
+    app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
+    found = match([*planned(GROUP, app), POLICY], things(tmp_path, NO_STRANGER), None)
+    assert found.ids["ZeroTrustAccessGroup/people"].endswith(made.FAMILY)
+    assert found.ids["ZeroTrustAccessPolicy/people"].endswith(made.FAMILY_POLICY)
+
+
+def test_a_policy_that_somebody_elses_application_uses_is_left_to_it(tmp_path: Path) -> None:
+    app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
+    found = match([*planned(GROUP, app), POLICY], things(tmp_path), None)
+    assert set(found.ids) == {"ZeroTrustAccessApplication/graphs-access"}
+    why = {thing.label: why for thing, why in found.left_alone}
+    assert "Access application NAS" in why["Only us"]
+    assert "Access policy Only us" in why["Family"]
+
+
+@pytest.mark.parametrize("text", ['{"acls": []} // mine', "not a policy"])
+def test_another_tailnet_policy_is_left_alone_until_its_owner_says_so(tmp_path: Path, text: str) -> None:
+    ours = ("Acl", "tailnet-policy", {"acl": '{"grants": []}'})
+    there = things(tmp_path, {"tailscale/policy": {"acl": text}})
+    assert matched(there, ours).ids == {}
+    assert matched(there, ours, overwrite=True).ids == {"Acl/tailnet-policy": "acl"}
+    same = things(tmp_path, {"tailscale/policy": {"acl": '{\n// as ours\n"grants": [],}'}})
+    assert matched(same, ours).ids == {"Acl/tailnet-policy": "acl"}
+
+
+def test_what_a_stack_has_already_is_neither_adopted_nor_left_alone(tmp_path: Path) -> None:
+    found = [Thing(t.type, t.id, t.inputs, t.label, managed=True) for t in things(tmp_path)]
+    result = matched(found, RULES, NODE_TUNNEL)
+    assert (result.ids, result.left_alone, result.in_the_way) == ({}, [], [])
+
+
+def test_records_and_applications_that_nobody_planned_are_named_as_left_alone(tmp_path: Path) -> None:
+    named = {thing.label for thing, _ in matched(things(tmp_path)).left_alone}
+    assert {"NAS", "nas.example.com A 198.51.100.9", "example.com MX mail.example.net", "One-time PIN"} <= named
+
+
+def test_differences_name_what_gatehouse_wants_otherwise_and_no_secret() -> None:
+    wanted = {
+        "name": "alfred",
+        "tunnelSecret": "[secret]",
+        "policies": [{"id": UNKNOWN, "precedence": 1}],
+        "metadata": {"name": "new", "labels": {"a": "b"}},
+        "paused": False,
+    }
+    there = {"name": "mine", "policies": [{"id": "p", "precedence": 1}], "metadata": {"name": "old", "labels": {"a": "b"}}}
+    assert differences(wanted, there) == ['metadata.name: "old" -> "new"', 'name: "mine" -> "alfred"']
+
+
+def test_differences_of_rules_are_told_by_host() -> None:
+    def config(*given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"config": {"ingresses": [*given, {"service": "http_status:404"}]}}
+
+    wanted = config({"hostname": "a", "service": "x", "originRequest": {"access": {"required": True}}}, {"hostname": "b"})
+    there = config({"hostname": "c"}, {"hostname": "a", "service": "x"})
+    assert differences(wanted, there) == ["rule a.originRequest changes", "new rule b", "rule c goes"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "prefix"),
+    [("^/api(/|$)", "/api"), ("/api", "/api"), ("/api/.*", "/api"), (r"^/\.well-known/", "/.well-known"), ("", "/")],
+)
+def test_the_literal_beginning_of_a_path(expression: str, prefix: str) -> None:
+    assert prefix_of(expression) == prefix
+
+
+@pytest.mark.parametrize("uri", ["Wiki.example.com/api", "wiki.example.com/api/", "wiki.example.com/api/*"])
+def test_a_destination_is_read_however_it_is_written(uri: str) -> None:
+    assert places(Thing("x", "x", {"destinations": [{"type": "public", "uri": uri}]}, "")) == ["wiki.example.com/api"]
+
+
+# --- the stack file
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("Pulumi.*.yaml")), ids=lambda p: p.name)
+def test_a_shipped_stack_file_is_given_back_as_it_was(path: Path) -> None:
+    text = path.read_text()
+    assert edit(text) == text
+    added = edit(text, adopt={"Zone/estate-zone": "0" * 32})
+    assert set(text.splitlines()) < set(added.splitlines())
+    assert edit(added, adopt={}) == text
+
+
+def test_what_is_added_stands_beside_the_comments_that_were_there() -> None:
+    after = edit(
+        made.STACK,
+        services={"wiki": {"origin": {"namespace": "wiki", "service": "wiki", "port": 80}, "traffic": "html"}},
+        people={"wiki": ["alice@example.com"]},
+        node={"connector": {"namespace": "other"}},
+    )
+    assert [line for line in made.STACK.splitlines() if line not in after.splitlines()] == []
+    config = stack(after).config
+    assert config is not None
+    assert config.node.connector.namespace == "other"
+    assert config.services["wiki"].traffic == "html"
+
+
+def test_a_file_that_pulumi_indented_its_own_way_keeps_its_indents() -> None:
+    text = "config:\n    gatehouse:estate:\n        people:\n            us:\n                - a@example.com\n"
+    assert edit(text) == text
+    refuse_rewriting(text, "Pulumi.alfred.yaml")
+
+
+def test_a_file_that_cannot_be_given_back_is_not_written() -> None:
+    text = "config:\n  a:\n      - 1\n  b:\n  - 2\n"
+    with pytest.raises(CommandError, match=r"without rewriting a line of yours"):
+        refuse_rewriting(text, "Pulumi.alfred.yaml")
+
+
+# --- the command
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("__main__.py", "Pulumi.yaml", "config", "exposure", "components"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "Pulumi.alfred.yaml").write_text(made.STACK)
+    clouds = tmp_path / ".gatehouse" / "simulated" / "clouds" / "clouds.json"
+    made.write(clouds)
+    return tmp_path
+
+
+def test_nothing_is_written_without_apply(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-C", str(project), "adopt", "--simulated"]) == 1
+    shown = capsys.readouterr().out
+    assert "+    graphs:" in shown
+    # The path exception is its owner's to accept, not Gatehouse's.
+    assert "access-path-bypass" in shown
+    assert "Nothing was written" in shown
+    assert (project / "Pulumi.alfred.yaml").read_text() == made.STACK
+    assert max(len(line) for line in shown.splitlines() if line[:1] not in "+-@ ") <= 80
+
+
+def test_the_json_says_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = edit(made.STACK, services={"graphs": accepted()})
+    (project / "Pulumi.alfred.yaml").write_text(text)
+    assert cli.main(["-C", str(project), "adopt", "--simulated", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["applied"] is False
+    assert document["adopt"]["Ingress/comics-ingress"] == "media/comics"
+    assert 'name: "my homelab" -> "alfred"' in document["differences"]["ZeroTrustTunnelCloudflared/alfred-tunnel"]
+    assert {item["thing"] for item in document["left_alone"]} >= {"Access application NAS"}
+
+
+def accepted() -> dict[str, Any]:
+    """The entry of `graphs` with the risk that its owner has accepted."""
+    return {
+        "title": "Our graphs",
+        "host": "graphs.example.com",
+        "origin": {"namespace": "monitoring", "service": "grafana", "port": 3000},
+        "traffic": "html",
+        "path_exceptions": ["/api"],
+        "acknowledge": {"access-path-bypass": "Grafana asks clients of this path for its own tokens"},
+    }
+
+
+def test_done_takes_the_section_out_again(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = project / "Pulumi.alfred.yaml"
+    path.write_text(edit(made.STACK, adopt={"Zone/estate-zone": made.ZONE}))
+    assert cli.main(["-C", str(project), "adopt", "--done"]) == 0
+    assert "gatehouse:adopt" in path.read_text()
+    assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 0
+    assert path.read_text() == made.STACK
+    assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 0
+    assert "has no gatehouse:adopt" in capsys.readouterr().out
+
+
+def test_without_credentials_it_says_which_and_how(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-C", str(project), "adopt"]) == 2
+    said = capsys.readouterr().err
+    for word in ("CLOUDFLARE_API_TOKEN", "TAILSCALE_API_KEY", "--simulated"):
+        assert word in said
+
+
+def test_a_tunnel_that_is_not_there_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-C", str(project), "adopt", "--simulated", "--tunnel", "nope"]) == 2
+    assert "my homelab" in capsys.readouterr().err
+
+
+def test_a_key_that_the_stack_does_not_register_is_warned_of_and_the_others_are_imported(project: Path) -> None:
+    from gatehouse.offline import run_offline
+
+    ids = {"Zone/estate-zone": made.ZONE, "DnsRecord/gone-dns": "a/b"}
+    (project / "Pulumi.alfred.yaml").write_text(edit(made.STACK, adopt=ids))
+    found = run_offline(project, "alfred")
+    states = {step.name: step.state for step in found.steps}
+    assert states["estate-zone"]["importID"] == made.ZONE
+    assert states["estate-zone"]["ignoreChanges"] == ["*"]
+    assert states["estate-zone"]["protect"] is True
+    assert "importID" not in states["estate-ssl"]
+    said = " ".join(text for _, text in found.messages)
+    assert "DnsRecord/gone-dns" in said
+    assert "1 resources are adopted" in said
