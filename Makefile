@@ -17,7 +17,7 @@ help:
 	@echo "make destroy      take it down"
 	@echo "make plan         the same as preview, offline and without an engine"
 	@echo "make test         the whole test suite"
-	@echo "make check        format, lint, strict types, import contract"
+	@echo "make check        format, lint, strict types, import contract, workflows"
 	@echo "make engine       get the Pulumi engine, once"
 	@echo "make lock         pin the newest dependencies that pyproject.toml allows"
 
@@ -36,6 +36,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --strict-collection --quiet .github
 
 format: $(STAMP)
 	$(BIN)/ruff format .

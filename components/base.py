@@ -35,6 +35,8 @@ class Component(pulumi.ComponentResource):
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None) -> None:
         super().__init__(type_token(type(self).__name__), name, None, opts)
         self.name = name
+        self.above = opts.parent if opts else None
+        """What it is a child of: None in Gatehouse's own program, `TunnelRoutes` in the package."""
 
     def child(self, **options: Unpack[ChildOptions]) -> pulumi.ResourceOptions:
         """Options for a child of this component."""

@@ -60,7 +60,7 @@ def _options(component: Component, after: Sequence[pulumi.Resource]) -> pulumi.R
     # A service that changes its gate keeps its record: made anew it would stand beside the old one, which the API
     # refuses. Another type of record is a replacement, which has to delete first for the same reason.
     mine = type(component).__name__
-    others = [pulumi.create_urn(component.name, type_token(r)) for r in _ROUTES if r != mine]
+    others = [pulumi.create_urn(component.name, type_token(r), component.above) for r in _ROUTES if r != mine]
     return component.child(
         delete_before_replace=True, depends_on=after, aliases=[pulumi.Alias(parent=urn) for urn in others]
     )

@@ -21,7 +21,7 @@ class TailscaleOperator(Component):
 
     Takes the node's name; `key` counts the OAuth clients: with another number a new one is made, the operator restarts
     with it, and the old one is deleted last. `after` is the policy, which must own
-    `tag:k8s-operator` first. The chart is fetched from Tailscale's repository at preview and `up`: it needs the network.
+    `tag:k8s-operator` first. The chart is fetched from Tailscale's repository at preview and `up`, by the network.
 
     Registers OauthClient (scopes Devices Core, Auth Keys, Services), Namespace, Secret `operator-oauth` (so that the
     key stays out of Helm's own storage) and Release [TS cmd/k8s-operator/deploy/chart].

@@ -512,12 +512,25 @@ def test_two_owners_of_port_80_are_refused(project: Path) -> None:
     assert asked_for == [offline.STACK_TYPE]
 
 
+def test_a_warning_is_said_and_does_not_stop(project: Path) -> None:
+    unused = {**HTML, "acknowledge": {"media-through-tunnel": "It sent films once, and no more"}}
+    (project / "Pulumi.good.yaml").write_text(stack_text({"web": unused}), encoding="utf-8")
+    found = offline.run_offline(project, "good")
+    (said,) = [text for severity, text in found.messages if severity == "warning" and "acknowledge" in text]
+    assert "[acknowledgement-unused]" in said
+    assert len(found.steps) > 10
+
+
 def test_a_mistake_in_the_owners_file_stops_the_member_and_the_other_way_round(project: Path) -> None:
     good = stack_text({"web": HTML})
     (project / "Pulumi.owner.yaml").write_text(good.replace("team: team", "team: Te am"), encoding="utf-8")
     member = stack_text({"wiki": HTML}, member_of="owner", node={**NODE, "name": "other", "context": "other"})
     (project / "Pulumi.member.yaml").write_text(member, encoding="utf-8")
     assert "Pulumi.owner.yaml" in _refused(project, "member")[0]
+    # The owner makes the policies and the tailnet's grants from its members' services.
+    (project / "Pulumi.owner.yaml").write_text(good, encoding="utf-8")
+    (project / "Pulumi.member.yaml").write_text(member.replace("traffic: html", "trafic: html"), encoding="utf-8")
+    assert "Pulumi.member.yaml" in _refused(project, "owner")[0]
 
 
 # Missing secrets.

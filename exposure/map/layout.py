@@ -16,11 +16,12 @@ from exposure.map.model import STATION_NAMES, Crowd, Map, Spot, Station, Way
 
 _K = TypeVar("_K")
 
-_SPOT_NAMES: dict[Spot, str] = {
-    "cluster": "Kubernetes cluster on {node}",
-    "node": "{node} itself",
-    "lan": "Elsewhere on the LAN",
+_SPOT_NAMES: dict[Spot, tuple[str, str]] = {
+    "cluster": ("Kubernetes cluster on {node}", "Cluster"),
+    "node": ("{node} itself", "The node"),
+    "lan": ("Elsewhere on the LAN", "Elsewhere"),
 }
+"""Where a service runs, and the same in short."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Frame:
 
 FRAMES = (
     Frame("wide", 1216, 8, 164, 140, 36, 222, 156, 22, 44, 46, 46, 30, 12, False, 14, 12),
-    Frame("middle", 712, 4, 132, 84, 30, 32, 32, 12, 30, 58, 14, 28, 8, True, 14, 12),
-    Frame("narrow", 328, 2, 80, 34, 20, 22, 22, 5, 15, 68, 12, 26, 5, True, 12, 11),
+    Frame("middle", 712, 4, 132, 84, 30, 32, 32, 12, 30, 62, 14, 28, 8, True, 14, 12),
+    Frame("narrow", 328, 2, 92, 30, 18, 20, 20, 4, 13, 68, 12, 26, 5, True, 12, 11),
 )
 """For a desktop, a tablet and a phone of 360 pixels."""
 
@@ -147,9 +148,7 @@ def layout(found: Map, frame: Frame) -> Layout:
             x = frame.way_x + 10
             line = Line(text, x + 8, ys[index] + frame.small * 0.36, "pill")
             pill = Box("station", x, ys[index] - 11, width, 22, (line,))
-        lanes.append(
-            Lane(index, starts[index], (frame.net_x, ys[index]), (frame.service_x - 1, ys[index]), pill)
-        )
+        lanes.append(Lane(index, starts[index], (frame.net_x, ys[index]), (frame.service_x - 1, ys[index]), pill))
     bottom = max([height, *(box.y + box.height + half / 4 for box in boxes)])
     return Layout(frame, round(bottom + frame.margin, 1), tuple(boxes), tuple(lanes))
 
@@ -176,7 +175,8 @@ def _regions(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[float
     x, width = frame.service_x - frame.pad, frame.service + 2 * frame.pad
     for spot, run in _runs(found.ways, lambda way: way.spot):
         top, bottom = tops[run[0]], ys[run[-1]] + frame.lane / 2 + 4
-        text = fitted(_SPOT_NAMES[spot].format(node=found.node), frame.service, frame.small)
+        names = [name.format(node=found.node) for name in _SPOT_NAMES[spot]]
+        text = _longest(names, frame.service, frame.small)
         line = Line(text, frame.service_x, top + 19, "region")
         yield Box("region", x, top, width, bottom - top, (line,), run)
 
@@ -191,10 +191,10 @@ def _stations(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[floa
         height = bottom - top
         names = STATION_NAMES[station]
         if upright:
-            text = next((n for n in names if measure(n, frame.small, bold=True) <= height - 8), names[1])
+            text = _longest(names, height - 4, frame.small)
             middle = Line(text, x + width / 2, top + height / 2, "station", True, True)
             return Box("station", x, top, width, height, (middle,), run, station)
-        name = next((n for n in names if measure(n, frame.title, bold=True) <= width - 16), names[1])
+        name = _longest(names, width - 16, frame.title)
         lines = [Line(name, x + 10, top + 19, "title")]
         note = found.note(station)
         if note:
@@ -217,16 +217,17 @@ def _crowds(found: Map, frame: Frame, ys: Sequence[float]) -> tuple[list[Box], d
     of: dict[Crowd, list[int]] = {}
     for index, way in enumerate(found.ways):
         of.setdefault(way.crowd, []).append(index)
-    inner = frame.who - 16
+    inner = frame.who - 15
     wanted = []
     for crowd, ways in of.items():
         titles = wrapped(crowd.label, inner, frame.title, 2, bold=True)
         notes = wrapped(crowd.note, inner, frame.small, 2)
-        height = 18 + 17 * len(titles) + 16 * len(notes)
+        height = 18.0 + 17 * len(titles) + 16 * len(notes)
         height = max(height, min(12 * len(ways), 160))
         wanted.append((sum(ys[w] for w in ways) / len(ways), height, ways, titles, notes))
     wanted.sort(key=lambda item: (item[0], item[2]))
-    boxes, starts = [], {}
+    boxes: list[Box] = []
+    starts: dict[int, tuple[float, float]] = {}
     y = float(frame.margin)
     gap = 14.0
     # As high as the rest below still needs, so that nothing is pushed off the end.
@@ -237,14 +238,16 @@ def _crowds(found: Map, frame: Frame, ys: Sequence[float]) -> tuple[list[Box], d
         text_height = 17 * len(titles) + 16 * len(notes)
         line_y = top + (height - text_height) / 2 + 13
         lines = []
-        for kind, texts, step in (("title", titles, 17), ("small", notes, 16)):
-            for text in texts:
-                lines.append(Line(text, frame.margin + 9, line_y, "title" if kind == "title" else "small"))
-                line_y += step
+        for text in titles:
+            lines.append(Line(text, frame.margin + 9, line_y, "title"))
+            line_y += 17
+        for text in notes:
+            lines.append(Line(text, frame.margin + 9, line_y, "small"))
+            line_y += 16
         boxes.append(Box("who", frame.margin, top, frame.who, height, tuple(lines), tuple(ways)))
         step = (height - 16) / max(len(ways), 1)
-        for place, way in enumerate(ways):
-            starts[way] = (frame.margin + frame.who, top + 8 + step * (place + 0.5))
+        for place, index in enumerate(ways):
+            starts[index] = (frame.margin + frame.who, top + 8 + step * (place + 0.5))
         y = top + height + gap
         total -= height + gap
     return boxes, starts
@@ -267,11 +270,11 @@ def _services(found: Map, frame: Frame, ys: Sequence[float]) -> Iterable[Box]:
                 texts += [(t, "small") for t in wrapped(label, inner, frame.small, 2)]
             elif frame.slim:
                 texts.append((fitted(f"{way.gate}: {way.front}", inner, frame.small), "small"))
-                texts.append((shortened(way.address, inner, frame.small - 1), "mono"))
+                texts.append((shortened(way.address, inner, frame.small), "mono"))
             else:
                 texts.append((shortened(way.address, inner, frame.small), "mono"))
-            step = 15 if frame.name == "narrow" else 17
-            y = ys[index] - step * len(texts) / 2 + step * 0.72
+            step = {"wide": 17, "middle": 16, "narrow": 15}[frame.name]
+            y = ys[index] - step * len(texts) / 2 + step * 0.78
             for text, kind in texts:
                 lines.append(Line(text, x + 9, y, kind))
                 y += step
@@ -314,6 +317,12 @@ def _width(character: str) -> float:
     if character in "mwMW@%—…":
         return 1.0
     return 0.72 if character.isupper() else 0.64
+
+
+def _longest(names: Sequence[str], room: float, size: float) -> str:
+    """The first of the names, in bold, that fits; the last one, cut, where none does."""
+    name = next((n for n in names if measure(n, size, bold=True) <= room), names[-1])
+    return fitted(name, room, size, bold=True)
 
 
 def fitted(text: str, room: float, size: float, *, bold: bool = False) -> str:

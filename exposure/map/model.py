@@ -40,7 +40,7 @@ _STATIONS: Mapping[Gate, tuple[Station, ...]] = {
 }
 GATE_WORDS: Mapping[Gate, str] = {
     "public-tunnel": "Cloudflare Tunnel, nothing in front",
-    "zero-trust": "Cloudflare Tunnel behind Google login",
+    "zero-trust": "Cloudflare Tunnel behind Google login (broken line: a path without)",
     "acme": "Let's Encrypt's path alone",
     "funnel": "Tailscale Funnel",
     "port-forward": "a port of the router",
@@ -94,6 +94,11 @@ class Way:
     def inner(self) -> Station | None:
         """What takes it in at the node, if anything does."""
         return next((s for s in self.stations if s in ("tunnel", "proxy", "node-port")), None)
+
+    @property
+    def past_login(self) -> bool:
+        """Whether it leads past the login that the rest of its service asks for."""
+        return self.gate == "zero-trust" and not self.how and bool(self.people)
 
     @property
     def who(self) -> str:

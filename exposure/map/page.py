@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -12,6 +13,8 @@ from importlib.resources import files
 from exposure.map.layout import FRAMES, layout
 from exposure.map.model import GATE_WORDS, Map, Way
 from exposure.map.svg import drawing, sample
+
+_HEADS = ("Service", "Gate", "Who", "Address", "By way of")
 
 
 def html_page(found: Map) -> str:
@@ -53,7 +56,9 @@ The <a href="#ways">table</a> says the same in words.</p>
 {_people(found)}
 {_hand_work(found)}
 </main>
-<footer><p>Made from stack {escape(found.stack)} by gatehouse map. It is the plan, not a probe of what is live.</p></footer>
+<footer>
+<p>Made from stack {escape(found.stack)} by gatehouse map. It is the plan, not a probe of what is live.</p>
+</footer>
 <script type="application/json" id="map-data">{_data(found)}</script>
 <script>{script}</script>
 </body>
@@ -74,12 +79,13 @@ def _digest(text: str) -> str:
 def _data(found: Map) -> str:
     """What the script filters by, as JSON with no character that HTML reads."""
     numbers = {crowd: number for number, crowd in enumerate(found.crowds)}
+    services = {ways[0].service: number for number, ways in enumerate(found.services)}
     people = {name: number for number, name in enumerate(found.people)}
     ways = [
         {
             "title": way.title,
             "gate": way.gate,
-            "picks": [f"s-{way.service}", f"w{numbers[way.crowd]}"],
+            "picks": [f"s{services[way.service]}", f"w{numbers[way.crowd]}"],
             "people": [people[name] for name in way.people if name in people],
             "text": _searched(way),
         }
@@ -120,7 +126,8 @@ def _controls(found: Map) -> str:
 <div class="row">
 <label class="field" for="search">Search <input type="search" id="search" autocomplete="off" spellcheck="false"
  placeholder="service, host, gate, person"></label>
-<label class="field" for="person">What does somebody reach? <select id="person"><option value="">Everybody</option>{options}</select></label>
+<label class="field" for="person">What does somebody reach?
+<select id="person"><option value="">Everybody</option>{options}</select></label>
 <button type="button" id="reset">Show all</button>
 </div>
 </form>
@@ -137,22 +144,20 @@ def _drawings(found: Map) -> str:
 
 def _table(found: Map) -> str:
     rows = []
-    seen: set[str] = set()
-    for number, way in enumerate(found.ways):
-        mark = "" if way.service in seen else f' id="service-{escape(way.service)}"'
-        seen.add(way.service)
+    lines = [(service, place, way) for service, ways in enumerate(found.services) for place, way in enumerate(ways)]
+    for number, (service, place, way) in enumerate(lines):
+        mark = f' id="service-{service}"' if place == 0 else ""
         url = escape(way.url)
         address = f'<a href="{url}" rel="noopener noreferrer">{url}</a>' if way.link else f"<code>{url}</code>"
         cells = (
-            f'<td role="cell" data-label="Gate"><span class="gate">{sample(way.gate)}{way.gate}</span></td>'
-            f'<td role="cell" data-label="Who"><span>{escape(way.who)}</span></td>'
-            f'<td role="cell" data-label="Address"><span>{address if way.url else "none"}</span></td>'
-            f'<td role="cell" data-label="By way of"><span>{escape(" → ".join((*way.route, way.origin)))}</span></td>'
+            _cell("Gate", f'<span class="gate">{sample(way.gate)}{way.gate}</span>'),
+            _cell("Who", escape(way.who)),
+            _cell("Address", address if way.url else "none"),
+            _cell("By way of", escape(" → ".join((*way.route, way.origin)))),
         )
-        rows.append(f'<tr role="row" data-way="{number}"{mark}><th role="rowheader" scope="row">{escape(way.title)}</th>{cells}</tr>')
-    heads = "".join(
-        f'<th role="columnheader" scope="col">{head}</th>' for head in ("Service", "Gate", "Who", "Address", "By way of")
-    )
+        head = f'<th role="rowheader" scope="row">{escape(way.title)}</th>'
+        rows.append(f'<tr role="row" data-way="{number}"{mark}>{head}{"".join(cells)}</tr>')
+    heads = "".join(f'<th role="columnheader" scope="col">{head}</th>' for head in _HEADS)
     return f"""<section class="ways" id="ways" tabindex="-1" aria-labelledby="ways-title">
 <h2 id="ways-title">Every way</h2>
 <table role="table">
@@ -164,6 +169,10 @@ def _table(found: Map) -> str:
 </table>
 <p id="none" hidden>Nothing matches. Press Escape to see everything again.</p>
 </section>"""
+
+
+def _cell(label: str, content: str) -> str:
+    return f'<td role="cell" data-label="{label}"><span>{content}</span></td>'
 
 
 def _people(found: Map) -> str:
@@ -190,13 +199,18 @@ def _people(found: Map) -> str:
 def _hand_work(found: Map) -> str:
     items = []
     for work in found.hand_work:
-        steps = "".join(f"<li>{escape(step)}</li>" for step in work.steps)
+        steps = "".join(f"<li>{_with_code(step)}</li>" for step in work.steps)
         items.append(f"<li>{escape(work.title)}<ul>{steps}</ul></li>")
     body = f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing left to do by hand.</p>"
     return f"""<section class="hand-work" aria-labelledby="hand-work-title">
 <h2 id="hand-work-title">Hand-work</h2>
 {body}
 </section>"""
+
+
+def _with_code(step: str) -> str:
+    parts = re.split(r"`([^`]+)`", step)
+    return "".join(f"<code>{escape(p)}</code>" if number % 2 else escape(p) for number, p in enumerate(parts))
 
 
 def _person(name: str) -> str:

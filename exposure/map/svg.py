@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 from config.services import Gate
@@ -27,12 +28,13 @@ def drawing(found: Map, drawn: Layout) -> str:
             label = f"{crowd.label}, {crowd.note}: {_ways(len(box.ways))}"
             number = numbers[crowd]
             parts.append(_link(box, f"who-{number}", f"w{number}", label, "who"))
+    services = {ways[0].service: number for number, ways in enumerate(found.services)}
     for box in drawn.boxes:
         if box.kind == "service":
             ways = [found.ways[index] for index in box.ways]
             label = f"{ways[0].title}, {ways[0].gate}: " + "; ".join(dict.fromkeys(way.who for way in ways))
-            key = ways[0].service
-            parts.append(_link(box, f"service-{key}", f"s-{key}", label, f"service g-{ways[0].gate}"))
+            number = services[ways[0].service]
+            parts.append(_link(box, f"service-{number}", f"s{number}", label, f"service g-{ways[0].gate}"))
     parts.append("</svg>")
     return "\n".join(parts)
 
@@ -60,9 +62,10 @@ def _lane(lane: Lane, way: Way) -> str:
             f'<rect class="pill" x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}"'
             f' rx="11"/>{"".join(map(_line, box.lines))}'
         )
+    kind = f"way g-{way.gate} past-login" if way.past_login else f"way g-{way.gate}"
     label = escape(f"{way.who}: {way.title}, {way.url} ({way.gate}, {way.front})")
     return (
-        f'<g class="way g-{way.gate}" data-way="{lane.way}" aria-hidden="true"><title>{label}</title>'
+        f'<g class="{kind}" data-way="{lane.way}" aria-hidden="true"><title>{label}</title>'
         f"{_stroke(path, way.gate)}{tip}{pill}</g>"
     )
 
@@ -90,9 +93,7 @@ def _link(box: Box, target: str, pick: str, label: str, kind: str) -> str:
 
 def _rect(box: Box) -> str:
     radius = 12 if box.kind == "region" else 8
-    return (
-        f'<rect x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="{radius}"/>'
-    )
+    return f'<rect x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="{radius}"/>'
 
 
 def _line(line: Line) -> str:
@@ -102,13 +103,12 @@ def _line(line: Line) -> str:
 
 def _upright(line: Line, size: float) -> str:
     """A name across the lanes, on a ground of its own so that they pass behind it."""
-    length = min(measure(line.text, size, bold=True) + 8, 400)
+    length, height = measure(line.text, size, bold=True) + 8, size * 1.6
     x, y = line.x, line.y
     return (
         f'<g class="upright" transform="rotate(-90 {_n(x)} {_n(y)})" aria-hidden="true">'
-        f'<rect x="{_n(x - length / 2)}" y="{_n(y - size * 0.8)}" width="{_n(length)}" height="{_n(size * 1.6)}" rx="4"/>'
-        f'<text class="t-{line.kind}" x="{_n(x)}" y="{_n(y + size * 0.36)}" text-anchor="middle">{escape(line.text)}</text>'
-        "</g>"
+        f'<rect x="{_n(x - length / 2)}" y="{_n(y - height / 2)}" width="{_n(length)}" height="{_n(height)}" rx="4"/>'
+        f"{_line(replace(line, y=y + size * 0.36))}</g>"
     )
 
 

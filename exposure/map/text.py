@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from config.services import Gate
@@ -17,7 +18,8 @@ _LINKS: dict[Gate, tuple[str, str]] = {
 }
 """Each gate's arrow and colour."""
 _PLAIN = frozenset(" .,:/()@+-_'→")
-_MARKS = "\\`*_{}[]()#+-!|~"
+_MARKS = "\\`*_[]|~"
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def mermaid(found: Map) -> str:
@@ -66,7 +68,7 @@ def markdown(found: Map) -> str:
     lines += ["", "#### Hand-work", ""]
     for work in found.hand_work:
         lines.append(f"- [ ] {_marked(work.title)}")
-        lines += [f"  - {_marked(step)}" for step in work.steps]
+        lines += [f"  - {_stepped(step)}" for step in work.steps]
     if not found.hand_work:
         lines.append("Nothing left to do by hand.")
     return "\n".join(lines) + "\n"
@@ -78,6 +80,14 @@ def _coded(text: str) -> str:
 
 
 def _marked(text: str) -> str:
-    """Text that Markdown shows as it is: nothing in it is a mark, a tag, an entity or a mention."""
-    shown = "".join(f"\\{c}" if c in _MARKS else c for c in " ".join(text.split()))
+    """Text that Markdown shows as it is: nothing in it is a mark, a tag or an entity."""
+    shown = "".join(f"\\{c}" if c in _MARKS else c for c in re.sub(r"\s+", " ", text))
+    # What begins a heading, a list or a quotation does so only as a line's first.
+    shown = re.sub(r"^([-+#>=])|^(\d+)([.)])", r"\2\\\1\3", shown)
     return escape(shown, quote=False)
+
+
+def _stepped(step: str) -> str:
+    """A step of hand-work, whose code stays code."""
+    parts = _CODE.split(step)
+    return "".join(f"`{part}`" if number % 2 else _marked(part) for number, part in enumerate(parts))

@@ -99,7 +99,7 @@ class _Matcher:
             "Zone": lambda p: self._first(p, lambda t: t.inputs.get("name") == p.inputs.get("name")),
             "ZoneSetting": lambda p: self._first(p, lambda t: t.own_id == p.inputs.get("settingId")),
             "ZoneDnssec": lambda p: self._first(p, lambda t: True),
-            "ZeroTrustTunnelCloudflared": lambda p: self.tunnel,
+            "ZeroTrustTunnelCloudflared": lambda p: None if self.tunnel and self.tunnel.managed else self.tunnel,
             "ZeroTrustTunnelCloudflaredConfig": self._rules,
             "ZeroTrustAccessIdentityProvider": self._login,
             "ZeroTrustAccessGroup": lambda p: self._first(p, lambda t: _same_emails(t.inputs, p.inputs)),

@@ -60,7 +60,7 @@ def recognise(
     own the estate, or Gatehouse has no word for who is let in, the service is left out with a note: nothing may become
     more reachable by being adopted.
     """
-    reader = _Reader([t for t in things if not t.managed], config, estate, owns_estate)
+    reader = _Reader(things, config, estate, owns_estate)
     if tunnel:
         reader.tunnel(tunnel)
     for thing in reader.things:
@@ -316,7 +316,7 @@ class _Reader:
 
     def node(self) -> None:
         namespaces = {t.id for t in self.things if t.type == "Namespace"}
-        if self.config.node.connector.namespace in namespaces:
+        if self.config.node.connector.namespace in namespaces and not self._has_ours():
             self.found.node["connector"] = {"namespace": _CONNECTOR}
             self.found.notes.append(
                 f"namespace {self.config.node.connector.namespace} is there already: Gatehouse's connectors go to"
@@ -328,6 +328,16 @@ class _Reader:
         )
         if operator and self.config.node.tailscale_operator == "none":
             self.found.node["tailscale_operator"] = "existing"
+
+    def _has_ours(self) -> bool:
+        """Whether the connectors' namespace has Gatehouse's own connectors already."""
+        place = self.config.node.connector.namespace
+        return any(
+            t.type == "Deployment"
+            and t.id == f"{place}/cloudflared"
+            and (t.inputs["metadata"].get("labels") or {}).get("app.kubernetes.io/instance") == "connector"
+            for t in self.things
+        )
 
     def _key(self, words: str, taken: Iterable[str] | None = None) -> str:
         """A key for a service (or a set of people): the name without the node's, told apart from others by a number."""

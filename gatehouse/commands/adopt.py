@@ -139,7 +139,7 @@ def _read(args: argparse.Namespace, project: Path, stack: LoadedStack) -> list[T
         from gatehouse.adopt.simulated import read_simulated
         from gatehouse.engine.workspace import clouds_file
 
-        return read_simulated(clouds_file(project), stack.config.node.context)
+        return _marked(project, read_simulated(clouds_file(project), stack.config.node.context), simulated=True)
     values = stack.source.values
     token = _token(values)
     tail = {
@@ -176,7 +176,26 @@ def _read(args: argparse.Namespace, project: Path, stack: LoadedStack) -> list[T
         from gatehouse.adopt.cluster import connect, read_cluster
 
         things += read_cluster(connect(stack.config.node.context))
-    return things
+    return _marked(project, things, simulated=False)
+
+
+def _marked(project: Path, things: list[Thing], simulated: bool) -> list[Thing]:
+    """The things, those marked that a stack's state has already."""
+    from dataclasses import replace
+
+    from gatehouse.engine.secrets import known_ids
+
+    try:
+        known = known_ids(project, simulated=simulated)
+    except CommandError as error:
+        print(f"note: what the states of the stacks have already is not known ({error})", file=sys.stderr)
+        return things
+    singles = {type_ for type_, _ in known if type_ in ("Acl", "DnsPreferences", "TailnetSettings")}
+
+    def has(thing: Thing) -> bool:
+        return (thing.type, thing.own_id) in known or (thing.type, thing.id) in known or thing.type in singles
+
+    return [replace(t, managed=t.managed or has(t)) for t in things]
 
 
 def _token(values: Mapping[str, object]) -> str:

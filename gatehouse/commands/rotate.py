@@ -90,7 +90,7 @@ def _google_secret(args: argparse.Namespace, project: Path, stack: LoadedStack, 
             (_up(args, real), ""),
             (
                 "",
-                "Log in once in a private window: Cloudflare never shows the secret again, so only a login proves it.",
+                "Log in once in a private window: Cloudflare never shows it again; only a login proves it.",
             ),
             ("", "At Google, disable the old secret; log in again; then delete it."),
         ]
@@ -127,9 +127,7 @@ def _tailscale_key(args: argparse.Namespace, project: Path, stack: LoadedStack, 
         ("", "In the admin console, revoke the old one."),
     ]
     if any(os.environ.get(n) for n in ("TAILSCALE_API_KEY", "TAILSCALE_OAUTH_CLIENT_SECRET")):
-        steps.insert(
-            0, ("", "Take TAILSCALE_* out of the environment: with both, Tailscale's plugin refuses to start.")
-        )
+        steps.insert(0, ("", "Take TAILSCALE_* out of the environment: the plugin refuses to start with both."))
     if stack.config.node.tailscale_operator == "existing":
         steps.append(("", "The operator in the cluster is yours, and so is its OAuth client: docs/rotate.md says how."))
     _next(steps)

@@ -32,9 +32,9 @@ DS_FORMS: Mapping[str, Mapping[str, str]] = {
     },
     "key": {"flags": "Flags", "protocol": "Protocol", "algorithm": "Algorithm", "public_key": "Public key"},
 }
-"""The fields of a registrar's DNSSEC form, in its order. `key` is the form of those who ask for the key itself (such
-as Gandi and the .de registry) and make the DS record of it: flags 257 and protocol 3 are those of a key-signing key
-[RFC 4034, 2.1]."""
+"""The fields of a registrar's DNSSEC form, in its order [Porkbun API v3, Create DNSSEC Record]. `key` is the form of
+those who ask for the key itself (such as INWX, Gandi and the .de registry) and make the DS record of it: flags 257 and
+protocol 3 are those of a key-signing key [RFC 4034, 2.1]."""
 
 _WAITS = "known after `gatehouse up`"
 
@@ -259,7 +259,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     print(render(found, seen, width(), colours))
     if outputs and not args.outputs:
         print("\nThe values are a simulated stack's, made up: paste none of them anywhere.")
-    elif any(value == _WAITS for t in found for _, value in t.values):
+    elif any(value == _WAITS for t in found if not (seen and seen.of(t) == "done") for _, value in t.values):
         print("\nAfter the real `up`: pulumi stack output --json | gatehouse todo --outputs -")
     return 0
 
@@ -320,7 +320,7 @@ def render(found: Sequence[Todo], seen: Seen | None, columns: int = 80, colours:
                 break_long_words=False,
                 break_on_hyphens=False,
             )
-        column = max((len(label) for label, _ in todo.values), default=0)
+        column = max((len(k) for k, v in todo.values if len(k) + len(v) + 11 <= columns), default=0)
         for label, value in todo.values:
             lines += _value(label, value, column, columns)
     if seen:

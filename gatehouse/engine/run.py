@@ -31,6 +31,8 @@ from gatehouse.engine.recovery import open_operations, settled, what_to_say
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
 
 if TYPE_CHECKING:
+    from pulumi.automation import Deployment
+
     from gatehouse.engine.workspace import EngineStack, Workspace
     from policy.model import Finding
 
@@ -40,8 +42,13 @@ _VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "d
 _EXISTS = re.compile(r"already[ _]exists|AlreadyExists|already have|Overwrite Protected|\b8105[3-8]\b")
 _EXISTS_ALREADY = (
     "Something of that name is there, and this stack does not know it: somebody made it by hand, or a run did whose "
-    "answer was lost (a cut connection, an error after the work was done). If it is to be kept, `gatehouse adopt` takes "
-    "it over; else delete it where it is. Then run `up` again."
+    "answer was lost (a cut connection, an error after the work was done). If it is to be kept, `gatehouse adopt` "
+    "takes it over; else delete it where it is. Then run `up` again."
+)
+_GONE = re.compile(r"\b404\b|not found", re.IGNORECASE)
+_GONE_MEANWHILE = (
+    "Something that was to be changed or deleted is no longer there: somebody deleted it elsewhere. `gatehouse refresh "
+    "--stack {stack}` takes that into the state (`pulumi refresh` likewise, or `up --refresh` in one go)."
 )
 _REPORT = "This is a mistake of Gatehouse's, not yours: please report it with the log below."
 
@@ -89,7 +96,7 @@ class _Run:
         self.crash = ""
         self.host_crash = ""
         self.interrupted = False
-        self.settled = False
+        self.unsettled: Deployment | None = None
         self.pack = Pack(None)
         self.findings: list[Finding] | None = None
 
@@ -200,9 +207,8 @@ class _Run:
             made = {o.urn: self.options.made[o.name] for o in creating if self.options.made[o.name]}
         lines = "\n".join(f"  {operation}" for operation in found)
         self.say(f"The last run of {self.stack} was ended while this was under way; the clouds are looked at:\n{lines}")
-        exported.deployment = settled(exported.deployment or {}, made)
-        stack.import_stack(exported)
-        self.settled = True
+        self.unsettled = exported
+        stack.import_stack(type(exported)(exported.version, settled(exported.deployment or {}, made)))
 
     def _confirmed(self) -> bool:
         answer = input(f"\n{self.command} stack {self.stack} on the real clouds? [y/N] ")
@@ -257,14 +263,19 @@ class _Run:
     # --- one operation
 
     def _operate(self, stack: EngineStack, workspace: Workspace, preview: bool = False) -> int:
+        from pulumi.automation import ConcurrentUpdateError
+
         command = "preview" if preview else self.command
         progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
         failure: Exception | None = None
-        refresh = True if self.options.refresh or self.settled else None
+        refresh = True if self.options.refresh or self.unsettled else None
         packs = self.pack.folders
         workspace.command.more_path = str(self.pack.path or "")
         if command == "up":
             self._refuse_what_policy_forbids()
+        if self.options.as_json:
+            # Without it the document lacks what stays as it is, and `who --from` would answer from half a stack.
+            stack.workspace.env_vars = {**stack.workspace.env_vars, "PULUMI_OPTION_SHOW_SAMES": "true"}
         with progress, self._interruptible(workspace), self._crashes_kept():
             try:
                 if preview and self.command == "destroy":
@@ -291,6 +302,9 @@ class _Run:
                     stack.destroy(on_event=progress.on_event, color="never", refresh=refresh)
             except Exception as error:
                 failure = error
+        if self.unsettled and isinstance(failure, ConcurrentUpdateError):
+            # The killed run's lock is still there: whoever takes it away finds the state as it was left.
+            stack.import_stack(self.unsettled)
         self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")
         log = self._keep_log(workspace, failure)
         failed = failure is not None or bool(self.crash)
@@ -364,8 +378,12 @@ class _Run:
                 print(self.crash, file=sys.stderr)
         elif not any(m.severity == "error" for m in progress.messages) and failure is not None:
             print(self._engine_error(failure, workspace), file=sys.stderr)
-        if any(_EXISTS.search(m.text) for m in progress.messages if m.severity == "error"):
+        said = [m.text for m in progress.messages if m.severity == "error"]
+        if any(_EXISTS.search(text) for text in said):
             print(textwrap.fill(_EXISTS_ALREADY, width()), file=sys.stderr)
+        changing = any(s.failed and s.op in ("update", "delete", "replace") for s in progress.steps.values())
+        if changing and any(_GONE.search(text) for text in said):
+            print(textwrap.fill(_GONE_MEANWHILE.format(stack=self.stack), width()), file=sys.stderr)
         if any(s.failed for s in progress.steps.values()) and self.command == "up":
             shown += " What was made stays as it is; the next `up` goes on from there."
         print(f"{shown} Log: {_relative(log, self.project)}", file=sys.stderr)

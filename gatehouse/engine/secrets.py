@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config.loader import read_stack_file
+from config.loader import read_stack_file, stack_names
 from gatehouse.commands import CommandError, project_name, stack_file
-from gatehouse.engine.acquire import find_or_get_engine
+from gatehouse.engine.acquire import find_engine, find_or_get_engine
 from gatehouse.engine.program import REAL_PREFIXES
 
 if TYPE_CHECKING:
@@ -48,7 +49,30 @@ def set_value(workspace: Workspace, stack: str, key: str, value: str, *, secret:
     _engine(workspace, ["config", "set", "--secret" if secret else "--plaintext", key, "--stack", stack], value)
 
 
-def _engine(workspace: Workspace, arguments: list[str], given: str) -> None:
+def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
+    """What the states of the project's stacks have: the type's last part, and the id.
+
+    Empty where there is no engine or no such stack. Raises CommandError where a state cannot be opened.
+    """
+    states = []
+    if simulated:
+        from gatehouse.engine.workspace import simulated_folder
+
+        for path in simulated_folder(project).glob("state/.pulumi/stacks/*/*.json"):
+            checkpoint = json.loads(path.read_text(encoding="utf-8")).get("checkpoint") or {}
+            states.append(checkpoint.get("latest") or {})
+    elif engine := find_engine(project):
+        from gatehouse.engine.workspace import real_workspace
+
+        for stack in stack_names(project):
+            workspace = real_workspace(project, read_stack_file(stack_file(project, stack)), engine)
+            with suppress(CommandError):
+                states.append(json.loads(_engine(workspace, ["stack", "export", "--stack", stack], ""))["deployment"])
+    resources = (r for state in states for r in state.get("resources") or ())
+    return {(r["type"].rsplit(":", 1)[-1], str(r["id"])) for r in resources if r.get("id")}
+
+
+def _engine(workspace: Workspace, arguments: list[str], given: str) -> str:
     from gatehouse.engine.workspace import SimulatedWorkspace
 
     environment = {**os.environ, **workspace.variables}
@@ -69,5 +93,10 @@ def _engine(workspace: Workspace, arguments: list[str], given: str) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CommandError(f"The engine could not be run: {type(error).__name__}.") from None
     if done.returncode:
-        lines = [line for line in done.stderr.replace(given, "[secret]").splitlines() if line.strip()]
+        lines = [
+            line
+            for line in (done.stderr.replace(given, "[secret]") if given else done.stderr).splitlines()
+            if line.strip()
+        ]
         raise CommandError("The engine says:\n" + "\n".join(f"  {line}" for line in lines[:10]))
+    return done.stdout

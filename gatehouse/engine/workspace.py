@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import yaml
 from pulumi.automation import CommandResult, LocalWorkspace, PulumiCommand, Stack, UpdateSummary
+from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
@@ -116,7 +117,8 @@ class EngineCommand(PulumiCommand):
 class EngineStack(Stack):
     """A stack whose operations don't end with three more runs of the engine, for outputs and history.
 
-    Both are in the events already; a run of the engine costs a quarter of a second.
+    Both are in the events already; a run of the engine costs a quarter of a second, and these would print every secret,
+    into the log too. Made by its constructor: `Stack.select` and its like give a plain Stack.
     """
 
     def outputs(self) -> dict[str, Any]:
@@ -154,7 +156,7 @@ class Workspace:
     def open(self, stack: str, program: Callable[[], None] | None, make: bool) -> EngineStack:
         """The stack, made where it is missing and `make` says so. Raises StackNotFoundError."""
         workspace = self.local(program)
-        return (EngineStack.create_or_select if make else EngineStack.select)(stack, workspace)  # type: ignore[return-value]
+        return EngineStack(stack, workspace, StackInitMode.CREATE_OR_SELECT if make else StackInitMode.SELECT)
 
 
 class SimulatedWorkspace(Workspace):
@@ -213,7 +215,7 @@ class SimulatedWorkspace(Workspace):
         if not self.exists(stack):
             workspace.create_stack(stack)
         workspace.select_stack = lambda stack_name: None  # type: ignore[method-assign]
-        return EngineStack.select(stack, workspace)  # type: ignore[return-value]
+        return EngineStack(stack, workspace, StackInitMode.SELECT)
 
     def configure(self, source: StackFile) -> None:
         """Copy the stack file's plain values; secrets get made-up values, encrypted as real ones are."""

@@ -52,7 +52,8 @@ class HttpProbe:
     def text(self) -> str:
         """For people."""
         at = f" at {self.address}" if self.address else f" with Host {self.host}" if self.host else ""
-        return f"{self.scheme}://{self.sni}{self.target}{at}"
+        sent = "".join(f" with {name}: {value[:20]}…" for name, value in self.headers)
+        return f"{self.scheme}://{self.sni}{self.target}{at}{sent}"
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ class _Maker:
             f"{zone}/unknown-host",
             "zone",
             "a name that nobody has is not served",
-            HttpProbe("unknown", "https", name),
+            HttpProbe("unknown", "https", name, verify=False),
             "A wildcard record, or a rule that matches every host, opens names that are in no plan.",
             "Delete the wildcard DNS record in Cloudflare; the tunnel's last rule has to be http_status:404.",
             must_not=True,

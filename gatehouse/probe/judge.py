@@ -191,5 +191,6 @@ def _refused(answer: Answer) -> bool:
 def _answered(answer: Answer, location: str) -> str:
     if answer.status in _REDIRECTS:
         return f"{answer.status} to {location or 'nowhere'}"
-    page = " ".join(answer.body[:60].decode("utf-8", "replace").split())
-    return f"{answer.status}, answered by the service{f': {page[:40]}' if page else ''}"
+    page = " ".join(answer.body.decode("utf-8", "replace").split())
+    shown = page if len(page) <= 40 else f"{page[:39]}…"
+    return f"{answer.status}, answered by the service{f': {shown}' if page else ''}"

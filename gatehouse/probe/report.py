@@ -44,22 +44,22 @@ class Progress:
             self._stream.flush()
         elif not self._left[subject]:
             bad = self._bad[subject]
-            done = f"{self._all[subject]} checks" + (f", {bad} failed" if bad else "")
+            done = _counted(self._all[subject]) + (f", {bad} failed" if bad else "")
             print(f"[{self._done:>3} of {self._total}] {subject}: {done}", file=self._stream, flush=True)
 
 
 def table(results: Sequence[Result], columns: int = 80, colours: bool = False) -> str:
-    """A row for each subject: what works, what must not work, what could not be shown."""
+    """A row for each subject: what works, what must not work and does not, what could not be shown."""
     rows: dict[str, list[Result]] = {}
     for result in results:
         rows.setdefault(result.check.subject, []).append(result)
-    widest = min(max(map(len, rows), default=0), columns - 58)
-    lines = [f"{'':<{widest}}  {'gate':<13}  {'works':>7}  {'must not':>8}  {'not proven':>10}"]
+    widest = min(max(map(len, rows), default=0), columns - 53)
+    lines = [f"{'':<{widest}}  {'gate':<13}  {'works':>7}  {'kept shut':>9}  {'unproven':>8}"]
     for subject, found in rows.items():
         state = _worst(found)
         line = (
             f"{_cut(subject, widest):<{widest}}  {found[0].check.gate:<13}  {_share(found, False):>7}"
-            f"  {_share(found, True):>8}  {_count(found, 'not proven') or '':>10}  "
+            f"  {_share(found, True):>9}  {_count(found, 'not proven') or '':>8}  "
         )
         lines.append(line + _painted(_MARKS[state], state, colours))
     return "\n".join(lines)
@@ -102,7 +102,7 @@ def findings(results: Sequence[Result], columns: int = 80, colours: bool = False
 def summary(results: Sequence[Result], seconds: float) -> str:
     """One line with the counts."""
     n = {state: _count(results, state) for state in ("passed", "failed", "not proven")}
-    text = f"{len(results)} checks in {seconds:.1f} s: {n['passed']} passed"
+    text = f"{_counted(len(results))} in {seconds:.1f} s: {n['passed']} passed"
     text += f", {n['failed']} failed" if n["failed"] else ", none failed"
     return text + (f", {n['not proven']} not proven" if n["not proven"] else "") + "."
 
@@ -190,6 +190,10 @@ def _worst(results: Sequence[Result]) -> State:
 
 def _painted(text: str, state: State, colours: bool) -> str:
     return f"\033[{_COLOURS[state]}m{text}\033[0m" if colours else text
+
+
+def _counted(number: int) -> str:
+    return f"{number} check" if number == 1 else f"{number} checks"
 
 
 def _cut(text: str, columns: int) -> str:

@@ -21,7 +21,7 @@ from gatehouse.probe.checks import (
     ZoneProbe,
 )
 from gatehouse.probe.judge import Verdict, failed, not_proven
-from gatehouse.probe.names import Resolver, check_name, check_zone
+from gatehouse.probe.names import NoAnswerError, Resolver, check_name, check_zone
 from gatehouse.probe.ports import check_certificate, check_closed, check_port
 from gatehouse.probe.settings import Places, Settings
 from gatehouse.probe.web import Web
@@ -115,6 +115,9 @@ async def _probe(
                 return await check_port(places, probe, settings.timeout, settings.attempts)
             case ClosedProbe():
                 return await check_closed(places, probe, settings.timeout)
+    except NoAnswerError as error:
+        # A service's name has a check of its own; Funnel's is its certificate's.
+        return failed(str(error)) if isinstance(probe, CertificateProbe) else not_proven(str(error))
     except OSError as error:
         # Such as no network at all.
         return failed(f"this machine cannot ask: {error.strerror or error}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gatehouse.probe.names import NoAnswerError, Resolver, Server
+from gatehouse.probe.names import Resolver, Server
 
 PUBLIC_RESOLVER = Server("1.1.1.1")
 """Cloudflare's, which checks signatures. The system's own may be the tailnet's or the house's: not the outside."""
@@ -47,15 +47,15 @@ class Places:
         self._connect = connect
 
     async def address(self, name: str, port: int) -> tuple[str, int] | None:
-        """Where to connect; None where the name does not resolve (also where `*` redirects it)."""
+        """Where to connect; None where the name does not resolve (also where `*` redirects it).
+
+        Raises NoAnswerError where the resolver cannot say.
+        """
         if (name, port) in self._connect:
             return self._connect[name, port]
         if name.replace(".", "").isdigit() or ":" in name:
             return name, port
-        try:
-            found = await self._resolver.addresses(name)
-        except NoAnswerError:
-            return None
+        found = await self._resolver.addresses(name)
         if not found:
             return None
         return self._connect.get(("*", port), (found[0], port))

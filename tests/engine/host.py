@@ -38,16 +38,17 @@ def _plain(value: Any) -> Any:
 def _run(request: dict[str, Any]) -> int:
     from gatehouse import cli
     from gatehouse.engine import run as engine_run
+    from gatehouse.engine.progress import Progress
 
     os.environ.update(request["env"])
     with Path(request["events"]).open("w", encoding="utf-8") as events:
 
-        class Recording(engine_run.Progress):  # type: ignore[name-defined, misc]
+        class Recording(Progress):
             def on_event(self, event: Any) -> None:
                 events.write(json.dumps(event.__dict__, default=_plain) + "\n")
                 super().on_event(event)
 
-        engine_run.Progress = Recording  # type: ignore[misc]
+        engine_run.Progress = Recording  # type: ignore[attr-defined]
         return cli.main(["-C", request["project"], *request["argv"]])
 
 

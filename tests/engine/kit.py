@@ -142,7 +142,7 @@ class Host:
 
 
 def _kill(pid: int) -> None:
-    """SIGKILL for the engine, then for the run itself; the simulated clouds end by themselves, as the net would stay."""
+    """SIGKILL for the engine, then for the run itself; the simulated clouds end by themselves."""
     children = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -175,13 +175,21 @@ class Project:
         """Writes the stack's file."""
         (self.folder / f"Pulumi.{stack}.yaml").write_text(text, encoding="utf-8")
 
-    def run(self, command: str, *words: str, stack: str = "alfred", doom: Callable[[], bool] | None = None) -> Run:
+    def run(
+        self,
+        command: str,
+        *words: str,
+        stack: str = "alfred",
+        doom: Callable[[], bool] | None = None,
+        simulated: bool = True,
+    ) -> Run:
         """Runs `gatehouse <command> --stack <stack> --simulated <words>`."""
         logs = self.folder / ".gatehouse" / "runs"
         logs.mkdir(parents=True, exist_ok=True)
         number = len(list(logs.glob("*.out")))
         paths = {name: str(logs / f"{number:02d}.{name}") for name in ("events", "out", "err")}
-        request = {"argv": [command, "--stack", stack, "--simulated", *words], "project": str(self.folder)}
+        argv = [command, "--stack", stack, *(["--simulated"] if simulated else []), *words]
+        request = {"argv": argv, "project": str(self.folder)}
         begun = time.monotonic()
         code = self.host.run({**request, **paths, "env": self.env}, doom)
         seconds = time.monotonic() - begun

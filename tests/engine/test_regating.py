@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ WALKS = (
 
 
 def test_the_walks_go_every_way_once() -> None:
-    ways = [pair for walk in WALKS for pair in zip(walk, walk[1:], strict=False)]
+    ways = [pair for walk in WALKS for pair in pairwise(walk)]
     assert sorted(ways) == sorted((a, b) for a in GATES for b in GATES if a != b)
 
 
@@ -71,7 +72,7 @@ def test_a_service_goes_from_gate_to_gate_and_only_what_must_change_does(
 
     choose(walk[0])
     project.ok("up")
-    for before, after in zip(walk, walk[1:], strict=False):
+    for before, after in pairwise(walk):
         choose(after)
         run = project.ok("up")
         kept(run)
@@ -79,12 +80,12 @@ def test_a_service_goes_from_gate_to_gate_and_only_what_must_change_does(
         assert run.steps == expected(before, after), way
         assert not orphans(project, "alfred"), way
         assert not doubles(project.objects()), way
-        quiet(project.ok("preview", "--refresh"))
+    quiet(project.ok("preview", "--refresh"))
 
 
 def expected(before: str, after: str) -> dict[str, str]:
     old, new = OWN[before], OWN[after]
-    steps = {name: "create" for name in new - old} | {name: "delete" for name in old - new}
+    steps = dict.fromkeys(new - old, "create") | dict.fromkeys(old - new, "delete")
     for name in old & new:
         # Another component as parent is another URN, which aliases make an update at most.
         steps[name] = "same"

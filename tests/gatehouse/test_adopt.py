@@ -161,8 +161,8 @@ def test_renewals_through_the_tunnel_are_recognised_by_their_path(tmp_path: Path
 
 
 def test_a_service_that_the_file_has_is_not_written_again(tmp_path: Path) -> None:
-    entry = "gatehouse:services:\n    charts: {host: graphs.example.com, origin: {url: 'http://10.0.0.1:1'}, traffic: html}\n"
-    found = recognised(things(tmp_path), stack(made.STACK + "\n  " + entry))
+    entry = "    charts: {host: graphs.example.com, origin: {url: 'http://10.0.0.1:1'}, traffic: html}\n"
+    found = recognised(things(tmp_path), stack(f"{made.STACK}\n  gatehouse:services:\n{entry}"))
     assert set(found.services) == {"blog", "comics"}
 
 
@@ -294,7 +294,11 @@ def test_differences_name_what_gatehouse_wants_otherwise_and_no_secret() -> None
         "metadata": {"name": "new", "labels": {"a": "b"}},
         "paused": False,
     }
-    there = {"name": "mine", "policies": [{"id": "p", "precedence": 1}], "metadata": {"name": "old", "labels": {"a": "b"}}}
+    there = {
+        "name": "mine",
+        "policies": [{"id": "p", "precedence": 1}],
+        "metadata": {"name": "old", "labels": {"a": "b"}},
+    }
     assert differences(wanted, there) == ['metadata.name: "old" -> "new"', 'name: "mine" -> "alfred"']
 
 
@@ -302,7 +306,9 @@ def test_differences_of_rules_are_told_by_host() -> None:
     def config(*given: Mapping[str, Any]) -> dict[str, Any]:
         return {"config": {"ingresses": [*given, {"service": "http_status:404"}]}}
 
-    wanted = config({"hostname": "a", "service": "x", "originRequest": {"access": {"required": True}}}, {"hostname": "b"})
+    wanted = config(
+        {"hostname": "a", "service": "x", "originRequest": {"access": {"required": True}}}, {"hostname": "b"}
+    )
     there = config({"hostname": "c"}, {"hostname": "a", "service": "x"})
     assert differences(wanted, there) == ["rule a.originRequest changes", "new rule b", "rule c goes"]
 

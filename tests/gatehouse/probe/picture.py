@@ -53,12 +53,14 @@ def world() -> World:
     return _Alfred(zone=zone, hosts=proxied, machines=machines, funnel_names=machines, game=game)
 
 
-def run(only: tuple[str, ...] = ()) -> str:
-    """What the command prints, with the made-up resolver's address as the usual one's."""
+def run() -> str:
+    """What the command prints on a terminal in the end, with the made-up resolver's address as the usual one's."""
     out = io.StringIO()
     with world() as made, contextlib.redirect_stdout(out):
-        main(["-C", str(PROJECT), "verify", "--stack", "alfred", *only, *made.arguments()])
-    return re.sub(r"127\.0\.0\.1:\d+", "1.1.1.1", out.getvalue())
+        main(["-C", str(PROJECT), "verify", "--stack", "alfred", *made.arguments()])
+    # On a terminal, progress is one line, and wiped.
+    lines = [line for line in out.getvalue().splitlines() if not re.match(r"\[ *\d+ of \d+\]", line)]
+    return "$ gatehouse verify --stack alfred\n" + re.sub(r"127\.0\.0\.1:\d+", "1.1.1.1", "\n".join(lines)) + "\n"
 
 
 if __name__ == "__main__":
@@ -69,12 +71,12 @@ if __name__ == "__main__":
             from rich.text import Text
 
             console = Console(record=True, width=80, file=io.StringIO())
-            styled = Text(f"$ gatehouse verify --stack alfred\n{text}")
+            styled = Text(text)
             styled.highlight_regex(r"\bFAILED\b", "bold red")
-            styled.highlight_regex(r"\bok\b(?=\n)", "green")
+            styled.highlight_regex(r"\bok(?=\n)", "green")
             styled.highlight_regex(r"^\$ .*", "bold")
             console.print(styled)
             console.save_svg(name, title="gatehouse verify")
         else:
-            Path(name).write_text(f"$ gatehouse verify --stack alfred\n{text}", encoding="utf-8")
+            Path(name).write_text(text, encoding="utf-8")
     print(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -13,6 +14,8 @@ from xml.etree import ElementTree
 import pytest
 
 from gatehouse.cli import main
+from gatehouse.probe.names import Server
+from gatehouse.probe.options import add_network_arguments, settings_of
 from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
 from tests.kit.builders import HTML, PROJECT, stack_text
 
@@ -118,6 +121,24 @@ def test_wrong_usage_is_told_and_ends_with_2(
 ) -> None:
     assert verify(project, *arguments) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        ("9.9.9.9", "9.9.9.9", 53),
+        ("9.9.9.9:5353", "9.9.9.9", 5353),
+        ("2620:fe::fe", "2620:fe::fe", 53),
+        ("[2620:fe::fe]:5353", "2620:fe::fe", 5353),
+    ],
+)
+def test_a_resolver_is_an_address_with_or_without_a_port(text: str, address: str, port: int) -> None:
+    parser = argparse.ArgumentParser()
+    add_network_arguments(parser)
+    asked = ["--resolver", text, "--connect", "*:443=[::1]:8443", "--connect", "A.example.com:80=127.0.0.1:8080"]
+    settings = settings_of(parser.parse_args(asked))
+    assert settings.resolver == Server(address, port)
+    assert settings.connect == {("*", 443): ("::1", 8443), ("a.example.com", 80): ("127.0.0.1", 8080)}
 
 
 def test_a_file_without_certificates_is_wrong_usage(

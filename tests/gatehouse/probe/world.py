@@ -93,7 +93,7 @@ class Response:
 
 
 Reply = Callable[[Request], Response]
-ORIGIN = "the service itself: this must never be read by a stranger"
+ORIGIN = "<h1>Not for strangers</h1>"
 
 
 def login(request: Request, team: str = TEAM) -> Response:
@@ -209,7 +209,8 @@ class World:
             functools.partial(_Udp, self._raknet), local_addr=("127.0.0.1", 0)
         )
         self._transports.append(udp)
-        self._connect[game, 19132] = udp.get_extra_info("sockname")[:2]
+        closed = ("127.0.0.1", nobody())
+        self._connect[game, 19132] = closed if 19132 in self.closed_ports else udp.get_extra_info("sockname")[:2]
         await self._start_dns()
 
     async def _serve(self, name: str, port: int, handler: Handler, tls: ssl.SSLContext | None = None) -> None:

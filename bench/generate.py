@@ -1,0 +1,92 @@
+"""Stack files of any size: `python -m bench.generate SERVICES FOLDER` makes a project to try things on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+STACK = "bench"
+_LOGIN = {"traffic": "html"}
+_OPEN = {"traffic": "html", "sensitivity": "low", "clients": "anyone"}
+_MEDIA = {"traffic": "non-html", "bandwidth": "high", "sensitivity": "low", "clients": "anyone"}
+_PRIVATE = {"traffic": "html", "clients": "tailnet"}
+# The same mix at every size; a thousand services stay below 500 Access applications.
+_MIX = (_LOGIN, _OPEN, _MEDIA, _LOGIN, _PRIVATE, _OPEN, _LOGIN, _MEDIA, _LOGIN, _OPEN)
+_ACME = {
+    "origin": {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 80},
+    "traffic": "acme-http-01",
+    "sensitivity": "low",
+    "clients": "anyone",
+}
+
+
+def services(count: int) -> dict[str, dict[str, Any]]:
+    """Services of the mix by key; every 20th has a path exception. One more solves ACME challenges."""
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(count):
+        key = f"s{number:04}"
+        origin = {"namespace": f"n{number // 10:03}", "service": key, "port": 8080}
+        found[key] = {"origin": origin, **_MIX[number % len(_MIX)]}
+        if number % 20 == 0:
+            why = {"access-path-bypass": "API clients cannot log in with Google"}
+            found[key] |= {"path_exceptions": ["/api"], "acknowledge": why}
+    return {**found, "acme-renewals": _ACME}
+
+
+def stack_file(node: str, wanted: Mapping[str, Any], owner: str | None = None, number: int = 0) -> str:
+    """A stack file's text (JSON is YAML): the owner of the estate, or a member of `owner`'s."""
+    config: dict[str, Any] = {
+        "node": {
+            "name": node,
+            "router_ipv4": f"203.0.113.{number + 1}",
+            "lan_ipv4": f"192.168.0.{number + 1}",
+            "context": node,
+            "tailscale_operator": "existing",
+        },
+        "services": dict(wanted),
+    }
+    if owner is not None:
+        config["member_of"] = f"organization/gatehouse/{owner}"
+    else:
+        config["estate"] = {
+            "account_id": "0" * 32,
+            "team": "team",
+            "zone": {"name": "example.com"},
+            "google": {"client_id": "client"},
+            "people": {"household": ["alice@example.com", "bob@example.com"]},
+            "default_people": "household",
+            "tailnet": {"name": "tail.ts.net"},
+        }
+    return json.dumps({"config": {f"gatehouse:{key}": value for key, value in config.items()}}, indent=1)
+
+
+def make_project(folder: Path, count: int) -> Path:
+    """A project with one stack, `bench`, of `count` services beside the ACME solver. Returns `folder`."""
+    _bare_project(folder)
+    (folder / f"Pulumi.{STACK}.yaml").write_text(stack_file(STACK, services(count)), encoding="utf-8")
+    return folder
+
+
+def make_estate(folder: Path, stacks: int, count: int) -> Path:
+    """A project of `stacks` stacks of `count` services, the first of which, `node00`, owns the estate."""
+    _bare_project(folder)
+    for number in range(stacks):
+        node, owner = f"node{number:02}", "node00" if number else None
+        text = stack_file(node, services(count), owner, number)
+        (folder / f"Pulumi.{node}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _bare_project(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n", encoding="utf-8")
+    shutil.copy(ROOT / "__main__.py", folder / "__main__.py")
+
+
+if __name__ == "__main__":
+    make_project(Path(sys.argv[2]), int(sys.argv[1]))

@@ -1,0 +1,23 @@
+"""The provider host: Pulumi starts it where a program uses the package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+NAME, VERSION = "gatehouse", "0.1.0"
+
+
+def main() -> None:
+    """Serve the components until the engine stops it."""
+    # Started as a folder: what it stands in is not on the path yet.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from pulumi.provider.experimental import component_provider_host
+
+    from package.wrappers import COMPONENTS
+
+    component_provider_host(COMPONENTS, NAME, version=VERSION)
+
+
+if __name__ == "__main__":
+    main()

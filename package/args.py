@@ -1,0 +1,239 @@
+"""What each component of the package takes. Read by Pulumi's analyzer: real annotations, one docstring a key.
+
+What a decision or a name is made of is plain; what only goes to a cloud may be another resource's output.
+"""
+
+# No `from __future__ import annotations`: the analyzer reads types, not their text.
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+
+
+class Hsts(TypedDict):
+    """Strict-Transport-Security, with no way back before it ends."""
+
+    max_age_seconds: int
+    """How long a browser keeps to it; at most 31536000."""
+    include_subdomains: NotRequired[bool]
+    """For every name below the zone. Default: false."""
+    preload: NotRequired[bool]
+    """Ask browsers to know it without a first visit. Default: false."""
+
+
+class ZoneArgs(TypedDict):
+    """The Cloudflare zone."""
+
+    account_id: pulumi.Input[str]
+    """The Cloudflare account's id."""
+    zone: str
+    """The registered domain, such as `example.com`."""
+    dnssec: NotRequired[bool]
+    """Sign the zone. Default: true."""
+    ssl: NotRequired[str]
+    """How Cloudflare speaks to origins outside the tunnel: off, flexible, full or strict. Default: strict."""
+    min_tls_version: NotRequired[str]
+    """The oldest TLS that browsers may speak: 1.2 or 1.3. Default: 1.2."""
+    always_use_https: NotRequired[bool]
+    """Redirect http to https. Default: true."""
+    automatic_https_rewrites: NotRequired[bool]
+    """Rewrite http links in pages. Default: true."""
+    hsts: NotRequired[Hsts]
+    """Off unless given."""
+
+
+class GoogleArgs(TypedDict):
+    """The one login method, and who may use it."""
+
+    account_id: pulumi.Input[str]
+    """The Cloudflare account's id."""
+    team: str
+    """The Zero Trust team's bare name."""
+    client_id: str
+    """The OAuth client's id."""
+    client_secret: pulumi.Input[str]
+    """The OAuth client's secret."""
+    people: dict[str, list[str]]
+    """Sets of people by name: e-mail addresses."""
+    session_duration: NotRequired[str]
+    """How long a login lasts, in Go units up to hours. Default: 24h."""
+
+
+class TunnelArgs(TypedDict):
+    """A tunnel, configured by Cloudflare."""
+
+    account_id: pulumi.Input[str]
+    """The Cloudflare account's id."""
+    tunnel_name: str
+    """The tunnel's name in Cloudflare."""
+    tunnel_secret: pulumi.Input[str]
+    """32 random bytes in base64."""
+
+
+class Route(TypedDict):
+    """One host through the tunnel: behind login where `people` is given, open to anyone where `public` is true."""
+
+    key: str
+    """The service's key; its resources are named after it."""
+    host: str
+    """The public host name."""
+    origin: str
+    """Where it answers: scheme, host and port, no path."""
+    title: NotRequired[str]
+    """The name people know it by. Default: the key."""
+    people: NotRequired[str]
+    """The set of people (of `policyIds`) that may log in."""
+    public: NotRequired[bool]
+    """Anyone may open it. Exactly one of `people` and `public` has to be said: nothing is open by omission."""
+    path_exceptions: NotRequired[list[str]]
+    """Paths that anyone reaches without login, such as `/api`."""
+    acme_solver: NotRequired[str]
+    """Where HTTP-01 challenges of the host go, for one that renews its own certificate."""
+    no_tls_verify: NotRequired[bool]
+    """Accept any certificate of an https origin. Default: false."""
+    origin_server_name: NotRequired[str]
+    """The name expected on an https origin's certificate."""
+    http_host_header: NotRequired[str]
+    """Overrides the Host header."""
+
+
+class TunnelRoutesArgs(TypedDict):
+    """All routes of one tunnel: it has one rule list, so one writer."""
+
+    account_id: pulumi.Input[str]
+    """The Cloudflare account's id."""
+    zone_id: pulumi.Input[str]
+    """The zone that the hosts are in."""
+    tunnel_id: pulumi.Input[str]
+    """The tunnel."""
+    team: str
+    """The Zero Trust team's bare name."""
+    routes: list[Route]
+    """The routes, in any order."""
+    identity_provider_id: NotRequired[pulumi.Input[str]]
+    """A Google's; needed where a route has people."""
+    policy_ids: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    """A Google's, by set of people; needed where a route has people."""
+    bypass_policy_id: NotRequired[pulumi.Input[str]]
+    """A Google's; needed for path exceptions, and for ACME behind login."""
+    session_duration: NotRequired[str]
+    """How long a login lasts. Default: 24h."""
+
+
+class ConnectorArgs(TypedDict):
+    """cloudflared in the cluster."""
+
+    token: pulumi.Input[str]
+    """The tunnel's token."""
+    origins: list[str]
+    """What it may call: the routes' origins."""
+    logins: NotRequired[bool]
+    """A route is behind login, so that it fetches the team's public keys. Default: true."""
+    namespace: NotRequired[str]
+    """The namespace made for it. Default: cloudflared."""
+    replicas: NotRequired[int]
+    """1 to 25. Default: 2."""
+    image: NotRequired[str]
+    """Another image than the pinned one, with a tag or digest."""
+    protocol: NotRequired[str]
+    """auto, quic or http2. Default: auto."""
+
+
+class ManagedIngressArgs(TypedDict):
+    """An Ingress of the node's controller, with a certificate of its own."""
+
+    namespace: str
+    """The Service's namespace."""
+    service: str
+    """The Service's name."""
+    port: int
+    """The Service's port."""
+    host: str
+    """The host name."""
+    scheme: NotRequired[str]
+    """http or https. Default: http."""
+    class_name: NotRequired[str]
+    """The IngressClass. Default: nginx."""
+    cluster_issuer: NotRequired[str]
+    """cert-manager's ClusterIssuer. Default: letsencrypt-prod."""
+
+
+class FunnelServiceArgs(TypedDict):
+    """A Service on the internet by Tailscale Funnel."""
+
+    namespace: str
+    """The Service's namespace."""
+    service: str
+    """The Service's name."""
+    port: int
+    """The Service's port."""
+    machine: str
+    """First label of its name in the tailnet."""
+
+
+class TailnetServiceArgs(TypedDict):
+    """A Service for devices of the tailnet only."""
+
+    namespace: str
+    """The Service's namespace."""
+    service: str
+    """The Service's name."""
+    port: int
+    """The Service's port."""
+    machine: str
+    """First label of its name in the tailnet."""
+    tag: str
+    """The proxy's tag, such as `tag:svc-wiki`: a grant of the tailnet's policy names it."""
+    protocol: NotRequired[str]
+    """TCP or UDP, for what is not HTTP."""
+    selector: NotRequired[dict[str, str]]
+    """The labels of its pods; needed with `protocol`."""
+
+
+class ForwardedPort(TypedDict):
+    """One port that the router forwards to the node."""
+
+    name: str
+    """The port's name in the Service."""
+    protocol: str
+    """TCP or UDP."""
+    port: int
+    """The Service's port."""
+    node_port: int
+    """The node's port, 30000 to 32767."""
+
+
+class PortForwardArgs(TypedDict):
+    """NodePorts behind the router, and the name that points at it."""
+
+    namespace: str
+    """The pods' namespace."""
+    selector: dict[str, str]
+    """The pods' labels."""
+    ports: list[ForwardedPort]
+    """What the router forwards. Its own rule is yours to make."""
+    host: str
+    """The public host name."""
+    zone_id: pulumi.Input[str]
+    """The zone that the host is in."""
+    ipv4: str
+    """The router's public address."""
+
+
+class TailnetArgs(TypedDict):
+    """The tailnet's policy, DNS and HTTPS."""
+
+    policy: dict[str, Any]
+    """The whole policy."""
+    magic_dns: NotRequired[bool]
+    """Names for machines. Default: true."""
+    https: NotRequired[bool]
+    """Certificates for `*.ts.net` names. Default: true."""
+    overwrite: NotRequired[bool]
+    """Replace a policy that somebody wrote by hand. Default: false."""
+
+
+class TailscaleOperatorArgs(TypedDict):
+    """The Tailscale operator, from its chart."""
+
+    node: str
+    """The node's short name."""

@@ -1,0 +1,106 @@
+"""Maps for tests: of plain stacks, and one in which every word is an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from config.loader import load_project, tie
+from exposure.map import Map, Way, map_of
+from exposure.map.model import Crowd
+from exposure.model import HandWork
+from exposure.reach.project import plan_project
+from tests.kit import builders
+
+SERVICES: Mapping[str, Any] = {
+    "blog": builders.OPEN_HTML,
+    "films": builders.MEDIA,
+    "game": builders.GAME,
+    "grafana": {
+        **builders.HTML,
+        "people": "admins",
+        "path_exceptions": ["/api"],
+        "acknowledge": {"access-path-bypass": "API clients have tokens of their own"},
+    },
+    "notes": {**builders.HTML, "clients": "tailnet"},
+    "nas": {**builders.HTML, "origin": {"url": "http://192.168.0.200:8080"}},
+    "ssh": {**builders.SSH, "people": "admins"},
+}
+"""One of each kind."""
+
+HOSTILE = (
+    "<script>window.pwned=1</script>",
+    "</script><script>window.pwned=1</script>",
+    '"><img src="http://evil.example/x.png" onerror="window.pwned=1">',
+    "' onfocus='window.pwned=1' autofocus='",
+    "]]><!-- & &amp; &lt;b&gt; <b>bold</b>",
+    "</style><style>body{display:none}</style>",
+    "```\n```| **a** [x](javascript:window.pwned=1) `code` # ~~",
+    ']] --> who0; click who0 href "javascript:window.pwned=1" %%{init: {}}%% #35;',
+    "${window.pwned=1}{{7*7}}\u2028\u2029\\u003c",
+    "מפה عربى 地図地図地図地図地図地図地図地図地図地図地図地図地図地図 Ünïcödé 👩🏽‍💻",
+    "W" * 120,
+)
+
+
+@cache
+def shipped(stack: str) -> Map:
+    """The map of a stack of this repository."""
+    stacks = load_project(builders.PROJECT)
+    return map_of(plan_project(stacks, [stack]), stack)
+
+
+def made(services: Mapping[str, Any] = SERVICES, **sections: Any) -> Map:
+    """The map of stack `alfred` with these services."""
+    stacks = tie([builders.loaded(services, **sections)])
+    assert not [f for s in stacks.values() for f in s.findings if f.severity == "error"]
+    return map_of(plan_project(stacks, ["alfred"]), "alfred")
+
+
+@cache
+def plain() -> Map:
+    """One service of each kind."""
+    return made()
+
+
+@cache
+def hostile() -> Map:
+    """The plain map with every word replaced, also those that a stack file would refuse."""
+    found = plain()
+    words = iter(HOSTILE * 20)
+    crowds = {crowd: Crowd(next(words), next(words), (next(words),)) for crowd in found.crowds}
+    people = {name: f"{next(words)}{number}" for number, name in enumerate(found.people)}
+    keys = {ways[0].service: f"{next(words)}{number}" for number, ways in enumerate(found.services)}
+    titles = {key: next(words) for key in keys}
+
+    def spoiled(way: Way) -> Way:
+        url = f"https://{next(words)}/"
+        return replace(
+            way,
+            service=keys[way.service],
+            title=titles[way.service],
+            crowd=crowds[way.crowd],
+            front=next(words),
+            how=next(words),
+            url=url,
+            address=next(words),
+            link=url if way.link else None,
+            people=tuple(people[name] for name in way.people),
+            origin=next(words),
+            reason=next(words),
+        )
+
+    return replace(
+        found,
+        stack=next(words),
+        node=next(words),
+        zone=next(words),
+        router=next(words),
+        tailnet=next(words),
+        ways=tuple(map(spoiled, found.ways)),
+        people=tuple(people.values()),
+        sets={next(words): (next(words),)},
+        hand_work=tuple(HandWork(word, word, (word, f"`{word}`")) for word in HOSTILE),
+    )
