@@ -17,16 +17,10 @@ _MEDIA = {"traffic": "non-html", "bandwidth": "high", "sensitivity": "low", "cli
 _PRIVATE = {"traffic": "html", "clients": "tailnet"}
 # The same mix at every size; a thousand services stay below 500 Access applications.
 _MIX = (_LOGIN, _OPEN, _MEDIA, _LOGIN, _PRIVATE, _OPEN, _LOGIN, _MEDIA, _LOGIN, _OPEN)
-_ACME = {
-    "origin": {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 80},
-    "traffic": "acme-http-01",
-    "sensitivity": "low",
-    "clients": "anyone",
-}
 
 
 def services(count: int) -> dict[str, dict[str, Any]]:
-    """Services of the mix by key; every 20th has a path exception. One more solves ACME challenges."""
+    """Services of the mix by key; every 20th has a path exception."""
     found: dict[str, dict[str, Any]] = {}
     for number in range(count):
         key = f"s{number:04}"
@@ -35,7 +29,7 @@ def services(count: int) -> dict[str, dict[str, Any]]:
         if number % 20 == 0:
             why = {"access-path-bypass": "API clients cannot log in with Google"}
             found[key] |= {"path_exceptions": ["/api"], "acknowledge": why}
-    return {**found, "acme-renewals": _ACME}
+    return found
 
 
 def stack_file(node: str, wanted: Mapping[str, Any], owner: str | None = None, number: int = 0) -> str:
@@ -66,7 +60,7 @@ def stack_file(node: str, wanted: Mapping[str, Any], owner: str | None = None, n
 
 
 def make_project(folder: Path, count: int) -> Path:
-    """A project with one stack, `bench`, of `count` services beside the ACME solver. Returns `folder`."""
+    """A project with one stack, `bench`, of `count` services. Returns `folder`."""
     _bare_project(folder)
     (folder / f"Pulumi.{STACK}.yaml").write_text(stack_file(STACK, services(count)), encoding="utf-8")
     return folder

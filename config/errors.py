@@ -12,6 +12,7 @@ PathPart = str | int
 Path_ = tuple[PathPart, ...]
 
 _LONGEST = 80
+_PAGE = "docs/refusals.md"
 
 
 @dataclass(frozen=True, order=True)
@@ -55,6 +56,11 @@ class Finding:
         """The service it is about, if it is about one."""
         return str(self.path[1]) if len(self.path) > 1 and self.path[0] == "services" else None
 
+    @property
+    def docs(self) -> str:
+        """The paragraph about its rule, from the repository's root: the page has a heading for each id."""
+        return f"{_PAGE}#{self.rule}"
+
     def to_dict(self) -> dict[str, object]:
         """For `--json`."""
         place = asdict(self.place)
@@ -68,6 +74,7 @@ class Finding:
             "source": self.source,
             "mend": self.mend,
             "suggestion": self.suggestion,
+            "docs": self.docs,
             **place,
             "related": [asdict(p) for p in self.related],
         }
@@ -130,6 +137,7 @@ def render_one(finding: Finding, width: int = 80) -> list[str]:
     if finding.suggestion:
         lines += _wrapped("", f"did you mean {finding.suggestion!r}?", width)
     lines += [f"    see also {place}" for place in dict.fromkeys(finding.related)]
+    lines.append(f"    more: {finding.docs}")
     return lines
 
 

@@ -178,7 +178,7 @@ class TunnelRoutes(Component):
         )
 
 
-def _policy(policies: Mapping[str, str], people: str, route: str) -> str:
+def _policy(policies: Mapping[str, Any], people: str, route: str) -> Any:
     if people not in policies:
         raise ValueError(f"route {route!r} is for {people!r}; policyIds has {', '.join(sorted(policies)) or 'none'}")
     return policies[people]

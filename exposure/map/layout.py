@@ -265,7 +265,7 @@ def _services(found: Map, frame: Frame, ys: Sequence[float]) -> Iterable[Box]:
                 most = 2 if frame.name == "narrow" else 1
                 texts += [(t, "title") for t in wrapped(way.title, inner, frame.title, most, bold=True)]
             if frame.name == "narrow":
-                label = way.gate if way.front != "no login here" else f"no login: {path_of(way.url)}"
+                label = way.gate if way.front != "no login here" else f"no login: {way.path}"
                 label = f"{label} {way.front}" if way.gate == "port-forward" else label
                 texts += [(t, "small") for t in wrapped(label, inner, frame.small, 2)]
             elif frame.slim:
@@ -285,12 +285,6 @@ def _runs(ways: Sequence[Way], key: Callable[[Way], _K]) -> Iterable[tuple[_K, t
     """Neighbours with one key together: the key and their indices."""
     for value, run in groupby(range(len(ways)), key=lambda index: key(ways[index])):
         yield value, tuple(run)
-
-
-def path_of(url: str) -> str:
-    """The path of a URL, from its first slash after the host."""
-    rest = url.split("://", 1)[-1]
-    return "/" + rest.split("/", 1)[1] if "/" in rest else "/"
 
 
 # Text

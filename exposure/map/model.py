@@ -39,12 +39,12 @@ _STATIONS: Mapping[Gate, tuple[Station, ...]] = {
     "tailnet": ("tailnet", "proxy"),
 }
 GATE_WORDS: Mapping[Gate, str] = {
-    "public-tunnel": "Cloudflare Tunnel, nothing in front",
-    "zero-trust": "Cloudflare Tunnel behind Google login (broken line: a path without)",
-    "acme": "Let's Encrypt's path alone",
-    "funnel": "Tailscale Funnel",
+    "public-tunnel": "nothing in front",
+    "zero-trust": "Google login first",
+    "acme": "the challenges' path alone",
+    "funnel": "Tailscale, no login",
     "port-forward": "a port of the router",
-    "tailnet": "devices of the tailnet, by grant",
+    "tailnet": "your devices, by grant",
 }
 """Each gate in a few words, for the legend."""
 
@@ -83,7 +83,6 @@ class Way:
     stations: tuple[Station, ...]
     spot: Spot
     origin: str
-    reason: str
 
     @property
     def group(self) -> Station:
@@ -94,6 +93,12 @@ class Way:
     def inner(self) -> Station | None:
         """What takes it in at the node, if anything does."""
         return next((s for s in self.stations if s in ("tunnel", "proxy", "node-port")), None)
+
+    @property
+    def path(self) -> str:
+        """The path of its URL, from the first slash after the host."""
+        _, slash, path = self.url.split("://", 1)[-1].partition("/")
+        return slash + path
 
     @property
     def past_login(self) -> bool:
@@ -127,7 +132,6 @@ class Map:
     tailnet: str | None
     ways: tuple[Way, ...]
     people: tuple[str, ...]
-    sets: Mapping[str, tuple[str, ...]]
     hand_work: tuple[HandWork, ...]
 
     @property
@@ -187,7 +191,6 @@ def map_of(project: Project, stack: str) -> Map:
         tailnet=plan.estate.tailnet.name if plan.estate.tailnet else None,
         ways=tuple(sorted(ways, key=_order)),
         people=(str(ANYONE), *sorted(people), *map(str, members)),
-        sets={name: tuple(sorted(set(emails))) for name, emails in sorted(plan.estate.people.items())},
         hand_work=plan.hand_work,
     )
 
@@ -225,7 +228,6 @@ def _way(exposure: Exposure, service: Service, set_name: str, place: Place | Non
         stations=stations,
         spot="node" if on_node else "lan" if isinstance(service.origin, UrlOrigin) else "cluster",
         origin=_origin(service),
-        reason=exposure.reason,
     )
 
 

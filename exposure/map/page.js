@@ -31,7 +31,8 @@
     const missed = new Set(ways.filter((way, i) => found[i].matches && !found[i].reached).map((way) => way.title));
     const list = missed.size > 0 && missed.size <= 6 ? `; not ${[...missed].join(", ")}` : "";
     const name = people[Number(person.value)];
-    return `${pick}${name[0].toUpperCase()}${name.slice(1)} reaches ${left} of ${asked} way${asked === 1 ? "" : "s"}${list}`;
+    const who = name.includes("@") ? name : name[0].toUpperCase() + name.slice(1);
+    return `${pick}${who} reaches ${left} of ${asked} way${asked === 1 ? "" : "s"}${list}`;
   }
 
   function draw() {
@@ -74,7 +75,8 @@
   }
   for (const lane of lanes) lane.addEventListener("click", () => pick(ways[Number(lane.dataset.way)].picks[0]));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") reset();
+    // First lets go of what is picked, then of everything.
+    if (event.key === "Escape") picked !== null && none.hidden ? pick(picked) : reset();
     const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement.tagName);
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();

@@ -121,6 +121,8 @@ def _controls(found: Map) -> str:
         f"<span><strong>{gate}</strong>: {escape(GATE_WORDS[gate])}</span></label></li>"
         for gate in found.gates
     )
+    if any(way.past_login for way in found.ways):
+        legend += f'<li class="apart">{sample("zero-trust", True)}<span>broken line: a path without login</span></li>'
     return f"""<section class="controls" aria-label="Filter and legend">
 <form class="filters needs-script" role="search" hidden>
 <div class="row">
@@ -150,7 +152,7 @@ def _table(found: Map) -> str:
         url = escape(way.url)
         address = f'<a href="{url}" rel="noopener noreferrer">{url}</a>' if way.link else f"<code>{url}</code>"
         cells = (
-            _cell("Gate", f'<span class="gate">{sample(way.gate)}{way.gate}</span>'),
+            _cell("Gate", f'<span class="gate">{sample(way.gate, way.past_login)}{way.gate}</span>'),
             _cell("Who", escape(way.who)),
             _cell("Address", address if way.url else "none"),
             _cell("By way of", escape(" → ".join((*way.route, way.origin)))),

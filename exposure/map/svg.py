@@ -39,10 +39,11 @@ def drawing(found: Map, drawn: Layout) -> str:
     return "\n".join(parts)
 
 
-def sample(gate: Gate) -> str:
+def sample(gate: Gate, past_login: bool = False) -> str:
     """A short piece of a gate's line, for the legend."""
+    kind = f"sample g-{gate} past-login" if past_login else f"sample g-{gate}"
     return (
-        f'<svg class="sample g-{gate}" viewBox="0 0 44 12" width="44" height="12" aria-hidden="true">'
+        f'<svg class="{kind}" viewBox="0 0 44 12" width="44" height="12" aria-hidden="true">'
         f"{_stroke('M1 6H43', gate)}</svg>"
     )
 

@@ -32,17 +32,18 @@ def mermaid(found: Map) -> str:
         routes.setdefault((crowds[way.crowd], way.gate, way.route), f"route{len(routes)}")
     for (_, gate, route), name in routes.items():
         lines.append(f'  {name}["{_coded(gate)}<br/>{_coded(" → ".join(route))}"]')
+    firsts = {ways[0] for ways in found.services}
     services = {ways[0].service: f"service{number}" for number, ways in enumerate(found.services)}
-    lines.append(f'  subgraph node ["{_coded(found.node)}"]')
-    lines += [f'    {services[ways[0].service]}["{_coded(ways[0].title)}"]' for ways in found.services]
-    lines.append("  end")
+    for ways in found.services:
+        lines.append(f'  {services[ways[0].service]}["{_coded(ways[0].title)}<br/>{_coded(ways[0].address)}"]')
     colours: list[str] = []
     for (crowd_name, gate, _), name in routes.items():
         lines.append(f"  {crowd_name} {_LINKS[gate][0]} {name}")
         colours.append(_LINKS[gate][1])
     for way in found.ways:
         route_name = routes[crowds[way.crowd], way.gate, way.route]
-        label = f'|"{_coded(way.address)}"|' if way.address else ""
+        # The service's first address stands in its own box.
+        label = f'|"{_coded(way.path)}"|' if way.link and way not in firsts else ""
         lines.append(f"  {route_name} {_LINKS[way.gate][0]}{label} {services[way.service]}")
         colours.append(_LINKS[way.gate][1])
     for colour in dict.fromkeys(colours):

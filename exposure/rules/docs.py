@@ -1,42 +1,206 @@
-"""`python -m exposure.rules.docs`: the table of refusals, as docs/refusals.md has it."""
+"""`python -m exposure.rules.docs`: docs/refusals.md, with a paragraph for each rule and its examples from the tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL, Rule
+import yaml
+
+from config.errors import Finding
+from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
+from exposure.check import check
+from exposure.rules import (
+    ACCEPTABLE,
+    RULES,
+    STRUCTURAL,
+    Rule,
+    access,
+    acme,
+    connector,
+    estate,
+    gates,
+    hosts,
+    limits,
+    origins,
+    tailscale,
+    zone,
+)
 from exposure.rules.acknowledgements import WIDER
 from exposure.rules.catalogue import CATALOGUE, Refusal
 
+FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures" / "rules"
+"""Whole small stack files, `<rule>/refused…` and `<rule>/accepted…`: the tests hold what is found in each."""
+
+_SHOWN = 3
 _HEAD = """# Refusals
 
-What would break, or open a hole, live is refused before anything is registered. This page is made from the code:
-`python -m exposure.rules.docs > docs/refusals.md`.
+What would break, or open a hole, live is refused before anything is registered. `gatehouse check` names the rule, and
+prints the link to its paragraph here as `more:`. This page is made from the code and from the files that its tests
+refuse: `python -m exposure.rules.docs > docs/refusals.md`.
 
 Sources: CFD cloudflare/cloudflared · CFDOC cloudflare/cloudflare-docs · TFC cloudflare/terraform-provider-cloudflare ·
 TS tailscale/tailscale · TFT tailscale/terraform-provider-tailscale · CM cert-manager/cert-manager · LE Let's Encrypt.
+
+A rule looks at one service, one stack, or all stack files together. *at* is the place in an example that is refused.
+The owner may take the risk of some rules knowingly, with an acknowledgement: the rule's id and a reason.
 """
+_SUBJECTS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
+    ("Host names", hosts.RULES),
+    ("Origins", origins.RULES),
+    ("Gates", gates.RULES),
+    ("People and Access", access.RULES),
+    ("Connector", connector.RULES),
+    ("Zone", zone.RULES),
+    ("Certificates", acme.RULES),
+    ("Tailscale", tailscale.RULES),
+    ("Nodes and estate", estate.RULES),
+    ("Limits", limits.RULES),
+)
+_LOOKS_AT = {"service": "one service", "stack": "one stack", "estate": "all stack files together"}
+_STACK_FILE = "[stack-file.md](stack-file.md)"
 
 
 def page() -> str:
-    """The whole page."""
+    """The whole page. Raises FileNotFoundError outside a checkout, where the examples are not there."""
     refused = [r for r in CATALOGUE if _rules(r) or r.cannot]
-    parts = [
-        _HEAD,
+    subjects = [*_SUBJECTS, ("Acknowledgements", tuple(r for r in RULES if not any(r in s for _, s in _SUBJECTS)))]
+    parts = [_HEAD]
+    for title, rules in subjects:
+        parts += [f"## {title}\n", *(_rule(rule) for rule in rules)]
+    parts += [
+        _wider(),
+        "## Reading the file\n",
+        "What does not fit the stack file's form is found under these ids; the rules then judge the rest.\n",
+        *(_structural(rule, title) for rule, title in STRUCTURAL.items()),
         "## The catalogue\n",
         f"{len(refused)} of {len(CATALOGUE)}. A number is refused by rules, or cannot be written: a test shows it.\n",
         *_table(("#", "what", "refused by rule", "cannot be written", "source"), map(_row, CATALOGUE)),
-        "\n## Rules\n",
-        "A rule looks at one service, one stack, or all stack files together (estate). An owner may take the risk of "
-        "an acceptable one knowingly: `acknowledge:` in the service, or `gatehouse:acknowledge:` for a stack or estate "
-        "rule, with the rule's id and a reason.\n",
-        *_table(("rule", "title", "looks at", "acceptable", "refuses", "source"), map(_rule_row, RULES)),
-        f"\n`{WIDER}` in a service's `acknowledge` accepts that a change lets more people in (`gatehouse diff`).\n",
-        "## Reading the file\n",
-        "What does not fit the stack file's form is found under these ids; the rules then judge the rest.\n",
-        *_table(("id", "title"), ((f"`{i}`", t) for i, t in STRUCTURAL.items())),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _rule(rule: Rule) -> str:
+    warning = " A warning only." if rule.severity == "warning" else ""
+    numbers = ", ".join(map(str, sorted(rule.refuses)))
+    catalogue = f" Catalogue: {numbers}." if numbers else ""
+    return "\n".join(
+        [
+            f"### {rule.id}\n",
+            *_wrapped(f"{_prose(rule.title)}. Looks at {_LOOKS_AT[rule.scope]}.{warning}{catalogue}"),
+            "",
+            *_examples(rule.id),
+            *_wrapped(f"Source: {_prose(rule.source)}."),
+            "",
+            *_acknowledged(rule.id, ACCEPTABLE.get(rule.id)),
+        ]
+    )
+
+
+def _structural(rule: str, title: str) -> str:
+    return "\n".join(
+        [
+            f"### {rule}\n",
+            f"{_prose(title.removesuffix(':'))}.\n",
+            *_examples(rule),
+            f"Source: {_STACK_FILE}.\n",
+            *_acknowledged(rule, None),
+        ]
+    )
+
+
+def _wider() -> str:
+    return "\n".join(
+        [
+            f"### {WIDER}\n",
+            "A change lets more people reach a service. Only `gatehouse diff` can tell, and it is not refused by "
+            "`gatehouse check`.\n",
+            "- why: an edit of another line may open more than its author saw\n"
+            "- mend: undo it, or say why it is meant; the reason has to be new with the change\n",
+            "Source: Gatehouse: who can reach more than before is said before it is so.\n",
+            *_acknowledged(WIDER, "service", "The status page is for everyone from now on"),
+        ]
+    )
+
+
+def _examples(rule: str) -> list[str]:
+    """What is found in the files that the rule's tests refuse, one of each way to mend it."""
+    shown: dict[str, Finding] = {}
+    for finding in _findings(rule):
+        if not any(len(str(part)) > 40 for part in finding.path):
+            shown.setdefault(finding.mend, finding)
+    lines: list[str] = []
+    for finding in list(shown.values())[:_SHOWN]:
+        value = f": {finding.value}" if finding.value else ""
+        where = _code(f"{finding.where}{value}") if finding.path else "the file"
+        lines += _wrapped(f"at {where}", "- ")
+        lines += _wrapped(f"why: {_prose(finding.reason)}", "  - ")
+        lines += _wrapped(f"mend: {_prose(finding.mend)}", "  - ")
+    return [*lines, ""]
+
+
+def _findings(rule: str) -> Iterator[Finding]:
+    cases = sorted(FIXTURES.joinpath(rule).glob("refused*"), key=lambda path: (path.stem != "refused", path.name))
+    if not cases:
+        raise FileNotFoundError(f"{FIXTURES / rule}: the examples are in a checkout of the repository only")
+    for case in cases:
+        yield from (finding for finding in check(_stacks(case)) if finding.rule == rule)
+
+
+def _stacks(case: Path) -> dict[str, LoadedStack]:
+    if case.is_dir():
+        return load_project(case)
+    return tie([type_stack(parse_stack_text(case.read_text(encoding="utf-8")))])
+
+
+def _acknowledged(rule: str, level: str | None, reason: str = "") -> list[str]:
+    if level is None:
+        return ["Cannot be acknowledged.\n"]
+    reason = reason or _reason(rule)
+    where, key = ("at the service", "acknowledge") if level == "service" else ("in the stack", "gatehouse:acknowledge")
+    indent = " " * (6 if level == "service" else 2)
+    return [
+        f"May be acknowledged {where}, with a reason of your own:\n",
+        f"```yaml\n{indent}{key}:\n{indent}  {rule}: {reason}\n```\n",
+    ]
+
+
+def _reason(rule: str) -> str:
+    """The reason in the first accepted file that takes this risk."""
+    for case in sorted(FIXTURES.joinpath(rule).glob("accepted*.yaml")):
+        config = yaml.safe_load(case.read_text(encoding="utf-8"))["config"]
+        holders = [config.get("gatehouse:acknowledge", {})]
+        holders += [service.get("acknowledge", {}) for service in config.get("gatehouse:services", {}).values()]
+        for holder in holders:
+            if rule in holder:
+                reason = str(holder[rule])
+                return reason[0].upper() + reason[1:]
+    raise FileNotFoundError(f"{FIXTURES / rule}: no accepted file acknowledges it")
+
+
+def _prose(text: str) -> str:
+    """Text that Markdown shows as it is: what it would take for its own is quoted, outside of code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(
+        part if n % 2 else re.sub(r"([*<>\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", part) for n, part in enumerate(parts)
+    )
+
+
+def _code(text: str) -> str:
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _wrapped(text: str, bullet: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        120,
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _rules(refusal: Refusal) -> list[Rule]:
@@ -45,15 +209,8 @@ def _rules(refusal: Refusal) -> list[Rule]:
 
 def _row(refusal: Refusal) -> tuple[str, ...]:
     cannot = "<br>".join(f"{c.how} (`{c.test.split('::')[1]}`)" for c in refusal.cannot)
-    rules = "<br>".join(f"`{rule.id}`" for rule in _rules(refusal))
+    rules = "<br>".join(f"[{rule.id}](#{rule.id})" for rule in _rules(refusal))
     return str(refusal.number), refusal.title, rules, cannot, refusal.source
-
-
-def _rule_row(rule: Rule) -> tuple[str, ...]:
-    acceptable = ACCEPTABLE.get(rule.id, "") and "yes"
-    warning = " (warning)" if rule.severity == "warning" else ""
-    numbers = ", ".join(map(str, sorted(rule.refuses)))
-    return f"`{rule.id}`{warning}", rule.title, rule.scope, acceptable, numbers, rule.source
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

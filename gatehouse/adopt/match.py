@@ -88,10 +88,10 @@ class _Matcher:
         self.result = Matched()
         self.why: dict[int, str] = {}
         self.tunnel = tunnel
-        lost = self._lost_rules() if tunnel else []
-        if tunnel and lost:
-            # Its records stay with it: both are another's, or a service has to be written first.
-            self.why[id(tunnel)] = f"it has rules that no service of this stack stands for: {', '.join(lost)}"
+        unfit = self._unfit(tunnel) if tunnel else ""
+        if tunnel and unfit:
+            # Its records stay with it: both are another's, or something has to be done first.
+            self.why[id(tunnel)] = unfit
             self.tunnel = None
 
     def run(self) -> None:
@@ -142,6 +142,14 @@ class _Matcher:
         return next((t for t in self._of(planned.type) if fits(t)), None)
 
     # --- Cloudflare
+
+    def _unfit(self, tunnel: Thing) -> str:
+        """Why a tunnel cannot be this stack's; empty where it can."""
+        if tunnel.inputs.get("configSrc") == "local":
+            # Changing that replaces a tunnel [TFC zero_trust_tunnel_cloudflared].
+            return "its rules are in a file beside cloudflared: migrate it to remote management first (docs/adopt.md)"
+        lost = self._lost_rules()
+        return f"it has rules that no service of this stack stands for: {', '.join(lost)}" if lost else ""
 
     def _lost_rules(self) -> list[str]:
         """The rules of the tunnel that Gatehouse's own list would not have."""

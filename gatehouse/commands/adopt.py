@@ -48,9 +48,13 @@ def run(args: argparse.Namespace, project: Path) -> int:
     things = _read(args, project, stack)
     adoption = find(project, stack, things, text, tunnel=args.tunnel)
     if args.apply and adoption.text != text:
-        from gatehouse.adopt.stack_text import refuse_rewriting
+        from gatehouse.adopt.stack_text import edited_lines, refuse_rewriting
 
-        refuse_rewriting(text, path.name)
+        try:
+            refuse_rewriting(text, path.name)
+        except CommandError:
+            print("\n".join(edited_lines(text, adoption.text, path.name)))
+            raise
         _write(path, adoption.text)
     print(json.dumps(adoption.to_dict(args.apply), indent=2) if args.json else _report(adoption, path.name, args))
     if args.apply and not args.json and not args.simulated:
@@ -161,6 +165,7 @@ def _read(args: argparse.Namespace, project: Path, stack: LoadedStack) -> list[T
 
     from gatehouse.adopt.cloudflare_account import read_cloudflare
 
+    print("Reading Cloudflare, the tailnet and the cluster; nothing is changed there.", file=sys.stderr)
     account, zone = stack.estate.account_id, stack.estate.zone.name
     with Cloudflare(api_token=token) as client:
         things = read_cloudflare(client, account, zone, estate=stack.owns_estate)

@@ -46,7 +46,7 @@ def show(project: Path, stack: str, as_json: bool) -> int:
         print(found.to_json())
     else:
         steps = [tree.Step(s.op, s.urn, str(s.state.get("parent", ""))) for s in found.steps]
-        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         print(tree.render_tree(steps, width(), color))
     for severity, text in found.messages:
         print(f"{severity}: {text}", file=out)

@@ -255,7 +255,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
         ]
         print(json.dumps({"stack": args.stack, "todo": items}, indent=2, ensure_ascii=False))
         return 0
-    colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     print(render(found, seen, width(), colours))
     if outputs and not args.outputs:
         print("\nThe values are a simulated stack's, made up: paste none of them anywhere.")

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if args.json:
         print(json.dumps(report.to_dict(args.stack, results, seconds), indent=2, ensure_ascii=False))
     else:
-        colours = live and "NO_COLOR" not in os.environ
+        colours = live and not os.environ.get("NO_COLOR")
         found = report.findings(results, width(), colours, args.all)
         print("\n" + report.table(results, width(), colours))
         if found:
@@ -108,7 +109,8 @@ def _list(checks: Sequence[Check], as_json: bool) -> None:
         if check.subject != subject:
             subject = check.subject
             print(f"{subject} ({check.gate})")
-        print(f"  {check.id.split('/', 1)[1]:<20} {check.promise}")
+        head = f"  {check.id.split('/', 1)[1]:<20} "
+        print(textwrap.fill(check.promise, width(), initial_indent=head, subsequent_indent=" " * len(head)))
 
 
 def _nothing(patterns: Sequence[str], checks: Sequence[Check], stack: str) -> str:

@@ -50,6 +50,15 @@ _GONE_MEANWHILE = (
     "Something that was to be changed or deleted is no longer there: somebody deleted it elsewhere. `gatehouse refresh "
     "--stack {stack}` takes that into the state (`pulumi refresh` likewise, or `up --refresh` in one go)."
 )
+_LOST = re.compile(
+    r"Unavailable|connection reset|EOF|transport is closing|deadline exceeded|i/o timeout|context canceled",
+    re.IGNORECASE,
+)
+_LOST_ANSWER = (
+    "An answer was lost: what was being made may be there all the same. Where the next `up` says so, see there; what "
+    "has no name of its own (Access policies, groups, login methods, keys) it makes a second time: look first, and "
+    "delete what is there, or take it over with `gatehouse adopt`."
+)
 _REPORT = "This is a mistake of Gatehouse's, not yours: please report it with the log below."
 
 
@@ -92,7 +101,7 @@ class _Run:
         self.name = project_name(project)
         self.started = time.monotonic()
         self.live = sys.stdout.isatty() and not options.as_json
-        self.color = self.live and "NO_COLOR" not in os.environ
+        self.color = self.live and not os.environ.get("NO_COLOR")
         self.crash = ""
         self.host_crash = ""
         self.interrupted = False
@@ -381,6 +390,8 @@ class _Run:
         said = [m.text for m in progress.messages if m.severity == "error"]
         if any(_EXISTS.search(text) for text in said):
             print(textwrap.fill(_EXISTS_ALREADY, width()), file=sys.stderr)
+        if any(s.failed and s.op == "create" for s in progress.steps.values()) and any(map(_LOST.search, said)):
+            print(textwrap.fill(_LOST_ANSWER, width()), file=sys.stderr)
         changing = any(s.failed and s.op in ("update", "delete", "replace") for s in progress.steps.values())
         if changing and any(_GONE.search(text) for text in said):
             print(textwrap.fill(_GONE_MEANWHILE.format(stack=self.stack), width()), file=sys.stderr)

@@ -46,7 +46,15 @@ def open_workspace(project: Path, stack: str, *, simulated: bool, say: Callable[
 
 def set_value(workspace: Workspace, stack: str, key: str, value: str, *, secret: bool = True) -> None:
     """Set a value, encrypted where it is a secret. Raises CommandError, which never holds the value."""
-    _engine(workspace, ["config", "set", "--secret" if secret else "--plaintext", key, "--stack", stack], value)
+    arguments = ["config", "set", "--secret" if secret else "--plaintext", key, "--stack", stack]
+    try:
+        _engine(workspace, arguments, value)
+    except CommandError as error:
+        if "no stack named" not in str(error):
+            raise
+        # As a first preview does.
+        _engine(workspace, ["stack", "init", "--no-select", "--stack", stack], "")
+        _engine(workspace, arguments, value)
 
 
 def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:

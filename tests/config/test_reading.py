@@ -258,10 +258,12 @@ def test_findings_are_listed_in_the_order_of_the_file_and_once() -> None:
         "    why:  it breaks [a source]\n"
         "    mend: mend it\n"
         "    did you mean 'ab'?\n"
+        "    more: docs/refusals.md#a-rule\n"
         "x.yaml:9:1: error [b-rule]\n"
         '    at:   services.b: "x"\n'
         "    why:  it breaks\n"
         "    mend: mend it\n"
+        "    more: docs/refusals.md#b-rule\n"
         "2 errors."
     )
 

@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from config.errors import Finding, Place, render
 from config.loader import load_project, parse_stack_text, tie, type_stack
 from config.secrets import SECRETS
 from config.services import GATES, Node, Service
@@ -27,9 +28,10 @@ from exposure.check import check
 from exposure.decide import decide
 from exposure.plan import plan_stack
 from exposure.render import report
-from exposure.rules import ACCEPTABLE
+from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
 from exposure.rules.acknowledgements import WIDER
 from gatehouse import cli
+from policy.rules import RULES as POLICIES
 from tests.kit.builders import ACME, ESTATE, NODE
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/ad
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STACK_FILE = (ROOT / "docs" / "stack-file.md").read_text(encoding="utf-8")
 GATES_PAGE = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
+
+
+REFUSALS = (ROOT / "docs" / "refusals.md").read_text(encoding="utf-8")
 
 
 def named(path: Path) -> str:
@@ -215,6 +220,78 @@ def test_decisions_are_numbered_listed_and_have_their_three_parts() -> None:
         assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.M) == ["Context", "Decision", "Consequence"]
 
 
+# --- error ids
+
+
+def headings(page: Path) -> list[str]:
+    return re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+
+
+@pytest.mark.parametrize("rule", [*(rule.id for rule in RULES), *STRUCTURAL, WIDER])
+def test_every_error_id_has_its_paragraph(rule: str) -> None:
+    finding = Finding(rule, (), "", "it breaks", "mend it", Place("x.yaml"))
+    file, _, anchor = finding.docs.partition("#")
+    assert finding.to_dict()["docs"] == finding.docs
+    assert f"    more: {finding.docs}" in render([finding]).splitlines()
+    assert anchor == rule
+    paragraph = REFUSALS.partition(f"\n### {anchor}\n")[2].partition("\n### ")[0]
+    assert (ROOT / file).read_text(encoding="utf-8") == REFUSALS
+    assert all(word in paragraph for word in ("- why: ", "- mend: ", "Source: "))
+    acceptable = rule in ACCEPTABLE or rule == WIDER
+    assert ("May be acknowledged" in paragraph and f"  {rule}: " in paragraph) is acceptable
+    assert ("Cannot be acknowledged." in paragraph) is not acceptable
+
+
+def test_no_paragraph_is_about_an_id_that_is_gone_or_there_twice() -> None:
+    ids = re.findall(r"^### (.*)$", REFUSALS, re.M)
+    assert sorted(ids) == sorted([*(rule.id for rule in RULES), *STRUCTURAL, WIDER])
+    assert len(headings(ROOT / "docs" / "refusals.md")) == len(anchors(ROOT / "docs" / "refusals.md"))
+
+
+def test_every_rule_of_the_policy_pack_has_its_paragraph() -> None:
+    text = (ROOT / "docs" / "policy-pack.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z-]+)` \|", text, re.M) != []
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", text, re.M)) == sorted(rule.id for rule in POLICIES)
+
+
+def test_the_glossary_is_in_order_and_has_the_words() -> None:
+    lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
+    terms = [term for line in lines for term in re.findall(r"^- \*\*(.+?)\*\*: ", line)]
+    assert terms == sorted(terms, key=str.lower)
+    words = {word.lower() for term in terms for word in term.split(", ")}
+    assert words >= {
+        *("gate", "estate", "owner", "member", "node", "zone", "tunnel", "connector", "access application", "policy"),
+        *("aud", "funnel", "serve", "tailnet", "grant", "tag", "acme http-01", "hand-work", "simulated clouds", "plan"),
+    }
+
+
+# The tasks of issue 6, point 6, and where each begins.
+_TASKS = (
+    "README.md#a-first-real-up",
+    "docs/operate.md#first-up",
+    "docs/operate.md#add-a-service",
+    "docs/operate.md#add-a-node",
+    "docs/operate.md#let-someone-in",
+    "docs/operate.md#take-someone-out",
+    "docs/operate.md#let-in-a-client-that-cannot-log-in",
+    "docs/operate.md#renew-certificates",
+    "docs/rotate.md#rotate-a-secret",
+    "docs/adopt.md#adopt-what-is-there-already",
+    "docs/operate.md#move-the-state",
+    "docs/operate.md#back-up",
+    "docs/operate.md#recover-from-a-lost-laptop",
+    "docs/operate.md#recover-from-a-lost-state",
+    "docs/operate.md#recover-from-a-dead-node",
+    "docs/operate.md#remove-everything",
+)
+
+
+@pytest.mark.parametrize("task", _TASKS)
+def test_every_task_has_its_heading(task: str) -> None:
+    page, _, anchor = task.partition("#")
+    assert anchor in anchors(ROOT / page)
+
+
 # --- gates
 
 
@@ -280,7 +357,9 @@ def stack_of(example: str) -> dict[str, Any] | None:
     if "config" in values:
         return dict(values["config"])
     stack: dict[str, Any] = {"gatehouse:node": dict(NODE), "gatehouse:estate": dict(ESTATE)}
-    if set(values) <= set(Node.model_fields):
+    if all(key.startswith("gatehouse:") for key in values):
+        stack |= values
+    elif set(values) <= set(Node.model_fields):
         stack["gatehouse:node"] |= values
     elif set(values) <= set(Service.model_fields):
         web = {"origin": {"namespace": "web", "service": "web", "port": 80}, "traffic": "html"}

@@ -80,6 +80,7 @@ def test_a_set_up_made_by_hand_is_imported_as_it_is_and_then_brought_into_form(p
     # Once it is in the state, a second look finds nothing of its own left.
     again = project.ok("adopt")
     assert "to be imported" not in again.out
+    assert "says all of this already" in again.out
     assert "Access application NAS" in again.out
 
     project.ok("adopt", "--done", "--apply")

@@ -136,10 +136,25 @@ def test_a_member_lives_and_goes_beside_its_owner(project: Project, tmp_path: Pa
     quiet(project.ok("refresh", stack="octavo"))
     quiet(project.ok("up"))
     assert not orphans(project, "alfred", "octavo")
+    edit(
+        project,
+        "octavo",
+        "path_exceptions: [/api, /auth]",
+        "path_exceptions: [/auth]\n      host: ha.very-very-dark-gray.top",
+    )
+    changed = project.ok("up", stack="octavo")
+    kept(changed)
+    assert changed.steps == {
+        "ZeroTrustAccessApplication/home-assistant-access": "update",
+        "ZeroTrustAccessApplication/home-assistant-path-auth-access": "update",
+        "ZeroTrustAccessApplication/home-assistant-path-api-access": "delete",
+        "ZeroTrustTunnelCloudflaredConfig/octavo-rules": "update",
+        "DnsRecord/home-assistant-dns": "update",
+    }
     text = yaml.safe_load((project.folder / "Pulumi.octavo.yaml").read_text())
     assert text["config"]["gatehouse:member_of"] == "organization/gatehouse/alfred"
     gone = project.ok("destroy", stack="octavo")
-    assert gone.changes == {"delete": up.changes["create"], "discard": 1}
+    assert gone.changes == {"delete": up.changes["create"] - 1, "discard": 1}
     assert resources(project, "alfred") == owners
     left = {k for k in project.objects() if k not in world}
     assert {k.split("/")[3] for k in left if k.startswith("kubernetes/")} <= {"Namespace"}

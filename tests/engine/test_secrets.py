@@ -13,8 +13,8 @@ import pytest
 from gatehouse.engine.acquire import Engine
 from gatehouse.simulation.faults import write_plan
 from gatehouse.simulation.store import read_calls
-from gatehouse.simulation.tamper import find, objects
-from tests.engine.kit import Project, doubles
+from gatehouse.simulation.tamper import objects
+from tests.engine.kit import Project, doubles, short
 from tests.engine.real import RealProject
 from tests.engine.stacks import SMALL, small
 from tests.kit.builders import HTML, NODE
@@ -162,17 +162,17 @@ def test_a_run_that_was_killed_on_real_clouds_asks_what_it_made_and_goes_on(real
         assert "nobody knows whether they are there" in stopped.err
         assert "ZeroTrustAccessGroup/google-people-household" in stopped.err
         assert "--not-made" in stopped.err
-        group = find(real.state, "cloudflare/access-group/", name="Gatehouse household")
         told = stopped.err.partition("nobody knows")[2].partition("Nothing was touched")[0].splitlines()[1:]
+        there = {short(item["urn"]): item["id"] for item in objects(real.state).values() if item.get("urn")}
         listed = [line.split(":")[0].strip() for line in told]
-        words = [f"--not-made={name}" for name in listed if "AccessGroup/google-people-household" not in name]
-        made = f"--made=ZeroTrustAccessGroup/google-people-household={objects(real.state)[group]['id']}"
-        locked = project.run("refresh", made, *words, simulated=False)
+        words = [f"--made={name}={there[name]}" if name in there else f"--not-made={name}" for name in listed]
+        assert {word.split("=")[0] for word in words} == {"--made", "--not-made"}
+        locked = project.run("refresh", *words, simulated=False)
         assert locked.code == 1
         assert "Another run holds stack" in locked.err
         assert "pulumi cancel --stack alfred" in locked.err
         real.pulumi("cancel", "--yes", "--stack", "alfred")
-        mended = project.run("refresh", made, *words, simulated=False)
+        mended = project.run("refresh", *words, simulated=False)
         assert mended.code == 0, mended.text
         assert project.run("up", "--yes", simulated=False).code == 0
         again = project.run("up", "--yes", simulated=False)

@@ -214,6 +214,13 @@ def test_a_tunnel_with_another_rule_is_left_alone_with_its_records(tmp_path: Pat
     assert [p.key for p, _, _ in found.in_the_way] == ["DnsRecord/graphs-dns"]
 
 
+def test_a_tunnel_with_its_rules_in_a_file_is_left_alone_for_its_provider_would_replace_it(tmp_path: Path) -> None:
+    key = f"cloudflare/tunnel/{made.TUNNEL}"
+    found = matched(things(tmp_path, {key: {**made.objects()[key], "configSrc": "local"}}), RULES, NODE_TUNNEL)
+    assert found.ids == {}
+    assert any("migrate" in why for thing, why in found.left_alone if thing.label == "my homelab")
+
+
 def test_a_record_that_goes_elsewhere_is_in_the_way_and_not_adopted(tmp_path: Path) -> None:
     nas = ("DnsRecord", "nas-dns", {"name": "nas.example.com", "type": "A", "content": "203.0.113.7"})
     found = matched(things(tmp_path), nas)

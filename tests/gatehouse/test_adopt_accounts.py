@@ -14,6 +14,8 @@ import httpx
 import pytest
 from cloudflare import Cloudflare
 
+from config.loader import parse_stack_text, type_stack
+from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
 from gatehouse.adopt.cluster import connect, read_cluster
 from gatehouse.adopt.match import choose_tunnel, emails_of, lets_anyone_by
@@ -21,6 +23,7 @@ from gatehouse.adopt.tailnet_account import read_tailnet, sign_in
 from gatehouse.adopt.things import AccountError, Thing, is_tailscale, machine_of_ingress
 from tests.gatehouse import hand_made as made
 
+ROOT = Path(__file__).parents[2]
 # Shapes: developers.cloudflare.com/api (zones, dns records, tunnels, Access), each with the fields shown there.
 SECRET = base64.b64encode(b"a tunnel secret of thirty-two by").decode()
 TOKEN = base64.b64encode(json.dumps({"a": made.ACCOUNT, "t": made.TUNNEL, "s": SECRET}).encode()).decode()
@@ -414,3 +417,95 @@ def test_a_context_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest
     kubeconfig(tmp_path, "http://127.0.0.1:1", monkeypatch)
     with pytest.raises(AccountError, match="elsewhere"):
         connect("elsewhere")
+
+
+# --- the command, on accounts
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("__main__.py", "Pulumi.yaml", "config", "exposure", "components"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "Pulumi.alfred.yaml").write_text(made.STACK)
+    return tmp_path
+
+
+@pytest.fixture
+def accounts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Accounts behind the command: answers by path, which a test may change, and what was set as a secret."""
+    answers = dict(ANSWERS)
+    apps = f"/accounts/{made.ACCOUNT}/access/apps"
+    # No path exception, so that there is nothing to decide first.
+    answers[apps] = [a for a in ANSWERS[apps] if a["id"] != made.GRAPHS_API]
+    config = f"/accounts/{made.ACCOUNT}/cfd_tunnel/{made.TUNNEL}/configurations"
+    rule = {"hostname": "graphs.example.com", "service": "http://grafana.monitoring.svc:3000"}
+    answers[config] = {**ANSWERS[config], "config": {"ingress": [rule, {"service": "http_status:404"}]}}
+    found: dict[str, Any] = {"answers": answers, "secrets": [], "status": {}}
+    lists = {
+        kind: [body for key, body in made.cluster().items() if f"/{kind}/" in key]
+        for kind in ("Deployment", "Ingress", "Namespace", "Service")
+    }
+    monkeypatch.setattr("cloudflare.Cloudflare", lambda api_token: cloudflare(answers, found["status"]))
+    tail = tailscale()
+    monkeypatch.setattr("gatehouse.adopt.tailnet_account.sign_in", lambda _, **given: sign_in(tail, **given))
+    monkeypatch.setattr("gatehouse.adopt.tailnet_account.read_tailnet", lambda _: read_tailnet(tail))
+    monkeypatch.setattr("gatehouse.adopt.cluster.connect", lambda context: lists.__getitem__)
+    monkeypatch.setattr("gatehouse.engine.secrets.open_workspace", lambda *_, **__: None)
+    monkeypatch.setattr("gatehouse.engine.secrets.set_value", lambda *given: found["secrets"].append(given))
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token")
+    monkeypatch.setenv("TAILSCALE_API_KEY", "tskey-api-x")
+    return found
+
+
+def test_accounts_are_adopted_with_the_tunnels_own_secret(
+    project: Path, accounts: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["-C", str(project), "adopt", "--apply"]) == 0
+    shown = capsys.readouterr()
+    text = (project / "Pulumi.alfred.yaml").read_text()
+    loaded = type_stack(parse_stack_text(text, "alfred"))
+    assert loaded.findings == []
+    assert loaded.config is not None
+    assert set(loaded.config.services) == {"graphs", "comics"}
+    adopted = loaded.config.adopt
+    assert adopted["DnsRecord/graphs-dns"] == f"{made.ZONE}/023e105f4ecef8ad9ca31a8372d0c353"
+    assert adopted["Ingress/comics-ingress"] == "media/comics"
+    assert adopted["ZeroTrustAccessPolicy/google-people-household"] == f"{made.ACCOUNT}/{made.FAMILY_POLICY}"
+    assert adopted["DnsPreferences/tailnet-dns"] == "dns"
+    # A policy somebody wrote: theirs.
+    assert "Acl/tailnet-policy" not in adopted
+    assert "policy of the tailnet" in shown.out
+    assert accounts["secrets"] == [(None, "alfred", "gatehouse:tunnel_secret", SECRET)]
+    for secret in (SECRET, TOKEN, "a-token", "tskey-api-x"):
+        assert secret not in shown.out + shown.err + text
+
+
+def test_a_token_that_may_not_see_something_changes_nothing(
+    project: Path, accounts: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    accounts["status"][f"/accounts/{made.ACCOUNT}/access/groups"] = 403
+    assert cli.main(["-C", str(project), "adopt", "--apply"]) == 1
+    said = capsys.readouterr().err
+    assert "Identity Providers, and Groups Read" in said
+    assert "Traceback" not in said
+    assert (project / "Pulumi.alfred.yaml").read_text() == made.STACK
+
+
+def test_where_the_tunnels_secret_cannot_be_had_it_is_said_and_the_rest_is_done(
+    project: Path, accounts: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    accounts["status"][f"/accounts/{made.ACCOUNT}/cfd_tunnel/{made.TUNNEL}/token"] = 403
+    assert cli.main(["-C", str(project), "adopt", "--apply"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Cloudflare Tunnel Write" in said
+    assert "gatehouse:adopt" in (project / "Pulumi.alfred.yaml").read_text()
+
+
+def test_parts_can_be_left_out(project: Path, accounts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAILSCALE_API_KEY")
+    words = ["--without", "tailnet", "--without", "cluster"]
+    assert cli.main(["-C", str(project), "adopt", "--apply", *words]) == 0
+    text = (project / "Pulumi.alfred.yaml").read_text()
+    assert "DnsRecord/graphs-dns" in text
+    assert "Ingress/" not in text
+    assert "tailnet-dns" not in text

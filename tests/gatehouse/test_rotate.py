@@ -167,3 +167,17 @@ def test_what_the_engine_says_is_told_without_the_value(tmp_path: Path, monkeypa
     with pytest.raises(CommandError, match="wrong passphrase") as caught:
         secrets.set_value(workspace(tmp_path), "alfred", "gatehouse:tunnel_secret", "hidden")
     assert "hidden" not in str(caught.value)
+
+
+def test_a_stack_that_the_backend_does_not_know_is_made_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        seen.append(command[2:])
+        unknown = len(seen) == 1
+        return subprocess.CompletedProcess(command, 255 * unknown, "", "error: no stack named 'alfred' found" * unknown)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    secrets.set_value(workspace(tmp_path), "alfred", "gatehouse:tunnel_secret", "hidden")
+    assert seen[1] == ["stack", "init", "--no-select", "--stack", "alfred"]
+    assert seen[2] == seen[0]

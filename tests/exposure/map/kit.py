@@ -83,13 +83,12 @@ def hostile() -> Map:
             title=titles[way.service],
             crowd=crowds[way.crowd],
             front=next(words),
-            how=next(words),
+            how=next(words) if way.how else "",
             url=url,
             address=next(words),
             link=url if way.link else None,
             people=tuple(people[name] for name in way.people),
             origin=next(words),
-            reason=next(words),
         )
 
     return replace(
@@ -101,6 +100,5 @@ def hostile() -> Map:
         tailnet=next(words),
         ways=tuple(map(spoiled, found.ways)),
         people=tuple(people.values()),
-        sets={next(words): (next(words),)},
         hand_work=tuple(HandWork(word, word, (word, f"`{word}`")) for word in HOSTILE),
     )

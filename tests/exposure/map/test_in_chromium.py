@@ -11,6 +11,7 @@ import pytest
 
 from exposure.map import html_page
 from tests.exposure.map import kit
+from tests.kit import builders
 from tests.kit.browser import Browser, browser, chromium
 
 pytestmark = pytest.mark.browser
@@ -112,7 +113,7 @@ def test_dark_mode_is_dark_and_light_mode_is_light(chrome: Browser, pages: Path)
 
 
 def test_each_gate_has_a_line_of_its_own_without_its_colour(alfred: Browser) -> None:
-    styles = alfred.evaluate("""[...document.querySelectorAll('.legend .sample')].map(s => {
+    styles = alfred.evaluate("""[...document.querySelectorAll('.legend label .sample')].map(s => {
         const line = getComputedStyle(s.querySelector('.line'));
         return [line.strokeDasharray, !!s.querySelector('.core')].join(); })""")
     assert len(set(styles)) == len(styles) == 6
@@ -123,8 +124,9 @@ def test_each_gate_has_a_line_of_its_own_without_its_colour(alfred: Browser) -> 
 # Nothing leaves the page, nothing in a name runs
 
 
-@pytest.mark.parametrize("name", ["alfred", "plain", "hostile", "empty"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("name", "dark"), [("alfred", False), ("alfred", True), ("plain", False), ("hostile", False), ("empty", False)]
+)
 def test_no_request_but_the_page_itself_and_no_word_on_the_console(
     chrome: Browser, pages: Path, name: str, dark: bool
 ) -> None:
@@ -288,6 +290,17 @@ def test_enter_and_space_pick_and_escape_lets_go(alfred: Browser) -> None:
         assert alfred.evaluate(FOCUSED) == "s3", "the focus stays where it was"
 
 
+def test_escape_lets_go_of_what_is_picked_before_what_is_searched(alfred: Browser) -> None:
+    alfred.evaluate("document.querySelector('#search').focus()")
+    alfred.type("zero-trust")
+    alfred.evaluate("document.querySelector('.map-wide [data-pick=s3]').focus()")
+    counts = []
+    for key in ("Enter", "Escape", "Escape"):
+        alfred.press(key)
+        counts.append(len(alfred.evaluate(ROWS)))
+    assert counts == [2, 7, 16]
+
+
 def test_a_slash_goes_to_the_search_and_is_not_typed(alfred: Browser) -> None:
     alfred.evaluate("document.querySelector('.map-wide [data-pick=s3]').focus()")
     alfred.press("/")
@@ -387,12 +400,11 @@ def test_on_paper_there_is_the_wide_map_and_no_control(chrome: Browser, pages: P
     assert chrome.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     paper = base64.b64decode(chrome.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
     assert paper.startswith(b"%PDF")
+    # The map on the first page, then the table, the people and the hand-work.
     assert 3 <= paper.count(b"/Type /Page\n") <= 6
 
 
-def test_a_thousand_services_are_filtered_between_two_frames(chrome: Browser, tmp_path: Path) -> None:
-    from tests.kit import builders
-
+def test_three_hundred_services_are_filtered_like_a_few(chrome: Browser, tmp_path: Path) -> None:
     found = kit.made({f"web-{n:03}": (builders.HTML, builders.OPEN_HTML, builders.MEDIA)[n % 3] for n in range(300)})
     page = tmp_path / "many.html"
     page.write_text(html_page(found), encoding="utf-8")
@@ -400,3 +412,4 @@ def test_a_thousand_services_are_filtered_between_two_frames(chrome: Browser, tm
     chrome.evaluate("document.querySelector('#search').focus()")
     chrome.type("web-017")
     assert chrome.evaluate(ROWS) == ["Web 017"]
+    assert chrome.evaluate(STATUS) == "1 of 300 ways shown"

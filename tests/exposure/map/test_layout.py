@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -13,6 +14,7 @@ from exposure.map import Map, map_of
 from exposure.map.layout import FRAMES, Box, Frame, Layout, Line, fitted, layout, measure, shortened, wrapped
 from exposure.reach.project import plan_project
 from tests.exposure.map import kit
+from tests.kit import builders
 from tests.kit.estates import Estate, estates
 
 frames = pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame.name)
@@ -94,8 +96,6 @@ def test_any_stack_is_drawn_without_fault_and_always_alike(estate: Estate) -> No
 def test_a_fault_would_be_found() -> None:
     found = kit.plain()
     drawn = layout(found, FRAMES[0])
-    from dataclasses import replace
-
     moved = replace(drawn.boxes[-1], y=drawn.boxes[-1].y - 30)
     assert faults(found, replace(drawn, boxes=(*drawn.boxes[:-1], moved)))
     assert faults(found, replace(drawn, lanes=(replace(drawn.lanes[0], way=3), *drawn.lanes[1:])))
@@ -104,8 +104,6 @@ def test_a_fault_would_be_found() -> None:
 
 def test_many_sets_of_people_find_room_beside_few_lanes() -> None:
     sets = {f"set-{n}": ["alice@example.com"] for n in range(20)}
-    from tests.kit import builders
-
     services = {f"web-{n}": {**builders.HTML, "people": f"set-{n}"} for n in range(20)}
     found = kit.made(services, estate={**builders.ESTATE, "people": sets, "default_people": "set-0"})
     assert len(found.crowds) == 20

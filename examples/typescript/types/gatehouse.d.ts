@@ -1,0 +1,179 @@
+// Made from package/schema.json (GATEHOUSE_UPDATE_SNAPSHOTS=1 make test). `pulumi install` makes the SDK itself.
+import * as pulumi from "@pulumi/pulumi";
+
+export interface HstsArgs {
+    maxAgeSeconds: number;
+    includeSubdomains?: boolean;
+    preload?: boolean;
+}
+
+export interface RouteArgs {
+    key: string;
+    host: string;
+    origin: string;
+    title?: string;
+    people?: string;
+    public?: boolean;
+    pathExceptions?: string[];
+    acmeSolver?: string;
+    noTlsVerify?: boolean;
+    originServerName?: string;
+    httpHostHeader?: string;
+}
+
+export interface ForwardedPortArgs {
+    name: string;
+    protocol: string;
+    port: number;
+    nodePort: number;
+}
+
+export interface ZoneArgs {
+    accountId: pulumi.Input<string>;
+    zone: string;
+    dnssec?: boolean;
+    ssl?: string;
+    minTlsVersion?: string;
+    alwaysUseHttps?: boolean;
+    automaticHttpsRewrites?: boolean;
+    hsts?: HstsArgs;
+}
+
+export declare class Zone extends pulumi.ComponentResource {
+    readonly zoneId: pulumi.Output<string>;
+    readonly nameServers: pulumi.Output<string[]>;
+    readonly dsRecord: pulumi.Output<string | undefined>;
+    constructor(name: string, args: ZoneArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface GoogleArgs {
+    accountId: pulumi.Input<string>;
+    team: string;
+    clientId: string;
+    clientSecret: pulumi.Input<string>;
+    people: { [key: string]: string[] };
+    sessionDuration?: string;
+}
+
+export declare class Google extends pulumi.ComponentResource {
+    readonly identityProviderId: pulumi.Output<string>;
+    readonly policyIds: pulumi.Output<{ [key: string]: string }>;
+    readonly bypassPolicyId: pulumi.Output<string>;
+    readonly redirectUri: pulumi.Output<string>;
+    constructor(name: string, args: GoogleArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface TunnelArgs {
+    accountId: pulumi.Input<string>;
+    tunnelName: string;
+    tunnelSecret: pulumi.Input<string>;
+}
+
+export declare class Tunnel extends pulumi.ComponentResource {
+    readonly tunnelId: pulumi.Output<string>;
+    readonly token: pulumi.Output<string>;
+    constructor(name: string, args: TunnelArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface TunnelRoutesArgs {
+    accountId: pulumi.Input<string>;
+    zoneId: pulumi.Input<string>;
+    tunnelId: pulumi.Input<string>;
+    team: string;
+    routes: RouteArgs[];
+    identityProviderId?: pulumi.Input<string>;
+    policyIds?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
+    bypassPolicyId?: pulumi.Input<string>;
+    sessionDuration?: string;
+}
+
+export declare class TunnelRoutes extends pulumi.ComponentResource {
+    readonly urls: pulumi.Output<{ [key: string]: string }>;
+    readonly auds: pulumi.Output<{ [key: string]: string }>;
+    constructor(name: string, args: TunnelRoutesArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface ConnectorArgs {
+    token: pulumi.Input<string>;
+    origins: string[];
+    logins?: boolean;
+    namespace?: string;
+    replicas?: number;
+    image?: string;
+    protocol?: string;
+}
+
+export declare class Connector extends pulumi.ComponentResource {
+    constructor(name: string, args: ConnectorArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface ManagedIngressArgs {
+    namespace: string;
+    service: string;
+    port: number;
+    host: string;
+    scheme?: string;
+    className?: string;
+    clusterIssuer?: string;
+}
+
+export declare class ManagedIngress extends pulumi.ComponentResource {
+    constructor(name: string, args: ManagedIngressArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface FunnelServiceArgs {
+    namespace: string;
+    service: string;
+    port: number;
+    machine: string;
+}
+
+export declare class FunnelService extends pulumi.ComponentResource {
+    constructor(name: string, args: FunnelServiceArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface TailnetServiceArgs {
+    namespace: string;
+    service: string;
+    port: number;
+    machine: string;
+    tag: string;
+    protocol?: string;
+    selector?: { [key: string]: string };
+}
+
+export declare class TailnetService extends pulumi.ComponentResource {
+    constructor(name: string, args: TailnetServiceArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface PortForwardArgs {
+    namespace: string;
+    selector: { [key: string]: string };
+    ports: ForwardedPortArgs[];
+    host: string;
+    zoneId: pulumi.Input<string>;
+    ipv4: string;
+}
+
+export declare class PortForward extends pulumi.ComponentResource {
+    constructor(name: string, args: PortForwardArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface TailnetArgs {
+    policy: { [key: string]: any };
+    magicDns?: boolean;
+    https?: boolean;
+    overwrite?: boolean;
+}
+
+export declare class Tailnet extends pulumi.ComponentResource {
+    constructor(name: string, args: TailnetArgs, opts?: pulumi.ComponentResourceOptions);
+}
+
+export interface TailscaleOperatorArgs {
+    node: string;
+}
+
+export declare class TailscaleOperator extends pulumi.ComponentResource {
+    constructor(name: string, args: TailscaleOperatorArgs, opts?: pulumi.ComponentResourceOptions);
+}
