@@ -1,7 +1,7 @@
 # make preview | up | refresh | destroy | plan | check | test  [STACK=alfred] [ARGS=...]
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preview up refresh destroy plan test engine-test check engine env lock format
+.PHONY: help preview up refresh destroy plan test engine-test bench check engine env lock format
 
 STACK ?= alfred
 ARGS ?=
@@ -18,6 +18,7 @@ help:
 	@echo "make plan         the same as preview, offline and without an engine"
 	@echo "make test         the test suite, without the engine"
 	@echo "make engine-test  the tests that drive the real engine on simulated clouds"
+	@echo "make bench        measure how fast it is, against the goals (docs/performance.md)"
 	@echo "make check        format, lint, strict types, import contract, workflows"
 	@echo "make engine       get the Pulumi engine, once"
 	@echo "make lock         pin the newest dependencies that pyproject.toml allows"
@@ -31,6 +32,10 @@ test: $(STAMP)
 
 engine-test: $(STAMP) engine
 	@$(BIN)/python -m pytest -n auto -m engine $(ARGS)
+
+# Some ten minutes; ARGS="import questions" measures parts. The engine's rows need an engine (`make engine`).
+bench: $(STAMP)
+	@$(BIN)/python -m bench $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

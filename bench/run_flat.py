@@ -59,7 +59,11 @@ def run(project: str) -> int:
     )
     configure(settings)
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(run_in_stack(lambda: runpy.run_path(os.path.join(project, "__main__.py"))))
+
+    def program() -> None:
+        runpy.run_path(os.path.join(project, "__main__.py"))
+
+    loop.run_until_complete(run_in_stack(program))
     return len(monitor.requests)
 
 

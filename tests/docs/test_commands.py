@@ -1,9 +1,10 @@
 """The commands in `console` blocks of README and docs are run, or say what they need that a test has not.
 
-A comment on the line before a block says so: `<!-- needs: account -->` (real accounts, or a cluster), `<!-- needs:
-registry -->` (packages to install), `<!-- needs: engine -->` (run by bash where there is one; `engine and a stack`: one
-that is up already), `<!-- run in: tests/… -->` (the test that runs it on a stack made for it). Without one, the block is
-run here, offline.
+A comment on the line before a block says so. Without one, the block is run here, offline.
+
+- `<!-- needs: account -->`: real accounts, or a cluster; `<!-- needs: registry -->`: packages to install. Not run.
+- `<!-- needs: engine -->`: run by bash where there is an engine; `engine and a stack`: one that is up already.
+- `<!-- run in: tests/… -->`: the test that runs it on a stack made for it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import pytest
 
 from gatehouse import cli
 from gatehouse.engine.acquire import Engine
+from gatehouse.simulation import tamper
 from tests.docs.test_docs import PAGES, ROOT, named
 
 _FENCE = re.compile(r"^( *)```console\n(.*?)^\1```$", re.M | re.S)
@@ -138,37 +140,95 @@ def test_a_block_without_a_marker_runs_offline(block: Block, here: Path) -> None
         run_offline(command)
 
 
+@dataclass(frozen=True)
+class Machine:
+    """A project with an environment that `make` takes for made, and an engine on PATH; its bash has no accounts."""
+
+    folder: Path
+    engine: Path
+
+    def __post_init__(self) -> None:
+        project(self.folder)
+        for made in (self.tools, self.home, self.bucket):
+            made.mkdir(parents=True)
+        (self.home / ".gatehouse-passphrase").write_text("a passphrase")
+        for name, words in {"gatehouse": "-m gatehouse.cli ", "python": ""}.items():
+            (self.tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
+            (self.tools / name).chmod(0o755)
+        (self.tools / "pulumi").symlink_to(self.engine)
+        (self.folder / ".venv" / ".made-from-lock").touch()
+
+    @property
+    def tools(self) -> Path:
+        return self.folder / ".venv" / "bin"
+
+    @property
+    def home(self) -> Path:
+        return self.folder.parent / "home"
+
+    @property
+    def bucket(self) -> Path:
+        return self.folder.parent / "bucket"
+
+    def bash(self, text: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", text],
+            cwd=self.folder,
+            env={
+                "PATH": f"{self.tools}{os.pathsep}{os.environ['PATH']}",
+                "HOME": str(self.home),
+                "PYTHONPATH": str(ROOT),
+                "GATEHOUSE_ENGINE": str(self.engine),
+                "PULUMI_SKIP_UPDATE_CHECK": "true",
+                "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home / ".gatehouse-passphrase"),
+            },
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path, engine: Engine) -> Machine:
+    return Machine(tmp_path / "project", engine.path)
+
+
 @pytest.mark.engine
 @pytest.mark.parametrize("block", BY_THE_ENGINE, ids=str)
-def test_a_block_for_the_engine_runs_on_it(block: Block, tmp_path: Path, engine: Engine) -> None:
-    folder = project(tmp_path / "project")
-    home, bucket, tools = (tmp_path / name for name in ("home", "bucket", ".venv"))
-    for made in (home, bucket, tools := folder / ".venv" / "bin"):
-        made.mkdir(parents=True)
-    (home / ".gatehouse-passphrase").write_text("a passphrase")
-    for name, words in {"gatehouse": "-m gatehouse.cli ", "python": ""}.items():
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
-        (tools / name).chmod(0o755)
-    (tools / "pulumi").symlink_to(engine.path)
-    # What `make` looks at to know that the environment is there.
-    (folder / ".venv" / ".made-from-lock").touch()
-    done = subprocess.run(
-        ["bash", "-c", script(block, bucket)],
-        cwd=folder,
-        env={
-            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(home),
-            "PYTHONPATH": str(ROOT),
-            "GATEHOUSE_ENGINE": str(engine.path),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(home / ".gatehouse-passphrase"),
-        },
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-    )
+def test_a_block_for_the_engine_runs_on_it(block: Block, machine: Machine) -> None:
+    done = machine.bash(script(block, machine.bucket))
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.engine
+def test_a_block_for_the_engine_that_fails_is_found(machine: Machine) -> None:
+    block = Block("x.md", 1, "needs", "engine", ("pulumi stack export --stack nobody", "true"))
+    assert machine.bash(script(block, machine.bucket)).returncode != 0
+
+
+@pytest.mark.engine
+def test_a_dead_node_is_filled_again_with_the_same_tunnel(machine: Machine) -> None:
+    clouds = machine.folder / ".gatehouse" / "simulated" / "clouds" / "clouds.json"
+    assert machine.bash("make up").returncode == 0
+    before = tamper.objects(clouds)
+    cluster = {key for key in before if key.startswith("kubernetes/")}
+    assert any("/Deployment/" in key for key in cluster)
+    for key in cluster:
+        if "/Namespace/" not in key:
+            tamper.delete(clouds, key)
+    [block] = [b for b in BLOCKS if b.page == "docs/operate.md" and b.commands == ("make refresh", "make up")]
+    done = machine.bash("set -eu\n" + "\n".join(block.commands))
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = tamper.objects(clouds)
+    assert {_kind(key) for key in after} == {_kind(key) for key in before}
+    outside = {key: item["id"] for key, item in before.items() if key not in cluster}
+    assert {key: item["id"] for key, item in after.items() if not key.startswith("kubernetes/")} == outside
+
+
+def _kind(key: str) -> str:
+    """The key without what a new Secret's name ends in."""
+    return re.sub(r"-[0-9a-f]{7,}$", "", key)
 
 
 @pytest.mark.parametrize("block", ELSEWHERE, ids=str)
@@ -177,8 +237,9 @@ def test_a_block_that_is_run_elsewhere_names_a_test_with_its_words(block: Block)
     assert test.suffix == ".py"
     text = test.read_text(encoding="utf-8")
     for command in block.commands:
-        words = shlex.split(re.sub(r"<\w+>", "it", command), comments=True)[1:]
-        wanted = [words[0], *(word for word in words[1:2] if not word.startswith("-"))]
+        program, *words = shlex.split(re.sub(r"<\w+>", "it", command), comments=True)
+        wanted = words[:1] if program == "gatehouse" else words[2:]
+        wanted += [word for word in words[1:2] if not word.startswith("-")]
         wanted += [word for word in words if word.startswith("--") and word != "--stack"]
         assert [word for word in wanted if word not in text] == [], command
 
@@ -196,7 +257,8 @@ def test_every_marker_stands_at_a_block(page: Path) -> None:
 
 
 def test_blocks_are_found_with_their_markers() -> None:
-    text = "a\n<!-- needs: engine -->\n```console\n$ make up\n```\n\n  ```console\n  $ one \\\n      two\n  $ three\n  ```\n"
+    text = "a\n<!-- needs: engine -->\n```console\n$ make up\n```\n\n"
+    text += "  ```console\n  $ one \\\n      two\n  $ three\n  ```\n"
     assert [(b.line, b.value, b.commands) for b in blocks_in("x.md", text)] == [
         (3, "engine", ("make up",)),
         (7, "", ("one \\\n    two", "three")),

@@ -112,3 +112,34 @@ def test_the_judges_see_an_open_door(project: Project) -> None:
     found = broken_locks(project, {GRAFANA})[1:]
     assert any("neither application nor a rule" in text for text in found)
     assert any(f"anyone reaches https://{GRAFANA.name}/login" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("type_", "method", "left"),
+    [
+        ("ZeroTrustTunnelCloudflaredConfig", "update", {"rules", "record", "application"}),
+        ("DnsRecord", "delete", {"record", "application"}),
+        ("ZeroTrustAccessApplication", "delete", {"application"}),
+    ],
+)
+def test_a_removal_that_fails_half_way_leaves_the_host_locked(
+    project: Project, type_: str, method: str, left: set[str]
+) -> None:
+    small(project, {"grafana": HTML, "dash": SMALL["dash"], "renewals": SMALL["renewals"]})
+    project.ok("up")
+    hosts = protected(project)
+    small(project, {"dash": SMALL["dash"], "renewals": SMALL["renewals"]})
+    project.faults({"do": "refuse", "type": type_, "method": method, "times": 9})
+    assert project.run("up").code == 1
+    objects = project.objects()
+    texts = {
+        "rules": [str(item["body"]) for key, item in objects.items() if "tunnel-config" in key],
+        "record": [str(item["body"]) for key, item in objects.items() if "/dns/" in key],
+        "application": [str(item["body"]) for key, item in objects.items() if "access-app" in key],
+    }
+    assert {what for what, found in texts.items() if any(GRAFANA.name in text for text in found)} == left
+    assert broken_locks(project, hosts) == []
+    project.faults()
+    project.ok("up")
+    assert project.ok("up").changes == {}
+    assert broken_locks(project, hosts) == []

@@ -1,0 +1,238 @@
+"""`python -m bench [SECTION ...]`: measure, print the table with goals and ratios, and keep it in docs/performance.md.
+
+Sections: import, questions, offline, growth, engine; all by default. What is not measured keeps its rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.generate import STACK, make_estate, make_project
+from bench.measure import ROOT, Cost, medians, once, python
+
+_KEPT = ROOT / ".gatehouse" / "bench.json"
+_PAGE = ROOT / "docs" / "performance.md"
+_TABLE = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
+_SIZES = (15, 300, 1000)
+_BARE = "import pydantic, yaml"
+_ONE_MODEL = "import yaml; from pydantic import create_model; create_model('M', x=(int, ...))(x=1)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: what, against what, both as text, the ratio and its goal (None: no goal, for the reader)."""
+
+    what: str
+    ours: str
+    base: str
+    ratio: float
+    goal: float | None = None
+
+    @property
+    def met(self) -> str:
+        """Whether the goal is met."""
+        return "" if self.goal is None else "yes" if round(self.ratio, 2) <= self.goal else "**no**"
+
+
+def imports(folder: Path, times: int) -> Iterator[Row]:
+    """The Cloudflare SDK: as far as used, and whole."""
+    found = medians(
+        {
+            # By itself: `import components` would load every component and the other SDKs too.
+            "ours": python("-c", "import runpy; runpy.run_path('components/sdk.py')"),
+            "base": python("-c", "import pulumi_cloudflare"),
+        },
+        times,
+    )
+    yield from _rows("import of the Cloudflare SDK", found["ours"], "ordinary import", found["base"], 0.4, None)
+
+
+def questions(folder: Path, times: int) -> Iterator[Row]:
+    """The offline questions on alfred, and on a thousand services."""
+    large = str(make_project(folder / "large", 1000))
+    half = str(make_project(folder / "half", 500))
+    many = str(make_estate(folder / "many", 50, 20))
+    host = "https://grafana-alfred.very-very-dark-gray.top"
+    found = medians(
+        {
+            "bare": python("-c", _BARE),
+            "model": python("-c", _ONE_MODEL),
+            "check": python("-m", "gatehouse.cli", "check", "--stack", "alfred"),
+            "explain": python("-m", "gatehouse.cli", "explain", "--stack", "alfred"),
+            "who": python("-m", "gatehouse.cli", "who", host),
+            "500": python("-m", "gatehouse.cli", "-C", half, "check"),
+            "1000": python("-m", "gatehouse.cli", "-C", large, "check"),
+            "50 stacks": python("-m", "gatehouse.cli", "-C", many, "check"),
+        },
+        times,
+    )
+    for name in ("check", "explain", "who"):
+        yield _time(f"`gatehouse {name}`, alfred", found[name], f"`python -c '{_BARE}'`", found["bare"], 1.5)
+    yield _time("`gatehouse check`, alfred", found["check"], "pydantic with a single model", found["model"], None)
+    yield _time("`gatehouse check`, 1,000 services", found["1000"], "alfred's", found["check"], 5)
+    yield _time("`gatehouse check`, 1,000 services", found["1000"], "500 services", found["500"], 2)
+    yield _time("`gatehouse check`, 50 stacks of 20", found["50 stacks"], "1,000 in one", found["1000"], None)
+
+
+def offline(folder: Path, times: int) -> Iterator[Row]:
+    """The program against the flat one, both under a mock monitor."""
+    ours, flat = _projects(folder)
+    for size in _SIZES:
+        found = medians(
+            {
+                "ours": python("-m", "bench.run_ours", str(ours[size])),
+                "ordinary": python("-m", "bench.run_ours", str(ours[size]), "ordinary"),
+                "flat": python("-m", "bench.run_flat", str(flat[size])),
+            },
+            times,
+        )
+        what = f"program, {size:,} services, offline"
+        goal = 1.05 if size == 300 else None
+        yield from _rows(f"{what}, ordinary import", found["ordinary"], "flat program", found["flat"], goal, None)
+        yield from _rows(what, found["ours"], "flat program", found["flat"], None, None)
+
+
+def growth(folder: Path, times: int) -> Iterator[Row]:
+    """What one more service costs, at 15 and at 1,000."""
+    from gatehouse.offline import run_offline
+
+    sizes = (0, *_SIZES)
+    projects = {size: make_project(folder / f"growth{size}", size) for size in sizes}
+    run_offline(projects[0], STACK)
+    best = dict.fromkeys(sizes, float("inf"))
+    for _ in range(times):
+        for size in sizes:
+            gc.collect()
+            started = time.process_time()
+            run_offline(projects[size], STACK)
+            best[size] = min(best[size], time.process_time() - started)
+    few, many = (best[15] - best[0]) / 15 * 1000, (best[1000] - best[300]) / 700 * 1000
+    yield Row(
+        "one more service at 1,000 (300 to 1,000)", f"{many:.2f} ms", f"at 15 (0 to 15): {few:.2f} ms", many / few, 1.1
+    )
+    memory = {
+        size: once(python("-m", "bench.run_ours", str(path))).memory for size, path in projects.items() if size >= 300
+    }
+    middle = once(python("-m", "bench.run_ours", str(make_project(folder / "growth650", 650)))).memory
+    early, late = (middle - memory[300]) / 0.35, (memory[1000] - middle) / 0.35
+    yield Row(
+        "memory of one more service, 650 to 1,000", f"{late:.0f} kB", f"300 to 650: {early:.0f} kB", late / early, 1.1
+    )
+
+
+def engine(folder: Path, times: int) -> Iterator[Row]:
+    """The same two programs through the real engine, on simulated clouds."""
+    from gatehouse.engine.acquire import VARIABLE, find_engine
+
+    found_engine = find_engine(ROOT)
+    if found_engine is None:
+        print("No engine at hand: its rows stay as they are (`make engine` gets one).")
+        return
+    os.environ[VARIABLE] = str(found_engine.path)
+    ours, flat = _projects(folder)
+    for size in _SIZES:
+        found = medians({"ours": _preview(ours[size]), "flat": _preview(flat[size])}, times)
+        goal = 1.05 if size == 300 else None
+        yield _time(
+            f"preview by the engine, {size:,} services", found["ours"], "flat program", found["flat"], goal, wall=True
+        )
+
+
+def _preview(project: Path) -> list[str]:
+    return python("-m", "gatehouse.cli", "-C", str(project), "preview", "--simulated", "--stack", STACK)
+
+
+def _projects(folder: Path) -> tuple[dict[int, Path], dict[int, Path]]:
+    ours, flat = {}, {}
+    for size in _SIZES:
+        ours[size], flat[size] = folder / f"ours{size}", folder / f"flat{size}"
+        if not ours[size].exists():
+            make_project(ours[size], size)
+            # In a process of its own: what this one holds would count as its children's peak.
+            once(python("-m", "bench.flat", str(ours[size]), STACK, str(flat[size])))
+    return ours, flat
+
+
+def _rows(what: str, ours: Cost, against: str, base: Cost, goal: float | None, memory: float | None) -> Iterator[Row]:
+    yield _time(what, ours, against, base, goal)
+    yield Row(
+        f"{what}: memory",
+        f"{ours.memory:.0f} MB",
+        f"{against}: {base.memory:.0f} MB",
+        ours.memory / base.memory,
+        memory,
+    )
+
+
+def _time(what: str, ours: Cost, against: str, base: Cost, goal: float | None, wall: bool = False) -> Row:
+    """A row of times; the ratio is that of the processor's, or the wall's where the engine works beside Python."""
+    ratio = ours.wall / base.wall if wall else ours.cpu / base.cpu
+    return Row(what, _seconds(ours), f"{against}: {_seconds(base)}", ratio, goal)
+
+
+def _seconds(cost: Cost) -> str:
+    return f"{cost.cpu:.2f} s ({cost.wall:.2f})"
+
+
+SECTIONS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
+    "import": imports,
+    "questions": questions,
+    "offline": offline,
+    "engine": engine,
+    # Last: it fills this process.
+    "growth": growth,
+}
+
+
+def table(kept: dict[str, list[dict[str, object]]]) -> str:
+    """The table in Markdown; times are seconds of processor and, in brackets, on the wall."""
+    lines = ["| what | ours | against | ratio | goal | met |", "|---|---|---|---|---|---|"]
+    for name in SECTIONS:
+        for values in kept.get(name, ()):
+            row = Row(**values)  # type: ignore[arg-type]
+            goal = "" if row.goal is None else f"≤ {row.goal:g}"
+            lines.append(f"| {row.what} | {row.ours} | {row.base} | {row.ratio:.2f} | {goal} | {row.met} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure the sections asked for, print the table and write it down."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)} (default: all)")
+    parser.add_argument("--times", type=int, default=5, help="runs of which the median is taken (default: 5)")
+    args = parser.parse_args()
+    unknown = set(args.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    folder = Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
+    try:
+        for name in [n for n in SECTIONS if n in (args.sections or SECTIONS)]:
+            print(f"{name}...", flush=True)
+            rows = [asdict(row) for row in SECTIONS[name](folder, args.times)]
+            kept = json.loads(_KEPT.read_text()) if _KEPT.is_file() else {}
+            if rows:
+                kept[name] = rows
+            _KEPT.parent.mkdir(exist_ok=True)
+            _KEPT.write_text(json.dumps(kept, indent=1))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    text = table(kept)
+    print(text)
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}."
+    page = _PAGE.read_text(encoding="utf-8")
+    _PAGE.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{text}\nMeasured with {machine}\n\n{m[2]}", page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""A coarse guard on growth: ratios within one run, with room, so that a busy machine does not fail it."""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.flat import write_flat
+from bench.generate import STACK, make_estate, make_project, services, stack_file
+from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
+from exposure.check import check
+from exposure.plan import plan_stack
+from gatehouse.engine.program import run_program
+from gatehouse.offline import plan, run_offline
+
+FEW, MANY = 100, 400
+# Four times the services. What grows with the square would take sixteen times as long.
+ROOM = 8.0
+
+
+def _stack(count: int) -> dict[str, LoadedStack]:
+    return tie([type_stack(parse_stack_text(stack_file(STACK, services(count)), STACK))])
+
+
+def _checked(count: int) -> None:
+    stacks = _stack(count)
+    assert check(stacks) == ()
+    plan_stack(stacks[STACK], stacks)
+
+
+def _seconds(work: Callable[[], object], times: int = 2) -> float:
+    """The best processor time of several."""
+    found = []
+    for _ in range(times):
+        gc.collect()
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return min(found)
+
+
+def _growth(work: Callable[[int], object], times: int = 2) -> float:
+    return _seconds(lambda: work(MANY), times) / _seconds(lambda: work(FEW), times)
+
+
+def test_reading_checking_and_deciding_grow_with_the_services() -> None:
+    _checked(FEW)
+    assert _growth(_checked) < ROOM
+
+
+def test_the_guard_sees_what_grows_with_the_square() -> None:
+    def square(count: int) -> int:
+        return sum(1 for a in range(count * 2) for b in range(count * 2) if a is b)
+
+    assert _growth(square) > ROOM
+
+
+def test_the_program_grows_with_the_services(tmp_path: Path) -> None:
+    none, few, many = (make_project(tmp_path / str(count), count) for count in (0, 30, 120))
+    plan(few, STACK)
+    fixed, small, large = (_seconds(lambda p=p: plan(p, STACK), 2) for p in (none, few, many))  # type: ignore[misc]
+    # The zone, the tunnel and the rest that is there at any size are no growth.
+    assert (large - fixed) / (small - fixed) < ROOM
+
+
+def test_memory_grows_with_the_services() -> None:
+    def kept(count: int) -> int:
+        gc.collect()
+        tracemalloc.start()
+        stacks = _stack(count)
+        whole = (stacks, plan_stack(stacks[STACK], stacks))
+        used = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert whole
+        return used
+
+    kept(FEW)
+    assert kept(MANY) / kept(FEW) < MANY / FEW * 1.25
+
+
+def test_the_flat_program_that_is_measured_against_registers_the_same(tmp_path: Path) -> None:
+    ours = make_project(tmp_path / "ours", 12)
+    flat = write_flat(ours, STACK, tmp_path / "flat")
+    found = run_offline(flat, STACK, program=lambda: run_program(flat)).steps
+    wanted = [step for step in plan(ours, STACK) if step.state["custom"]]
+    assert len(wanted) > 12
+    assert Counter((s.type, s.name) for s in found if s.state["custom"]) == Counter((s.type, s.name) for s in wanted)
+    keys = {(s.type, s.name): set(s.request.object.fields) for s in found}
+    assert all(keys[(s.type, s.name)] == set(s.request.object.fields) for s in wanted)
+
+
+def test_a_thousand_services_in_one_stack_are_planned() -> None:
+    stacks = _stack(1000)
+    assert check(stacks) == ()
+    planned = plan_stack(stacks[STACK], stacks)
+    assert len(planned.exposures) == 1000
+
+
+def test_more_applications_than_an_account_takes_are_refused_with_the_source() -> None:
+    only_logins = {
+        f"s{n:04}": {"origin": {"namespace": "n", "service": f"s{n:04}", "port": 80}, "traffic": "html"}
+        for n in range(501)
+    }
+    stacks = tie([type_stack(parse_stack_text(stack_file(STACK, only_logins), STACK))])
+    (finding,) = check(stacks)
+    assert (finding.rule, finding.severity) == ("limit-applications", "error")
+    assert finding.source == "CFDOC cloudflare-one/account-limits"
+
+
+@pytest.fixture(scope="module")
+def fifty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedStack]:
+    return load_project(make_estate(tmp_path_factory.mktemp("estate"), 50, 6))
+
+
+def test_fifty_stacks_of_one_estate_are_checked_and_planned(fifty: dict[str, LoadedStack]) -> None:
+    assert check(fifty) == ()
+    assert sum(len(plan_stack(stack, fifty).exposures) for stack in fifty.values()) == 300
+
+
+def test_a_member_of_a_large_estate_is_planned_by_the_program(tmp_path: Path) -> None:
+    project = make_estate(tmp_path, 50, 6)
+    names = {step.name for step in plan(project, "node49")}
+    assert "s0000-access" in names
+    # The owner's alone.
+    assert "tailnet-policy" not in names
+    assert "tailnet-policy" in {step.name for step in plan(project, "node00")}
