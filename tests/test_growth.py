@@ -62,7 +62,7 @@ def test_the_guard_sees_what_grows_with_the_square() -> None:
 
 
 def test_the_program_grows_with_the_services(tmp_path: Path) -> None:
-    none, few, many = (make_project(tmp_path / str(count), count) for count in (0, 30, 120))
+    none, few, many = (make_project(tmp_path / str(count), count) for count in (0, 20, 80))
     plan(few, STACK)
     fixed, small, large = (_seconds(lambda p=p: plan(p, STACK), 2) for p in (none, few, many))  # type: ignore[misc]
     # The zone, the tunnel and the rest that is there at any size are no growth.
