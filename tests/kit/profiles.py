@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
-settings.register_profile("fast", max_examples=60, deadline=None, database=None, suppress_health_check=_SLOW)
+settings.register_profile("fast", max_examples=30, deadline=None, database=None, suppress_health_check=_SLOW)
 settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=_SLOW)
 
 
