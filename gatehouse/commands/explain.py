@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from exposure.check import check_one
-
 from config.errors import render as render_findings
 from config.loader import LoadedStack, load_project
+from exposure.check import check_one
 from exposure.plan import plan_stack
 from exposure.render import report
 
