@@ -221,10 +221,15 @@ def refused() -> None:
 
     options = pulumi.ResourceOptions(provider=cf.Provider("cloudflare"))
     zone = cf.Zone("zone", account={"id": ACCOUNT}, name=ZONE, opts=options)
+    before: list[pulumi.Resource] = []
     for name in ("one", "two"):
         label = pulumi.Config().get(name) or "a"
         target = "x.example.net"
-        cf.DnsRecord(name, zone_id=zone.id, name=f"{label}.{ZONE}", type="CNAME", content=target, ttl=1, opts=options)
+        # One after the other, so that it is always the second that is refused.
+        after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=before))
+        before = [
+            cf.DnsRecord(name, zone_id=zone.id, name=f"{label}.{ZONE}", type="CNAME", content=target, ttl=1, opts=after)
+        ]
 
 
 def main(folder: Path, which: str, *steps: str) -> None:
