@@ -8,6 +8,8 @@ from typing import Any
 
 import pulumi
 
+from config.stack import owner_stack
+
 
 @dataclass(frozen=True)
 class EstateIds:
@@ -43,10 +45,7 @@ def estate_of(owner: str, people: list[str]) -> EstateIds:
 def _output(stack: pulumi.StackReference, name: str, owner: str) -> pulumi.Output[Any]:
     def given(value: object) -> object:
         if value is None:
-            raise pulumi.RunError(
-                f"the estate's owner has no output {name!r} yet; bring it up first:"
-                f" pulumi up --stack {owner.split('/')[-1]}"
-            )
+            raise _owner_first(f"output {name!r}", owner)
         return value
 
     return stack.get_output(name).apply(given)
@@ -54,8 +53,11 @@ def _output(stack: pulumi.StackReference, name: str, owner: str) -> pulumi.Outpu
 
 def _policy(ids: Mapping[str, str], name: str, owner: str) -> str:
     if name not in ids:
-        raise pulumi.RunError(
-            f"the estate's owner has no policy for people {name!r} yet; bring it up first:"
-            f" pulumi up --stack {owner.split('/')[-1]}"
-        )
+        raise _owner_first(f"policy for people {name!r}", owner)
     return ids[name]
+
+
+def _owner_first(lacks: str, owner: str) -> pulumi.RunError:
+    return pulumi.RunError(
+        f"the estate's owner has no {lacks} yet; bring it up first: pulumi up --stack {owner_stack(owner)}"
+    )

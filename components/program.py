@@ -8,7 +8,7 @@ import pulumi
 
 from components.providers import missing_credentials
 from config.errors import render
-from config.loader import load_project, read_stack_file, stack_names, stack_path, tie, type_stack
+from config.loader import read_stack_file, stack_names, stack_path, tie, type_stack
 from config.secrets import SECRETS
 from config.stack import NAMESPACE, StackConfig
 from exposure.check import check_one
@@ -23,17 +23,14 @@ def read_plan(project: Path) -> ExposurePlan:
     once, before anything is registered.
     """
     stack = pulumi.get_stack()
-    if stack not in stack_names(project):
+    names = stack_names(project)
+    if stack not in names:
         raise pulumi.RunError(
             f"there is no Pulumi.{stack}.yaml in the project, so nothing says what stack {stack!r} is to expose\n"
-            f"mend: write it (docs/stack-file.md), or choose one of: {', '.join(stack_names(project)) or 'none yet'}"
+            f"mend: write it (docs/stack-file.md), or choose one of: {', '.join(names) or 'none yet'}"
         )
     source = read_stack_file(stack_path(project, stack))
-    others = [s for name, s in load_project(project).items() if name != stack]
-    for other in others:
-        # Ties are made anew below, with this stack as the engine has it.
-        other.owner = None
-        other.findings = [f for f in other.findings if f.rule != "estate-owner"]
+    others = [type_stack(read_stack_file(stack_path(project, name))) for name in names if name != stack]
     stacks = tie([type_stack(source, {**source.raw, **_engine_values()}), *others])
     findings = check_one(stack, stacks)
     errors = [f for f in findings if f.severity == "error"]

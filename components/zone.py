@@ -46,7 +46,6 @@ class Zone(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        kept = {"protect": True, "retain_on_delete": True}
         registered = cloudflare.Zone(
             f"{name}-zone",
             account={"id": account_id},
@@ -88,7 +87,7 @@ class Zone(Component):
                 f"{name}-dnssec",
                 zone_id=registered.id,
                 status="active",
-                opts=self.child(protect=kept["protect"], retain_on_delete=kept["retain_on_delete"]),
+                opts=self.child(protect=True, retain_on_delete=True),
             )
             self.ds_record = signed.ds
             self.ds = pulumi.Output.all(

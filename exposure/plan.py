@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from config.loader import LoadedStack
 from config.services import GATES, Node, NodeOrigin, OriginTls, Service, ServiceOrigin
-from config.stack import Estate, owner_reference
+from config.stack import Estate, owner_reference, owner_stack
 from exposure import handwork
 from exposure.decide import chosen
 from exposure.ingress import acme_rule, general_rule, in_order, open_path_rule
@@ -65,7 +65,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
             HandWork(
                 "owner-first",
                 "Bring the estate's owner up first",
-                (f"Its tailnet policy names what {node.name} offers: pulumi up --stack {owner.split('/')[-1]}",),
+                (f"Its tailnet policy names what {node.name} offers: pulumi up --stack {owner_stack(owner)}",),
             )
         )
     hand_work += handwork.for_node(node, estate.tailnet is not None, ssh)

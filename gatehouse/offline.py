@@ -25,6 +25,7 @@ from pulumi.runtime.stack import run_in_stack
 from config.errors import render as render_findings
 from config.loader import read_stack_file
 from config.secrets import SECRETS
+from config.stack import owner_stack
 from gatehouse.commands import CommandError, project_name, stack_file
 from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
 
@@ -233,7 +234,7 @@ def _planned_outputs(project: Path, config: Mapping[str, object], dry_run: bool)
     """Outputs of another stack of the project from its own offline plan, what only the cloud knows as a placeholder."""
 
     def outputs(reference: str) -> Mapping[str, object]:
-        owner = reference.rsplit("/", 1)[-1]
+        owner = owner_stack(reference)
         found = run_offline(project, owner).outputs
         return {name: _placeholder(value, f"{owner}-{name}") for name, value in found.items()}
 

@@ -23,7 +23,7 @@ from config.loader import (
 )
 from config.positions import read_yaml
 from config.secrets import SECRETS
-from config.stack import owner_reference
+from config.stack import owner_reference, owner_stack
 from exposure.check import check_one
 from gatehouse.commands import CommandError, UsageError
 
@@ -192,7 +192,7 @@ def _join_or_own(answers: Answers, others: Mapping[str, LoadedStack], project: P
 def _defaults(answers: Answers, others: Mapping[str, LoadedStack]) -> dict[str, str]:
     """What an answer is where nobody says otherwise."""
     defaults = {"context": answers.node, "operator": "none"}
-    owner = others.get(answers.get("member_of").rsplit("/", 1)[-1])
+    owner = others.get(owner_stack(answers.get("member_of")))
     if owner and owner.config:
         # Nodes of one home share its router.
         defaults["router_ip"] = owner.config.node.router_ipv4

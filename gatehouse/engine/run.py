@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from config.errors import render as render_findings
 from config.loader import StackFile, read_stack_file, stack_names, stack_path
+from config.stack import owner_stack
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
@@ -241,7 +242,7 @@ class _Run:
         reference = self.source.values.get("gatehouse:member_of")
         if self.command not in ("preview", "up") or not isinstance(reference, str):
             return
-        owner = reference.rsplit("/", 1)[-1]
+        owner = owner_stack(reference)
         if not workspace.stacks().get(owner):
             raise CommandError(
                 f"Stack {self.stack} is a member of {owner}'s estate (gatehouse:member_of), and {owner} is not up yet: "
@@ -257,9 +258,7 @@ class _Run:
             name
             for name in stack_names(self.project)
             if up.get(name)
-            and str(read_stack_file(stack_path(self.project, name)).values.get("gatehouse:member_of")).rsplit("/", 1)[
-                -1
-            ]
+            and owner_stack(str(read_stack_file(stack_path(self.project, name)).values.get("gatehouse:member_of")))
             == self.stack
         ]
         if members:
