@@ -190,7 +190,7 @@ made = sum(isinstance(value, type) for module in nested.values() for value in va
 # Every nested class of the package, those made only now and those in use.
 whole = {
     f"{module}.{name}": [of.__module__, of.__qualname__, [b.__name__ for b in of.__bases__], of.__doc__,
-                         list(vars(of)), str(getattr(of, "__annotations__", None)), repr(getattr(of.__init__, "__annotations__", None))]
+                         list(vars(of)), *(str(getattr(has, "__annotations__", None)) for has in (of, of.__init__))]
     for module, holder in nested.items() for name in holder.__all__ for of in [getattr(holder, name)]
 }
 said = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
