@@ -4,8 +4,8 @@
 nested classes of two modules that all of them share for the few hundred that those eleven name (docs/performance.md).
 Here the package is entered without its index, the modules we name are loaded, and a nested class is made when its name
 is first asked for. Whatever else anybody asks of the package runs the index after all, so nothing behaves otherwise.
-Where the package has another shape than the one known, the ordinary import is used. docs/adr/0011 says when this can
-go.
+Where the package has another shape than the one known, the ordinary import is used. docs/adr/0011 and 0014 say why, and
+when this can go.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gatehouse import __version__
+from gatehouse.answers import Answer, lasting, listening
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.examples import epilog
 
@@ -42,14 +43,21 @@ ANYWHERE = frozenset({"completion"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns 0 (done), 1 (findings or a failure) or 2 (wrong usage)."""
+    """Run the command line. Returns 0 (done), 1 (findings or a failure) or 2 (wrong usage).
+
+    Without `argv` it is the process' own, and a question that was answered before may be answered from what was kept.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = _parser(_command_in(arguments)).parse_args(arguments)
-        if args.command is None:
-            _parser(None).print_help()
-            return 2
-        return int(import_module(COMMANDS[args.command][0]).run(args, _folder(args)))
+        kept = _kept(arguments) if argv is None else None
+        if kept is None:
+            return _run(arguments)
+        code = kept.give()
+        if code is None:
+            with listening() as heard:
+                code = _run(arguments)
+            kept.keep(code, heard)
+        return code
     except UsageError as error:
         print(f"gatehouse: {error}", file=sys.stderr)
         return 2
@@ -67,6 +75,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             # The process ends here: collecting the SDKs' garbage once more would take half a second.
             gc.freeze()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    args = _parser(_command_in(arguments)[0]).parse_args(arguments)
+    if args.command is None:
+        _parser(None).print_help()
+        return 2
+    return int(import_module(COMMANDS[args.command][0]).run(args, _folder(args)))
+
+
+def _kept(arguments: Sequence[str]) -> Answer | None:
+    """The answer that may have been kept; None where the command is none whose answer lasts, or is called wrongly."""
+    command, directory = _command_in(arguments)
+    if not lasting(command, arguments):
+        return None
+    try:
+        return Answer(arguments, str(_project(directory)))
+    except (UsageError, OSError):
+        return None
 
 
 def whole_parser() -> argparse.ArgumentParser:
@@ -94,15 +121,18 @@ def _parser(*wanted: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _command_in(arguments: Sequence[str]) -> str | None:
-    """The first argument that is neither an option of ours nor its value."""
+def _command_in(arguments: Sequence[str]) -> tuple[str | None, str | None]:
+    """The command, the first argument that is neither an option of ours nor its value, and what `-C` before it says."""
+    directory = None
     rest = iter(arguments)
     for argument in rest:
         if argument == "-C":
-            next(rest, None)
+            directory = next(rest, None)
+        elif argument.startswith("-C"):
+            directory = argument[2:]
         elif not argument.startswith("-"):
-            return argument if argument in COMMANDS else None
-    return None
+            return argument if argument in COMMANDS else None, directory
+    return None, directory
 
 
 def _folder(args: argparse.Namespace) -> Path:
