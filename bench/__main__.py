@@ -1,6 +1,6 @@
 """`python -m bench [SECTION ...]`: measure, print the table with goals and ratios, and keep it in docs/performance.md.
 
-Sections: import, questions, offline, growth, engine; all by default. What is not measured keeps its rows.
+Sections: import, questions, offline, engine, typed, growth; all by default. What is not measured keeps its rows.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench.generate import STACK, make_estate, make_project
 from bench.measure import ROOT, Cost, medians, once, python
+from gatehouse.engine.acquire import VARIABLE
 
 _KEPT = ROOT / ".gatehouse" / "bench.json"
 _PAGE = ROOT / "docs" / "performance.md"
@@ -140,7 +141,7 @@ def growth(folder: Path, times: int) -> Iterator[Row]:
 
 def engine(folder: Path, times: int) -> Iterator[Row]:
     """The same two programs through the real engine, on simulated clouds."""
-    from gatehouse.engine.acquire import VARIABLE, find_engine
+    from gatehouse.engine.acquire import find_engine
 
     found_engine = find_engine(ROOT)
     if found_engine is None:
@@ -154,6 +155,41 @@ def engine(folder: Path, times: int) -> Iterator[Row]:
         yield _time(
             f"preview by the engine, {size:,} services", found["ours"], "flat program", found["flat"], goal, wall=True
         )
+
+
+def typed(folder: Path, times: int) -> Iterator[Row]:
+    """`gatehouse preview` of alfred against a typed `pulumi preview`, by Pulumi's own Python language host."""
+    from gatehouse.engine.acquire import find_engine
+    from gatehouse.engine.program import made_up_credentials
+    from gatehouse.engine.workspace import SimulatedWorkspace
+    from gatehouse.simulation.launch import SimulatedClouds
+
+    engine = find_engine(ROOT)
+    if engine is None or shutil.which("pulumi-language-python") is None:
+        print("No engine, or no `pulumi-language-python` on PATH: the rows of `pulumi preview` stay as they are.")
+        return
+    os.environ[VARIABLE] = str(engine.path)
+    ours = python("-m", "gatehouse.cli", "preview", "--simulated", "--stack", "alfred")
+    once(ours)
+    flat = folder / "flat"
+    once(python("-m", "bench.flat", str(ROOT), "alfred", str(flat)))
+    (flat / ".venv").symlink_to(ROOT / ".venv")
+    # The state, settings and made-up secrets of ours; clouds of their own, for ours starts and stops its each time.
+    workspace = SimulatedWorkspace(ROOT, "gatehouse", engine)
+    with SimulatedClouds(folder / "clouds.json") as clouds, made_up_credentials():
+        variables = {**workspace.variables, **clouds.env, "PULUMI_HOME": str(folder / "home")}
+
+        def plain(project: Path) -> list[str]:
+            return [
+                *("env", *(f"{name}={value}" for name, value in variables.items()), str(engine.path)),
+                *("-C", str(project), "preview", "--non-interactive", "--stack", "alfred"),
+                *("--config-file", str(workspace.folder / "Pulumi.alfred.yaml")),
+            ]
+
+        found = medians({"ours": ours, "flat": plain(flat), "same": plain(ROOT)}, times)
+    what = "`gatehouse preview`, alfred"
+    yield _time(what, found["ours"], "flat program, `pulumi preview`", found["flat"], 0.5, wall=True)
+    yield _time(what, found["ours"], "the same program, `pulumi preview`", found["same"], None, wall=True)
 
 
 def _preview(project: Path) -> list[str]:
@@ -197,6 +233,7 @@ SECTIONS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "questions": questions,
     "offline": offline,
     "engine": engine,
+    "typed": typed,
     # Last: it fills this process.
     "growth": growth,
 }
