@@ -7,8 +7,10 @@ import os
 import runpy
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 # What providers and their SDKs read: no real credential gets near a simulated or an offline run.
 REAL_PREFIXES = ("PULUMI_", "CLOUDFLARE_", "TAILSCALE_", "KUBE")
@@ -17,10 +19,29 @@ _MADE_UP = {"CLOUDFLARE_API_TOKEN": "simulated", "TAILSCALE_API_KEY": "tskey-api
 
 def run_program(project: Path) -> None:
     """Run the program; the caller has set up Pulumi's runtime. Whatever the program raises goes on."""
+    _importable(project)
+    runpy.run_path(str(project / "__main__.py"), run_name="__main__")
+
+
+def load_meanwhile(project: Path) -> None:
+    """Import the components in a thread: the engine takes as long to start, and then the program has them.
+
+    What cannot be imported is left to the program, which says so where it is heard.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            import_module("components")
+
+    _importable(project)
+    Thread(target=load, name="components", daemon=True).start()
+
+
+def _importable(project: Path) -> None:
+    """The project's own components first, as `pulumi` has them."""
     folder = str(project)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    runpy.run_path(str(project / "__main__.py"), run_name="__main__")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
 from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, summary_of
 from gatehouse.engine.policy import render as render_policy
-from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
+from gatehouse.engine.program import collector_held, load_meanwhile, made_up_credentials, run_program, working_in
 from gatehouse.engine.progress import Progress
 from gatehouse.engine.recovery import open_operations, settled, what_to_say
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
@@ -284,6 +284,8 @@ class _Run:
         if self.options.as_json:
             # Without it the document lacks what stays as it is, and `who --from` would answer from half a stack.
             stack.workspace.env_vars = {**stack.workspace.env_vars, "PULUMI_OPTION_SHOW_SAMES": "true"}
+        if command in ("preview", "up"):
+            load_meanwhile(self.project)
         with progress, self._interruptible(workspace), self._crashes_kept():
             try:
                 if preview and self.command == "destroy":
