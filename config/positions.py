@@ -10,7 +10,13 @@ import yaml
 
 from config.errors import Finding, Path_, Place, show
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    def resolve(self, kind: type[yaml.Node], value: object, implicit: object) -> str:
+        """No tag: `_scalar` says what a word is, and PyYAML's tables would be asked for nothing."""
+        return ""
+
+
 _DEEPEST = 60
 _MOST = 200_000
 

@@ -20,7 +20,8 @@ def project_name(project: Path) -> str:
     import yaml
 
     try:
-        settings = yaml.safe_load((project / "Pulumi.yaml").read_text(encoding="utf-8"))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        settings = yaml.load((project / "Pulumi.yaml").read_text(encoding="utf-8"), Loader=loader)
         return str(settings["name"])
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CommandError(f"{project / 'Pulumi.yaml'} has no readable `name:` ({error}).") from error

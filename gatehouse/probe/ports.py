@@ -13,6 +13,7 @@ from gatehouse.probe.checks import CertificateProbe, ClosedProbe, PortProbe
 from gatehouse.probe.judge import Verdict, failed, not_proven, passed
 from gatehouse.probe.settings import Places, blind
 
+_UDP_SECONDS = 2.0
 _MINECRAFT = 25565
 # RakNet's unconnected ping (0x01), its pong (0x1c), and the magic in both [wiki.vg, Raknet Protocol].
 _MAGIC = bytes.fromhex("00ffff00fefefefefdfdfdfd12345678")
@@ -172,7 +173,7 @@ async def _udp(address: tuple[str, int], timeout: float, attempts: int) -> Verdi
         transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(_Pong, remote_addr=address)
         try:
             transport.sendto(ping)
-            data = await asyncio.wait_for(protocol.answer, min(timeout, 2.0))
+            data = await asyncio.wait_for(protocol.answer, min(timeout, _UDP_SECONDS))
         except TimeoutError:
             continue
         except OSError:

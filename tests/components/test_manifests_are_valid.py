@@ -10,11 +10,13 @@ import copy
 import functools
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from kubernetes_validate import SchemaNotFoundError, ValidationError, validate  # type: ignore[import-untyped]
+from kubernetes_validate import SchemaNotFoundError, ValidationError, utils, validate  # type: ignore[import-untyped]
 
 from config.secrets import SECRETS
 from gatehouse.offline import Step, run_offline
@@ -60,6 +62,13 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = stack_text(EVERYTHING, node={**NODE, "tailscale_operator": "helm"})
     (folder / "Pulumi.every.yaml").write_text(text)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _schemas_read_once() -> Iterator[None]:
+    """The validator reads the files of schemas anew for each object."""
+    with patch.object(utils, "schema_contents", functools.cache(utils.schema_contents)):
+        yield
 
 
 @functools.cache

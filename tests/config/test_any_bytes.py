@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,10 @@ def from_bytes(data: bytes) -> bool:
 
 
 def from_values(values: object) -> bool:
-    text = yaml.dump(values, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+    return from_text(yaml.dump(values, Dumper=_DUMPER, sort_keys=False, allow_unicode=True))
+
+
+def from_text(text: str) -> bool:
     return judge(tie([type_stack(parse_stack_text(text))]))
 
 
@@ -170,18 +174,20 @@ def test_a_real_stack_file_with_values_swapped_gives_findings_or_a_plan(swaps: l
 def test_the_shipped_file_itself_is_planned() -> None:
     # The positive control of the tests above: they do reach the plan.
     assert from_values(ALFRED)
+    assert from_text(json.dumps(ALFRED, ensure_ascii=False))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: ".".join(map(str, p))[-60:])
 def test_every_key_of_the_shipped_file_may_be_missing_or_null(path: tuple[Any, ...]) -> None:
-    others: tuple[Any, ...] = (None, ..., 0, "", [], {})
+    others: tuple[Any, ...] = (None, 0, "", [], {}, ...)
+    values = copy.deepcopy(ALFRED)
+    holder: Any = values
+    for part in path[:-1]:
+        holder = holder[part]
     for value in others:
-        values = copy.deepcopy(ALFRED)
-        holder: Any = values
-        for part in path[:-1]:
-            holder = holder[part]
         if value is ...:
             del holder[path[-1]]
         else:
             holder[path[-1]] = value
-        from_values(values)
+        # JSON is YAML, and is written in a tenth of the time.
+        from_text(json.dumps(values, ensure_ascii=False))

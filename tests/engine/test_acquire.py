@@ -24,7 +24,7 @@ build)
   {build}
 esac
 """
-BUILD = 'sleep 0.2; printf \'#!/bin/sh\\necho v3.300.1\\n\' > "$2"; chmod +x "$2"'
+BUILD = 'printf \'#!/bin/sh\\necho v3.300.1\\n\' > "$2"; chmod +x "$2"'
 OFFLINE = "import sys; sys.exit(1)"
 
 
@@ -195,7 +195,7 @@ def test_an_address_that_never_answers_is_given_up(
 
 
 def test_two_commands_at_once_build_it_once(binaries: Path, project: Path) -> None:
-    log = go(binaries)
+    log = go(binaries, build=f"sleep 0.2; {BUILD}")
     found: list[acquire.Engine | None] = []
     said: list[str] = []
     threads = [

@@ -28,6 +28,10 @@ _FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
+    # A page opened after another needs no process of its own, and none is kept to go back to.
+    "--disable-extensions",
+    "--disable-site-isolation-trials",
+    "--disable-features=BackForwardCache,PaintHolding,IsolateOrigins,site-per-process,OptimizationHints,Translate",
     "--remote-debugging-pipe",
 )
 _PATIENCE = 30.0
@@ -49,7 +53,8 @@ class Browser:
         self.events: list[dict[str, Any]] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+        # Not Accessibility: its tree would be kept up to date all the time, and can be asked for without.
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:

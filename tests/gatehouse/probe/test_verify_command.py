@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import stamina
 
 from gatehouse.cli import main
 from gatehouse.probe.names import Server
@@ -88,8 +89,10 @@ def test_what_cannot_be_shown_at_all_is_no_success(project: Path) -> None:
     # Everything is silent, and only what proves nothing then is asked.
     with World(silent=True) as world:
         arguments = world.arguments()
-        arguments[arguments.index("--timeout") + 1] = "0.3"
-        assert verify(project, "--only", "wiki/forged*", *arguments) == 1
+        arguments[arguments.index("--timeout") + 1] = "0.2"
+        # Without the pause before the second try.
+        with stamina.set_testing(True, attempts=2, cap=True):
+            assert verify(project, "--only", "wiki/forged*", *arguments) == 1
 
 
 def test_the_list_asks_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

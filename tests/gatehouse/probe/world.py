@@ -105,7 +105,7 @@ def login(request: Request, team: str = TEAM) -> Response:
 
 @dataclass
 class World:
-    """As a context manager: servers in a thread of their own.
+    """As a context manager: servers in a thread of their own; as an asynchronous one, on the loop that runs.
 
     `replies` are asked before the edge's own sense: (whether it is meant, what it answers). `records` replace what DNS
     says for (name, kind); `dns_faults` are words that the resolver knows.
@@ -133,23 +133,20 @@ class World:
     """What the service behind the protected hosts got to see."""
 
     def __enter__(self) -> World:
-        self._loop = asyncio.new_event_loop()
-        self._servers: list[asyncio.Server] = []
-        self._transports: list[asyncio.BaseTransport] = []
-        self._connect: dict[tuple[str, int], tuple[str, int]] = {}
+        loop = asyncio.new_event_loop()
         ready = threading.Event()
         failure: list[BaseException] = []
 
         def work() -> None:
-            asyncio.set_event_loop(self._loop)
+            asyncio.set_event_loop(loop)
             try:
-                self._loop.run_until_complete(self._start())
+                loop.run_until_complete(self.__aenter__())
             except BaseException as error:
                 failure.append(error)
                 ready.set()
                 return
             ready.set()
-            self._loop.run_forever()
+            loop.run_forever()
 
         self._thread = threading.Thread(target=work, daemon=True)
         self._thread.start()
@@ -161,10 +158,25 @@ class World:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        loop = self._loop
+        assert isinstance(loop, asyncio.BaseEventLoop)
+        asyncio.run_coroutine_threadsafe(self._stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
         self._thread.join(10)
-        self._loop.close()
+        loop.close()
+
+    async def __aenter__(self) -> World:
+        self._loop = asyncio.get_running_loop()
+        self._servers: list[asyncio.Server] = []
+        self._transports: list[asyncio.BaseTransport] = []
+        self._connect: dict[tuple[str, int], tuple[str, int]] = {}
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
 
     async def _stop(self) -> None:
         for server in self._servers:
@@ -175,7 +187,9 @@ class World:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0.01)
+        # Rounds of the loop, for what a closing transport leaves to do.
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     async def _start(self) -> None:
         edge_tls = server_tls((f"*.{self.zone}", self.zone))
