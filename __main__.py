@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pulumi
+
 from components.adopt import Adoption
 from components.connector import Connector
-from components.program import read_plan, read_secrets
+from components.program import all_begun, read_plan, read_secrets
 from components.providers import make_providers
 from components.stack import (
     export_plan,
@@ -50,3 +52,4 @@ def main() -> None:
 
 
 main()
+pulumi.run(all_begun)

@@ -50,3 +50,14 @@ class Component(pulumi.ComponentResource):
             additional_secret_outputs=options.get("additional_secret_outputs"),
             replace_on_changes=options.get("replace_on_changes"),
         )
+
+    def formerly(self, *components: str) -> list[pulumi.Alias]:
+        """Aliases of a child, for components of this name and those classes that may have had it before."""
+        mine = type(self).__name__
+        return [pulumi.Alias(parent=self._urn_as(other)) for other in components if other != mine]
+
+    def _urn_as(self, component: str) -> pulumi.Input[str]:
+        if self.above is not None:
+            return pulumi.create_urn(self.name, type_token(component), self.above)
+        # As `create_urn` makes it, without the ten outputs that it makes on the way: some services have six of these.
+        return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{type_token(component)}::{self.name}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.base import Component, type_token
+from components.base import Component
 from exposure.names import FUNNEL_TAG
 
 UNHURRIED = {"pulumi.com/deletionPropagationPolicy": "background"}
@@ -30,16 +30,8 @@ def shared_namespace(component: Component, namespace: str) -> kubernetes.core.v1
             "annotations": {"pulumi.com/patchForce": "true"},
         },
         # A service that changes its gate keeps its mark on the namespace.
-        opts=component.child(aliases=_as_child_of(component, "FunnelService", "TailnetService", "PortForward")),
+        opts=component.child(aliases=component.formerly("FunnelService", "TailnetService", "PortForward")),
     )
-
-
-def _as_child_of(component: Component, *others: str) -> list[pulumi.Alias]:
-    """Aliases of a child, for components of the same name that may have had it before."""
-    mine = type(component).__name__
-    return [
-        pulumi.Alias(parent=pulumi.create_urn(component.name, type_token(other))) for other in others if other != mine
-    ]
 
 
 def tailscale_ingress(
@@ -74,7 +66,7 @@ def tailscale_ingress(
             # Two with one machine name would get two names: where it is replaced, the old one goes first.
             delete_before_replace=True,
             depends_on=[shared_namespace(component, namespace), *after],
-            aliases=_as_child_of(component, "FunnelService", "TailnetService"),
+            aliases=component.formerly("FunnelService", "TailnetService"),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pulumi
@@ -81,3 +82,12 @@ def read_secrets(plan: ExposurePlan) -> dict[str, pulumi.Output[str]]:
         pulumi.log.warn(f"`up` will refuse until these are set:\n  {listed}")
         return secrets
     raise pulumi.RunError(f"nothing was registered; set these first:\n  {listed}")
+
+
+async def all_begun() -> None:
+    """For `pulumi.run`, once everything is registered: one turn of the event loop, in which each registration begins.
+
+    The SDK then waits for one after the other. While it knows of none it looks at all open outputs whenever some are
+    ready: up to a quarter of the program's time.
+    """
+    await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.base import Component, type_token
+from components.base import Component
 from components.sdk import cloudflare
 
 _ROUTES = ("ZeroTrustApp", "PublicTunnelRoute", "PortForward")
@@ -59,8 +59,4 @@ def address_record(
 def _options(component: Component, after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
     # A service that changes its gate keeps its record: made anew it would stand beside the old one, which the API
     # refuses. Another type of record is a replacement, which has to delete first for the same reason.
-    mine = type(component).__name__
-    others = [pulumi.create_urn(component.name, type_token(r), component.above) for r in _ROUTES if r != mine]
-    return component.child(
-        delete_before_replace=True, depends_on=after, aliases=[pulumi.Alias(parent=urn) for urn in others]
-    )
+    return component.child(delete_before_replace=True, depends_on=after, aliases=component.formerly(*_ROUTES))

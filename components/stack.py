@@ -21,7 +21,7 @@ from components.tailscale_operator import TailscaleOperator
 from components.tunnel import Tunnel, TunnelConfiguration
 from components.zero_trust_app import ZeroTrustApp
 from components.zone import Zone
-from exposure.model import AccessApplication, ExposurePlan, TunnelRule
+from exposure.model import ExposurePlan, TunnelRule
 from exposure.names import ACME_EXPRESSION, ACME_PATH
 
 
@@ -84,6 +84,11 @@ def register_tunnel(
     general = {r.service: r for r in plan.rules if r.path is None and r.service}
     hosts = [a for a in plan.applications if a.path is None]
     protected = {a.service for a in hosts}
+    titles = {a.name: a.title for a in plan.applications}
+    exceptions: dict[str, list[str]] = {}
+    for application in plan.applications:
+        if application.path is not None and application.path != ACME_PATH:
+            exceptions.setdefault(application.service, []).append(application.path)
     acme: dict[str, AcmeHttpRoute] = {}
     for rule in plan.rules:
         if rule.service and rule.host and rule.path == ACME_EXPRESSION:
@@ -93,7 +98,7 @@ def register_tunnel(
                 service=rule.service,
                 host=rule.host,
                 solver=rule.origin,
-                title=_title(plan, f"{rule.service}-acme"),
+                title=titles.get(f"{rule.service}-acme"),
                 account_id=account_id,
                 bypass_policy_id=estate.bypass_policy_id if behind_access else None,
                 after=estate.zone,
@@ -114,7 +119,7 @@ def register_tunnel(
                 identity_provider_id=estate.identity_provider_id,
                 policy_id=estate.policy_ids[application.people],
                 bypass_policy_id=estate.bypass_policy_id,
-                path_exceptions=_exceptions(plan, application),
+                path_exceptions=exceptions.get(application.service, ()),
                 also=acme[application.service].auds if application.service in acme else None,
                 settings=rule.settings,
                 session_duration=plan.estate.session_duration,
@@ -268,15 +273,3 @@ def export_plan(plan: ExposurePlan, tunnel: Tunnel) -> None:
     if not pulumi.runtime.is_dry_run():
         titles = "\n  ".join(work.title for work in plan.hand_work)
         pulumi.log.info(f"up waits for none of this, it is for you (pulumi stack output hand_work):\n  {titles}")
-
-
-def _title(plan: ExposurePlan, name: str) -> str | None:
-    return next((a.title for a in plan.applications if a.name == name), None)
-
-
-def _exceptions(plan: ExposurePlan, application: AccessApplication) -> list[str]:
-    return [
-        a.path
-        for a in plan.applications
-        if a.service == application.service and a.path is not None and a.path != ACME_PATH
-    ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,31 @@ def test_the_program_grows_with_the_services(tmp_path: Path) -> None:
     fixed, small, large = (_seconds(lambda p=p: plan(p, STACK), 2) for p in (none, few, many))  # type: ignore[misc]
     # The zone, the tunnel and the rest that is there at any size are no growth.
     assert (large - fixed) / (small - fixed) < ROOM
+
+
+def _looked_at(project: Path, monkeypatch: pytest.MonkeyPatch) -> float:
+    """How often the end of the program looks at an open output, for each resource."""
+    looked = 0
+    wait = asyncio.wait
+
+    async def counting(outputs: list[asyncio.Task[object]], **options: Any) -> object:
+        nonlocal looked
+        looked += len(outputs)
+        return await wait(outputs, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "wait", counting)
+        steps = run_offline(project, STACK, program=lambda: run_program(project)).steps
+    return looked / len(steps)
+
+
+def test_the_program_ends_without_looking_at_every_open_output_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = make_project(tmp_path / "ours", 20)
+    assert _looked_at(ours, monkeypatch) < 5
+    # The ordinary program shows that it is measured.
+    assert _looked_at(write_flat(ours, STACK, tmp_path / "flat"), monkeypatch) > 20
 
 
 def test_memory_grows_with_the_services() -> None:

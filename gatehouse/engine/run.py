@@ -442,6 +442,10 @@ class _Run:
         """The project's `__main__.py`, run as `pulumi` would run it."""
         from pulumi import RunError
 
+        from gatehouse.engine.messages import without_debug_messages
+
+        if not self.options.debug:
+            without_debug_messages()
         try:
             run_program(self.project)
         except RunError:
