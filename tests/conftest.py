@@ -40,6 +40,8 @@ def pytest_collection() -> Generator[None, Any, Any]:
     finally:
         gc.collect()
         gc.freeze()
+        # With nothing left in its oldest generation, the collector would walk the whole of it far too often.
+        gc.set_threshold(10_000, 10, 50)
         gc.enable()
 
 

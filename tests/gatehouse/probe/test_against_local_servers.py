@@ -13,6 +13,7 @@ import pytest
 import stamina
 
 from exposure.model import ExposurePlan
+from gatehouse.engine.program import collector_held
 from gatehouse.probe import ports
 from gatehouse.probe.checks import Check, checks_of, selected
 from gatehouse.probe.runner import Result, run_checks
@@ -46,12 +47,13 @@ def plan() -> ExposurePlan:
 def probe(plan: ExposurePlan, world: World, only: str | None = None, **settings: Any) -> list[Result]:
     """All the checks' results in a world."""
     checks = selected(checks_of(plan, NONCE, NAME_SERVERS), [only] if only else [])
-    results = run(world, checks, **settings)
-    if "timeout" in settings:
-        # httpcore leaves the socket of a cancelled TLS handshake to the collector; it must not warn in another test.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+    # httpcore leaves the socket of a cancelled TLS handshake to the collector; it must not warn elsewhere.
+    with collector_held():
+        results = run(world, checks, **settings)
+        if "timeout" in settings:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect(1)
     return results
 
 

@@ -168,6 +168,8 @@ class World:
     async def __aenter__(self) -> World:
         self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
+        self._writers: list[asyncio.StreamWriter] = []
+        self._unheard: list[socket.socket] = []
         self._transports: list[asyncio.BaseTransport] = []
         self._connect: dict[tuple[str, int], tuple[str, int]] = {}
         await self._start()
@@ -178,7 +180,16 @@ class World:
     ) -> None:
         await self._stop()
 
+    def _nobody(self) -> tuple[str, int]:
+        """An address of loopback where nobody listens, nor will: the port is taken."""
+        taken = socket.socket()
+        self._unheard.append(taken)
+        taken.bind(("127.0.0.1", 0))
+        return ("127.0.0.1", int(taken.getsockname()[1]))
+
     async def _stop(self) -> None:
+        for taken in self._unheard:
+            taken.close()
         for server in self._servers:
             server.close()
         for transport in self._transports:
@@ -187,6 +198,9 @@ class World:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        # A TLS connection that is closed waits for its peer, which may be gone.
+        for writer in self._writers:
+            writer.transport.abort()
         # Rounds of the loop, for what a closing transport leaves to do.
         for _ in range(10):
             await asyncio.sleep(0)
@@ -203,27 +217,27 @@ class World:
                 if port in self.open_ports:
                     await self._serve(name, port, funnel, server_tls(tuple(self.funnel_names)))
                 else:
-                    self._connect[name, port] = ("127.0.0.1", nobody())
+                    self._connect[name, port] = self._nobody()
         for port, scheme in ((443, "https"), (80, "http")):
             if self.router_reply:
                 at_home = server_tls(("ingress.local",), False) if port == 443 else None
                 await self._serve(ROUTER, port, self._http(self.router_reply, scheme), at_home)
             else:
-                self._connect[ROUTER, port] = ("127.0.0.1", nobody())
+                self._connect[ROUTER, port] = self._nobody()
         if 22 in self.open_ports:
             await self._serve(ROUTER, 22, self._hang_up)
         else:
-            self._connect[ROUTER, 22] = ("127.0.0.1", nobody())
+            self._connect[ROUTER, 22] = self._nobody()
         game = self.game
         if 25565 in self.closed_ports:
-            self._connect[game, 25565] = ("127.0.0.1", nobody())
+            self._connect[game, 25565] = self._nobody()
         else:
             await self._serve(game, 25565, self._minecraft if self.minecraft else self._hang_up)
         udp, _ = await self._loop.create_datagram_endpoint(
             functools.partial(_Udp, self._raknet), local_addr=("127.0.0.1", 0)
         )
         self._transports.append(udp)
-        closed = ("127.0.0.1", nobody())
+        closed = self._nobody()
         self._connect[game, 19132] = closed if 19132 in self.closed_ports else udp.get_extra_info("sockname")[:2]
         await self._start_dns()
 
@@ -254,6 +268,7 @@ class World:
 
     def _http(self, reply: Reply, scheme: str) -> Handler:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._writers.append(writer)
             try:
                 if self.silent:
                     await asyncio.sleep(60)
@@ -470,10 +485,3 @@ def ca_file() -> Path:
     path = Path(folder.name) / "ca.pem"
     _authority(True).cert_pem.write_to_path(path)
     return path
-
-
-def nobody() -> int:
-    """A port of loopback where nobody listens."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
