@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Without `argv` it is the process' own, and a question that was answered before may be answered from what was kept.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        # The process ends with the command: once the program has run, a collection would walk a million objects.
+        gc.disable()
     try:
         kept = _kept(arguments) if argv is None else None
         if kept is None:
@@ -73,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     finally:
         if argv is None:
-            # The process ends here: collecting the SDKs' garbage once more would take half a second.
+            # Python collects once more at its end, held or not.
             gc.freeze()
 
 
