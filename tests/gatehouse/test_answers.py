@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +33,8 @@ def ask(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     """Ask as the process would, with its own arguments; gives the exit code and what was printed."""
     monkeypatch.chdir(project)
     monkeypatch.setenv("COLUMNS", "80")
+    # What a process does with the collector, this one is not to keep.
+    monkeypatch.setattr(cli, "gc", SimpleNamespace(disable=lambda: None, freeze=lambda: None))
 
     def asked(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["gatehouse", *arguments])
