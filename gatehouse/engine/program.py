@@ -25,10 +25,11 @@ def run_program(project: Path) -> None:
     runpy.run_path(str(project / "__main__.py"), run_name="__main__")
 
 
-def load_meanwhile(project: Path) -> None:
+def load_meanwhile(project: Path) -> Thread:
     """Import what the program needs in a thread: the engine takes as long to start, and then the program has it.
 
-    What cannot be imported is left to the program, which says so where it is heard.
+    The program has to wait for the thread's end, or it may meet modules that are half there. What cannot be imported is
+    left to the program, which says so where it is heard.
     """
 
     def load() -> None:
@@ -37,7 +38,9 @@ def load_meanwhile(project: Path) -> None:
                 import_module(name)
 
     _importable(project)
-    Thread(target=load, name="components", daemon=True).start()
+    thread = Thread(target=load, name="components", daemon=True)
+    thread.start()
+    return thread
 
 
 def _importable(project: Path) -> None:

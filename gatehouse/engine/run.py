@@ -107,6 +107,7 @@ class _Run:
         self.host_crash = ""
         self.interrupted = False
         self.unsettled: Deployment | None = None
+        self.loading: threading.Thread | None = None
         self.pack = Pack(None)
         self.findings: list[Finding] | None = None
 
@@ -285,7 +286,7 @@ class _Run:
             # Without it the document lacks what stays as it is, and `who --from` would answer from half a stack.
             stack.workspace.env_vars = {**stack.workspace.env_vars, "PULUMI_OPTION_SHOW_SAMES": "true"}
         if command in ("preview", "up"):
-            load_meanwhile(self.project)
+            self.loading = load_meanwhile(self.project)
         with progress, self._interruptible(workspace), self._crashes_kept():
             try:
                 if preview and self.command == "destroy":
@@ -446,6 +447,8 @@ class _Run:
 
         if not self.options.debug:
             without_debug_messages()
+        if self.loading:
+            self.loading.join()
         try:
             run_program(self.project)
         except RunError:
