@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gatehouse.engine import program
+from gatehouse.engine import run as engine_run
 
 
 @pytest.fixture
@@ -46,3 +48,24 @@ def test_without_a_program_nothing_is_said(project: Path, capsys: pytest.Capture
     (project / "__main__.py").unlink()
     program.load_meanwhile(project).join()
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_program_begins_when_the_import_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Before that it could meet modules that are half there.
+    begun, over = threading.Event(), threading.Event()
+
+    def importing() -> None:
+        assert not begun.wait(0.05)
+        over.set()
+
+    def run_program(project: Path) -> None:
+        begun.set()
+        assert over.is_set()
+
+    monkeypatch.setattr(engine_run, "run_program", run_program)
+    run = object.__new__(engine_run._Run)
+    run.project, run.options = Path(), engine_run.Options(debug=True)
+    run.loading = threading.Thread(target=importing)
+    run.loading.start()
+    run._program()
+    assert begun.is_set()
