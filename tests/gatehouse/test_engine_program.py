@@ -52,20 +52,11 @@ def test_without_a_program_nothing_is_said(project: Path, capsys: pytest.Capture
 
 def test_the_program_begins_when_the_import_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     # Before that it could meet modules that are half there.
-    begun, over = threading.Event(), threading.Event()
-
-    def importing() -> None:
-        assert not begun.wait(0.05)
-        over.set()
-
-    def run_program(project: Path) -> None:
-        begun.set()
-        assert over.is_set()
-
-    monkeypatch.setattr(engine_run, "run_program", run_program)
+    order: list[str] = []
+    loading = threading.Thread(target=lambda: None)
+    monkeypatch.setattr(loading, "join", lambda: order.append("imported"))
+    monkeypatch.setattr(engine_run, "run_program", lambda project: order.append("begun"))
     run = object.__new__(engine_run._Run)
-    run.project, run.options = Path(), engine_run.Options(debug=True)
-    run.loading = threading.Thread(target=importing)
-    run.loading.start()
+    run.project, run.options, run.loading = Path(), engine_run.Options(debug=True), loading
     run._program()
-    assert begun.is_set()
+    assert order == ["imported", "begun"]
