@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import yaml
 
 from config.errors import Finding, Path_, Place, show
 
+_DEEPEST = 60
+_MOST = 200_000
+
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    depth = 0
+
     def resolve(self, kind: type[yaml.Node], value: object, implicit: object) -> str:
         """No tag: `_scalar` says what a word is, and PyYAML's tables would be asked for nothing."""
         return ""
 
+    # The composer calls these two around every node. libyaml's recurses in C: a file nested deeply enough would end the
+    # process without a word.
+    def descend_resolver(self, parent: yaml.Node | None, index: object) -> None:
+        self.depth += 1
+        # A word stands below the deepest collection.
+        if self.depth > _DEEPEST + 1:
+            raise _UnreadableError("nested too deeply")
 
-_DEEPEST = 60
-_MOST = 200_000
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
+
 
 # Pulumi reads YAML 1.2's core schema (gopkg.in/yaml.v3): `yes`, `on` and `22:22` are text, unlike in YAML 1.1.
 _INT = re.compile(r"[-+]?[0-9]+")
@@ -56,7 +68,6 @@ def read_yaml(text: str, file: str) -> Document:
     """Parse `text`; what cannot be read is in `findings`, never raised."""
     document = Document(file)
     try:
-        _bound(text)
         node = yaml.compose(text, Loader=_Loader)
         if node is not None:
             document.values = _Builder(document).build(node, (), 0)
@@ -76,18 +87,6 @@ def read_yaml(text: str, file: str) -> Document:
     return document
 
 
-def _bound(text: str) -> None:
-    # libyaml's composer recurses in C: a file nested deeply enough would end the process without a word.
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _DEEPEST:
-                raise _UnreadableError("nested too deeply")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
 def _unreadable(document: Document, place: Place, reason: str, mend: str) -> None:
     document.values = None
     document.findings.append(Finding("yaml", (), "", reason, mend, place))
@@ -103,8 +102,8 @@ class _Builder:
         # An alias repeats a whole subtree, so depth and size are bounded here and not by the file's length.
         if depth > _DEEPEST or self.count > _MOST:
             raise _UnreadableError("nested too deeply or too large, or an alias refers to itself")
-        place = Place(self.document.file, node.start_mark.line + 1, node.start_mark.column + 1)
-        self.document.places.setdefault(path, place)
+        if path not in self.document.places:
+            self.document.places[path] = self._place(node)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -115,9 +114,8 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: Path_, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
         for key_node, value_node in node.value:
-            place = Place(self.document.file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            key = _scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
-            if not isinstance(key, Hashable) or key is None:
+            place = self._place(key_node)
+            if not isinstance(key_node, yaml.ScalarNode) or _scalar(key_node) is None:
                 self._finding("yaml-key", path, place, "a key here is one word", "write the key as plain text")
                 continue
             name = str(key_node.value)
@@ -130,9 +128,14 @@ class _Builder:
                     "remove or rename one of the two",
                 )
                 continue
-            self.document.places[(*path, name)] = place
-            result[name] = self.build(value_node, (*path, name), depth + 1)
+            below = (*path, name)
+            self.document.places[below] = place
+            result[name] = self.build(value_node, below, depth + 1)
         return result
+
+    def _place(self, node: yaml.Node) -> Place:
+        mark = node.start_mark
+        return Place(self.document.file, mark.line + 1, mark.column + 1)
 
     def _finding(self, rule: str, path: Path_, place: Place, reason: str, mend: str) -> None:
         self.document.findings.append(Finding(rule, path, "", reason, mend, place))

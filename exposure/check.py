@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from config.errors import Finding, Path_, in_order
 from config.loader import LoadedStack
@@ -11,30 +12,52 @@ from exposure.rules.acknowledgements import acknowledged
 from exposure.rules.base import AllStacks, OneStack, Problem, Ref, Rule
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check of all stacks found: the rules have run once, whatever is asked of it."""
+
+    stacks: Mapping[str, LoadedStack]
+    found: Mapping[str, list[Finding]]
+    """The findings of each file, by stack."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings of all stacks, in the order of the files; errors or warnings."""
+        return in_order(finding for found in self.found.values() for finding in found)
+
+    def of(self, stack_name: str) -> tuple[Finding, ...]:
+        """The findings that keep one stack from being planned.
+
+        Its own, those of other files that name it, its owner's about the estate and, for an owner, its members' errors:
+        the tailnet's policy and the sets of people are made from every member's services.
+
+        Raises KeyError for a stack that there is not.
+        """
+        stack = self.stacks[stack_name]
+        mine: list[Finding] = list(self.found[stack_name])
+        for name, findings in self.found.items():
+            other = self.stacks[name]
+            if other is stack.owner:
+                mine += [f for f in findings if f.path[:1] in ((), ("estate",)) and f.severity == "error"]
+            elif other.owner is stack:
+                mine += [f for f in findings if f.severity == "error"]
+            mine += [f for f in findings if any(place.file == stack.source.file for place in f.related)]
+        return in_order(mine)
+
+
+def checked(stacks: Mapping[str, LoadedStack]) -> Checked:
+    """Run every rule over all stacks."""
+    return Checked(stacks, _by_stack(stacks))
+
+
 def check(stacks: Mapping[str, LoadedStack]) -> tuple[Finding, ...]:
-    """All findings of all stacks, in the order of the files; errors or warnings."""
-    return in_order(finding for _, found in _by_stack(stacks).items() for finding in found)
+    """All findings of all stacks; see `Checked.findings`."""
+    return checked(stacks).findings
 
 
 def check_one(stack_name: str, stacks: Mapping[str, LoadedStack]) -> tuple[Finding, ...]:
-    """The findings that keep one stack from being planned.
-
-    Its own, those of other files that name it, its owner's about the estate and, for an owner, its members' errors:
-    the tailnet's policy and the sets of people are made from every member's services.
-
-    Raises KeyError for a stack that `stacks` lacks.
-    """
-    stack = stacks[stack_name]
-    found = _by_stack(stacks)
-    mine: list[Finding] = list(found[stack_name])
-    for name, findings in found.items():
-        other = stacks[name]
-        if other is stack.owner:
-            mine += [f for f in findings if f.path[:1] in ((), ("estate",)) and f.severity == "error"]
-        elif other.owner is stack:
-            mine += [f for f in findings if f.severity == "error"]
-        mine += [f for f in findings if any(place.file == stack.source.file for place in f.related)]
-    return in_order(mine)
+    """The findings that keep one stack from being planned; see `Checked.of`."""
+    return checked(stacks).of(stack_name)
 
 
 def _by_stack(stacks: Mapping[str, LoadedStack]) -> dict[str, list[Finding]]:
@@ -74,4 +97,4 @@ def _under_assumed(ref: Ref) -> bool:
     return any(ref.path[: len(assumed)] == assumed for assumed in ref.stack.assumed)
 
 
-__all__ = ["check", "check_one"]
+__all__ = ["Checked", "check", "check_one", "checked"]

@@ -8,7 +8,7 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -222,6 +222,18 @@ def _untraced() -> Iterator[None]:
         setattr(registration, name, usual)
 
 
+class _AtOnce(ThreadPoolExecutor):
+    """Does what it is given at once, in no other thread: the monitor answers from memory and nothing waits for it."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
 def _run_loop(program: Callable[[], None]) -> None:
     """Run a Pulumi program to its end on an event loop of its own, as the SDK's language host does."""
     logger = logging.getLogger("asyncio")
@@ -229,12 +241,11 @@ def _run_loop(program: Callable[[], None]) -> None:
     # A failed registration fails every task that waits for it: told once, by the exception itself.
     logger.setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
-    loop.set_default_executor(ThreadPoolExecutor(8))
+    loop.set_default_executor(_AtOnce())
     try:
         loop.run_until_complete(run_in_stack(program))
     finally:
         loop.run_until_complete(_cancel_others())
-        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
         logger.setLevel(level)
 
@@ -254,14 +265,19 @@ def _planned_outputs(project: Path, config: Mapping[str, object], dry_run: bool)
         found = run_offline(project, owner).outputs
         return {name: _placeholder(value, f"{owner}-{name}") for name, value in found.items()}
 
-    # Before the program runs: a plan within a plan would share its event loop's thread. An owner that cannot be planned
-    # is the program's to tell.
+    # Before the program runs, where no event loop runs yet. An owner that cannot be planned is the program's to tell.
     owner = config.get("gatehouse:member_of")
     known: dict[str, Mapping[str, object]] = {}
     if isinstance(owner, str):
         with suppress(CommandError):
             known[owner] = outputs(owner)
-    return lambda reference: known[reference] if reference in known else outputs(reference)
+
+    def apart(reference: str) -> Mapping[str, object]:
+        # A plan within a plan needs a thread of its own: this one's event loop is running.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(outputs, reference).result()
+
+    return lambda reference: known[reference] if reference in known else apart(reference)
 
 
 def _placeholder(value: object, name: str) -> object:

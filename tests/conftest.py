@@ -38,7 +38,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
     try:
         return (yield)
     finally:
-        gc.collect()
+        # Uncollected: what little is garbage among it may stay too.
         gc.freeze()
         # With nothing left in its oldest generation, the collector would walk the whole of it far too often.
         gc.set_threshold(10_000, 10, 50)

@@ -51,8 +51,18 @@ def _seconds(work: Callable[[], object], times: int = 2) -> float:
     return min(found)
 
 
-def _growth(work: Callable[[int], object], times: int = 2) -> float:
-    return _seconds(lambda: work(MANY), times) / _seconds(lambda: work(FEW), times)
+def _growth(work: Callable[[int], object]) -> float:
+    return _ratio(lambda: work(MANY), _seconds(lambda: work(FEW)))
+
+
+def _ratio(large: Callable[[], object], small: float, fixed: float = 0.0) -> float:
+    """How many times as long the large takes. It is the dear one, so it runs again only where that seems too long."""
+    best = float("inf")
+    for _ in range(3):
+        best = min(best, (_seconds(large, 1) - fixed) / (small - fixed))
+        if best < ROOM:
+            break
+    return best
 
 
 def test_reading_checking_and_deciding_grow_with_the_services() -> None:
@@ -70,9 +80,9 @@ def test_the_guard_sees_what_grows_with_the_square() -> None:
 def test_the_program_grows_with_the_services(tmp_path: Path) -> None:
     none, few, many = (make_project(tmp_path / str(count), count) for count in (0, 20, 80))
     plan(few, STACK)
-    fixed, small, large = (_seconds(lambda p=p: plan(p, STACK), 2) for p in (none, few, many))  # type: ignore[misc]
+    fixed, small = (_seconds(lambda p=p: plan(p, STACK)) for p in (none, few))  # type: ignore[misc]
     # The zone, the tunnel and the rest that is there at any size are no growth.
-    assert (large - fixed) / (small - fixed) < ROOM
+    assert _ratio(lambda: plan(many, STACK), small, fixed) < ROOM
 
 
 def _looked_at(project: Path, monkeypatch: pytest.MonkeyPatch) -> float:
@@ -111,7 +121,7 @@ def test_memory_grows_with_the_services() -> None:
         assert whole
         return used
 
-    kept(FEW)
+    _checked(FEW)
     assert kept(MANY) / kept(FEW) < MANY / FEW * 1.25
 
 

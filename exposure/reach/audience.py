@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, MEMBER, Principal
-from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, who
+from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
 from exposure.reach.examples import examples
 from exposure.reach.match import covers_host, matches_host
 from exposure.reach.surface import Selector, Surface
@@ -241,7 +241,8 @@ _KINDS = ("anyone", "person", "member", "tag")
 
 def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> list[tuple[Crowd, Answer]]:
     """Each crowd's answer."""
-    return [(crowd, who(surface, request, crowd.representative)) for crowd in everybody]
+    answer = asking(surface, request)
+    return [(crowd, answer(crowd.representative)) for crowd in everybody]
 
 
 def table(surface: Surface) -> list[tuple[Place, Audience]]:

@@ -6,9 +6,10 @@ a forwarded port. Every step says what matched and why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Literal
 
 from exposure.names import node_tag
@@ -114,11 +115,16 @@ class Answer:
 
 def who(surface: Surface, request: Request, principal: Principal) -> Answer:
     """Whether a principal reaches what a request asks for, and why."""
+    return asking(surface, request)(principal)
+
+
+def asking(surface: Surface, request: Request) -> Callable[[Principal], Answer]:
+    """`who` of one request, for many principals: what is the same for all of them is found once."""
     request = replace(request, host=ascii_host(request.host.strip().lower().rstrip(".")), path=request.path or "/")
     machine = _machine(surface, request.host)
     if machine is not None:
-        return _on_tailnet(surface, request, principal, machine)
-    return _public(surface, request, principal)
+        return partial(_on_tailnet, surface, request, machine)
+    return partial(_public, surface, request)
 
 
 def widest(answers: Iterable[Answer]) -> Answer:
@@ -350,7 +356,7 @@ def _machine_name(tailnet: Tailnet | None, host: str) -> str | None:
     return host.split(".", 1)[0] if host.endswith(".ts.net") else None
 
 
-def _on_tailnet(surface: Surface, request: Request, principal: Principal, machine: _Machine) -> Answer:
+def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal: Principal) -> Answer:
     tailnet = surface.tailnet or Tailnet(None, None)
     kind = "an Ingress" if machine.ingress else "a Service" if machine.address else "a device"
     steps: tuple[Step, ...] = (Step("name", machine.name, f"{kind} of the tailnet with {', '.join(machine.tags)}"),)

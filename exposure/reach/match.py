@@ -176,6 +176,7 @@ class Lookup:
         return found
 
 
+@lru_cache(maxsize=4096)
 def readings(path: str) -> tuple[str, ...]:
     """How a request's path may be read: decoded as it is, and normalised first. Nearly always the same.
 

@@ -12,7 +12,7 @@ from config.errors import Finding, Path_, show
 from config.loader import LoadedStack
 from config.services import Gate, Node, Service, UrlOrigin
 from config.stack import Estate
-from exposure.decide import Decision, chosen
+from exposure.decide import Decision, Objection, chosen, objections
 from exposure.names import host_of, machine_of, scheme_of
 
 Scope: TypeAlias = Literal["service", "stack", "estate"]
@@ -122,12 +122,17 @@ class OneService:
         """Its gate and the reason."""
         return chosen(self.service)
 
-    @property
+    @cached_property
+    def objections(self) -> list[Objection]:
+        """Everything that speaks against its gate."""
+        return objections(self.service)
+
+    @cached_property
     def readable(self) -> bool:
         """Whether its origin has a scheme that means something; else its gate would be guesswork."""
         return not isinstance(self.service.origin, UrlOrigin) or scheme_of(self.service) in SCHEMES
 
-    @property
+    @cached_property
     def gate(self) -> Gate | None:
         """Its gate; None where the origin cannot be read."""
         return self.decision.gate if self.readable else None

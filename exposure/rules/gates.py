@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from config.services import Gate, NodeOrigin, ServiceOrigin
-from exposure.decide import objections
 from exposure.names import scheme_of
 from exposure.rules.base import HOST_GATES, TUNNEL_GATES, OneService, Problem, ServiceRule, listed
 
@@ -22,7 +21,7 @@ def _objecting(rule: str) -> Callable[[OneService], Iterable[Problem]]:
     def check(service: OneService) -> Iterator[Problem]:
         if not service.readable:
             return
-        for objection in objections(service.service):
+        for objection in service.objections:
             if objection.rule == rule:
                 value = service.gate if objection.field == "gate" else getattr(service.service, objection.field)
                 yield service.problem(objection.field, value, objection.reason, objection.mend, source=objection.source)

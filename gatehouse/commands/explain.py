@@ -12,7 +12,7 @@ from pathlib import Path
 
 from config.errors import render as render_findings
 from config.loader import LoadedStack, load_project
-from exposure.check import check_one
+from exposure.check import checked
 from exposure.plan import plan_stack
 from exposure.render import report
 
@@ -31,9 +31,10 @@ def run(args: argparse.Namespace, project: Path) -> int:
         known = ", ".join(sorted(stacks)) or "none: write a Pulumi.<stack>.yaml"
         print(f"gatehouse explain: no stack {args.stack or ''!r} here; stacks: {known}", file=sys.stderr)
         return 2
+    found = checked(stacks)
     explained = []
     for name in names:
-        errors = [f for f in check_one(name, stacks) if f.severity == "error"]
+        errors = [f for f in found.of(name) if f.severity == "error"]
         if errors:
             print(render_findings(errors), file=sys.stderr)
             return 1

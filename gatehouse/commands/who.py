@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from config.errors import render as render_findings
 from config.loader import LoadedStack, load_project
-from exposure.check import check_one
+from exposure.check import checked
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.audience import Audience, Crowd, Place, answers, places, principals, table
 from exposure.reach.evaluate import HTTPS_PORTS, PORTS, Answer, Request, Scheme, parse_principal, who
@@ -97,7 +97,8 @@ def planned_project(stacks: Mapping[str, LoadedStack], stack: str | None) -> Pro
     names = list(stacks) if stack is None else [known_stack(stack, stacks)]
     if not names:
         raise UsageError("There is no stack file here yet: write a Pulumi.<stack>.yaml.")
-    errors = {f for name in names for f in check_one(name, stacks) if f.severity == "error"}
+    found = checked(stacks)
+    errors = {f for name in names for f in found.of(name) if f.severity == "error"}
     if errors:
         print(render_findings(list(errors)), file=sys.stderr)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -18,14 +18,19 @@ from components.sdk import cloudflare
 from tests.components.conftest import Run
 from tests.components.examples import EXAMPLES
 from tests.kit import sdk
-from tests.kit.recorder import Registered, record
+from tests.kit.recorder import Recording, Registered, record
 
 each = pytest.mark.parametrize("name", sorted(EXAMPLES))
 _OURS = "gatehouse:index:"
 
 
-def _children(run: Run, make: Callable[..., Any], **more: Any) -> tuple[Registered, list[Registered]]:
-    found = run(lambda: make(**more))
+@cache
+def _alone(name: str, preview: bool) -> Recording:
+    """A component's example and nothing else, run once for all tests that look at it."""
+    return record(EXAMPLES[name], preview)
+
+
+def _children(found: Recording) -> tuple[Registered, list[Registered]]:
     (component,) = [r for r in found if r.type.startswith(_OURS)]
     return component, [r for r in found if r.urn != component.urn and not r.type.startswith("pulumi:")]
 
@@ -42,15 +47,15 @@ def test_type_tokens_are_unique() -> None:
 
 
 @each
-def test_its_type_is_stated_and_it_is_a_component(name: str, run: Run) -> None:
-    component, _ = _children(run, EXAMPLES[name])
+def test_its_type_is_stated_and_it_is_a_component(name: str, preview: bool) -> None:
+    component, _ = _children(_alone(name, preview))
     assert component.type == f"{_OURS}{name}"
     assert not component.request.custom
 
 
 @each
-def test_its_children_have_it_as_parent_and_their_names_begin_with_its_own(name: str, run: Run) -> None:
-    component, children = _children(run, EXAMPLES[name])
+def test_its_children_have_it_as_parent_and_their_names_begin_with_its_own(name: str, preview: bool) -> None:
+    component, children = _children(_alone(name, preview))
     assert children or name == "PublicTunnelRoute", "a test of children needs children"
     for child in children:
         assert child.parent == component.urn
@@ -58,9 +63,9 @@ def test_its_children_have_it_as_parent_and_their_names_begin_with_its_own(name:
 
 
 @each
-def test_two_of_it_stand_side_by_side(name: str, run: Run) -> None:
+def test_two_of_it_stand_side_by_side(name: str, preview: bool, run: Run) -> None:
     # The recorder refuses a second resource of one URN.
-    one = len(list(run(lambda: EXAMPLES[name]("first"))))
+    one = len(list(_alone(name, preview)))
     two = len(list(run(lambda: (EXAMPLES[name]("first"), EXAMPLES[name]("second")))))
     assert two - 1 == 2 * (one - 1)
 
@@ -71,8 +76,8 @@ def test_the_recorder_refuses_a_second_resource_of_one_urn(run: Run) -> None:
 
 
 @each
-def test_the_providers_know_every_name_and_kind_of_its_inputs(name: str, run: Run) -> None:
-    _, children = _children(run, EXAMPLES[name])
+def test_the_providers_know_every_name_and_kind_of_its_inputs(name: str, preview: bool) -> None:
+    _, children = _children(_alone(name, preview))
     assert [m for child in children for m in sdk.mistakes(child)] == []
 
 
@@ -106,10 +111,10 @@ def test_its_children_use_the_providers_given_to_it(name: str, run: Run) -> None
 
 
 @each
-def test_options_of_the_component_do_not_leak_into_its_children(name: str, run: Run) -> None:
+def test_options_of_the_component_do_not_leak_into_its_children(name: str, preview: bool, run: Run) -> None:
     options = pulumi.ResourceOptions(ignore_changes=["name"], aliases=[pulumi.Alias(name="old")], retain_on_delete=True)
-    plain = {r.name: r for r in _children(run, EXAMPLES[name])[1]}
-    component, children = _children(run, EXAMPLES[name], opts=options)
+    plain = {r.name: r for r in _children(_alone(name, preview))[1]}
+    component, children = _children(run(lambda: EXAMPLES[name](opts=options)))
     assert component.request.ignoreChanges == ["name"], "the control"
     for child in children:
         assert not child.request.ignoreChanges

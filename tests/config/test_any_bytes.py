@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from config.errors import render
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
-from exposure.check import check, check_one
+from exposure.check import checked
 from exposure.plan import plan_stack
 from tests.kit import profiles
 
@@ -29,11 +29,12 @@ TEXT = (ROOT / "Pulumi.alfred.yaml").read_text()
 
 def judge(stacks: dict[str, LoadedStack]) -> bool:
     """Findings or a plan; whether there was a plan."""
-    findings = check(stacks)
+    found = checked(stacks)
+    findings = found.findings
     assert render(findings)
     planned = False
     for name, stack in stacks.items():
-        errors = [f for f in check_one(name, stacks) if f.severity == "error"]
+        errors = [f for f in found.of(name) if f.severity == "error"]
         assert not errors or set(errors) <= set(findings)
         if not errors:
             plan_stack(stack, stacks)

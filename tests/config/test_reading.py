@@ -74,6 +74,12 @@ def test_a_file_nested_without_end_is_refused_and_ends_no_process(text: str) -> 
     assert [f.reason for f in document.findings] == ["nested too deeply"]
 
 
+def test_sixty_levels_are_read_and_no_more() -> None:
+    assert read_yaml("[" * 60 + "1" + "]" * 60, "x").findings == []
+    assert [f.reason for f in read_yaml("[" * 61 + "1" + "]" * 61, "x").findings] == ["nested too deeply"]
+    assert [f.reason for f in read_yaml("- " * 61 + "1", "x").findings] == ["nested too deeply"]
+
+
 def test_aliases_that_multiply_are_refused() -> None:
     lines = ["a0: &a0 [1,1,1,1,1,1,1,1,1,1]"]
     lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]

@@ -83,29 +83,56 @@ def test_a_command_works_from_a_folder_inside_the_project(
     assert str(tmp_path / "Pulumi.x.yaml") in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["check", "explain"])
-def test_check_and_explain_import_neither_pulumi_nor_a_providers_sdk(command: str) -> None:
+@pytest.fixture(scope="module")
+def imported() -> dict[str, list[str]]:
+    """What a fresh process has imported after `check`, and then after `explain`."""
     program = (
         "import sys\nfrom gatehouse.cli import main\n"
-        f"code = main(['{command}', '--stack', 'alfred'])\n"
-        "print('imported:', sorted(m for m in sys.modules if m.partition('.')[0].startswith('pulumi')))\n"
-        "print('control:', 'config.loader' in sys.modules)\n"
-        "sys.exit(code)\n"
+        "for command in ('check', 'explain'):\n"
+        "    code = main([command, '--stack', 'alfred'])\n"
+        "    print('imported:', command, code, *sys.modules)\n"
     )
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
-    assert "imported: []" in answer.stdout
-    assert "control: True" in answer.stdout
+    told = [line.split()[1:] for line in answer.stdout.splitlines() if line.startswith("imported: ")]
+    return {command: modules for command, *modules in told}
 
 
-def test_a_broken_stack_file_is_a_message_and_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["check", "explain"])
+def test_check_and_explain_import_neither_pulumi_nor_a_providers_sdk(
+    command: str, imported: dict[str, list[str]]
+) -> None:
+    code, *modules = imported[command]
+    assert code == "0"
+    assert [m for m in modules if m.partition(".")[0].startswith("pulumi")] == []
+    # The control.
+    assert {"config.loader", f"gatehouse.commands.{command}"} <= set(modules)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
     (tmp_path / "Pulumi.alfred.yaml").write_text("config:\n  - [\n")
-    for command in ("plan", "preview", "up"):
-        answer = gatehouse("-C", str(tmp_path), command)
-        assert answer.returncode == 1, answer
-        assert "Pulumi.alfred.yaml" in answer.stderr
-        assert "Traceback" not in answer.stderr
+    return tmp_path
+
+
+def test_a_broken_stack_file_is_a_message_and_no_traceback(broken: Path) -> None:
+    answer = gatehouse("-C", str(broken), "up")
+    assert answer.returncode == 1, answer
+    assert "Pulumi.alfred.yaml" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "preview", "up"])
+def test_every_command_that_reads_a_broken_stack_file_answers_so(
+    command: str, broken: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GATEHOUSE_ENGINE", "none")
+    # What it does not answer, it raises here.
+    assert main(["-C", str(broken), command]) == 1
+    said = capsys.readouterr().err
+    assert "Pulumi.alfred.yaml" in said
+    assert "Traceback" not in said
 
 
 def test_without_an_engine_up_says_why_there_is_none() -> None:

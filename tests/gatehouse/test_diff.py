@@ -12,7 +12,7 @@ import pytest
 
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.commands import diff as command
-from tests.kit import builders
+from tests.kit import builders, shipped
 
 MEMBER: dict[str, Any] = {
     "member_of": "organization/gatehouse/alfred",
@@ -170,10 +170,8 @@ def test_markdown_is_a_table_whose_cells_hold(project: Path, capsys: pytest.Capt
 
 
 def test_a_preview_may_be_the_base(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from gatehouse import offline
-
     root = Path(__file__).parents[2]
-    document = json.loads(offline.run_offline(root, "alfred").to_json())
+    document = json.loads(shipped.planned_text("alfred"))
     (tmp_path / "same.json").write_text(json.dumps(document))
     assert run(root, "--from", str(tmp_path / "same.json")) == 0
     assert "no change" in capsys.readouterr().out

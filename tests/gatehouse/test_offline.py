@@ -183,6 +183,18 @@ def test_a_member_reads_its_owners_outputs_from_the_owners_own_plan(project: Pat
     assert run_offline(project, "member").outputs == {"seen": {"known": "as it is", "secret": "[secret]"}}
 
 
+def test_a_stack_that_only_the_program_names_is_planned_while_it_runs(project: Path) -> None:
+    (project / "Pulumi.other.yaml").write_text("config:\n  gatehouse:other: 'true'\n")
+    (project / "__main__.py").write_text(
+        "import pulumi\n"
+        "if pulumi.Config().get('other'):\n"
+        "    pulumi.export('seen', pulumi.StackReference('organization/gatehouse/toy').outputs.apply(dict))\n"
+        "else:\n"
+        "    pulumi.export('known', 'as it is')\n"
+    )
+    assert run_offline(project, "other").outputs == {"seen": {"known": "as it is"}}
+
+
 def test_the_stack_files_values_reach_the_program_and_its_secrets_as_made_up_ones(project: Path) -> None:
     (project / "__main__.py").write_text(
         "import pulumi, os\n"

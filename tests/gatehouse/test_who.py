@@ -18,7 +18,7 @@ from exposure.reach import ANYONE, from_plan
 from exposure.reach import who as ask
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.commands import who as command
-from tests.kit import builders
+from tests.kit import builders, shipped
 
 ROOT = Path(__file__).parents[2]
 GRAFANA = "grafana-alfred.example.com"
@@ -187,11 +187,9 @@ def test_no_stack_file_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_preview_answers_like_the_stack_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from gatehouse import offline
-
     files = []
     for stack in ("alfred", "octavo"):
-        (tmp_path / f"{stack}.json").write_text(offline.run_offline(ROOT, stack).to_json())
+        (tmp_path / f"{stack}.json").write_text(shipped.planned_text(stack))
         files += ["--from", str(tmp_path / f"{stack}.json")]
     run(ROOT)
     planned = capsys.readouterr().out

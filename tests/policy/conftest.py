@@ -8,16 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from gatehouse.engine.policy import resources_of
-from gatehouse.offline import run_offline
 from policy.model import Resource
-from tests.kit.builders import PROJECT
+from tests.kit import shipped
 
 Planned = Callable[[str], dict[str, Resource]]
 
 
 @functools.cache
 def _resources(stack: str) -> tuple[Resource, ...]:
-    return tuple(resources_of(run_offline(PROJECT, stack)))
+    return tuple(resources_of(shipped.planned(stack)))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.loader import tie
-from exposure.check import check, check_one
+from exposure.check import check, checked
 from tests.kit import profiles
 from tests.kit.builders import loaded
 from tests.kit.estates import Estate, estates
@@ -40,8 +40,9 @@ def test_the_order_of_services_changes_no_finding_but_its_place(estate: Estate, 
                 for stack, found in services.items()
             ]
         )
-        findings = check(stacks)
-        assert all(set(check_one(name, stacks)) <= set(findings) for name in stacks)
+        found = checked(stacks)
+        findings = found.findings
+        assert all(set(found.of(name)) <= set(findings) for name in stacks)
         return {(f.rule, f.where, f.value, f.place.file) for f in findings}
 
     assert told(False) == told(True)
