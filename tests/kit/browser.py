@@ -31,7 +31,13 @@ _FLAGS = (
     # A page opened after another needs no process of its own, and none is kept to go back to.
     "--disable-extensions",
     "--disable-site-isolation-trials",
-    "--disable-features=BackForwardCache,PaintHolding,IsolateOrigins,site-per-process,OptimizationHints,Translate",
+    "--disable-features=BackForwardCache,PaintHolding,IsolateOrigins,site-per-process,OptimizationHints,Translate"
+    # Nor the window's own bar, which is a page too.
+    ",WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,PreloadTopChromeWebUI",
+    # Painted when somebody asks for it, by one thread.
+    "--disable-threaded-compositing",
+    "--num-raster-threads=1",
+    "--in-process-gpu",
     "--remote-debugging-pipe",
 )
 _PATIENCE = 30.0

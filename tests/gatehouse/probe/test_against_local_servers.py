@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from gatehouse.engine.program import collector_held
 from gatehouse.probe import ports
 from gatehouse.probe.checks import Check, checks_of, selected
 from gatehouse.probe.runner import Result, run_checks
+from tests.gatehouse.probe.together import Company, Fault, hidden, placed
 from tests.gatehouse.probe.world import (
     MEDIA_NAME,
     NAME_SERVERS,
@@ -39,9 +41,14 @@ NONCE = "n0nce"
 WIKI, BOARD, PAGE = (f"{host}-alfred.{ZONE}" for host in ("wiki", "board", "page"))
 
 
-@pytest.fixture(scope="module")
-def plan() -> ExposurePlan:
+@functools.cache
+def usual_plan() -> ExposurePlan:
     return plan_of(SERVICES, **SECTIONS)
+
+
+@pytest.fixture
+def plan() -> ExposurePlan:
+    return usual_plan()
 
 
 def probe(plan: ExposurePlan, world: World, only: str | None = None, **settings: Any) -> list[Result]:
@@ -149,14 +156,13 @@ def _plain(request: Request, host: str, target: str) -> Request | None:
 
 
 @pytest.mark.parametrize("name", HOLES)
-def test_each_hole_is_found_by_the_check_meant_for_it_and_by_no_other(plan: ExposurePlan, name: str) -> None:
-    hole, check = HOLES[name]
-    world = World()
-    world.replies = [(hole, world.origin)]
-    results = probe(plan, world)
-    assert ids(results, "failed") == {check}
-    assert len(world.reached) == 2, "the hole was used, and the open path"
-    assert "answered by the service" in seen(results, check)
+def test_each_hole_is_found_by_the_check_meant_for_it_and_by_no_other(name: str) -> None:
+    _, check = HOLES[name]
+    for company in in_company(name):
+        company.holds_what_is_said_and_no_more()
+        assert check in company.found("failed")
+        assert [r in company.world.reached for r in company.used[name]] == [True], "the hole was used"
+        assert "answered by the service" in company.seen(check)
 
 
 def _to(host: str, target: str = "/") -> Hole:
@@ -244,13 +250,12 @@ ANSWERS: dict[str, tuple[Hole, Callable[[Request], Response], set[str], str]] = 
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_each_wrong_answer_is_found_by_its_check_alone(plan: ExposurePlan, name: str) -> None:
-    meant, reply, expected, word = ANSWERS[name]
-    world = World(replies=[(meant, reply)])
-    results = probe(plan, world)
-    assert ids(results, "failed") == expected
-    assert ids(results, "not proven") == set()
-    assert word in seen(results, *expected)
+def test_each_wrong_answer_is_found_by_its_check_alone(name: str) -> None:
+    _, _, expected, word = ANSWERS[name]
+    for company in in_company(name):
+        company.holds_what_is_said_and_no_more()
+        assert expected <= company.found("failed")
+        assert word in company.seen(*expected)
 
 
 OTHERS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
@@ -336,16 +341,57 @@ OTHERS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_each_fault_beside_the_web_is_found_by_its_check_alone(
-    plan: ExposurePlan, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faults, failing, unproven = OTHERS[name]
-    if not faults.get("raknet", True):
-        # What says nothing says nothing in less time, too.
-        monkeypatch.setattr(ports, "_UDP_SECONDS", 0.1)
-    world = World(**faults)
-    results = probe(plan, world)
-    assert (ids(results, "failed"), ids(results, "not proven")) == (failing, unproven)
+def test_each_fault_beside_the_web_is_found_by_its_check_alone(name: str) -> None:
+    _, failing, unproven = OTHERS[name]
+    for company in in_company(name):
+        company.holds_what_is_said_and_no_more()
+        assert failing <= company.found("failed")
+        assert unproven <= company.found("not proven")
+
+
+FAULTS = [
+    *(Fault(name, {"replies": [(hole, None)]}, frozenset({check})) for name, (hole, check) in HOLES.items()),
+    *(
+        Fault(name, {"replies": [(meant, reply)]}, frozenset(failing))
+        for name, (meant, reply, failing, _) in ANSWERS.items()
+    ),
+    *(
+        Fault(name, faults, frozenset(failing), frozenset(unproven))
+        for name, (faults, failing, unproven) in OTHERS.items()
+    ),
+]
+
+
+@functools.cache
+def worlds() -> list[list[Fault]]:
+    return placed(FAULTS, 18)
+
+
+def in_company(name: str) -> Iterator[Company]:
+    """The two worlds with a fault, probed."""
+    return (probed(number) for number, world in enumerate(worlds()) if name in [fault.name for fault in world])
+
+
+@functools.cache
+def probed(number: int) -> Company:
+    """One of the worlds with several faults, probed once for all the tests of them."""
+    company = Company(worlds()[number])
+    with pytest.MonkeyPatch.context() as patch:
+        if not company.world.raknet:
+            # What says nothing says nothing in less time, too.
+            patch.setattr(ports, "_UDP_SECONDS", 0.1)
+        company.results = probe(usual_plan(), company.world)
+    return company
+
+
+def test_every_fault_is_in_two_worlds_and_nobody_else_hides_what_it_breaks() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) == len(HOLES) + len(ANSWERS) + len(OTHERS)
+    for fault in FAULTS:
+        assert [world.count(fault) for world in worlds() if fault in world] == [1, 1], fault.name
+        assert hidden(fault, worlds()) == frozenset(), fault.name
+    # Two that are always together would hide each other.
+    first, second, third = FAULTS[:3]
+    assert hidden(first, [[first, second], [first, second, third]]) == second.checks
 
 
 def test_every_check_has_a_world_that_it_alone_finds_bad(plan: ExposurePlan) -> None:
@@ -389,18 +435,18 @@ def test_an_edge_that_is_silent_is_no_proof_that_nothing_is_open(plan: ExposureP
 def test_the_whole_run_ends_in_its_time_however_silent_the_world(plan: ExposurePlan) -> None:
     world = World(silent=True, dns_faults=frozenset({"silent"}))
     started = time.monotonic()
-    results = probe(plan, world, timeout=60, within=0.5)
+    results = probe(plan, world, timeout=60, within=0.2)
     taken = time.monotonic() - started
     assert taken < 3
     assert len(results) == len(checks_of(plan, NONCE))
     assert {r.verdict.seen for r in results if r.check.subject == "wiki" and "router" not in r.check.id} == {
-        "not done within 0.5 s"
+        "not done within 0.2 s"
     }
 
 
 def test_a_silent_resolver_is_no_proof_that_a_name_is_not_there(plan: ExposurePlan) -> None:
     world = World(dns_faults=frozenset({"silent"}))
-    results = probe(plan, world, timeout=0.3)
+    results = probe(plan, world, timeout=0.1)
     found = {r.check.id: r.verdict.state for r in results}
     assert {found[i] for i in (f"{ZONE}/unknown-host", "ssh/private-name", "ssh/no-name")} == {"not proven"}
     assert {found[i] for i in ("wiki/name", f"{ZONE}/ds")} == {"failed"}
@@ -500,7 +546,7 @@ def test_fifteen_services_are_asked_within_half_a_minute(fifteen: ExposurePlan, 
     hosts = ["page-alfred", "alfred", *(f"w{n}-alfred" for n in range(11))]
     world = _Many(hosts=hosts, silent=silent)
     started = time.monotonic()
-    results = probe(fifteen, world, timeout=0.1 if silent else 10.0, attempts=2)
+    results = probe(fifteen, world, timeout=0.05 if silent else 10.0, attempts=2)
     taken = time.monotonic() - started
     assert len(fifteen.exposures) == 15
     assert bool(ids(results, "failed")) == silent
