@@ -107,3 +107,10 @@ def test_where_there_is_no_terminal_a_line_says_what_is_under_way(
         take(progress, {"resourcePreEvent": step("create")})
         progress._ended.wait(0.1)
     assert "updating: 0 done, 0 s, under way: zone" in capsys.readouterr().out
+
+
+def test_what_the_plugins_warn_of_at_every_preview_is_not_repeated() -> None:
+    stays = "[WARNING] This resource cannot be destroyed from Terraform.: Resource Destruction Considerations"
+    warning = said(stays, "warning")
+    other = said("[WARNING] property is deprecated: This attribute is deprecated.", "warning")
+    assert [m.severity for m in take(Progress("x"), warning, other).messages] == ["warning"]
