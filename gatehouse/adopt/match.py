@@ -400,10 +400,14 @@ def _is_map(value: object) -> bool:
 
 # --- differences
 
+_WHERE = ("accountId", "zoneId", "apiVersion", "kind")
+"""Where a thing was read says these; not every answer repeats them."""
+
 
 def differences(planned: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     """What the plan wants otherwise, a line a property; what only `up` knows, and secrets, are not compared."""
-    return list(_differences("", planned, there))
+    wanted = {k: v for k, v in planned.items() if k not in _WHERE or k in there}
+    return list(_differences("", wanted, there))
 
 
 def _differences(path: str, planned: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:

@@ -232,6 +232,12 @@ def test_a_record_that_goes_elsewhere_is_in_the_way_and_not_adopted(tmp_path: Pa
     assert set(matched(things(tmp_path), same).ids) == {"DnsRecord/nas-dns"}
 
 
+def test_where_a_thing_was_read_is_no_difference() -> None:
+    wanted = {"accountId": made.ACCOUNT, "apiVersion": "v1", "kind": "Ingress", "zoneId": made.ZONE, "name": "a"}
+    assert differences(wanted, {"name": "b"}) == ['name: "b" -> "a"']
+    assert differences({"zoneId": made.ZONE}, {"zoneId": "another"}) == [f'zoneId: "another" -> "{made.ZONE}"']
+
+
 def test_a_setting_that_is_an_object_is_never_imported_and_is_in_the_way_where_it_would_change(tmp_path: Path) -> None:
     # The plugin crashes where it imports one.
     off = {"strict_transport_security": {"enabled": False, "max_age": 0, "preload": False}}
