@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 import pulumi
 
+# What the plugin reads together and refuses together: an application's hosts come in both of two properties.
+_COUNTERPARTS = {"ZeroTrustAccessApplication": "self_hosted_domains"}
+
 
 def adoption_key(type_: str, name: str) -> str:
     """How `gatehouse:adopt` names a resource: `DnsRecord/grafana-dns`, the type token's last part and the name."""
@@ -33,7 +36,9 @@ class Adoption:
         if key not in self._ids:
             return None
         self._left.discard(key)
-        taken = pulumi.ResourceOptions(import_=self._ids[key], ignore_changes=["*"])
+        left_out = _COUNTERPARTS.get(args.type_.rsplit(":", 1)[-1])
+        ignored = [name for name in args.props if name != left_out] if left_out else ["*"]
+        taken = pulumi.ResourceOptions(import_=self._ids[key], ignore_changes=ignored)
         return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, taken))
 
     def report(self) -> None:

@@ -64,6 +64,6 @@ class ManagedIngress(Component):
                     }
                 ],
             },
-            opts=self.child(depends_on=[shared_namespace(self, namespace)]),
+            opts=self.child(depends_on=shared_namespace(self, namespace)),
         )
         self.register_outputs({"host": host})

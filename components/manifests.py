@@ -16,13 +16,21 @@ SKIP_AWAIT = {"pulumi.com/skipAwait": "true", **UNHURRIED}
 """The plugin waits ten silent minutes for a Deployment, Service or Ingress; what it waits for may come later."""
 
 
-def shared_namespace(component: Component, namespace: str) -> kubernetes.core.v1.NamespacePatch:
+class RenderingProvider(kubernetes.Provider):
+    """Writes manifests to a folder and applies nothing. Of this class, so that a component can tell."""
+
+
+def shared_namespace(component: Component, namespace: str) -> list[pulumi.Resource]:
     """The namespace of somebody's Service: made where missing, never deleted, nothing in it touched.
 
     A Patch is server-side apply: it creates what is not there, and deleting it only gives its label back
-    [pulumi-kubernetes provider/pkg/await].
+    [pulumi-kubernetes provider/pkg/await]. Rendered it is an ordinary Namespace, in one file for all the services that
+    are in it, and goes with the first of them: a GitOps tool that prunes would then delete the namespace and whatever
+    is in it. So there is none; the Service that is exposed has its namespace.
     """
-    return kubernetes.core.v1.NamespacePatch(
+    if isinstance(component.get_provider("kubernetes:core/v1:NamespacePatch"), RenderingProvider):
+        return []
+    patch = kubernetes.core.v1.NamespacePatch(
         f"{component.name}-namespace",
         metadata={
             "name": namespace,
@@ -32,6 +40,7 @@ def shared_namespace(component: Component, namespace: str) -> kubernetes.core.v1
         # A service that changes its gate keeps its mark on the namespace.
         opts=component.child(aliases=component.formerly("FunnelService", "TailnetService", "PortForward")),
     )
+    return [patch]
 
 
 def tailscale_ingress(
@@ -65,10 +74,10 @@ def tailscale_ingress(
         opts=component.child(
             # Two with one machine name would get two names: where it is replaced, the old one goes first.
             delete_before_replace=True,
-            depends_on=[shared_namespace(component, namespace), *after],
+            depends_on=[*shared_namespace(component, namespace), *after],
             aliases=component.formerly("FunnelService", "TailnetService"),
         ),
     )
 
 
-__all__ = ["FUNNEL_TAG", "SKIP_AWAIT", "UNHURRIED", "shared_namespace", "tailscale_ingress"]
+__all__ = ["FUNNEL_TAG", "SKIP_AWAIT", "UNHURRIED", "RenderingProvider", "shared_namespace", "tailscale_ingress"]

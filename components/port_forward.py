@@ -58,7 +58,7 @@ class PortForward(Component):
                     for port, protocol, number, node_port in ports
                 ],
             },
-            opts=self.child(depends_on=[shared_namespace(self, namespace)]),
+            opts=self.child(depends_on=shared_namespace(self, namespace)),
         )
         self.register_outputs({})
 

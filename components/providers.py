@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_tailscale as tailscale
 
+from components.manifests import RenderingProvider
 from components.sdk import cloudflare
 
 
@@ -44,7 +45,7 @@ def make_providers(context: str, tailnet: str | None, manifests_folder: str | No
             email=cloud.get("email"),
             base_url=cloud.get("baseUrl"),
         ),
-        kubernetes.Provider("kubernetes", render_yaml_to_directory=manifests_folder)
+        RenderingProvider("kubernetes", render_yaml_to_directory=manifests_folder)
         if manifests_folder
         else kubernetes.Provider(
             "kubernetes", context=kube.get("context") or context, kubeconfig=kube.get_secret("kubeconfig")

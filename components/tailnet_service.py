@@ -81,6 +81,6 @@ class TailnetService(Component):
                         }
                     ],
                 },
-                opts=self.child(depends_on=[shared_namespace(self, namespace), *after]),
+                opts=self.child(depends_on=[*shared_namespace(self, namespace), *after]),
             )
         self.register_outputs({"machine": machine})

@@ -75,7 +75,9 @@ class Zone(Component):
                 zone_id=registered.id,
                 setting_id=setting,
                 value=value,
-                opts=self.child(),
+                # The plugin's update sends only the fields that changed: a new `max_age` would go without `enabled`.
+                # A replacement sends them all, and its delete is a no-op.
+                opts=self.child(replace_on_changes=["value"] if isinstance(value, dict) else []),
             )
         self.zone = registered
         self.zone_id: pulumi.Output[str] = registered.id

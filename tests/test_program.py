@@ -381,6 +381,16 @@ def test_rendered_manifests_hold_no_secret_of_the_tunnel(preview: bool) -> None:
     assert "connector-secret" in {w["key"] for w in found.exports["hand_work"]}
 
 
+def test_no_namespace_that_is_not_gatehouses_is_rendered(preview: bool) -> None:
+    # Its manifest would go with a service, and a tool that prunes would delete the namespace with all that is in it.
+    found = _run("alfred", preview, node=_node(manifests_folder="manifests"))
+    assert [n.inputs["metadata"]["name"] for n in found.all("kubernetes:Namespace")] == ["cloudflared"]
+    assert found.all("kubernetes:NamespacePatch") == []
+    assert found.one("kubernetes:Ingress", "komga-ingress")
+    applied = _run("alfred", preview).all("kubernetes:NamespacePatch")
+    assert "komga" in {n.inputs["metadata"]["name"] for n in applied}
+
+
 def test_the_operator_comes_after_the_policy_and_before_what_it_serves(preview: bool) -> None:
     found = _run("alfred", preview, node=_node(tailscale_operator="helm"))
     release = found.one("kubernetes:Release")

@@ -97,7 +97,7 @@ class _Matcher:
     def run(self) -> None:
         finders: Mapping[str, Callable[[Planned], Thing | None]] = {
             "Zone": lambda p: self._first(p, lambda t: t.inputs.get("name") == p.inputs.get("name")),
-            "ZoneSetting": lambda p: self._first(p, lambda t: t.own_id == p.inputs.get("settingId")),
+            "ZoneSetting": self._setting,
             "ZoneDnssec": lambda p: self._first(p, lambda t: True),
             "ZeroTrustTunnelCloudflared": lambda p: None if self.tunnel and self.tunnel.managed else self.tunnel,
             "ZeroTrustTunnelCloudflaredConfig": self._rules,
@@ -170,6 +170,17 @@ class _Matcher:
             if host not in hosts or (path and (host, prefix_of(path)) not in paths and not same_way):
                 lost.append(f"{host or '(any host)'}{' ' + path if path else ''}")
         return lost
+
+    def _setting(self, planned: Planned) -> Thing | None:
+        thing = self._first(planned, lambda t: t.own_id == planned.inputs.get("settingId"))
+        if thing is None or not _is_map(thing.inputs.get("value")):
+            return thing
+        # The plugin crashes where it imports a setting whose value is an object, and takes the whole run with it
+        # [pulumi-terraform-bridge pkg/tfbridge/schema.go, extractSchemaInputs]. Making it writes the whole value.
+        found = "; ".join(differences(planned.inputs, thing.inputs))
+        if found:
+            self._blocked(planned, thing, f"it cannot be imported, so that the first `up` changes it: {found}")
+        return None
 
     def _rules(self, planned: Planned) -> Thing | None:
         tunnel = self.tunnel
@@ -389,10 +400,14 @@ def _is_map(value: object) -> bool:
 
 # --- differences
 
+_WHERE = ("accountId", "zoneId", "apiVersion", "kind")
+"""Where a thing was read says these; not every answer repeats them."""
+
 
 def differences(planned: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     """What the plan wants otherwise, a line a property; what only `up` knows, and secrets, are not compared."""
-    return list(_differences("", planned, there))
+    wanted = {k: v for k, v in planned.items() if k not in _WHERE or k in there}
+    return list(_differences("", wanted, there))
 
 
 def _differences(path: str, planned: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:

@@ -26,6 +26,11 @@ _INLINE_CRASH = "python inline source runtime error:"
 _SAID_BY_US = ("preview failed", "update failed", "refresh failed", "destroy failed")
 # The engine says where it found what starts the policy pack, which was put there for it.
 _NOISE = "using pulumi-analyzer-policy-python from $PATH"
+# What the plugins say at every preview of what a destroy leaves behind: settings, a tunnel's rules.
+# docs/operate.md says it where it matters.
+_STAYS = "Resource Destruction Considerations"
+# Bridged plugins log what they then fail with, the other way round: `[ERROR] <detail>: <summary>`.
+_LOGGED = re.compile(r"\[(?:ERROR|WARNING)\] ")
 _UNHANDLED = "an unhandled error occurred: "
 # What the language host says where ending the program's other tasks fails too: aftermath, once the cause was told.
 _AFTERMATH = "Exception calling application: "
@@ -143,7 +148,7 @@ class Progress:
 
     def _say(self, severity: str, text: str, urn: str) -> None:
         text = _MARKUP.sub("", text).strip().removeprefix(f"{severity}: ")
-        if text.startswith(_NOISE):
+        if text.startswith(_NOISE) or (severity == "warning" and text.endswith(_STAYS)):
             return
         if _INLINE_CRASH in text:
             self.crash = text
@@ -154,6 +159,8 @@ class Progress:
                 return
             self.cause_untold = True
             text = text.removeprefix(_AFTERMATH)
+        text = _LOGGED.sub("", text, count=1) if _LOGGED.match(text) else text
+        self.messages = [m for m in self.messages if m.severity != severity or not _is_turned(m.text, text)]
         message = Message(severity, text, urn)
         # One failure comes from the program, from the language host and from the engine.
         if (
@@ -193,6 +200,12 @@ class Progress:
             done = len(self._done)
         names = ", ".join(busy[:3]) + (f" and {len(busy) - 3} more" if len(busy) > 3 else "")
         return f"{self._verb}: {done} done, {self.seconds:.0f} s" + (f", under way: {names}" if names else "")
+
+
+def _is_turned(logged: str, text: str) -> bool:
+    """Whether one is `<detail>: <summary>` and the other `<summary>: <detail>`."""
+    parts = text.split(": ")
+    return any(": ".join([*parts[i:], *parts[:i]]) == logged for i in range(1, len(parts)))
 
 
 def _shown(value: object) -> object:

@@ -259,6 +259,8 @@ class Kind:
     secrets: tuple[Path, ...] = ()
     #: The forms of an import id; the last word is `id`, the others are properties.
     import_ids: tuple[str, ...] = ("id",)
+    #: Computed outputs that an import takes for inputs too.
+    imported_too: tuple[str, ...] = ()
 
     #: Whether deleting what is not there is no error.
     forgives_missing = False
@@ -309,6 +311,10 @@ class Kind:
     def shown(self, body: Object, state: Object) -> Object:
         """Gives what a read shows of the object; `state` is what the engine had (empty on import)."""
         return body
+
+    def import_fails(self, body: Object) -> str:
+        """Gives what the plugin dies of where it imports such an object; empty where it does not."""
+        return ""
 
     def same(self, property_: str, old: Any, new: Any, inputs: Object) -> bool:
         """Says whether two forms of an input mean the same to the API."""
@@ -445,7 +451,10 @@ class FlatCloud(Cloud):
                 inputs = values.shaped_like(values.reveal(outputs), values.reveal(request.old_inputs))
                 inputs = values.conceal(inputs, values.secret_paths(request.old_inputs))
             else:
-                inputs = {name: outputs[name] for name in item["given"] if outputs.get(name) is not None}
+                if dies := kind.import_fails(body):
+                    raise RefusedError(dies)
+                names = dict.fromkeys([*item["given"], *kind.imported_too])
+                inputs = {name: outputs[name] for name in names if outputs.get(name) is not None}
             carried = {name: one for name, one in request.olds.items() if name not in outputs}
             paths = [*values.secret_paths(request.olds), *kind.secrets]
             return id_, Found(item["id"], values.conceal({**carried, **outputs}, paths), inputs)

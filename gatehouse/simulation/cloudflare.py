@@ -200,10 +200,27 @@ class _ZoneSetting(_Kind):
         return {"editable": True, "modifiedOn": self.store.time()}
 
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        return {"modifiedOn": self.store.time()}
+        # The plugin sends of an object only the fields that changed; here the API then knows no others.
+        sent = _changed_fields(inputs["value"], old.get("value"))
+        return {"value": sent, "modifiedOn": self.store.time()}
+
+    def import_fails(self, body: Object) -> str:
+        if not isinstance(body.get("value"), dict):
+            return ""
+        # The plugin itself ends with it, so that whatever else is under way fails as well.
+        return (
+            "Bridged provider panic (provider=cloudflare method=Read): "
+            "runtime error: invalid memory address or nil pointer dereference"
+        )
 
     def gone(self, id_: str, body: Object) -> bool:
         return False
+
+
+def _changed_fields(new: Any, old: Any) -> Any:
+    if not isinstance(new, dict) or not isinstance(old, dict):
+        return new
+    return {name: _changed_fields(one, old.get(name)) for name, one in new.items() if one != old.get(name)}
 
 
 class _ZoneDnssec(_Kind):
@@ -713,10 +730,15 @@ class _Application(_Access):
         "sessionDuration": "24h",
     }
     computed = ("aud", "domain", "destinations", "selfHostedDomains")
+    imported_too = ("domain", "destinations", "selfHostedDomains")
     import_ids = ("accounts/accountId/id", "zones/zoneId/id")
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _account_or_zone(inputs)
+        if inputs.get("destinations") is not None and inputs.get("selfHostedDomains") is not None:
+            message = 'Invalid Attribute Combination. Attribute "{}" cannot be specified when "{}" is specified'
+            yield Failure("destinations", message.format("self_hosted_domains", "destinations"))
+            yield Failure("selfHostedDomains", message.format("destinations", "self_hosted_domains"))
         yield from _one_of(inputs, "type", _APP_TYPES)
         yield from _one_of(inputs, "sameSiteCookieAttribute", ("none", "lax", "strict"))
 

@@ -71,6 +71,15 @@ def test_hsts_is_on_only_where_asked_for(run: Run) -> None:
     }
 
 
+def test_another_security_header_is_a_replacement_so_that_all_of_it_is_sent(run: Run) -> None:
+    # The plugin's update sends only the fields that changed: `{"max_age": …}` without `enabled`.
+    replaced = {
+        r.inputs["settingId"]: list(r.request.replaceOnChanges) for r in run(zone).all("cloudflare:ZoneSetting")
+    }
+    assert replaced.pop("security_header") == ["value"]
+    assert not any(replaced.values())
+
+
 def test_settings_that_are_switched_off_are_sent_as_off(run: Run) -> None:
     found = _settings(run(lambda: zone(always_use_https=False, automatic_https_rewrites=False, ssl="full")))
     assert (found["always_use_https"], found["automatic_https_rewrites"], found["ssl"]) == ("off", "off", "full")

@@ -31,15 +31,19 @@ IMPORTED = {
     "ZoneSetting/estate-always-use-https",
     "ZoneSetting/estate-automatic-https-rewrites",
     "ZoneSetting/estate-min-tls-version",
-    "ZoneSetting/estate-security-header",
     "ZoneSetting/estate-ssl",
 }
+
+HEADER = f"cloudflare/setting/{made.ZONE}/security_header"
 
 
 def bodies(project: Project) -> dict[str, Any]:
     """What was made by hand, as it is now; the namespace of a service gets a label."""
     objects = project.objects()
-    return {k: (objects.get(k) or {}).get("body") for k in made.objects() if "/Namespace/" not in k}
+    found: dict[str, Any] = {k: (objects.get(k) or {}).get("body") for k in made.objects() if "/Namespace/" not in k}
+    # Made, not imported, with the value that it had: the cloud notes that it was written.
+    found[HEADER] = {k: v for k, v in found[HEADER].items() if k not in ("editable", "modifiedOn")}
+    return found
 
 
 def adopted(project: Project) -> None:

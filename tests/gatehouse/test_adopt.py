@@ -232,6 +232,32 @@ def test_a_record_that_goes_elsewhere_is_in_the_way_and_not_adopted(tmp_path: Pa
     assert set(matched(things(tmp_path), same).ids) == {"DnsRecord/nas-dns"}
 
 
+def test_where_a_thing_was_read_is_no_difference() -> None:
+    wanted = {"accountId": made.ACCOUNT, "apiVersion": "v1", "kind": "Ingress", "zoneId": made.ZONE, "name": "a"}
+    assert differences(wanted, {"name": "b"}) == ['name: "b" -> "a"']
+    assert differences({"zoneId": made.ZONE}, {"zoneId": "another"}) == [f'zoneId: "another" -> "{made.ZONE}"']
+
+
+def test_a_setting_that_is_an_object_is_never_imported_and_is_in_the_way_where_it_would_change(tmp_path: Path) -> None:
+    # The plugin crashes where it imports one.
+    off = {"strict_transport_security": {"enabled": False, "max_age": 0, "preload": False}}
+    wanted = (
+        ("ZoneSetting", "estate-ssl", {"settingId": "ssl", "value": "strict"}),
+        ("ZoneSetting", "estate-security-header", {"settingId": "security_header", "value": off}),
+    )
+    same = matched(things(tmp_path), *wanted)
+    assert (set(same.ids), same.in_the_way) == ({"ZoneSetting/estate-ssl"}, [])
+
+    key = f"cloudflare/setting/{made.ZONE}/security_header"
+    value = {"strict_transport_security": {"enabled": True, "max_age": 86400}}
+    found = matched(things(tmp_path, {key: {**made.objects()[key], "value": value}}), *wanted)
+    [(blocked, _, why)] = found.in_the_way
+    assert (set(found.ids), blocked.key) == ({"ZoneSetting/estate-ssl"}, "ZoneSetting/estate-security-header")
+    assert why.endswith(
+        "value.strict_transport_security.enabled: true -> false; value.strict_transport_security.max_age: 86400 -> 0"
+    )
+
+
 def test_an_application_for_several_hosts_is_in_the_way(tmp_path: Path) -> None:
     key = f"cloudflare/access-app/{made.GRAPHS}"
     wide = {**made.objects()[key], "destinations": [{"uri": "graphs.example.com"}, {"uri": "wiki.example.com"}]}

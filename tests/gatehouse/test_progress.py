@@ -107,3 +107,19 @@ def test_where_there_is_no_terminal_a_line_says_what_is_under_way(
         take(progress, {"resourcePreEvent": step("create")})
         progress._ended.wait(0.1)
     assert "updating: 0 done, 0 s, under way: zone" in capsys.readouterr().out
+
+
+def test_what_the_plugins_warn_of_at_every_preview_is_not_repeated() -> None:
+    stays = "[WARNING] This resource cannot be destroyed from Terraform.: Resource Destruction Considerations"
+    warning = said(stays, "warning")
+    other = said("[WARNING] property is deprecated: This attribute is deprecated.", "warning")
+    assert [m.severity for m in take(Progress("x"), warning, other).messages] == ["warning"]
+
+
+def test_what_a_plugin_logs_and_then_fails_with_is_told_once() -> None:
+    detail = 'PUT "https://api.cloudflare.com/client/v4/x": 404 Not Found {"errors": [{"code": 11021}]}'
+    logged, failed = f"[ERROR] {detail}: failed to make http request", f"failed to make http request: {detail}"
+    told = take(Progress("x"), said(logged, urn=ZONE), said(f"error: {failed}", urn=ZONE)).messages
+    assert [(m.severity, m.text, m.urn) for m in told] == [("error", failed, ZONE)]
+    [alone] = take(Progress("x"), said(logged, urn=ZONE), said("error: another", urn=ZONE)).messages[:1]
+    assert alone.text == f"{detail}: failed to make http request"

@@ -216,6 +216,24 @@ def test_settings_have_their_values_checked_and_outlive_their_resource(cloudflar
     assert still["value"] == "1.2"
 
 
+def test_of_a_setting_that_is_an_object_an_update_sends_what_changed_and_an_import_fails(
+    cloudflare: Plugin, zone: Resource
+) -> None:
+    header = {"enabled": True, "max_age": 86400, "include_subdomains": False, "preload": False, "nosniff": False}
+    inputs: dict[str, Any] = {
+        "zoneId": zone.id,
+        "settingId": "security_header",
+        "value": {"strict_transport_security": header},
+    }
+    made = cloudflare.create(SETTING, "header", **inputs)
+    changed = made.update(**{**inputs, "value": {"strict_transport_security": {**header, "max_age": 172800}}})
+    read = changed.refresh()
+    assert read is not None
+    assert read["value"] == {"strict_transport_security": {"max_age": 172800}}
+    with pytest.raises(ProviderError, match="nil pointer dereference"):
+        cloudflare.import_(SETTING, "header", f"{zone.id}/security_header")
+
+
 def test_the_ds_record_belongs_to_its_key(cloudflare: Plugin, zone: Resource) -> None:
     made = cloudflare.create(DNSSEC, "dnssec", zoneId=zone.id, status="active")
     # RFC 4034: digest over owner name and DNSKEY data (flags 257, protocol 3, algorithm 13, key).
@@ -357,6 +375,19 @@ def test_an_application_needs_what_it_refers_to(cloudflare: Plugin, zone: Resour
         with pytest.raises(ProviderError, match=words):
             cloudflare.create(APP, "other", **wrong)
     cloudflare.create(APP, "other", **app(other, idp, policy))
+
+
+def test_an_import_has_an_applications_hosts_in_two_properties_that_exclude_each_other(
+    cloudflare: Plugin, zone: Resource
+) -> None:
+    idp, _, policy = people(cloudflare)
+    made = cloudflare.create(APP, "grafana", **app("grafana.example.com", idp, policy))
+    found = cloudflare.import_(APP, "grafana", f"accounts/{ACCOUNT}/{made.id}")
+    assert found is not None
+    with pytest.raises(ProviderError, match='"self_hosted_domains" cannot be specified'):
+        found.update(**found.inputs)
+    del found.inputs["selfHostedDomains"]
+    assert found.changes(**found.inputs) == {}
 
 
 UUID_NOT_THERE = "00000000-0000-4000-8000-000000000000"
