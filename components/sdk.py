@@ -84,7 +84,8 @@ def _load(package: str, modules: Mapping[str, Sequence[str]]) -> ModuleType:
     def on_demand(name: str) -> object:
         if name in _SHARED:
             return importlib.import_module(f"{package}.{name}")
-        if name.startswith("__"):
+        # `import *` brings no such name, so the index has those alone that it says: tools ask each module for theirs.
+        if name.startswith("__") or (name.startswith("_") and name not in index):
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         del module.__dict__["__getattr__"]
         utilities: Any = importlib.import_module(f"{package}._utilities")

@@ -105,6 +105,13 @@ def test_the_rest_is_there_for_whoever_asks_and_nothing_is_registered_twice(pack
         _ = sdk.NothingOfTheKind
 
 
+def test_a_tool_that_asks_each_module_for_its_own_mark_loads_nothing(package: Path) -> None:
+    loaded = load(package.name, {"wanted": ("Wanted",)})
+    assert not hasattr(loaded, "_mock_name")
+    assert "LOADED" not in vars(loaded)
+    assert loaded.LOADED
+
+
 def test_a_nested_class_is_made_when_it_is_named_or_asked_for(package: Path) -> None:
     load("lean_sdk", {"wanted": ("Wanted",)})
     inputs, outputs = sys.modules["lean_sdk._inputs"], sys.modules["lean_sdk.outputs"]
