@@ -65,7 +65,7 @@ def _by_stack(stacks: Mapping[str, LoadedStack]) -> dict[str, list[Finding]]:
     everything = AllStacks(tuple(OneStack(stack) for stack in stacks.values() if stack.typed is not None))
     taken: dict[str, set[tuple[Path_, str]]] = {name: set() for name in stacks}
     for rule, stack, problem in _problems((r for r in RULES if not r.last), everything):
-        holder = acknowledged(OneStack(stack), problem.path, rule.id) if rule.acceptable else None
+        holder = acknowledged(stack, problem.path, rule.id) if rule.acceptable else None
         if holder is None:
             found[stack.name].append(rule.finding(stack, problem))
         else:

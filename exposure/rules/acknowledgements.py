@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from config.errors import Path_
+from config.loader import LoadedStack
 from exposure.rules.base import OneStack, Problem, StackRule
 
 WIDER = "exposure-wider"
@@ -20,12 +21,18 @@ def _holders(stack: OneStack) -> Iterator[tuple[Path_, Mapping[str, str]]]:
         yield service.path, service.service.acknowledge
 
 
-def acknowledged(stack: OneStack, path: Path_, rule: str) -> Path_ | None:
+def acknowledged(stack: LoadedStack, path: Path_, rule: str) -> Path_ | None:
     """Where the stack may acknowledge a finding at `path`, if it does: its service, or the top level; else None."""
-    for holder, acknowledge in _holders(stack):
-        if rule in acknowledge and holder == holder_of(path):
-            return holder
-    return None
+    if stack.typed is None:
+        return None
+    match holder_of(path):
+        case ():
+            said = stack.typed.acknowledge
+        case (_, str(key)) if key in stack.typed.services:
+            said = stack.typed.services[key].acknowledge
+        case _:
+            return None
+    return holder_of(path) if rule in said else None
 
 
 def holder_of(path: Path_) -> Path_:
