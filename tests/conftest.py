@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
 from collections.abc import Generator, Iterator
@@ -20,6 +21,8 @@ _ENGINE = pytest.StashKey[Engine | None]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find the engine before the environment is cleaned; make no other process find another."""
+    # A worker's end would walk all that it has made, a second long. First in, so last out.
+    atexit.register(gc.freeze)
     engine = find_engine(ROOT)
     config.stash[_ENGINE] = engine
     for name in [n for n in os.environ if n.startswith(_OTHERS)]:
