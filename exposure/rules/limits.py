@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
 
 _LIMITS = "CFDOC cloudflare-one/account-limits"
 _APPLICATIONS = 500
 _ADDRESSES = 1000
+_TUNNELS = 1000
+_GROUPS = 300
 _TEST_USERS = 100
 
 
@@ -32,6 +34,24 @@ def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             )
 
 
+def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for owner, family in everything.families():
+        # A policy for each group as well, of which there may be more.
+        groups = len(_sets(family))
+        for count, most, what, mend in (
+            (len(family), _TUNNELS, "tunnels, one a stack", "use a second account for some of the nodes"),
+            (groups, _GROUPS, "Access groups, one for each set of people that logs in", "take sets together"),
+        ):
+            if count > most:
+                reason = f"{count} {what}, and an account has at most {most}"
+                yield owner, Problem(("estate", "account_id"), "", reason, mend)
+
+
+def _sets(family: Iterable[OneStack]) -> set[str]:
+    """The sets of people that log in to something."""
+    return {s.people for stack in family for s in stack.at(["zero-trust"]) if s.people}
+
+
 def _addresses(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
@@ -50,8 +70,7 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         estate = owner.estate
         if estate is None or estate.google is None:
             continue
-        sets = {s.people for stack in family for s in stack.at(["zero-trust"])}
-        people = {email for name in sets if name for email in estate.people.get(name, ())}
+        people = {email for name in _sets(family) for email in estate.people.get(name, ())}
         if len(people) > _TEST_USERS:
             yield (
                 owner,
@@ -67,6 +86,7 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 RULES = (
     EstateRule("limit-applications", "At most 500 Access applications an account", _LIMITS, check=_applications),
+    EstateRule("limit-account", "At most 1,000 tunnels and 300 Access groups an account", _LIMITS, check=_account),
     StackRule("limit-addresses", "At most 1,000 addresses a rule", _LIMITS, check=_addresses),
     EstateRule(
         "google-test-users",
