@@ -1,7 +1,7 @@
-# make preview | up | refresh | destroy | plan | check | test  [STACK=alfred] [ARGS=...]
+# make preview | up | refresh | destroy | plan | check | lint | test  [STACK=alfred] [ARGS=...]
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preview up refresh destroy plan test engine-test bench check engine env lock format
+.PHONY: help preview up refresh destroy plan test engine-test bench check lint engine env lock format
 
 STACK ?= alfred
 ARGS ?=
@@ -19,7 +19,8 @@ help:
 	@echo "make test         the test suite, without the engine"
 	@echo "make engine-test  the tests that drive the real engine on simulated clouds"
 	@echo "make bench        measure how fast it is, against the goals (docs/performance.md)"
-	@echo "make check        format, lint, strict types, import contract, workflows"
+	@echo "make check        all that needs no engine: make lint, then make test"
+	@echo "make lint         format, lint, strict types, import contract, workflows"
 	@echo "make engine       get the Pulumi engine, once"
 	@echo "make lock         pin the newest dependencies that pyproject.toml allows"
 
@@ -37,7 +38,9 @@ engine-test: $(STAMP) engine
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
 
-check: $(STAMP)
+check: lint test
+
+lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -241,7 +241,7 @@ def test_outputs_have_their_types() -> None:
 
 
 def test_the_type_checker_sees_the_ordinary_package() -> None:
-    # An error of type that mypy must report: where it sees none, `warn_unused_ignores` (strict) fails `make check`.
+    # An error of type that mypy must report: where it sees none, `warn_unused_ignores` (strict) fails `make lint`.
     def never() -> None:
         cloudflare.DnsRecord("x", zone_id="z", name="n", type="A", ttl="one")  # type: ignore[call-overload]
         _ = cloudflare.NoSuchResource  # type: ignore[attr-defined]
