@@ -7,9 +7,9 @@ import contextvars
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -18,7 +18,6 @@ from typing import Any
 import pulumi
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, rpc
-from pulumi.runtime import resource as registration
 from pulumi.runtime.proto import engine_pb2, resource_pb2, source_pb2
 from pulumi.runtime.settings import configure
 from pulumi.runtime.stack import run_in_stack
@@ -28,6 +27,7 @@ from config.loader import read_stack_file
 from config.secrets import SECRETS
 from config.stack import owner_stack
 from gatehouse.commands import CommandError, project_name, stack_file
+from gatehouse.engine.positions import traced_by
 from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
 
 UNKNOWN: str = rpc.UNKNOWN
@@ -187,7 +187,7 @@ def run_offline(
         )
         _run_loop(program or (lambda: run_program(project)))
 
-    with collector_held(), working_in(project), made_up_credentials(), _untraced():
+    with collector_held(), working_in(project), made_up_credentials(), traced_by(source_pb2.StackTrace):
         try:
             contextvars.Context().run(session)
         except pulumi.RunError as error:
@@ -205,21 +205,6 @@ class ProgramError(CommandError):
     def __init__(self, error: BaseException) -> None:
         self.trace = "".join(traceback.format_exception(error))
         super().__init__(f"the program failed: {type(error).__name__}: {error}. Please report it (--debug shows more).")
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """Without a stack trace in every request: a sixth of the time, for an engine that is not there."""
-    name = "_get_stack_trace"
-    usual = getattr(registration, name, None)
-    if usual is None:
-        yield
-        return
-    setattr(registration, name, source_pb2.StackTrace)
-    try:
-        yield
-    finally:
-        setattr(registration, name, usual)
 
 
 class _AtOnce(ThreadPoolExecutor):

@@ -444,13 +444,15 @@ class _Run:
         from pulumi import RunError
 
         from gatehouse.engine.messages import without_debug_messages
+        from gatehouse.engine.positions import program_trace, traced_by
 
         if not self.options.debug:
             without_debug_messages()
         if self.loading:
             self.loading.join()
         try:
-            run_program(self.project)
+            with traced_by(program_trace):
+                run_program(self.project)
         except RunError:
             raise
         except (Exception, SystemExit) as error:

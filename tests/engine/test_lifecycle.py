@@ -26,6 +26,12 @@ def resources(project: Project, stack: str) -> dict[str, str]:
     return {r["urn"]: r.get("id", "") for r in project.state(stack)["resources"]}
 
 
+def traced(project: Project, stack: str) -> list[list[str]]:
+    """The files of each resource's stack trace, but for the stack's: the SDK registers it before the program begins."""
+    traces = [r["stackTrace"] for r in project.state(stack)["resources"] if r["type"] != "pulumi:pulumi:Stack"]
+    return [[frame["sourcePosition"].partition("#")[0].rpartition("/")[2] for frame in trace] for trace in traces]
+
+
 def kept(run: Run) -> None:
     """What must live for ever does."""
     assert not {n: op for n, op in run.steps.items() if n.startswith(NEVER) and op in ("replace", "delete")}
@@ -48,6 +54,11 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     assert set(up.steps.values()) == {"create"}
     total = len(up.steps)
     assert total > 60
+    # Where each was registered, down to the program and no further: what runs the program is most of it otherwise.
+    traces = traced(project, "alfred")
+    assert len(traces) == total - 1
+    assert {trace[-1] for trace in traces} == {"__main__.py"}
+    assert {trace[0] for trace in traces} > {"records.py", "zero_trust_app.py", "manifests.py"}
     again = project.ok("up")
     quiet(again)
     assert again.counts == {"same": total}
