@@ -120,7 +120,10 @@ class Host:
                 return int(self._line(0.02 if doom else _LIMIT)["code"])
             if doom is None or time.monotonic() > until:
                 _kill(pid)
-                raise TimeoutError(f"{request['argv']} took more than {_LIMIT} s: see {request['out']}")
+                # Its end is told too, and is not the next run's.
+                self._line(_LIMIT)
+                said = "".join(Path(request[name]).read_text(errors="replace") for name in ("out", "err"))
+                raise TimeoutError(f"{request['argv']} took more than {_LIMIT} s\n{said}")
             if doom():
                 _kill(pid)
                 doom = None
