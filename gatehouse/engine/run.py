@@ -11,7 +11,7 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +110,7 @@ class _Run:
         self.loading: threading.Thread | None = None
         self.pack = Pack(None)
         self.findings: list[Finding] | None = None
+        self.after_engine: Callable[[], None] = lambda: None
 
     def say(self, text: str) -> None:
         """To people: beside stdout where that holds JSON."""
@@ -161,6 +162,7 @@ class _Run:
         # The clouds take as long to start as the stack takes to be set up.
         clouds.begin()
         at_end.callback(clouds.stop)
+        self.after_engine = clouds.end
         with self._failures_told(workspace):
             self._owner_is_up(workspace)
             workspace.configure(self.source)
@@ -317,6 +319,8 @@ class _Run:
             # The killed run's lock is still there: whoever takes it away finds the state as it was left.
             stack.import_stack(self.unsettled)
         self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")
+        # They take as long to end as what is left takes to be told.
+        self.after_engine()
         log = self._keep_log(workspace, failure)
         failed = failure is not None or bool(self.crash)
         self._show(progress, workspace, command, failed)
@@ -441,6 +445,9 @@ class _Run:
 
     def _program(self) -> None:
         """The project's `__main__.py`, run as `pulumi` would run it."""
+        if self.loading:
+            self.loading.join()
+
         from pulumi import RunError
 
         from gatehouse.engine.messages import without_debug_messages
@@ -448,8 +455,6 @@ class _Run:
 
         if not self.options.debug:
             without_debug_messages()
-        if self.loading:
-            self.loading.join()
         try:
             with traced_by(program_trace):
                 run_program(self.project)

@@ -117,15 +117,20 @@ class SimulatedClouds:
         """Stops the clouds."""
         self.stop()
 
+    def end(self) -> None:
+        """Closes the process's stdin, so that it ends, and does not wait for it; `stop` does."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
     def stop(self) -> None:
         """Stops the process: closes its stdin, then, where that is not enough, ends it."""
+        self.end()
         process, self._process = self._process, None
         self.env = {}
         if process is None:
             return
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        if process.stdout is not None:
+            process.stdout.close()
         for end in (process.terminate, process.kill):
             try:
                 process.wait(_STOP_SECONDS)
