@@ -40,6 +40,11 @@ class Engine:
     version: str
     origin: str
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version, to be compared."""
+        return _numbers(self.version)
+
 
 def find_or_get_engine(project: Path, say: Say, refused: list[str] | None = None) -> Engine | None:
     """Find an engine, or get one and keep it in the project's `.gatehouse/engine/`.

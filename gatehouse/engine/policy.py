@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 ANALYZER = "pulumi-analyzer-policy-python"
 _LANGUAGE = "pulumi-language-python"
 _MODULE = "pulumi_policy"
+# The oldest that was tried, of those that hold pulumi/pulumi#24052.
+_TAKES_EXECUTABLES = (3, 259, 0)
 # What the offline plan puts for an output of another stack that only the cloud knows.
 _PLACEHOLDER = re.compile(r"<[^<>]*?-(bypass_policy_id|identity_provider_id|policy_ids|zone_id)(?:-[^<>]*)?>")
 
 
 @dataclass(frozen=True)
 class Pack:
-    """The policy pack for a run: its folder for `--policy-pack`, or None, and then why the engine cannot run it."""
+    """The policy pack for a run: what `--policy-pack` gets, or None, and then why the engine cannot run it."""
 
     folder: Path | None
+    """Its folder, or an executable that serves it."""
     refused: str = ""
     path: Path | None = None
     """A folder that has to be on the engine's PATH."""
@@ -55,11 +58,11 @@ def has_rules(project: Path) -> bool:
 
 
 def pack_for(project: Path, engine: Engine, environment: Mapping[str, str]) -> Pack:
-    """How the rules are asked in a run of this engine.
+    """How the rules are asked in a run of this engine [pulumi pkg/resource/plugin, NewPolicyAnalyzer].
 
-    With its Python language host an engine starts the pack itself, in the environment that PulumiPolicy.yaml names.
-    Without one it looks for an executable of this name on its PATH [pulumi sdk/go/common/resource/plugin,
-    NewPolicyAnalyzer]: the one written here starts the pack with this very Python.
+    A newer engine takes an executable for a pack: the one written here starts it with this very Python. An older one
+    with its Python language host starts the pack itself, in the environment that PulumiPolicy.yaml names, which takes a
+    quarter of a second longer. Without a host it looks for an executable of a certain name on its PATH.
     """
     if not has_rules(project):
         return Pack(None, "the project has no policy/")
@@ -68,25 +71,32 @@ def pack_for(project: Path, engine: Engine, environment: Mapping[str, str]) -> P
         return Pack(None, f"{_MODULE} is not installed")
     if environment.get("PULUMI_IGNORE_AMBIENT_PLUGINS"):
         return Pack(None, "PULUMI_IGNORE_AMBIENT_PLUGINS is set")
+    if engine.numbers >= _TAKES_EXECUTABLES and os.name == "posix":
+        beside = project / ".gatehouse" / "pack"
+        _write(beside / "PulumiPolicy.yaml", (folder / "PulumiPolicy.yaml").read_text(encoding="utf-8"))
+        return Pack(_write(beside / "gatehouse-policy", _started(shlex.quote(str(folder.absolute()))), 0o755))
     search = os.pathsep.join([str(engine.path.resolve().parent), environment.get("PATH", "")])
     if shutil.which(_LANGUAGE, path=search):
         if not any(project.glob(f".venv/lib*/python3*/site-packages/{_MODULE}")):
             return Pack(None, f"{_MODULE} is not in .venv, where the engine's language host looks for it")
         return Pack(folder)
-    return Pack(folder, path=_analyzer(project / ".gatehouse" / "analyzer"))
+    return Pack(folder, path=_write(project / ".gatehouse" / "analyzer" / ANALYZER, _started('"$2"'), 0o755).parent)
 
 
-def _analyzer(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ANALYZER
-    # It is called with the engine's address and the pack's folder.
-    script = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -u -m pulumi.policy "$1" "$2"\n'
-    if not path.is_file() or path.read_text(encoding="utf-8") != script:
-        fresh = folder / f"{ANALYZER}.{os.getpid()}"
-        fresh.write_text(script, encoding="utf-8")
-        fresh.chmod(0o755)
+def _started(folder: str) -> str:
+    """A script that starts the pack in a folder; the engine calls it with its address first, and that folder."""
+    return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -u -m pulumi.policy "$1" {folder}\n'
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        # Whole, or not at all: another run may be about to start it.
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(mode)
         fresh.replace(path)
-    return folder
+    return path
 
 
 def resources_of(found: Offline) -> list[Resource]:
