@@ -255,10 +255,13 @@ def read_calls(state: Path) -> list[Object]:
     """Gives the log of calls of the world in `state`: `n`, `at`, `provider`, `method`, `type`, `name`, `urn`,
     `id`, `preview`, `outcome` (`ok` or the error) and, where something changed, `changes` a call."""
     log = state.with_name(state.name + ".calls.jsonl")
-    if not log.exists():
+    try:
+        text = log.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        # None yet; a run that begins a new world takes the old one's log away at any moment.
         return []
     # A last line without its end is that of a process killed while it wrote.
-    lines = log.read_text(encoding="utf-8").split("\n")[:-1]
+    lines = text.split("\n")[:-1]
     return [json.loads(line) for line in lines]
 
 

@@ -19,9 +19,10 @@ from gatehouse.simulation.values import Object
 
 def objects(state: Path) -> dict[str, Object]:
     """The objects by key, each `{"body": …, "id": …, "urn": …}`; secrets are digests. Empty where there is no world."""
-    if not state.exists():
+    try:
+        held: dict[str, Object] = json.loads(state.read_text(encoding="utf-8"))["objects"]
+    except FileNotFoundError:
         return {}
-    held: dict[str, Object] = json.loads(state.read_text(encoding="utf-8"))["objects"]
     return held
 
 

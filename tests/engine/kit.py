@@ -114,16 +114,23 @@ class Host:
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         pid = int(self._line(_LIMIT)["pid"])
+        try:
+            return self._end_of(pid, doom)
+        except Exception:
+            # Its end is told too, and must not be taken for the next run's.
+            _kill(pid)
+            self._line(_LIMIT)
+            said = "".join(Path(request[name]).read_text(errors="replace") for name in ("out", "err"))
+            print(f"{request['argv']} was killed, having said:\n{said}")
+            raise
+
+    def _end_of(self, pid: int, doom: Callable[[], bool] | None) -> int:
         until = time.monotonic() + _LIMIT
         while True:
             with suppress(TimeoutError):
                 return int(self._line(0.02 if doom else _LIMIT)["code"])
             if doom is None or time.monotonic() > until:
-                _kill(pid)
-                # Its end is told too, and is not the next run's.
-                self._line(_LIMIT)
-                said = "".join(Path(request[name]).read_text(errors="replace") for name in ("out", "err"))
-                raise TimeoutError(f"{request['argv']} took more than {_LIMIT} s\n{said}")
+                raise TimeoutError(f"it took more than {_LIMIT} s")
             if doom():
                 _kill(pid)
                 doom = None

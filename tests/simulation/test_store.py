@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gatehouse.simulation import tamper
 from gatehouse.simulation.store import Store, StoreError, read_calls
 from gatehouse.simulation.values import Secret
 
@@ -100,3 +101,12 @@ def test_a_line_cut_short_in_the_log_is_passed_over(store: Store) -> None:
     with store.log_path.open("a") as log:
         log.write('{"n": 2, "met')
     assert [call["method"] for call in read_calls(store.path)] == ["create"]
+
+
+def test_a_world_that_another_run_begins_anew_meanwhile_is_read_as_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Somebody who looks first whether the files are there finds them gone when they are opened.
+    monkeypatch.setattr(Path, "exists", lambda *_, **__: True)
+    assert read_calls(tmp_path / "clouds.json") == []
+    assert tamper.objects(tmp_path / "clouds.json") == {}
