@@ -25,14 +25,14 @@ def acknowledged(stack: LoadedStack, path: Path_, rule: str) -> Path_ | None:
     """Where the stack may acknowledge a finding at `path`, if it does: its service, or the top level; else None."""
     if stack.typed is None:
         return None
-    match holder_of(path):
+    match holder := holder_of(path):
         case ():
             said = stack.typed.acknowledge
         case (_, str(key)) if key in stack.typed.services:
             said = stack.typed.services[key].acknowledge
         case _:
             return None
-    return holder_of(path) if rule in said else None
+    return holder if rule in said else None
 
 
 def holder_of(path: Path_) -> Path_:

@@ -134,15 +134,14 @@ def _probe(path: Path, origin: str, name: str, reasons: list[str]) -> Engine | N
     except (OSError, subprocess.TimeoutExpired) as error:
         reasons.append(f"{name} does not run ({getattr(error, 'strerror', None) or 'no answer in 20 s'})")
         return None
-    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(\S*)", answer.stdout.strip())
-    if answer.returncode or not match:
+    if answer.returncode or not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", answer.stdout.strip()):
         reasons.append(f"{name} does not say its version")
         return None
-    version = answer.stdout.strip().removeprefix("v")
-    if tuple(int(match[n]) for n in (1, 2, 3)) < MINIMUM:
-        reasons.append(f"{name} is {version}, older than {'.'.join(map(str, MINIMUM))}")
+    engine = Engine(path, answer.stdout.strip().removeprefix("v"), origin)
+    if engine.numbers < MINIMUM:
+        reasons.append(f"{name} is {engine.version}, older than {'.'.join(map(str, MINIMUM))}")
         return None
-    return Engine(path, version, origin)
+    return engine
 
 
 # --- the official one

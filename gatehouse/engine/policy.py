@@ -34,20 +34,20 @@ _PLACEHOLDER = re.compile(r"<[^<>]*?-(bypass_policy_id|identity_provider_id|poli
 class Pack:
     """The policy pack for a run: what `--policy-pack` gets, or None, and then why the engine cannot run it."""
 
-    folder: Path | None
+    given: Path | None
     """Its folder, or an executable that serves it."""
     refused: str = ""
     path: Path | None = None
     """A folder that has to be on the engine's PATH."""
 
     @property
-    def folders(self) -> list[str]:
+    def policy_packs(self) -> list[str]:
         """For the Automation API."""
-        return [str(self.folder)] if self.folder else []
+        return [str(self.given)] if self.given else []
 
     def __str__(self) -> str:
         """Who was asked."""
-        if self.folder:
+        if self.given:
             return "asked by the engine, as a policy pack, and of the program"
         return f"asked of the program, not by the engine: {self.refused}"
 
@@ -75,12 +75,17 @@ def pack_for(project: Path, engine: Engine, environment: Mapping[str, str]) -> P
         beside = project / ".gatehouse" / "pack"
         _write(beside / "PulumiPolicy.yaml", (folder / "PulumiPolicy.yaml").read_text(encoding="utf-8"))
         return Pack(_write(beside / "gatehouse-policy", _started(shlex.quote(str(folder.absolute()))), 0o755))
-    search = os.pathsep.join([str(engine.path.resolve().parent), environment.get("PATH", "")])
-    if shutil.which(_LANGUAGE, path=search):
+    if has_language_host(engine, environment):
         if not any(project.glob(f".venv/lib*/python3*/site-packages/{_MODULE}")):
             return Pack(None, f"{_MODULE} is not in .venv, where the engine's language host looks for it")
         return Pack(folder)
     return Pack(folder, path=_write(project / ".gatehouse" / "analyzer" / ANALYZER, _started('"$2"'), 0o755).parent)
+
+
+def has_language_host(engine: Engine, environment: Mapping[str, str]) -> bool:
+    """Whether this engine finds Pulumi's Python language host: beside itself, or on PATH."""
+    search = os.pathsep.join([str(engine.path.resolve().parent), environment.get("PATH", "")])
+    return shutil.which(_LANGUAGE, path=search) is not None
 
 
 def _started(folder: str) -> str:

@@ -280,7 +280,7 @@ class _Run:
         progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
         failure: Exception | None = None
         refresh = True if self.options.refresh or self.unsettled else None
-        packs = self.pack.folders
+        packs = self.pack.policy_packs
         workspace.command.more_path = str(self.pack.path or "")
         if command == "up":
             self._refuse_what_policy_forbids()
@@ -319,7 +319,7 @@ class _Run:
             # The killed run's lock is still there: whoever takes it away finds the state as it was left.
             stack.import_stack(self.unsettled)
         self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")
-        # They take as long to end as what is left takes to be told.
+        # Simulated clouds take as long to end as what is left takes to be told.
         self.after_engine()
         log = self._keep_log(workspace, failure)
         failed = failure is not None or bool(self.crash)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import pytest
 from pulumi.automation import EngineEvent, PolicyEvent
 
 from gatehouse.engine.acquire import Engine, find_engine
-from gatehouse.engine.policy import ANALYZER, pack_for
+from gatehouse.engine.policy import ANALYZER, has_language_host, pack_for
 from gatehouse.engine.progress import Progress
 from tests.kit.builders import PROJECT
 
@@ -52,7 +51,7 @@ _BROKEN = [
     ),
 ]
 
-# An engine takes an older one's way as well, which there is no older one here to show.
+# The engine takes an older one's way as well; there is no older one here to show it.
 _AS_WITH_OLDER_ENGINE = """
 import sys
 from gatehouse.cli import main
@@ -96,8 +95,7 @@ def run(project: Path) -> Run:
 
 def _language_host_at_hand() -> bool:
     engine = find_engine(PROJECT)
-    beside = [str(engine.path.resolve().parent)] if engine else []
-    return shutil.which("pulumi-language-python", path=os.pathsep.join([*beside, os.environ["PATH"]])) is not None
+    return engine is not None and has_language_host(engine, os.environ)
 
 
 def _made(project: Path) -> list[str]:
@@ -167,7 +165,7 @@ def test_a_newer_engine_gets_an_executable_that_serves_the_pack(project: Path, t
     for _ in range(2):
         pack = pack_for(project, engine, {"PATH": ""})
         assert pack.path is None
-        (script,) = map(Path, pack.folders)
+        (script,) = map(Path, pack.policy_packs)
         assert os.access(script, os.X_OK)
         assert script.read_text().splitlines()[1:] == [
             f'exec {sys.executable} -u -m pulumi.policy "$1" {project / "policy"}'
@@ -189,7 +187,7 @@ def _language_host(folder: Path) -> None:
 
 def test_an_engine_without_a_language_host_gets_what_starts_the_pack(project: Path, tmp_path: Path) -> None:
     pack = pack_for(project, _engine(tmp_path / "bin"), {"PATH": ""})
-    assert pack.folders == [str(project / "policy")]
+    assert pack.policy_packs == [str(project / "policy")]
     assert pack.path is not None
     script = pack.path / ANALYZER
     assert os.access(script, os.X_OK)
@@ -203,15 +201,15 @@ def test_an_engine_with_a_language_host_starts_the_pack_in_the_projects_environm
     engine = _engine(tmp_path / "bin")
     _language_host(tmp_path / "bin")
     refused = pack_for(project, engine, {"PATH": ""})
-    assert refused.folders == []
+    assert refused.policy_packs == []
     assert "not in .venv" in str(refused)
     (project / ".venv/lib/python3.11/site-packages/pulumi_policy").mkdir(parents=True)
     found = pack_for(project, engine, {"PATH": ""})
-    assert (found.folders, found.path) == ([str(project / "policy")], None)
+    assert (found.policy_packs, found.path) == ([str(project / "policy")], None)
 
 
 def test_another_programs_project_is_asked_no_rules(tmp_path: Path) -> None:
-    assert pack_for(tmp_path, _engine(tmp_path / "bin"), {"PATH": ""}).folders == []
+    assert pack_for(tmp_path, _engine(tmp_path / "bin"), {"PATH": ""}).policy_packs == []
 
 
 # --- what is shown of the engine's events
