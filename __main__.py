@@ -23,7 +23,7 @@ from components.tunnel import Tunnel
 def main() -> None:
     """Register everything that the current stack is to expose."""
     plan = read_plan(Path(__file__).parent)
-    adoption = Adoption(plan.adopt)
+    adoption = Adoption(plan.adopt, plan.recover)
     secrets = read_secrets(plan)
     tailnet = plan.estate.tailnet
     providers = make_providers(plan.context, tailnet.name if tailnet else None, plan.manifests_folder)

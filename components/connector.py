@@ -11,7 +11,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from components.manifests import SKIP_AWAIT, UNHURRIED
+from components.manifests import GIVEN_TO_SECRETS, GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, UNHURRIED
 from config.services import Connector as Settings
 from exposure.model import TunnelRule
 
@@ -64,6 +64,7 @@ class Connector(Component):
             metadata={
                 "name": settings.namespace,
                 "labels": {
+                    **OURS,
                     "pod-security.kubernetes.io/enforce": "restricted",
                     "pod-security.kubernetes.io/enforce-version": "latest",
                 },
@@ -75,9 +76,9 @@ class Connector(Component):
         if token is not None:
             secret = kubernetes.core.v1.Secret(
                 f"{name}-token",
-                metadata={"namespace": settings.namespace, "annotations": UNHURRIED},
+                metadata={"namespace": settings.namespace, "labels": OURS, "annotations": UNHURRIED},
                 string_data={"token": pulumi.Output.secret(token)},
-                opts=self.child(depends_on=[namespace]),
+                opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SECRETS),
             )
             secret_name = secret.metadata.name
         labels = {"app.kubernetes.io/name": "cloudflared", "app.kubernetes.io/instance": name}
@@ -86,7 +87,7 @@ class Connector(Component):
             metadata={
                 "name": "cloudflared",
                 "namespace": settings.namespace,
-                "labels": labels,
+                "labels": {**labels, **OURS},
                 "annotations": SKIP_AWAIT,
             },
             spec=_deployment(settings, labels, secret_name),
@@ -97,7 +98,7 @@ class Connector(Component):
             metadata={
                 "name": "cloudflared",
                 "namespace": settings.namespace,
-                "labels": labels,
+                "labels": {**labels, **OURS},
                 "annotations": UNHURRIED,
             },
             # One replica with minAvailable 1 would block every drain of the node.
@@ -109,7 +110,7 @@ class Connector(Component):
             metadata={
                 "name": "cloudflared-metrics",
                 "namespace": settings.namespace,
-                "labels": labels,
+                "labels": {**labels, **OURS},
                 "annotations": SKIP_AWAIT,
             },
             spec={
@@ -123,14 +124,14 @@ class Connector(Component):
                     }
                 ],
             },
-            opts=self.child(depends_on=[namespace]),
+            opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SERVICES),
         )
         kubernetes.networking.v1.NetworkPolicy(
             f"{name}-network",
             metadata={
                 "name": "cloudflared",
                 "namespace": settings.namespace,
-                "labels": labels,
+                "labels": {**labels, **OURS},
                 "annotations": UNHURRIED,
             },
             spec=network_policy(rules, labels),

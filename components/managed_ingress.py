@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from components.manifests import SKIP_AWAIT, shared_namespace
+from components.manifests import OURS, SKIP_AWAIT, shared_namespace
 
 
 class ManagedIngress(Component):
@@ -45,7 +45,12 @@ class ManagedIngress(Component):
             annotations["nginx.ingress.kubernetes.io/backend-protocol"] = scheme.upper()
         kubernetes.networking.v1.Ingress(
             f"{name}-certificate",
-            metadata={"name": f"{name}-gatehouse", "namespace": namespace, "annotations": annotations},
+            metadata={
+                "name": f"{name}-gatehouse",
+                "namespace": namespace,
+                "labels": OURS,
+                "annotations": annotations,
+            },
             spec={
                 "ingress_class_name": class_name,
                 "tls": [{"hosts": [host], "secret_name": f"{name}-gatehouse-tls"}],

@@ -10,9 +10,17 @@ import pulumi_kubernetes as kubernetes
 from components.base import Component
 from exposure.names import FUNNEL_TAG
 
-UNHURRIED = {"pulumi.com/deletionPropagationPolicy": "background"}
+# An object that was taken over from a lost state has fields of the provider that wrote them before, under another name.
+FORCED = {"pulumi.com/patchForce": "true"}
+UNHURRIED = {"pulumi.com/deletionPropagationPolicy": "background", **FORCED}
 """Foreground deletion, the plugin's default, waits up to ten silent minutes for the cluster's garbage collector."""
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true", **UNHURRIED}
+# What the cluster gives and an import reads: that the program does not have it is no reason to replace the object
+# [pulumi-kubernetes provider/pkg/provider/diff.go].
+GIVEN_TO_SERVICES = ["spec.clusterIP", "spec.clusterIPs"]
+GIVEN_TO_SECRETS = ["type"]
+OURS = {"app.kubernetes.io/managed-by": "gatehouse"}
+"""The label of each object that is Gatehouse's own: by it `gatehouse adopt` knows them where the state is lost."""
 """The plugin waits ten silent minutes for a Deployment, Service or Ingress; what it waits for may come later."""
 
 
@@ -35,7 +43,7 @@ def shared_namespace(component: Component, namespace: str) -> list[pulumi.Resour
         metadata={
             "name": namespace,
             "labels": {f"gatehouse.exposes/{component.name}": "true"},
-            "annotations": {"pulumi.com/patchForce": "true"},
+            "annotations": FORCED,
         },
         # A service that changes its gate keeps its mark on the namespace.
         opts=component.child(aliases=component.formerly("FunnelService", "TailnetService", "PortForward")),
@@ -65,7 +73,12 @@ def tailscale_ingress(
         annotations["tailscale.com/funnel"] = "true"
     return kubernetes.networking.v1.Ingress(
         f"{component.name}-ingress",
-        metadata={"name": f"{component.name}-tailscale", "namespace": namespace, "annotations": annotations},
+        metadata={
+            "name": f"{component.name}-tailscale",
+            "namespace": namespace,
+            "labels": OURS,
+            "annotations": annotations,
+        },
         spec={
             "ingress_class_name": "tailscale",
             "default_backend": {"service": {"name": service, "port": {"number": port}}},
@@ -80,4 +93,12 @@ def tailscale_ingress(
     )
 
 
-__all__ = ["FUNNEL_TAG", "SKIP_AWAIT", "UNHURRIED", "RenderingProvider", "shared_namespace", "tailscale_ingress"]
+__all__ = [
+    "FUNNEL_TAG",
+    "OURS",
+    "SKIP_AWAIT",
+    "UNHURRIED",
+    "RenderingProvider",
+    "shared_namespace",
+    "tailscale_ingress",
+]

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from components.manifests import SKIP_AWAIT, shared_namespace
+from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace
 from components.records import address_record
 from components.sdk import cloudflare
 
@@ -43,7 +43,12 @@ class PortForward(Component):
         super().__init__(name, opts)
         self._service = kubernetes.core.v1.Service(
             f"{name}-nodeport",
-            metadata={"name": f"{name}-forwarded", "namespace": namespace, "annotations": SKIP_AWAIT},
+            metadata={
+                "name": f"{name}-forwarded",
+                "namespace": namespace,
+                "labels": OURS,
+                "annotations": SKIP_AWAIT,
+            },
             spec={
                 "type": "NodePort",
                 "selector": dict(selector),
@@ -58,7 +63,7 @@ class PortForward(Component):
                     for port, protocol, number, node_port in ports
                 ],
             },
-            opts=self.child(depends_on=shared_namespace(self, namespace)),
+            opts=self.child(depends_on=shared_namespace(self, namespace), ignore_changes=GIVEN_TO_SERVICES),
         )
         self.register_outputs({})
 

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from components.manifests import SKIP_AWAIT, shared_namespace, tailscale_ingress
+from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace, tailscale_ingress
 
 
 class TailnetService(Component):
@@ -62,6 +62,7 @@ class TailnetService(Component):
                 metadata={
                     "name": f"{name}-tailscale",
                     "namespace": namespace,
+                    "labels": OURS,
                     "annotations": {
                         **SKIP_AWAIT,
                         "tailscale.com/hostname": machine,
@@ -81,6 +82,8 @@ class TailnetService(Component):
                         }
                     ],
                 },
-                opts=self.child(depends_on=[*shared_namespace(self, namespace), *after]),
+                opts=self.child(
+                    depends_on=[*shared_namespace(self, namespace), *after], ignore_changes=GIVEN_TO_SERVICES
+                ),
             )
         self.register_outputs({"machine": machine})

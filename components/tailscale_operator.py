@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_tailscale as tailscale
 
 from components.base import Component
-from components.manifests import SKIP_AWAIT, UNHURRIED
+from components.manifests import GIVEN_TO_SECRETS, OURS, SKIP_AWAIT, UNHURRIED
 from exposure.names import OPERATOR_TAG
 
 CHART_VERSION = "1.102.3"
@@ -54,7 +54,7 @@ class TailscaleOperator(Component):
             f"{name}-namespace",
             metadata={
                 "name": _NAMESPACE,
-                "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
+                "labels": {**OURS, "pod-security.kubernetes.io/enforce": "privileged"},
                 "annotations": SKIP_AWAIT,
             },
             opts=self.child(),
@@ -62,9 +62,9 @@ class TailscaleOperator(Component):
         client_secret: pulumi.Output[str] = pulumi.Output.secret(client.key)
         secret = kubernetes.core.v1.Secret(
             f"{name}-oauth",
-            metadata={"name": "operator-oauth", "namespace": _NAMESPACE, "annotations": UNHURRIED},
+            metadata={"name": "operator-oauth", "namespace": _NAMESPACE, "labels": OURS, "annotations": UNHURRIED},
             string_data={"client_id": client.id, "client_secret": client_secret},
-            opts=self.child(depends_on=[namespace]),
+            opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SECRETS),
         )
         self.release = kubernetes.helm.v3.Release(
             f"{name}-release",

@@ -14,6 +14,10 @@ from exposure.ingress import general_rule, open_path_rule
 from exposure.model import OriginSettings, TunnelRule
 from exposure.plan import path_names
 
+# An application that is moved to another host in place leaves the old one without it while the old record and rule are
+# still there. Made anew, the new one comes first, and the old one goes when everything else has moved.
+MOVES = ["destinations"]
+
 
 class ZeroTrustApp(Component):
     """A host behind a Cloudflare Access application with exactly one policy and Google as the only login.
@@ -82,7 +86,7 @@ class ZeroTrustApp(Component):
             app_launcher_visible=True,
             http_only_cookie_attribute=True,
             same_site_cookie_attribute="lax",
-            opts=self.child(depends_on=after),
+            opts=self.child(depends_on=after, replace_on_changes=MOVES),
         )
         self._applications = [application]
         self.auds: dict[str, pulumi.Output[str]] = {name: application.aud}
@@ -150,5 +154,5 @@ def bypass_application(
         session_duration="24h",
         app_launcher_visible=False,
         http_only_cookie_attribute=True,
-        opts=component.child(depends_on=after),
+        opts=component.child(depends_on=after, replace_on_changes=MOVES),
     )

@@ -108,6 +108,9 @@ class StackConfig(Model):
     adopt: dict[str, str] = Field(default_factory=dict)
     """What was there before, taken over: `<type>/<logical name>` to the provider's import id. `gatehouse adopt` writes
     it; what is named here is imported and stays as it is until the key is taken out."""
+    recover: dict[str, str] = Field(default_factory=dict)
+    """What Gatehouse made and its state lost: `<type>/<logical name>` to the provider's import id. `gatehouse adopt`
+    writes it; what is named here is imported, and from then on as the rest of this file says."""
 
 
 def owner_stack(member_of: str) -> str:

@@ -190,7 +190,9 @@ class ExposurePlan:
     """The whole tailnet's policy; None in a member's stack or without a tailnet."""
     hand_work: tuple[HandWork, ...]
     adopt: Mapping[str, str] = field(default_factory=dict)
-    """What was there before: `<type>/<logical name>` to the import id."""
+    """What was there before, to be left as it was found: `<type>/<logical name>` to the import id."""
+    recover: Mapping[str, str] = field(default_factory=dict)
+    """What Gatehouse made and its state lost, in the same form."""
 
     @property
     def owns_estate(self) -> bool:

@@ -116,6 +116,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         tailnet_policy=estate_policy(family, estate) if owner is None and estate.tailnet else None,
         hand_work=tuple(hand_work),
         adopt=dict(sorted(config.adopt.items())),
+        recover=dict(sorted(config.recover.items())),
     )
 
 

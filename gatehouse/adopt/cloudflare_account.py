@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gatehouse.adopt.things import AccountError, Thing, camel, import_id
+from gatehouse.adopt.things import AccountError, Thing, camel, dnssec_status, import_id
 
 if TYPE_CHECKING:
     from cloudflare import Cloudflare
@@ -48,7 +48,7 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
                     add("ZoneSetting", name, {"settingId": name, "value": setting.get("value")}, name, zone_id)
             with _told("DNS Read"):
                 signed = _one(client, f"/zones/{zone_id}/dnssec")
-            add("ZoneDnssec", zone_id, {"status": signed.get("status", "disabled")}, zone, zone_id)
+            add("ZoneDnssec", zone_id, {"status": dnssec_status(signed.get("status"))}, zone, zone_id)
     with _told("Cloudflare Tunnel Read"):
         for tunnel in _all(client, f"/accounts/{account}/cfd_tunnel", is_deleted=False):
             source = tunnel.get("config_src") or ("cloudflare" if tunnel.get("remote_config") else "local")

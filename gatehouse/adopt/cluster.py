@@ -1,52 +1,69 @@
-"""Reading a cluster through the official client: what the Tailscale operator and cloudflared run on."""
+"""Reading a cluster through the official client: what the Tailscale operator, cloudflared and Gatehouse have there."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+import yaml
+
 from gatehouse.adopt.things import AccountError, Thing
 
-_LISTS = {
-    "Deployment": ("AppsV1Api", "list_deployment_for_all_namespaces"),
-    "Ingress": ("NetworkingV1Api", "list_ingress_for_all_namespaces"),
-    "Namespace": ("CoreV1Api", "list_namespace"),
-    "Service": ("CoreV1Api", "list_service_for_all_namespaces"),
+_PATHS = {
+    "Deployment": "/apis/apps/v1/deployments",
+    "Ingress": "/apis/networking.k8s.io/v1/ingresses",
+    "Namespace": "/api/v1/namespaces",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/networkpolicies",
+    "PodDisruptionBudget": "/apis/policy/v1/poddisruptionbudgets",
+    "Secret": "/api/v1/secrets",
+    "Service": "/api/v1/services",
 }
+# Of a Secret the API server is asked for its metadata alone: no value of one is ever read here.
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SECONDS = 20
 
 List = Callable[[str], list[dict[str, Any]]]
 """A kind to its objects in all namespaces, as the API server writes them."""
 
 
-def connect(context: str) -> List:
-    """A way to list what is in the cluster of a kubectl context. Raises AccountError where there is no such context."""
-    from kubernetes import client
+def connect(context: str, kubeconfig: str = "") -> List:
+    """A way to list what is in the cluster of a kubectl context. Raises AccountError where there is no such context.
+
+    `kubeconfig` is a path or the text itself, as the provider takes `kubernetes:kubeconfig`; empty for kubectl's own.
+    """
     from kubernetes import config as settings
 
     # The client has types for its models only.
     config: Any = settings
 
     try:
-        connection = config.new_client_from_config(context=context)
-    except (config.ConfigException, OSError) as error:
+        if "\n" in kubeconfig or kubeconfig.startswith("{"):
+            connection = config.new_client_from_config_dict(yaml.safe_load(kubeconfig), context=context)
+        else:
+            connection = config.new_client_from_config(kubeconfig or None, context=context)
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
         raise AccountError(
             f"kubectl's configuration has no usable context {context!r} (node.context): {error}"
             " See `kubectl config get-contexts`, or leave the cluster out: --without cluster."
         ) from None
 
     def listed(kind: str) -> list[dict[str, Any]]:
-        api, method = _LISTS[kind]
+        accept = _METADATA if kind == "Secret" else "application/json"
+        request = connection.param_serialize(
+            "GET", _PATHS[kind], header_params={"Accept": accept}, auth_settings=["BearerToken"]
+        )
         try:
-            answer = getattr(getattr(client, api)(connection), method)(_request_timeout=_SECONDS)
-        except client.ApiException as error:
-            raise AccountError(_refusal(int(error.status or 0), kind)) from None
+            answer = connection.call_api(*request, _request_timeout=_SECONDS)
+            text = answer.read()
         except Exception as error:
             # urllib3 has many, and the client wraps none of them.
             raise AccountError(
                 f"The cluster of context {context!r} could not be asked: {type(error).__name__}"
             ) from None
-        items: list[dict[str, Any]] = connection.sanitize_for_serialization(answer.items)
+        if answer.status != 200:
+            raise AccountError(_refusal(int(answer.status), kind))
+        items: list[dict[str, Any]] = json.loads(text)["items"]
         return items
 
     return listed
@@ -62,9 +79,9 @@ def _refusal(status: int, kind: str) -> str:
 
 
 def read_cluster(listed: List) -> list[Thing]:
-    """Deployments, Ingresses, namespaces and Services. Raises AccountError."""
+    """What is in the cluster of the kinds that Gatehouse makes; of Secrets the metadata. Raises AccountError."""
     found = []
-    for kind in _LISTS:
+    for kind in _PATHS:
         for item in listed(kind):
             metadata = item["metadata"]
             id_ = f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatehouse.adopt.things import Thing, is_tailscale, machine_of_ingress, places, records_at
+from gatehouse.adopt.things import Thing, is_tailscale, labels_of, machine_of_ingress, places, records_at
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SECRET = "[secret]"
@@ -62,8 +62,18 @@ class Matched:
 
     @property
     def ids(self) -> dict[str, str]:
-        """For `gatehouse:adopt`."""
-        return {m.planned.key: m.thing.id for m in sorted(self.matches, key=lambda m: m.planned.key)}
+        """The import id of each that was recognised."""
+        return {**self.as_found, **self.ours}
+
+    @property
+    def as_found(self) -> dict[str, str]:
+        """For `gatehouse:adopt`: what Gatehouse wants otherwise."""
+        return {m.planned.key: m.thing.id for m in self.matches if m.differences}
+
+    @property
+    def ours(self) -> dict[str, str]:
+        """For `gatehouse:recover`: what is as Gatehouse makes it, whoever made it."""
+        return {m.planned.key: m.thing.id for m in self.matches if not m.differences}
 
 
 def match(
@@ -107,6 +117,10 @@ class _Matcher:
             "ZeroTrustAccessApplication": self._application,
             "DnsRecord": self._record,
             "Ingress": self._ingress,
+            **dict.fromkeys(
+                ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret"), self._object
+            ),
+            "Service": self._object,
             "Acl": self._acl,
             "DnsPreferences": lambda p: self._first(p, lambda t: True),
             "TailnetSettings": lambda p: self._first(p, lambda t: True),
@@ -270,6 +284,17 @@ class _Matcher:
             self._blocked(planned, thing, f"it has the name {machine} in another namespace: delete it, or rename one")
             return None
         return thing
+
+    def _object(self, planned: Planned) -> Thing | None:
+        """What Gatehouse made in the cluster: by our label, and by name where it has one that is not generated."""
+        metadata = planned.inputs.get("metadata") or {}
+
+        def is_it(thing: Thing) -> bool:
+            theirs = thing.inputs.get("metadata") or {}
+            named = all(theirs.get(k) == metadata[k] for k in ("namespace", "name") if k in metadata)
+            return named and labels_of(planned.inputs).items() <= labels_of(thing.inputs).items()
+
+        return self._first(planned, is_it)
 
     def _blocked(self, planned: Planned, thing: Thing, why: str) -> None:
         self.result.in_the_way.append((planned, thing, why))

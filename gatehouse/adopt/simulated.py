@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gatehouse.adopt.things import AccountError, Thing, import_id
+from gatehouse.adopt.things import AccountError, Thing, dnssec_status, import_id
 
 _COLLECTIONS = {
     "zone": "Zone",
@@ -26,7 +26,7 @@ _TAILNET = {
     "tailscale/dns-preferences": ("DnsPreferences", "dns"),
     "tailscale/settings": ("TailnetSettings", "settings"),
 }
-_CLUSTER = ("Deployment", "Ingress", "Namespace", "Service")
+_CLUSTER = ("Deployment", "Ingress", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service")
 
 
 def read_simulated(clouds: Path, context: str) -> list[Thing]:
@@ -42,7 +42,7 @@ def read_simulated(clouds: Path, context: str) -> list[Thing]:
     names = {key.split("/")[-1]: o["body"].get("name") for key, o in objects.items() if o["body"].get("name")}
     found = []
     for key, item in sorted(objects.items()):
-        body, managed = item["body"], bool(item.get("urn"))
+        body = item["body"]
         first, second, *rest = key.split("/")
         if first == "cloudflare" and second in _COLLECTIONS:
             type_ = _COLLECTIONS[second]
@@ -50,13 +50,16 @@ def read_simulated(clouds: Path, context: str) -> list[Thing]:
             account = str(body.get("accountId") or (body.get("account") or {}).get("id") or "")
             zone = rest[0] if second in ("setting", "dns", "dnssec") else ""
             label = str(body.get("name") or body.get("settingId") or names.get(own) or own)
+            if second == "dnssec":
+                body = {**body, "status": dnssec_status(body.get("status"))}
             if second == "dns":
                 label = f"{label} {body.get('type')} {body.get('content', '')}".strip()
-            found.append(Thing(type_, import_id(type_, own, account=account, zone=zone), body, label, managed))
+            found.append(Thing(type_, import_id(type_, own, account=account, zone=zone), body, label))
         elif key in _TAILNET:
             type_, own = _TAILNET[key]
-            found.append(Thing(type_, own, body, "", managed))
+            found.append(Thing(type_, own, body, ""))
         elif first == "kubernetes" and second == cluster and rest[-3] in _CLUSTER:
             id_ = rest[-1] if rest[-2] == "-" else f"{rest[-2]}/{rest[-1]}"
-            found.append(Thing(rest[-3], id_, body, id_, managed))
+            shown = {"metadata": body.get("metadata")} if rest[-3] == "Secret" else body
+            found.append(Thing(rest[-3], id_, shown, id_))
     return found

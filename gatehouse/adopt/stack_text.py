@@ -22,12 +22,14 @@ def edit(
     text: str,
     *,
     adopt: Mapping[str, str] | None = None,
+    recover: Mapping[str, str] | None = None,
     services: Mapping[str, Mapping[str, Any]] | None = None,
     people: Mapping[str, list[str]] | None = None,
     node: Mapping[str, Any] | None = None,
 ) -> str:
-    """A stack file's text with these entries. `adopt` takes the place of the section (empty takes it out); None leaves
-    it; the others are added to what is there. Raises CommandError where the text cannot be kept as it is.
+    """A stack file's text with these entries. `adopt` and `recover` take the place of their sections (empty takes one
+    out; None leaves it); the others are added to what is there. Raises CommandError where the text cannot be kept as it
+    is.
     """
     from ruamel.yaml.comments import CommentedMap
 
@@ -47,10 +49,11 @@ def edit(
         else:
             # After the node's name: behind the last key stands what belongs to the next section.
             section.insert(min(1, len(section)), name, _block(value))
-    if adopt:
-        config[f"{NAMESPACE}:adopt"] = CommentedMap(sorted(adopt.items()))
-    elif adopt is not None:
-        config.pop(f"{NAMESPACE}:adopt", None)
+    for section, ids in (("adopt", adopt), ("recover", recover)):
+        if ids:
+            config[f"{NAMESPACE}:{section}"] = CommentedMap(sorted(ids.items()))
+        elif ids is not None:
+            config.pop(f"{NAMESPACE}:{section}", None)
     return _dumped(yaml, document)
 
 

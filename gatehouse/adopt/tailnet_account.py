@@ -9,11 +9,15 @@ from gatehouse.adopt.things import AccountError, Thing
 if TYPE_CHECKING:
     import httpx
 
-API = "https://api.tailscale.com/api/v2"
+DEFAULT_URL = "https://api.tailscale.com"
+_API = "/api/v2"
 
 
 def sign_in(client: httpx.Client, *, api_key: str = "", client_id: str = "", client_secret: str = "") -> None:
-    """Give the client its credentials: an API key, or a token for an OAuth client. Raises AccountError."""
+    """Give the client its credentials: an API key, or a token for an OAuth client. Raises AccountError.
+
+    The client's `base_url` is the API's, without a path: `DEFAULT_URL`, unless the provider was told another.
+    """
     token = api_key
     if not api_key:
         form = {"client_id": client_id, "client_secret": client_secret}
@@ -22,11 +26,12 @@ def sign_in(client: httpx.Client, *, api_key: str = "", client_id: str = "", cli
     client.headers["Authorization"] = f"Bearer {token}"
 
 
-def read_tailnet(client: httpx.Client) -> list[Thing]:
-    """Policy, MagicDNS and settings of the tailnet of the credentials. Raises AccountError."""
-    policy = _ask(client, "GET", "/tailnet/-/acl", "policy_file:read", accept="application/hujson").text
-    names = _ask(client, "GET", "/tailnet/-/dns/preferences", "dns:read").json()
-    settings = _ask(client, "GET", "/tailnet/-/settings", "feature_settings:read").json()
+def read_tailnet(client: httpx.Client, tailnet: str = "-") -> list[Thing]:
+    """Policy, MagicDNS and settings of a tailnet, by default the one of the credentials. Raises AccountError."""
+    of = f"/tailnet/{tailnet}"
+    policy = _ask(client, "GET", f"{of}/acl", "policy_file:read", accept="application/hujson").text
+    names = _ask(client, "GET", f"{of}/dns/preferences", "dns:read").json()
+    settings = _ask(client, "GET", f"{of}/settings", "feature_settings:read").json()
     return [
         Thing("Acl", "acl", {"acl": policy}, ""),
         Thing("DnsPreferences", "dns", {"magicDns": bool(names.get("magicDNS"))}, ""),
@@ -40,7 +45,7 @@ def _ask(
     import httpx
 
     try:
-        answer = client.request(method, API + path, headers={"Accept": accept}, **more)
+        answer = client.request(method, _API + path, headers={"Accept": accept}, **more)
     except httpx.HTTPError as error:
         raise AccountError(f"Tailscale could not be asked: {type(error).__name__}: {error}") from None
     if answer.status_code in (401, 403, 404):

@@ -24,6 +24,17 @@ _IDS = {
 """The forms of import ids [TFC internal/services/*/resource.go, ImportState]."""
 
 
+_KNOWN_BY = {
+    "Acl": (),
+    "DnsRecord": ("name", "type"),
+    "ZeroTrustAccessGroup": ("name",),
+    "ZeroTrustAccessIdentityProvider": ("name", "type"),
+    "ZeroTrustAccessPolicy": ("name", "decision"),
+    "ZeroTrustTunnelCloudflared": ("name",),
+    "Zone": ("name",),
+}
+
+
 class AccountError(CommandError):
     """An account cannot be read; the text says which permission or setting is missing."""
 
@@ -81,6 +92,11 @@ def import_id(type_: str, own_id: str, *, account: str = "", zone: str = "") -> 
     return _IDS[type_].format(id=own_id, account=account, zone=zone)
 
 
+def dnssec_status(status: object) -> str:
+    """What a zone's DNSSEC was set to: `pending` is active, and waits for the registrar's DS record."""
+    return "active" if status == "pending" else str(status or "disabled")
+
+
 def camel(value: Any) -> Any:
     """Snake case keys in camel case, at every depth: `session_duration` gives `sessionDuration`."""
     if isinstance(value, Mapping):
@@ -101,6 +117,28 @@ def places(application: Thing) -> list[str]:
             host, slash, path = re.sub(r"/\*?$", "", str(uri)).partition("/")
             found.append(host.lower() + slash + path)
     return list(dict.fromkeys(found))
+
+
+def identity(type_: str, inputs: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """By what an account, or a cluster, tells an object of ours from its others; None for what is set and not made.
+
+    Example: `identity("DnsRecord", {"name": "blog.example.com", "type": "CNAME"})` gives both.
+    """
+    if type_ == "ZeroTrustAccessApplication":
+        return str(inputs.get("name")), *places(Thing(type_, "", inputs, ""))
+    if type_ in _KNOWN_BY:
+        return tuple(str(inputs.get(name)) for name in _KNOWN_BY[type_])
+    metadata = inputs.get("metadata")
+    # A Patch is of an object that others own, and is made anew without harm.
+    if not isinstance(metadata, Mapping) or type_.endswith("Patch"):
+        return None
+    return str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+
+
+def labels_of(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """A Kubernetes object's labels; none for what has none."""
+    metadata = inputs.get("metadata")
+    return dict(metadata.get("labels") or {}) if isinstance(metadata, Mapping) else {}
 
 
 def records_at(things: list[Thing], host: str) -> list[Thing]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gatehouse.adopt.things import Thing
 
 _PARTS = ("tailnet", "cluster")
+_SECTIONS = ("adopt", "recover")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     path = stack_file(project, args.stack)
     text = path.read_text(encoding="utf-8")
     if args.done:
-        return _done(args, path, text)
+        return _done(args, project, path, text)
     stack = _stack(project, args.stack)
     things = _read(args, project, stack)
     adoption = find(project, stack, things, text, tunnel=args.tunnel)
@@ -77,7 +78,8 @@ class Adoption:
         """For `--json`."""
         matched = self.matched
         return {
-            "adopt": matched.ids if matched else {},
+            "adopt": matched.as_found if matched else {},
+            "recover": matched.ours if matched else {},
             "services": self.recognised.services,
             "people": self.recognised.people,
             "node": self.recognised.node,
@@ -109,7 +111,9 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
         known = ", ".join(sorted(t.label for t in things if t.type == "ZeroTrustTunnelCloudflared"))
         raise UsageError(f"--tunnel {tunnel}: there is no such tunnel in the account; there are: {known or 'none'}.")
     recognised = recognise(things, config, estate, own, owns_estate=stack.owns_estate)
-    fresh = edit(text, adopt={}, services=recognised.services, people=recognised.people, node=recognised.node)
+    fresh = edit(
+        text, adopt={}, recover={}, services=recognised.services, people=recognised.people, node=recognised.node
+    )
     findings = _errors(project, stack.name, fresh)
     if findings:
         kept = edit(text, services=recognised.services, people=recognised.people, node=recognised.node)
@@ -117,8 +121,15 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
     overwrite = bool(estate.tailnet and estate.tailnet.overwrite_policy)
     matched = match(_planned(project, stack.name, fresh), things, own, overwrite_policy=overwrite)
     # What was adopted before and is in the state now is nobody's else.
-    ids = {**{k: v for k, v in config.adopt.items() if v in {t.id for t in things if t.managed}}, **matched.ids}
-    after = edit(text, adopt=ids, services=recognised.services, people=recognised.people, node=recognised.node)
+    there = {t.id for t in things if t.managed}
+    after = edit(
+        text,
+        adopt={**{k: v for k, v in config.adopt.items() if v in there}, **matched.as_found},
+        recover={**{k: v for k, v in config.recover.items() if v in there}, **matched.ours},
+        services=recognised.services,
+        people=recognised.people,
+        node=recognised.node,
+    )
     return Adoption(text, after, recognised, matched)
 
 
@@ -137,79 +148,19 @@ def _stack(project: Path, name: str) -> LoadedStack:
 
 
 def _read(args: argparse.Namespace, project: Path, stack: LoadedStack) -> list[Thing]:
-    assert stack.config is not None
-    assert stack.estate is not None
-    if args.simulated:
-        from gatehouse.adopt.simulated import read_simulated
-        from gatehouse.engine.workspace import clouds_file
-
-        return _marked(project, read_simulated(clouds_file(project), stack.config.node.context), simulated=True)
-    values = stack.source.values
-    token = _token(values)
-    tail = {
-        "api_key": os.environ.get("TAILSCALE_API_KEY") or _plain_value(values, "tailscale:apiKey"),
-        "client_id": os.environ.get("TAILSCALE_OAUTH_CLIENT_ID") or _plain_value(values, "tailscale:oauthClientId"),
-        "client_secret": os.environ.get("TAILSCALE_OAUTH_CLIENT_SECRET")
-        or _plain_value(values, "tailscale:oauthClientSecret"),
-    }
-    tailnet = stack.estate.tailnet is not None and stack.owns_estate and "tailnet" not in args.without
-    missing = [] if token else ["CLOUDFLARE_API_TOKEN: an API token that may read the zone, DNS, tunnels and Access"]
-    if tailnet and not tail["api_key"] and not (tail["client_id"] and tail["client_secret"]):
-        missing.append(
-            "TAILSCALE_API_KEY, or TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET (or --without tailnet)"
-        )
-    if missing:
-        listed = "\n  ".join(missing)
-        raise UsageError(f"adopt reads your accounts, so set in the environment:\n  {listed}\nor say --simulated.")
-    from cloudflare import Cloudflare
-
-    from gatehouse.adopt.cloudflare_account import read_cloudflare
-
-    print("Reading Cloudflare, the tailnet and the cluster; nothing is changed there.", file=sys.stderr)
-    account, zone = stack.estate.account_id, stack.estate.zone.name
-    with Cloudflare(api_token=token) as client:
-        things = read_cloudflare(client, account, zone, estate=stack.owns_estate)
-    if tailnet:
-        import httpx
-
-        from gatehouse.adopt.tailnet_account import read_tailnet, sign_in
-
-        with httpx.Client(timeout=20) as http:
-            sign_in(http, **{k: v for k, v in tail.items() if v})
-            things += read_tailnet(http)
-    if "cluster" not in args.without and not stack.config.node.manifests_folder:
-        from gatehouse.adopt.cluster import connect, read_cluster
-
-        things += read_cluster(connect(stack.config.node.context))
-    return _marked(project, things, simulated=False)
-
-
-def _marked(project: Path, things: list[Thing], simulated: bool) -> list[Thing]:
-    """The things, those marked that a stack's state has already."""
-    from dataclasses import replace
-
+    from gatehouse.adopt.accounts import Settings, marked, read_accounts, read_clouds
     from gatehouse.engine.secrets import known_ids
 
+    if args.simulated:
+        things = read_clouds(project, stack)
+    else:
+        print("Reading Cloudflare, the tailnet and the cluster; nothing is changed there.", file=sys.stderr)
+        things = read_accounts(stack, Settings(stack.source.values), without=args.without)
     try:
-        known = known_ids(project, simulated=simulated)
+        return marked(things, known_ids(project, simulated=args.simulated))
     except CommandError as error:
         print(f"note: what the states of the stacks have already is not known ({error})", file=sys.stderr)
         return things
-    singles = {type_ for type_, _ in known if type_ in ("Acl", "DnsPreferences", "TailnetSettings")}
-
-    def has(thing: Thing) -> bool:
-        return (thing.type, thing.own_id) in known or (thing.type, thing.id) in known or thing.type in singles
-
-    return [replace(t, managed=t.managed or has(t)) for t in things]
-
-
-def _token(values: Mapping[str, object]) -> str:
-    return os.environ.get("CLOUDFLARE_API_TOKEN") or _plain_value(values, "cloudflare:apiToken")
-
-
-def _plain_value(values: Mapping[str, object], key: str) -> str:
-    value = values.get(key)
-    return value if isinstance(value, str) else ""
 
 
 # --- the plan of a text that is not written yet
@@ -262,13 +213,21 @@ def _write(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _done(args: argparse.Namespace, path: Path, text: str) -> int:
+def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int:
     from gatehouse.adopt.stack_text import edit, edited_lines, refuse_rewriting
 
-    after = edit(text, adopt={})
+    after = edit(text, adopt={}, recover={})
     if after == text:
-        print(f"{path.name} has no gatehouse:adopt.")
+        print(f"{path.name} has neither gatehouse:adopt nor gatehouse:recover.")
         return 0
+    left = _not_imported(args, project)
+    if left:
+        listed = "\n".join(f"  {key}: {id_}" for key, id_ in left.items())
+        raise CommandError(
+            f"{len(left)} of the ids in {path.name} are not in the state of {args.stack} yet:\n{listed}\n"
+            "Nothing was changed: without its id each of these would be made a second time, or be refused. Run "
+            f"`gatehouse up --stack {args.stack}` until it succeeds. What you do not want after all, take out by hand."
+        )
     print("\n".join(edited_lines(text, after, path.name)))
     if not args.apply:
         print("\nNothing was written: add --apply. `gatehouse preview` then shows what Gatehouse would change.")
@@ -277,6 +236,17 @@ def _done(args: argparse.Namespace, path: Path, text: str) -> int:
     _write(path, after)
     print(f"\nWrote {path.name}. Next: gatehouse preview --stack {args.stack}")
     return 0
+
+
+def _not_imported(args: argparse.Namespace, project: Path) -> dict[str, str]:
+    """The ids of the stack file, by key, that no state has. Raises CommandError where the states cannot be read."""
+    from gatehouse.engine.secrets import known_ids
+
+    values = read_stack_file(stack_file(project, args.stack)).values
+    sections = [values.get(f"gatehouse:{section}") for section in _SECTIONS]
+    ids = {str(k): str(v) for section in sections if isinstance(section, dict) for k, v in section.items()}
+    known = known_ids(project, simulated=args.simulated)
+    return {key: id_ for key, id_ in ids.items() if (key.partition("/")[0], id_) not in known}
 
 
 def _report(adoption: Adoption, name: str, args: argparse.Namespace) -> str:
@@ -304,7 +274,10 @@ def _report(adoption: Adoption, name: str, args: argparse.Namespace) -> str:
     section("Services recognised", [f"{key}: {_of(entry)}" for key, entry in sorted(found.services.items())])
     section("Not written, to be looked at", found.notes)
     if matched:
-        section("Recognised, to be imported", [f"{m.planned.key}: {m.thing}" for m in matched.matches])
+        ours = [f"{m.planned.key}: {m.thing}" for m in matched.matches if not m.differences]
+        section("As the stack file says already, to be imported", ours)
+        others = [f"{m.planned.key}: {m.thing}" for m in matched.matches if m.differences]
+        section("Recognised, to be imported as it was found", others)
         changed = [f"{m.planned.key}: {'; '.join(m.differences)}" for m in matched.matches if m.differences]
         section("Left as it is by the import; what Gatehouse would change once gatehouse:adopt is out", changed)
         section("In the way", [f"{p.key}: {t} ({t.id}): {why}" for p, t, why in matched.in_the_way])
@@ -345,14 +318,13 @@ def _take_tunnel_secret(project: Path, args: argparse.Namespace, stack: LoadedSt
     if own is None or key in stack.source.secure:
         return
     assert stack.estate is not None
-    from cloudflare import Cloudflare
-
+    from gatehouse.adopt.accounts import Settings, cloudflare_client
     from gatehouse.adopt.cloudflare_account import read_tunnel_secret
     from gatehouse.engine.secrets import open_workspace, set_value
 
     try:
         workspace = open_workspace(project, args.stack, simulated=False, say=print)
-        with Cloudflare(api_token=_token(stack.source.values)) as client:
+        with cloudflare_client(Settings(stack.source.values)) as client:
             set_value(workspace, args.stack, key, read_tunnel_secret(client, stack.estate.account_id, own.own_id))
         print(f"Set {key} to the tunnel's own secret: the connectors that run keep a valid token.")
     except CommandError as error:

@@ -16,35 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print what `pulumi preview --json` prints")
     if command in ("preview", "up"):
         parser.add_argument("--refresh", action="store_true", help="look at the clouds first, so that drift shows")
-    if command == "refresh":
-        parser.add_argument(
-            "--made",
-            action="append",
-            default=[],
-            metavar="NAME=ID",
-            help="a killed run made this (as it listed it), and its id is ID",
-        )
-        parser.add_argument(
-            "--not-made", action="append", default=[], metavar="NAME", help="a killed run did not make this"
-        )
     if command in ("up", "destroy"):
         parser.add_argument("--yes", "-y", action="store_true", help="do not ask before touching real clouds")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
     """Run the engine. Returns its exit code: 0, or 1 where the run failed."""
-    from gatehouse.commands import UsageError
     from gatehouse.engine.run import Options
     from gatehouse.engine.run import run as drive
 
-    made = dict.fromkeys(getattr(args, "not_made", ()), "")
-    for pair in getattr(args, "made", ()):
-        name, _, id_ = pair.partition("=")
-        if not id_:
-            raise UsageError(f"--made {pair}: write it as NAME=ID.")
-        made[name] = id_
     options = Options(
-        made=made,
         simulated=args.simulated,
         yes=getattr(args, "yes", False),
         as_json=getattr(args, "json", False),

@@ -1,74 +1,142 @@
 """What a run that was killed left open: operations of which the state does not say whether they took effect.
 
-The engine itself warns at each `up` and goes on: what was made already is then made twice or refused, and its own
-`refresh --import-pending-creates` drops what it is told to import (seen with 3.259.0). So the state is mended here, as
-its export and import allow: what was made is put into it for a refresh to fill, the rest is taken off the list.
+The engine warns of them at each `up` and goes on: what was made already is then made twice or refused, and its own
+`refresh --import-pending-creates` drops what it is told to import (seen with 3.276.0). A resource that is imported by
+its id is read by its provider, whatever its type, so that is how `up` takes over what was made: it looks for it in the
+accounts first. The state is changed only by the engine, but for what the providers cannot read back (`completed`).
+docs/adr/0018 says why.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from gatehouse.adopt.match import SECRET, differences
+from gatehouse.adopt.things import Thing, identity, labels_of
+
+# How a state marks a secret, and how an import of a state takes one that is yet to be encrypted [PU
+# sdk/go/common/resource/properties.go].
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+_TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 
 
 @dataclass(frozen=True)
 class OpenOperation:
     """An operation that began and of which no end is known: `kind` as the engine names it (`creating`, `updating`,
-    `deleting`…), the resource's URN, and what it is called there where that is known."""
+    `deleting`…), the resource's URN, and its inputs with secrets masked."""
 
     kind: str
     urn: str
-    title: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def type(self) -> str:
+        """The type token."""
+        return self.urn.split("::")[2].rsplit("$", 1)[-1]
 
     @property
     def name(self) -> str:
-        """Type and logical name, short: `DnsRecord/grafana-dns`."""
-        return f"{self.urn.split('::')[2].rsplit(':', 1)[-1]}/{self.urn.split('::', 3)[3]}"
+        """Type and logical name, short, as `gatehouse:adopt` has it: `DnsRecord/grafana-dns`."""
+        return f"{self.type.rsplit(':', 1)[-1]}/{self.urn.split('::', 3)[3]}"
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}" + (f" ({self.title})" if self.title else "")
+        title = _title(self.inputs)
+        return f"{self.kind} {self.name}" + (f" ({title})" if title else "")
 
 
 def open_operations(deployment: Mapping[str, Any] | None) -> list[OpenOperation]:
     """The operations that a state (an export's `deployment`) holds open."""
     return [
-        OpenOperation(str(entry["type"]), str(entry["resource"]["urn"]), _title(entry["resource"].get("inputs") or {}))
+        OpenOperation(str(entry["type"]), str(entry["resource"]["urn"]), _masked(entry["resource"].get("inputs") or {}))
         for entry in (deployment or {}).get("pending_operations") or ()
     ]
 
 
-def settled(deployment: Mapping[str, Any], made: Mapping[str, str]) -> dict[str, Any]:
-    """The state without open operations; what was being created and is `made` (URN to id) is a resource of it.
+def recognised(creating: Sequence[OpenOperation], things: Sequence[Thing]) -> dict[str, str]:
+    """Which of the resources that were being made are there: name (`DnsRecord/grafana-dns`) to the import id.
 
-    Its outputs are its inputs until a refresh reads it. What was being updated or deleted is in the state anyhow, and a
-    refresh shows what became of it.
+    `things` are what is in the accounts, with what a state has already marked. What is set and not made (rules, the
+    settings of a zone, DNSSEC) is never among the answers: to set it once more does no harm.
+    """
+    found: dict[str, str] = {}
+    for operation in creating:
+        short = operation.name.partition("/")[0]
+        known_by = identity(short, operation.inputs)
+        fits = [
+            thing
+            for thing in things
+            if thing.type == short
+            and not thing.managed
+            and thing.id not in found.values()
+            and known_by is not None
+            and identity(short, thing.inputs) == known_by
+            and _is_ours(operation.inputs, thing)
+        ]
+        # Where the answer was lost the provider asked again, and there may be two: either is ours.
+        fits.sort(key=lambda thing: (bool(differences(operation.inputs, thing.inputs)), thing.id))
+        if fits:
+            found[operation.name] = fits[0].id
+    return found
+
+
+def _is_ours(inputs: Mapping[str, Any], thing: Thing) -> bool:
+    """Whether what has our name is ours: Kubernetes objects by our labels, the tailnet's policy by what it says."""
+    if thing.type == "Acl":
+        return not differences(inputs, thing.inputs)
+    return labels_of(inputs).items() <= labels_of(thing.inputs).items()
+
+
+def closed(deployment: Mapping[str, Any], *, all_made: bool) -> dict[str, Any]:
+    """The state without the open operations that are settled: those of a resource that it has, or, with `all_made`,
+    every one."""
+    state = copy.deepcopy(dict(deployment))
+    there = {resource["urn"] for resource in state.get("resources") or ()}
+    left = [
+        entry
+        for entry in state.pop("pending_operations", None) or ()
+        if not all_made and entry["resource"]["urn"] not in there
+    ]
+    return {**state, **({"pending_operations": left} if left else {})}
+
+
+def lacks_secrets(deployment: Mapping[str, Any] | None) -> bool:
+    """Whether an import left out of the state what no provider can read back; then it is for `completed`."""
+    return any(map(_lack, (deployment or {}).get("resources") or ()))
+
+
+def _lack(resource: Mapping[str, Any]) -> bool:
+    return bool(resource["type"] == _TUNNEL and not (resource.get("inputs") or {}).get("tunnelSecret"))
+
+
+def completed(deployment: Mapping[str, Any], tunnel_secret: Callable[[str], str]) -> dict[str, Any]:
+    """The state with what an import could not read: a tunnel's secret.
+
+    With none in the state the next `up` would set it, which the provider's encoder does not survive (docs/adr/0017).
+
+    Args:
+        deployment: the state.
+        tunnel_secret: gives a tunnel's secret, by its id.
     """
     state = copy.deepcopy(dict(deployment))
-    resources = list(state.get("resources") or ())
-    there = {resource["urn"] for resource in resources}
-    for entry in state.pop("pending_operations", None) or ():
-        resource = entry["resource"]
-        urn = resource["urn"]
-        if entry["type"] == "creating" and urn in made and urn not in there:
-            resources.append({**resource, "id": made[urn], "outputs": resource.get("inputs") or {}})
-    state["resources"] = resources
+    for resource in filter(_lack, state.get("resources") or ()):
+        secret = {
+            _SIGNATURE: _IS_SECRET,
+            "plaintext": json.dumps(tunnel_secret(resource["id"])),
+        }
+        resource["inputs"]["tunnelSecret"] = resource["outputs"]["tunnelSecret"] = secret
     return state
 
 
-def what_to_say(stack: str, creating: Sequence[OpenOperation]) -> str:
-    """What the user has to find out where a run on real clouds was killed while it made something."""
-    listed = "\n".join(
-        f"  {operation.name}" + (f": {operation.title}" * bool(operation.title)) for operation in creating
-    )
-    return (
-        f"the last run of {stack} was ended while it made these, and nobody knows whether they are there:\n{listed}\n"
-        "Nothing was touched. Look each up (in the dashboard, or with `gatehouse adopt`), then tell, for each, the id "
-        "that it has or that it is not there:\n"
-        f"  gatehouse refresh --stack {stack} --made {creating[0].name}=ID --not-made {creating[-1].name} ...\n"
-        "What is not there is made at the next `up`."
-    )
+def _masked(value: Any) -> Any:
+    """A value of an encrypted state, with SECRET for what nobody sees."""
+    if isinstance(value, Mapping):
+        return SECRET if _SIGNATURE in value else {k: _masked(v) for k, v in value.items()}
+    return [_masked(v) for v in value] if isinstance(value, list) else value
 
 
 def _title(inputs: Mapping[str, Any]) -> str:

@@ -13,13 +13,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from config.errors import render as render_findings
-from config.loader import StackFile, read_stack_file, stack_names, stack_path
+from config.loader import StackFile, load_project, read_stack_file, stack_names, stack_path
 from config.stack import owner_stack
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
@@ -28,12 +28,12 @@ from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, su
 from gatehouse.engine.policy import render as render_policy
 from gatehouse.engine.program import collector_held, load_meanwhile, made_up_credentials, run_program, working_in
 from gatehouse.engine.progress import Progress
-from gatehouse.engine.recovery import open_operations, settled, what_to_say
+from gatehouse.engine.recovery import OpenOperation, closed, completed, lacks_secrets, open_operations, recognised
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
 
 if TYPE_CHECKING:
-    from pulumi.automation import Deployment
-
+    from gatehouse.adopt.accounts import Settings
+    from gatehouse.adopt.things import Thing
     from gatehouse.engine.workspace import EngineStack, Workspace
     from policy.model import Finding
 
@@ -73,8 +73,6 @@ class Options:
     as_json: bool = False
     refresh: bool = False
     debug: bool = False
-    made: Mapping[str, str] = field(default_factory=dict)
-    """What a killed run made after all, by type and name (`DnsRecord/grafana-dns`): its id, "" for what it did not."""
 
 
 def run(command: str, project: Path, stack: str, options: Options) -> int:
@@ -106,7 +104,9 @@ class _Run:
         self.crash = ""
         self.host_crash = ""
         self.interrupted = False
-        self.unsettled: Deployment | None = None
+        self.left_open: list[OpenOperation] = []
+        self.taken_over: Mapping[str, str] = {}
+        self.simulated = False
         self.loading: threading.Thread | None = None
         self.pack = Pack(None)
         self.findings: list[Finding] | None = None
@@ -167,8 +167,7 @@ class _Run:
             self._owner_is_up(workspace)
             workspace.configure(self.source)
             stack = workspace.open(self.stack, self._program, make=True)
-            # Simulated clouds know what was made.
-            self._settle(stack, workspace.has_open_operations(self.stack), places.ids_by_urn(self.project))
+            self._look(workspace, simulated=True)
             if self.command == "destroy":
                 self._no_member_is_up(workspace)
                 workspace.unprotect(self.stack)
@@ -187,10 +186,11 @@ class _Run:
         from gatehouse.engine.workspace import real_workspace
 
         workspace = real_workspace(self.project, self.source, engine)
+        self._refuse_locked(engine)
         with self._failures_told(workspace):
             self._owner_is_up(workspace)
             stack = workspace.open(self.stack, self._program, make=self.command in ("preview", "up"))
-            self._settle(stack, True, None)
+            self._look(workspace, simulated=False)
             if self.command == "destroy":
                 self._no_member_is_up(workspace)
                 self._refuse_protected(stack)
@@ -200,28 +200,109 @@ class _Run:
                 return code or 1
         return self._operate(stack, workspace)
 
-    def _settle(self, stack: EngineStack, look: bool, ids: Mapping[str, str] | None) -> None:
-        """Mend the state where a run was killed; with `ids` (URN to id) what was made is known, else it is asked for.
+    def _refuse_locked(self, engine: Engine) -> None:
+        """A run that is under way is not to be disturbed; the lock of one that was killed is taken away.
 
-        Raises CommandError where only the user can know what was made.
+        Raises CommandError where another run holds the stack, or may hold it.
         """
-        if not look or self.command == "preview":
+        from gatehouse.engine.lock import locks
+        from gatehouse.engine.workspace import backend_url
+
+        if self.command == "preview":
             return
-        exported = stack.export_stack()
-        found = open_operations(exported.deployment)
-        if not found:
+        for lock in locks(backend_url(self.project), self.project, self.name, self.stack):
+            if lock.is_left_over:
+                lock.path.unlink(missing_ok=True)
+                self.say(f"The lock of a run of {self.stack} that was killed is taken away ({lock}).")
+                continue
+            raise CommandError(
+                f"Another run holds stack {self.stack} ({lock}). Nothing was touched. Wait until it ends, or stop it "
+                f"with Ctrl-C where it runs. Only if it is certainly dead: {self._cancel(engine.path)}"
+            )
+
+    def _cancel(self, engine: Path | str) -> str:
+        return f"{engine} cancel --yes --stack {self.stack}"
+
+    def _look(self, workspace: Workspace, *, simulated: bool) -> None:
+        """Find out what a killed run left open, and which of it is there. Changes nothing.
+
+        Raises CommandError where the accounts cannot be read, or where `destroy` would leave something behind.
+        """
+        self.simulated = simulated
+        exported = workspace.state(self.stack)
+        self.left_open = open_operations(exported["deployment"])
+        if self.command == "preview":
             return
-        made = dict(ids or {})
-        if ids is None:
-            creating = [operation for operation in found if operation.kind == "creating"]
-            unanswered = [operation for operation in creating if operation.name not in self.options.made]
-            if unanswered:
-                raise CommandError(what_to_say(self.stack, unanswered))
-            made = {o.urn: self.options.made[o.name] for o in creating if self.options.made[o.name]}
-        lines = "\n".join(f"  {operation}" for operation in found)
-        self.say(f"The last run of {self.stack} was ended while this was under way; the clouds are looked at:\n{lines}")
-        self.unsettled = exported
-        stack.import_stack(type(exported)(exported.version, settled(exported.deployment or {}, made)))
+        if self.command == "up" and lacks_secrets(exported["deployment"]):
+            self._complete(workspace)
+        creating = [operation for operation in self.left_open if operation.kind == "creating"]
+        if self.command == "refresh" or not self.left_open:
+            return
+        lines = "\n".join(f"  {operation}" for operation in self.left_open)
+        self.say(f"The last run of {self.stack} was killed while this was under way:\n{lines}")
+        if not creating:
+            return
+        self.taken_over = recognised(creating, self._things(workspace, {o.type.partition(":")[0] for o in creating}))
+        if self.taken_over and self.command == "destroy":
+            raise CommandError(
+                f"These are there: {', '.join(self.taken_over)}. Nothing was deleted, since the state does not have "
+                f"them yet. First run `gatehouse up --stack {self.stack}`, which takes them over; then destroy."
+            )
+        for operation in creating:
+            there = "it is there, and is taken over" if operation.name in self.taken_over else "it is made now"
+            self.say(f"  {operation.name}: {there}")
+
+    def _things(self, workspace: Workspace, packages: set[str]) -> list[Thing]:
+        """What is in the accounts of these providers, marked where a stack's state has it."""
+        from gatehouse.adopt.accounts import marked, read_accounts, read_clouds
+        from gatehouse.engine.secrets import known_ids
+        from gatehouse.engine.workspace import clouds_file
+
+        stack = load_project(self.project)[self.stack]
+        known = known_ids(self.project, simulated=self.simulated)
+        if self.simulated:
+            return marked(read_clouds(self.project, stack) if clouds_file(self.project).is_file() else [], known)
+        parts = {"cloudflare": "cloudflare", "tailscale": "tailnet", "kubernetes": "cluster"}
+        without = [part for package, part in parts.items() if package not in packages]
+        return marked(read_accounts(stack, self._settings(workspace), without=without), known)
+
+    def _settings(self, workspace: Workspace) -> Settings:
+        from gatehouse.adopt.accounts import Settings
+
+        return Settings(self.source.values, lambda key: self._decrypted(workspace, key))
+
+    def _decrypted(self, workspace: Workspace, key: str) -> str:
+        return workspace.ask("config", "get", key, "--stack", self.stack).rstrip("\n")
+
+    def _close(self, workspace: Workspace, failed: bool) -> None:
+        """After a run: take from the state's list what is settled, and add what an import could not read."""
+        imports = any(self.source.values.get(f"gatehouse:{section}") for section in ("adopt", "recover"))
+        if not self.left_open and not imports:
+            return
+        exported = workspace.state(self.stack)
+        before = exported["deployment"] or {}
+        after = closed(before, all_made=not failed)
+        if after != before:
+            workspace.put_state(self.stack, {**exported, "deployment": after})
+        if lacks_secrets(after):
+            self._complete(workspace)
+
+    def _complete(self, workspace: Workspace) -> None:
+        exported = workspace.state(self.stack)
+        after = completed(exported["deployment"], lambda tunnel: self._tunnel_secret(workspace, tunnel))
+        workspace.put_state(self.stack, {**exported, "deployment": after})
+
+    def _tunnel_secret(self, workspace: Workspace, tunnel: str) -> str:
+        from gatehouse.adopt.accounts import cloudflare_client
+        from gatehouse.adopt.cloudflare_account import read_tunnel_secret
+
+        if self.simulated:
+            # Simulated clouds keep no secret in clear, and get theirs from here alone.
+            return self._decrypted(workspace, "gatehouse:tunnel_secret")
+        estate = load_project(self.project)[self.stack].estate
+        assert estate is not None
+        with cloudflare_client(self._settings(workspace)) as client:
+            return read_tunnel_secret(client, estate.account_id, tunnel)
 
     def _confirmed(self) -> bool:
         answer = input(f"\n{self.command} stack {self.stack} on the real clouds? [y/N] ")
@@ -279,7 +360,7 @@ class _Run:
         command = "preview" if preview else self.command
         progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
         failure: Exception | None = None
-        refresh = True if self.options.refresh or self.unsettled else None
+        refresh = True if self.options.refresh or self.left_open else None
         packs = self.pack.policy_packs
         workspace.command.more_path = str(self.pack.path or "")
         if command == "up":
@@ -315,9 +396,11 @@ class _Run:
                     stack.destroy(on_event=progress.on_event, color="never", refresh=refresh)
             except Exception as error:
                 failure = error
-        if self.unsettled and isinstance(failure, ConcurrentUpdateError):
-            # The killed run's lock is still there: whoever takes it away finds the state as it was left.
-            stack.import_stack(self.unsettled)
+        if command in ("up", "destroy") and not preview and not isinstance(failure, ConcurrentUpdateError):
+            try:
+                self._close(workspace, failure is not None)
+            except CommandError as error:
+                self.say(f"The state could not be put in order, and is as the engine left it: {error}")
         self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")
         # Simulated clouds take as long to end as what is left takes to be told.
         self.after_engine()
@@ -426,7 +509,8 @@ class _Run:
             return CommandError(f"There is no stack {self.stack} in the backend: nothing of it is up.")
         if isinstance(error, ConcurrentUpdateError):
             return CommandError(
-                f"Another run holds stack {self.stack}. Where that run is dead: pulumi cancel --stack {self.stack}"
+                f"Another run holds stack {self.stack}. Nothing was touched. Wait until it ends. Only if it is "
+                f"certainly dead: {self._cancel(workspace.command.command)}"
             )
         if isinstance(error, EngineFailure):
             lines = [line for line in str(error).partition("stderr: ")[2].splitlines() if line.strip()]
@@ -455,6 +539,10 @@ class _Run:
 
         if not self.options.debug:
             without_debug_messages()
+        if self.taken_over:
+            from components.adopt import Adoption
+
+            Adoption({}, self.taken_over)
         try:
             with traced_by(program_trace):
                 run_program(self.project)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -13,12 +11,9 @@ from typing import TYPE_CHECKING
 from config.loader import read_stack_file, stack_names
 from gatehouse.commands import CommandError, project_name, stack_file
 from gatehouse.engine.acquire import find_engine, find_or_get_engine
-from gatehouse.engine.program import REAL_PREFIXES
 
 if TYPE_CHECKING:
     from gatehouse.engine.workspace import Workspace
-
-_SECONDS = 60
 
 
 def open_workspace(project: Path, stack: str, *, simulated: bool, say: Callable[[str], None]) -> Workspace:
@@ -46,19 +41,19 @@ def open_workspace(project: Path, stack: str, *, simulated: bool, say: Callable[
 
 def set_value(workspace: Workspace, stack: str, key: str, value: str, *, secret: bool = True) -> None:
     """Set a value, encrypted where it is a secret. Raises CommandError, which never holds the value."""
-    arguments = ["config", "set", "--secret" if secret else "--plaintext", key, "--stack", stack]
+    words = ["config", "set", "--secret" if secret else "--plaintext", key, "--stack", stack]
     try:
-        _engine(workspace, arguments, value)
+        workspace.ask(*words, given=value)
     except CommandError as error:
         if "no stack named" not in str(error):
             raise
         # As a first preview does.
-        _engine(workspace, ["stack", "init", "--no-select", "--stack", stack], "")
-        _engine(workspace, arguments, value)
+        workspace.ask("stack", "init", "--no-select", "--stack", stack)
+        workspace.ask(*words, given=value)
 
 
 def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
-    """What the states of the project's stacks have: the type's last part, and the id.
+    """What the states of the project's stacks have: the type's last part, and the id, also the one it was imported by.
 
     Empty where there is no engine or no such stack. Raises CommandError where a state cannot be opened.
     """
@@ -75,36 +70,6 @@ def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
         for stack in stack_names(project):
             workspace = real_workspace(project, read_stack_file(stack_file(project, stack)), engine)
             with suppress(CommandError):
-                states.append(json.loads(_engine(workspace, ["stack", "export", "--stack", stack], ""))["deployment"])
+                states.append(workspace.state(stack)["deployment"])
     resources = (r for state in states for r in state.get("resources") or ())
-    return {(r["type"].rsplit(":", 1)[-1], str(r["id"])) for r in resources if r.get("id")}
-
-
-def _engine(workspace: Workspace, arguments: list[str], given: str) -> str:
-    from gatehouse.engine.workspace import SimulatedWorkspace
-
-    environment = {**os.environ, **workspace.variables}
-    if isinstance(workspace, SimulatedWorkspace):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(REAL_PREFIXES)}
-        environment |= {**workspace.variables, "PULUMI_HOME": str(workspace.folder / "home")}
-    try:
-        done = subprocess.run(
-            [workspace.command.command, "--non-interactive", *arguments],
-            input=given,
-            cwd=workspace.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CommandError(f"The engine could not be run: {type(error).__name__}.") from None
-    if done.returncode:
-        lines = [
-            line
-            for line in (done.stderr.replace(given, "[secret]") if given else done.stderr).splitlines()
-            if line.strip()
-        ]
-        raise CommandError("The engine says:\n" + "\n".join(f"  {line}" for line in lines[:10]))
-    return done.stdout
+    return {(r["type"].rsplit(":", 1)[-1], str(r[k])) for r in resources for k in ("id", "importID") if r.get(k)}

@@ -30,6 +30,7 @@ from gatehouse.engine.program import REAL_PREFIXES
 # Simulated clouds hold nothing worth a secret, and nobody is to be asked for one.
 _SIMULATED_PASSPHRASE = "simulated"
 _ENDED = "world-ended"
+_SECONDS = 60
 
 
 class EngineCommand(PulumiCommand):
@@ -44,7 +45,7 @@ class EngineCommand(PulumiCommand):
         self.log: list[str] = []
         self.last_output = ""
         self.more_path = ""
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._process: subprocess.Popen[str] | None = None
         self.interrupts = 0
 
@@ -59,10 +60,10 @@ class EngineCommand(PulumiCommand):
         """Run the engine; raises CommandError of the Automation API where it fails."""
         binaries = str(Path(self.command).parent)
         environment = {
-            **self._environment,
+            **self.environment,
             **additional_env,
             "PULUMI_AUTOMATION_API": "true",
-            "PATH": os.pathsep.join(filter(None, [binaries, self._environment.get("PATH", ""), self.more_path])),
+            "PATH": os.pathsep.join(filter(None, [binaries, self.environment.get("PATH", ""), self.more_path])),
         }
         command = [self.command, "--non-interactive", *args]
         lines: dict[str, list[str]] = {"out": [], "err": []}
@@ -149,6 +150,41 @@ class Workspace:
             pulumi_command=self.command,
         )
 
+    def ask(self, *words: str, given: str = "") -> str:
+        """What the engine prints when asked beside a run. It is in no log, for it may hold secrets.
+
+        `given` goes to its standard input, and never to a command line. Raises CommandError, without what was given.
+        """
+        try:
+            done = subprocess.run(
+                [self.command.command, "--non-interactive", *words],
+                input=given,
+                cwd=self.folder,
+                env=self.command.environment
+                | self.variables
+                | ({"PULUMI_HOME": str(self._home)} if self._home else {}),
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CommandError(f"The engine could not be run: {type(error).__name__}.") from None
+        if done.returncode:
+            said = done.stderr.replace(given, "[secret]") if given else done.stderr
+            lines = [line for line in said.splitlines() if line.strip()]
+            raise CommandError("The engine says:\n" + "\n".join(f"  {line}" for line in lines[:10]))
+        return done.stdout
+
+    def state(self, stack: str) -> dict[str, Any]:
+        """A stack's state as `pulumi stack export` prints it, with its secrets encrypted. Raises CommandError."""
+        exported: dict[str, Any] = json.loads(self.ask("stack", "export", "--stack", stack))
+        return exported
+
+    def put_state(self, stack: str, exported: Mapping[str, Any]) -> None:
+        """Replace a stack's state; the engine checks it and encrypts what is a secret. Raises CommandError."""
+        self.ask("stack", "import", "--stack", stack, given=json.dumps(exported))
+
     def stacks(self) -> dict[str, int]:
         """The stacks in the backend, each with the number of its resources besides the stack itself."""
         return {s.name.rsplit("/", 1)[-1]: max((s.resource_count or 0) - 1, 0) for s in self.local(None).list_stacks()}
@@ -202,12 +238,10 @@ class SimulatedWorkspace(Workspace):
             found[path.stem] = sum(r["type"] != "pulumi:pulumi:Stack" for r in latest.get("resources") or ())
         return found
 
-    def has_open_operations(self, stack: str) -> bool:
-        """Whether a run of the stack was killed while something was under way."""
-        if not self.exists(stack):
-            return False
-        latest = json.loads(self._state(stack).read_text(encoding="utf-8")).get("checkpoint", {}).get("latest") or {}
-        return bool(latest.get("pending_operations"))
+    def state(self, stack: str) -> dict[str, Any]:
+        """As the base class, from the backend's file: quicker than the engine."""
+        checkpoint = json.loads(self._state(stack).read_text(encoding="utf-8"))
+        return {"version": checkpoint["version"], "deployment": checkpoint["checkpoint"].get("latest")}
 
     def open(self, stack: str, program: Callable[[], None] | None, make: bool) -> EngineStack:
         """As the base class. `--stack` is in every command, so that an existing stack need not be selected first."""
@@ -273,21 +307,11 @@ def clouds_file(project: Path) -> Path:
     return simulated_folder(project) / "clouds" / "clouds.json"
 
 
-def ids_by_urn(project: Path) -> dict[str, str]:
-    """The ids of the simulated objects by the URN that made them."""
-    path = clouds_file(project)
-    if not path.is_file():
-        return {}
-    objects = json.loads(path.read_text(encoding="utf-8"))["objects"]
-    return {item["urn"]: item["id"] for item in objects.values() if item.get("urn") and item.get("id")}
-
-
 def real_workspace(project: Path, source: StackFile, engine: Engine) -> Workspace:
     """The repository itself. Raises CommandError where its secrets cannot be opened."""
     environment = dict(os.environ)
-    settings = _read(project / "Pulumi.yaml")
     own = _read(source.path)
-    backend = environment.get("PULUMI_BACKEND_URL") or (settings.get("backend") or {}).get("url") or ""
+    backend = backend_url(project)
     # Pulumi Cloud keeps the key itself; every other backend's own provider is the passphrase.
     other_provider = own.get("secretsprovider") or own.get("encryptedkey")
     if not other_provider and ("encryptionsalt" in own or (backend and not backend.startswith("http"))):
@@ -298,6 +322,12 @@ def real_workspace(project: Path, source: StackFile, engine: Engine) -> Workspac
                 f"or {given[1]} to a file that holds it. (Or use --simulated.)"
             )
     return Workspace(project, EngineCommand(engine, environment), {"PULUMI_SKIP_UPDATE_CHECK": "true"}, None)
+
+
+def backend_url(project: Path) -> str:
+    """Where the states of real stacks are: PULUMI_BACKEND_URL, else what Pulumi.yaml says; empty for a login's."""
+    settings = _read(project / "Pulumi.yaml")
+    return os.environ.get("PULUMI_BACKEND_URL") or (settings.get("backend") or {}).get("url") or ""
 
 
 @contextmanager

@@ -244,14 +244,16 @@ class Kubernetes(Cloud):
         old_inputs = values.reveal(request.old_inputs)
         new = values.reveal(request.news)
         target = _Target(request, old_inputs)
+        if target.kind == "Secret":
+            old_inputs, new = _as_data(old_inputs), _as_data(new)
         if target.release:
             olds: Object = old_inputs
             forcing: tuple[str, ...] = ("name", "namespace")
         else:
             live = values.reveal(request.olds)
+            if target.kind == "Secret" and isinstance(new.get("data"), dict):
+                live = {**live, "data": self.store.recognised(live.get("data") or {}, new["data"])}
             olds = values.shaped_like(live, old_inputs)
-            if "stringData" in old_inputs:
-                olds["stringData"] = old_inputs["stringData"]
             forcing = self._forcing(target, new, request.config)
             if self._namespaced(target):
                 for one in (olds, new):
@@ -362,7 +364,7 @@ class Kubernetes(Cloud):
                 plain = values.reveal(outputs)
                 inputs = values.shaped_like(plain, old_inputs)
             else:
-                inputs = _importable(live, item.get("given", ()))
+                inputs = _importable(live)
             inputs = _secret_kind(target, values.conceal(inputs, values.secret_paths(request.old_inputs)))
             return target.id, Found(request.id, outputs, inputs)
 
@@ -785,6 +787,16 @@ def _secret_kind(target: _Target, shown: Object) -> Object:
     return shown
 
 
+def _as_data(inputs: Object) -> Object:
+    """A Secret's inputs as the provider compares them: `data` alone [pulumi-kubernetes clients/unstructured.go]."""
+    given = inputs.get("stringData")
+    if not isinstance(given, dict):
+        return inputs
+    encoded = {k: UNKNOWN if v == UNKNOWN else _encoded({k: v})[k] for k, v in given.items()}
+    rest = {key: value for key, value in inputs.items() if key != "stringData"}
+    return {**rest, "data": {**(inputs.get("data") or {}), **encoded}}
+
+
 def _encoded(texts: Mapping[str, Any]) -> Object:
     return {
         key: UNKNOWN if text is UNKNOWN else base64.b64encode(str(text).encode()).decode()
@@ -882,10 +894,10 @@ def _merged(live: Object, inputs: Object) -> Object:
     return merged
 
 
-def _importable(live: Object, given: Iterable[str]) -> Object:
+def _importable(live: Object) -> Object:
+    """Gives what an import takes for inputs: all that could be one, with what the cluster filled in
+    [pulumi-kubernetes provider/pkg/provider/provider.go, Read]."""
     inputs = {key: copy.deepcopy(item) for key, item in live.items() if key != "status"}
-    if given:
-        inputs = {key: item for key, item in inputs.items() if key in {*given, "apiVersion", "kind", "metadata"}}
     for name in ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"):
         inputs["metadata"].pop(name, None)
     return inputs

@@ -14,7 +14,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -236,6 +236,15 @@ class Store:
         if isinstance(value, list):
             return [self._unseal(item, plain) for item in value]
         return value
+
+    def recognised(self, texts: Mapping[str, Any], known: Mapping[str, Any]) -> Object:
+        """Gives `texts` with those that `unseal` made up replaced by the values of their names in `known`, if they are
+        those."""
+
+        def made_up(value: Any) -> str:
+            return f"sealed-{self.digest(value)[:12]}"
+
+        return {k: known[k] if k in known and text == made_up(known[k]) else text for k, text in texts.items()}
 
     # -- the log --------------------------------------------------------------------------------------------
 

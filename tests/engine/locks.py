@@ -18,15 +18,10 @@ from tests.engine.kit import Object, Project, short
 
 @dataclass(frozen=True)
 class Host:
-    """A host that nobody may reach without login, but for the paths that the stack file acknowledges.
-
-    The name that a service `leaves` loses its application first, as that takes the new name; until its record is gone
-    too, the rule's JWT check and then the catch-all's 404 keep it shut.
-    """
+    """A host that nobody may reach without login, but for the paths that the stack file acknowledges."""
 
     name: str
     open_paths: tuple[str, ...] = ()
-    leaves: bool = False
 
 
 def bodies(objects: dict[str, Object], collection: str) -> list[Object]:
@@ -68,8 +63,8 @@ def uncovered(objects: dict[str, Object], host: Host) -> Iterator[str]:
             checked = False
             yield f"the rule of {host.name} demands no JWT"
     records = [r for r in bodies(objects, "cloudflare/dns") if r["name"] == host.name]
-    if records and not guarded and not (checked and (rules or host.leaves)):
-        yield f"a record of {host.name}, and neither application nor a rule that demands a JWT"
+    if records and not guarded:
+        yield f"a record of {host.name}, and no application"
     if records and any(not r["proxied"] or r["type"] != "CNAME" for r in records):
         yield f"the record of {host.name} goes round the edge"
     if rules and not guarded and not checked:

@@ -77,8 +77,9 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     renamed = project.ok("up")
     kept(renamed)
     assert renamed.steps == {
-        "ZeroTrustAccessApplication/grafana-access": "update",
-        "ZeroTrustAccessApplication/grafana-path-api-access": "update",
+        # The old ones go last: until its record has moved, the old name has its application.
+        "ZeroTrustAccessApplication/grafana-access": "replace",
+        "ZeroTrustAccessApplication/grafana-path-api-access": "replace",
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": "update",
         "DnsRecord/grafana-dns": "update",
     }

@@ -1,14 +1,23 @@
-"""Mending a state that a killed run left; its form is the engine's (`pulumi stack export`)."""
+"""What a killed run left open: read from a state in the engine's form (`pulumi stack export`), and looked for."""
 
 from __future__ import annotations
 
+import copy
+import json
 from typing import Any
 
-from gatehouse.engine.recovery import open_operations, settled, what_to_say
+import pytest
 
-_URN = "urn:pulumi:alfred::gatehouse::gatehouse:index:ZeroTrustApp$cloudflare:index/{0}:{1}::{2}"
-RECORD = _URN.format("dnsRecord", "DnsRecord", "grafana-dns")
-GROUP = _URN.format("zeroTrustAccessGroup", "ZeroTrustAccessGroup", "people")
+from gatehouse.adopt.things import Thing, identity
+from gatehouse.engine.recovery import closed, completed, lacks_secrets, open_operations, recognised
+
+_URN = "urn:pulumi:alfred::gatehouse::gatehouse:index:ZeroTrustApp${0}::{1}"
+RECORD = _URN.format("cloudflare:index/dnsRecord:DnsRecord", "grafana-dns")
+GROUP = _URN.format("cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup", "people")
+SERVICE = _URN.format("kubernetes:core/v1:Service", "game-nodeport")
+TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
+# How a state marks a secret: https://github.com/pulumi/pulumi, sdk/go/common/resource/sig.
+SEALED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x:y"}
 
 
 def pending(kind: str, urn: str, **inputs: Any) -> dict[str, Any]:
@@ -19,50 +28,106 @@ def state(*operations: dict[str, Any], resources: tuple[str, ...] = ()) -> dict[
     return {"resources": [{"urn": urn, "id": "old"} for urn in resources], "pending_operations": list(operations)}
 
 
+def creating(urn: str, **inputs: Any) -> Any:
+    return open_operations(state(pending("creating", urn, **inputs)))
+
+
+def record(own: str, **inputs: Any) -> Thing:
+    return Thing("DnsRecord", f"zone/{own}", {"name": "g.example.com", "type": "CNAME", **inputs}, own)
+
+
 def test_open_operations_are_named_as_people_know_them() -> None:
     secret = {"metadata": {"namespace": "cloudflared", "name": "token"}}
     found = open_operations(
-        state(pending("creating", RECORD, name="grafana.example.com"), pending("x", GROUP, **secret))
+        state(pending("creating", RECORD, name="grafana.example.com"), pending("updating", GROUP, **secret))
     )
     assert [str(one) for one in found] == [
         "creating DnsRecord/grafana-dns (grafana.example.com)",
-        "x ZeroTrustAccessGroup/people (cloudflared/token)",
+        "updating ZeroTrustAccessGroup/people (cloudflared/token)",
     ]
     assert open_operations(None) == open_operations({}) == []
 
 
-def test_what_was_made_becomes_a_resource_and_what_was_not_is_forgotten() -> None:
-    before = state(pending("creating", RECORD, name="g"), pending("creating", GROUP, name="p"))
-    after = settled(before, {RECORD: "id-1"})
-    assert after == {
-        "resources": [
-            {
-                "urn": RECORD,
-                "custom": True,
-                "type": "t",
-                "inputs": {"name": "g"},
-                "parent": "p",
-                "id": "id-1",
-                "outputs": {"name": "g"},
-            }
-        ]
-    }
-    assert len(before["pending_operations"]) == 2
+def test_what_was_being_made_is_recognised_by_what_the_account_tells_it_apart_by() -> None:
+    operations = creating(RECORD, name="g.example.com", type="CNAME", content="t.cfargotunnel.com", secret=SEALED)
+    other = record("other", name="h.example.com")
+    address = record("address", type="A")
+    ours = record("ours", content="t.cfargotunnel.com")
+    assert recognised(operations, [other, address]) == {}
+    assert recognised(operations, [other, address, ours]) == {"DnsRecord/grafana-dns": "zone/ours"}
 
 
-def test_what_was_changed_or_deleted_stays_for_a_refresh_to_look_at() -> None:
-    before = state(pending("updating", RECORD), pending("deleting", GROUP), resources=(RECORD, GROUP))
-    assert settled(before, {RECORD: "new"}) == {"resources": before["resources"]}
+def test_what_a_state_has_already_is_not_taken_twice() -> None:
+    operations = creating(RECORD, name="g.example.com", type="CNAME")
+    known = Thing("DnsRecord", "zone/r1", {"name": "g.example.com", "type": "CNAME"}, "", managed=True)
+    assert recognised(operations, [known]) == {}
+    assert recognised(operations, [known, record("r2")]) == {"DnsRecord/grafana-dns": "zone/r2"}
 
 
-def test_what_is_in_the_state_already_is_not_put_in_again() -> None:
-    before = state(pending("creating", RECORD), resources=(RECORD,))
-    assert settled(before, {RECORD: "new"})["resources"] == before["resources"]
+def test_of_two_that_were_made_the_one_that_is_as_wanted_is_taken() -> None:
+    operations = creating(RECORD, name="g.example.com", type="CNAME", proxied=True)
+    things = [record("a", proxied=False), record("b", proxied=True), record("c", proxied=True)]
+    assert recognised(operations, things) == {"DnsRecord/grafana-dns": "zone/b"}
 
 
-def test_the_user_is_told_what_to_look_for_and_how_to_answer() -> None:
-    text = what_to_say(
-        "alfred", open_operations(state(pending("creating", RECORD, name="g"), pending("creating", GROUP)))
-    )
-    assert "  DnsRecord/grafana-dns: g\n  ZeroTrustAccessGroup/people\n" in text
-    assert "refresh --stack alfred --made DnsRecord/grafana-dns=ID --not-made ZeroTrustAccessGroup/people" in text
+def test_an_object_of_the_cluster_is_ours_by_its_name_and_our_label_only() -> None:
+    labels = {"app.kubernetes.io/managed-by": "gatehouse"}
+    operations = creating(SERVICE, metadata={"namespace": "game", "name": "game-forwarded", "labels": labels})
+
+    def service(name: str, **more: Any) -> Thing:
+        return Thing("Service", f"game/{name}", {"metadata": {"namespace": "game", "name": name, **more}}, name)
+
+    assert recognised(operations, [service("game-forwarded"), service("other", labels=labels)]) == {}
+    ours = service("game-forwarded", labels={**labels, "extra": "x"})
+    assert recognised(operations, [ours]) == {"Service/game-nodeport": "game/game-forwarded"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "expected"),
+    [
+        ("Zone", {"name": "example.com"}, ("example.com",)),
+        ("DnsRecord", {"name": "a.example.com", "type": "A", "content": "192.0.2.1"}, ("a.example.com", "A")),
+        ("ZeroTrustAccessPolicy", {"name": "p", "decision": "bypass"}, ("p", "bypass")),
+        (
+            "ZeroTrustAccessApplication",
+            {"name": "Grafana", "destinations": [{"type": "public", "uri": "g.example.com/api"}]},
+            ("Grafana", "g.example.com/api"),
+        ),
+        # What is set and not made: to set it again does no harm, so nobody has to find it.
+        ("ZoneSetting", {"settingId": "ssl"}, None),
+        ("ZoneDnssec", {"status": "active"}, None),
+        ("ZeroTrustTunnelCloudflaredConfig", {"tunnelId": "t"}, None),
+        ("DnsPreferences", {"magicDns": True}, None),
+        ("NamespacePatch", {"metadata": {"name": "media"}}, None),
+        ("Namespace", {"metadata": {"name": "cloudflared"}}, ("", "cloudflared")),
+    ],
+)
+def test_each_kind_has_what_it_is_known_by(type_: str, inputs: dict[str, Any], expected: Any) -> None:
+    assert identity(type_, inputs) == expected
+
+
+def test_what_the_state_has_is_settled_and_the_rest_stays_open_until_a_run_succeeds() -> None:
+    before = state(pending("creating", RECORD), pending("creating", GROUP), resources=(RECORD,))
+    kept = copy.deepcopy(before)
+    left = closed(before, all_made=False)
+    assert [one.name for one in open_operations(left)] == ["ZeroTrustAccessGroup/people"]
+    assert open_operations(closed(before, all_made=True)) == []
+    assert left["resources"] == before["resources"]
+    assert before == kept
+
+
+def test_a_tunnel_that_was_imported_gets_the_secret_that_it_has() -> None:
+    tunnel = {"urn": "u", "type": TUNNEL, "id": "t-1", "inputs": {"name": "alfred"}, "outputs": {"name": "alfred"}}
+    whole = {**tunnel, "id": "t-2", "inputs": {"tunnelSecret": SEALED}, "outputs": {"tunnelSecret": SEALED}}
+    before = {"resources": [tunnel, whole]}
+    assert lacks_secrets(before)
+    assert not lacks_secrets({"resources": [whole]})
+    assert not lacks_secrets(None)
+    after = completed(before, lambda id_: f"secret of {id_}")
+    first, second = after["resources"]
+    # The form that `pulumi stack import` encrypts: a marked secret with its value in JSON.
+    assert first["inputs"]["tunnelSecret"]["plaintext"] == json.dumps("secret of t-1")
+    assert first["outputs"]["tunnelSecret"] == first["inputs"]["tunnelSecret"]
+    assert "ciphertext" not in first["inputs"]["tunnelSecret"]
+    assert second == whole
+    assert not lacks_secrets(after)

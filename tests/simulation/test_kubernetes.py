@@ -179,7 +179,7 @@ def test_a_named_secret_is_deleted_before_it_is_replaced(store: Store) -> None:
     plugin = Plugin(Kubernetes(store), context="alfred")
     made = plugin.create(SECRET, "s", **named("s"), stringData=Secret({"a": "one"}))
     changed = made.diff(**named("s"), stringData=Secret({"a": "two"}))
-    assert list(changed.replaces) == ["stringData.a"]
+    assert list(changed.replaces) == ["data.a"]
     assert changed.deleteBeforeReplace
     mutable = Plugin(plugin.provider, connection="two", context="alfred", enableSecretMutable="true")
     made.plugin = mutable

@@ -1,0 +1,123 @@
+"""Reading what is there: the accounts and the cluster of a stack, or the simulated clouds, in one form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config.loader import LoadedStack
+from gatehouse.adopt.things import Thing
+from gatehouse.commands import UsageError
+
+if TYPE_CHECKING:
+    from cloudflare import Cloudflare
+
+PARTS = ("cloudflare", "tailnet", "cluster")
+"""What can be read, and left out."""
+_SECONDS = 20
+
+
+class Settings:
+    """What the providers are told: by the environment, else by the stack file, as the providers' own plugins take it.
+
+    `values` are the stack file's by full key; `decrypt` gives one that is encrypted there, by its key.
+    """
+
+    def __init__(self, values: Mapping[str, object], decrypt: Callable[[str], str] | None = None) -> None:
+        self._values = values
+        self._decrypt = decrypt
+
+    def get(self, variable: str, key: str) -> str:
+        """The value of an environment variable, or of the config key that stands for it; empty where there is none."""
+        value = os.environ.get(variable) or self._values.get(key) or ""
+        if isinstance(value, str):
+            return value
+        return self._decrypt(key) if self._decrypt else ""
+
+    @property
+    def cloudflare_token(self) -> str:
+        """The API token."""
+        return self.get("CLOUDFLARE_API_TOKEN", "cloudflare:apiToken")
+
+    @property
+    def tailscale_credentials(self) -> dict[str, str]:
+        """What `sign_in` takes; without a usable one it is empty."""
+        key = self.get("TAILSCALE_API_KEY", "tailscale:apiKey")
+        if key:
+            return {"api_key": key}
+        client = self.get("TAILSCALE_OAUTH_CLIENT_ID", "tailscale:oauthClientId")
+        secret = self.get("TAILSCALE_OAUTH_CLIENT_SECRET", "tailscale:oauthClientSecret")
+        return {"client_id": client, "client_secret": secret} if client and secret else {}
+
+
+def cloudflare_client(settings: Settings) -> Cloudflare:
+    """A client of Cloudflare's API, where the provider finds it: CLOUDFLARE_BASE_URL or `cloudflare:baseUrl`."""
+    from cloudflare import Cloudflare
+
+    base = settings.get("CLOUDFLARE_BASE_URL", "cloudflare:baseUrl")
+    return Cloudflare(api_token=settings.cloudflare_token, base_url=base or None)
+
+
+def read_accounts(stack: LoadedStack, settings: Settings, *, without: Collection[str] = ()) -> list[Thing]:
+    """What is in the accounts and the cluster that a stack uses, without the `PARTS` that are left out.
+
+    Raises UsageError without credentials, AccountError where something cannot be read.
+    """
+    assert stack.config is not None
+    assert stack.estate is not None
+    tailnet = stack.estate.tailnet is not None and stack.owns_estate and "tailnet" not in without
+    missing = []
+    if "cloudflare" not in without and not settings.cloudflare_token:
+        missing.append("CLOUDFLARE_API_TOKEN: an API token that may read the zone, DNS, tunnels and Access")
+    if tailnet and not settings.tailscale_credentials:
+        missing.append(
+            "TAILSCALE_API_KEY, or TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET (or --without tailnet)"
+        )
+    if missing:
+        listed = "\n  ".join(missing)
+        raise UsageError(
+            f"Your accounts are read for this, so set in the environment:\n  {listed}\nor say --simulated."
+        )
+    things: list[Thing] = []
+    if "cloudflare" not in without:
+        from gatehouse.adopt.cloudflare_account import read_cloudflare
+
+        with cloudflare_client(settings) as client:
+            things += read_cloudflare(client, stack.estate.account_id, stack.estate.zone.name, estate=stack.owns_estate)
+    if tailnet:
+        import httpx
+
+        from gatehouse.adopt.tailnet_account import DEFAULT_URL, read_tailnet, sign_in
+
+        url = settings.get("TAILSCALE_BASE_URL", "tailscale:baseUrl") or DEFAULT_URL
+        with httpx.Client(base_url=url, timeout=_SECONDS) as http:
+            sign_in(http, **settings.tailscale_credentials)
+            things += read_tailnet(http, settings.get("TAILSCALE_TAILNET", "tailscale:tailnet") or "-")
+    if "cluster" not in without and not stack.config.node.manifests_folder:
+        from gatehouse.adopt.cluster import connect, read_cluster
+
+        context = settings.get("", "kubernetes:context") or stack.config.node.context
+        things += read_cluster(connect(context, settings.get("", "kubernetes:kubeconfig")))
+    return things
+
+
+def read_clouds(project: Path, stack: LoadedStack) -> list[Thing]:
+    """What is in the simulated clouds of a project. Raises AccountError where they are empty."""
+    from gatehouse.adopt.simulated import read_simulated
+    from gatehouse.engine.workspace import clouds_file
+
+    assert stack.config is not None
+    return read_simulated(clouds_file(project), stack.config.node.context)
+
+
+def marked(things: list[Thing], known: Collection[tuple[str, str]]) -> list[Thing]:
+    """The things, those marked that a state has: `known` holds the type's last part and the id of each resource."""
+    singles = {type_ for type_, _ in known if type_ in ("Acl", "DnsPreferences", "TailnetSettings")}
+
+    def has(thing: Thing) -> bool:
+        return (thing.type, thing.own_id) in known or (thing.type, thing.id) in known or thing.type in singles
+
+    return [replace(t, managed=t.managed or has(t)) for t in things]

@@ -1,0 +1,72 @@
+"""The engine's lock on a stack of a local file backend: who holds it, and whether that run still goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock's file, and what it says of its holder: process id, machine, time [PU pkg/backend/diy/lock.go]."""
+
+    path: Path
+    pid: int
+    host: str
+    since: datetime
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether its run is over: its process is gone from this machine, or another one has its number by now."""
+        if self.host != socket.gethostname():
+            return False
+        with suppress(OSError):
+            # Linux tells what a process is; elsewhere a process of that number counts as the lock's.
+            if "pulumi" not in Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8"):
+                return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+    def __str__(self) -> str:
+        where = "" if self.host == socket.gethostname() else f" on {self.host}"
+        return f"process {self.pid}{where}, since {self.since.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def locks(backend: str, folder: Path, project: str, stack: str) -> list[Lock]:
+    """The locks on a stack; none where the backend is no local folder, for only the engine can tell then.
+
+    Args:
+        backend: the backend's URL (`file://.?metadata=skip`, `file://~`).
+        folder: what the URL is relative to: the one that Pulumi.yaml is in.
+        project: the project's name.
+        stack: the stack's.
+    """
+    if not backend.startswith("file://"):
+        return []
+    parts = urlsplit(backend)
+    root = folder / Path(unquote(parts.netloc + parts.path)).expanduser()
+    found = []
+    for path in sorted((root / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            said = json.loads(path.read_text(encoding="utf-8"))
+            since = datetime.fromisoformat(_microseconds(str(said["timestamp"])))
+            found.append(Lock(path, int(said["pid"]), str(said["hostname"]), since))
+    return found
+
+
+def _microseconds(timestamp: str) -> str:
+    """Go writes up to nine digits of a second, of which Python reads six."""
+    whole, dot, rest = timestamp.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return f"{whole}{dot}{digits[:6]:0<6}{rest[len(digits) :]}" if dot else timestamp

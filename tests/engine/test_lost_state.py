@@ -1,0 +1,78 @@
+"""The state is lost, everything else is there: adopted, taken over, and nothing is left to do, twice or lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.kit import Object, Project, doubles, orphans
+from tests.engine.locks import broken_locks, protected
+from tests.engine.stacks import shipped, small
+from tests.engine.test_lifecycle import quiet
+
+pytestmark = pytest.mark.engine
+
+VOLATILE = ("modifiedOn", "updatedAt", "resourceVersion", "generation", "version", "lastTransitionTime")
+
+
+def lose_state(project: Project, stack: str = "alfred") -> None:
+    state = project.folder / ".gatehouse/simulated/state/.pulumi/stacks/gatehouse"
+    for path in state.glob(f"{stack}.json*"):
+        path.unlink()
+
+
+def lasting(objects: dict[str, Object]) -> dict[str, Object]:
+    """What the clouds hold, without what each write changes."""
+
+    def kept(value: object) -> object:
+        if isinstance(value, dict):
+            return {k: kept(v) for k, v in value.items() if k not in VOLATILE}
+        return [kept(one) for one in value] if isinstance(value, list) else value
+
+    return {key: {"id": item.get("id"), "body": kept(item["body"])} for key, item in objects.items()}
+
+
+@pytest.mark.parametrize("stack", ["small", "alfred"])
+def test_a_lost_state_is_recovered_with_nothing_changed_twice_or_lost(project: Project, stack: str) -> None:
+    small(project) if stack == "small" else shipped(project, "alfred")
+    project.ok("up")
+    before = lasting(project.objects())
+    lose_state(project)
+    since = len(project.calls())
+
+    adopted = project.ok("adopt", "--apply")
+    assert "in the way" not in adopted.out.lower()
+    text = (project.folder / "Pulumi.alfred.yaml").read_text()
+    assert "gatehouse:recover:" in text
+    up = project.ok("up")
+    assert not set(up.steps.values()) & {"replace", "delete"}
+    # Marks on the namespaces of others are set anew, for a Patch has no import; so is what a plugin cannot import.
+    made = [call for call in project.calls()[since:] if call["method"] == "create" and call["outcome"] == "ok"]
+    assert {call["type"].rsplit(":", 1)[-1] for call in made} == {"NamespacePatch", "ZoneSetting"}
+    assert lasting(project.objects()) == before
+    assert not orphans(project, "alfred")
+    assert not doubles(project.objects())
+
+    project.ok("adopt", "--done", "--apply")
+    assert "gatehouse:recover" not in (project.folder / "Pulumi.alfred.yaml").read_text()
+    assert project.ok("preview").changes == {}
+    quiet(project.ok("up"))
+    assert broken_locks(project, protected(project)) == []
+
+
+def test_done_is_refused_while_an_id_is_not_in_the_state(project: Project) -> None:
+    small(project)
+    project.ok("up")
+    lose_state(project)
+    project.ok("adopt", "--apply")
+    project.faults({"do": "refuse", "type": "DnsRecord", "method": "read", "times": 9})
+    assert project.run("up").code == 1
+    project.faults()
+    text = (project.folder / "Pulumi.alfred.yaml").read_text()
+    refused = project.run("adopt", "--done", "--apply")
+    assert refused.code == 1
+    assert "DnsRecord/" in refused.err
+    assert "Nothing was changed" in refused.err
+    assert (project.folder / "Pulumi.alfred.yaml").read_text() == text
+    project.ok("up")
+    project.ok("adopt", "--done", "--apply")
+    assert project.ok("preview").changes == {}
