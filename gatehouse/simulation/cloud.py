@@ -144,7 +144,7 @@ class Cloud:
 
     name: str
     version: str
-    #: How often its provider asks, where the server answers with a status that may pass.
+    #: How often its provider asks, where the connection breaks or the server answers with a status that may pass.
     attempts: ClassVar[int] = 1
 
     def __init__(self, store: Store, faults: Faults | None = None) -> None:
@@ -155,12 +155,16 @@ class Cloud:
     def call(self, method: str, request: Request, act: Callable[[], tuple[str, T]]) -> T:
         """The one way to the cloud's objects: makes the call in a transaction and logs it.
 
-        `act` gives the object's id (for the log) and the answer; it runs again where the answer was a status that may
-        pass and the provider is one that tries again. Raises `RefusedError`, `CutError`.
+        `act` gives the object's id (for the log) and the answer. It runs again, whatever it did the first time, where
+        no answer came or one that may pass, and the provider is one that tries again.
+        Raises `RefusedError`, `CutError`.
         """
         for left in reversed(range(self.attempts)):
             try:
                 return self._ask(method, request, act)
+            except CutError:
+                if left == 0:
+                    raise
             except StatusError as error:
                 if left == 0 or error.status not in _PASSING:
                     raise RefusedError(f"{self.name}: {error} ({error.status})") from None

@@ -650,6 +650,12 @@ class _IdentityProvider(_Access):
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         self.home(inputs)
+        if any(
+            all(one.get(key) == inputs.get(key) for key in ("accountId", "zoneId", "name", "type"))
+            for one in self.others("idp", id_)
+        ):
+            message = "conflict: identity provider with that name already exists"
+            raise self.bad(inputs, message, 12136, "409 Conflict")
         if inputs["type"] in ("google", "google-apps", "github", "oidc", "azureAD", "facebook", "linkedin"):
             for name in ("clientId", "clientSecret"):
                 if not (inputs.get("config") or {}).get(name):
@@ -761,9 +767,6 @@ class _Application(_Access):
                 raise self.bad(inputs, f"invalid_request: {place}: no scheme, port, query or fragment")
             if not any(host == zone or host.endswith(f".{zone}") for zone in zones):
                 raise self.bad(inputs, f"invalid_request: domain {host} does not belong to a zone of the account")
-            for other in self.others("access-app", id_):
-                if place.rstrip("/") in [one.rstrip("/") for one in self.places(other)]:
-                    raise self.bad(inputs, f"application_already_exists: {place}", 11010, "409 Conflict")
         idps = inputs.get("allowedIdps") or []
         for idp in idps:
             if not self.exists("idp", idp, inputs.get("accountId")):

@@ -3,7 +3,8 @@
 `{"faults": [{…}, …]}`; the first that fits a call and is not used up meets it. All keys but `do` may be left out:
 
 - `do`: `refuse` (the cloud says no), `status` (it answers with that HTTP status, which a provider may try again), `cut`
-  (the connection breaks), `delay` (the call waits), `hang` (it is never answered), `crash` (the clouds' process ends)
+  (the connection breaks; tried again likewise), `delay` (the call waits), `hang` (it is never answered), `crash` (the
+  clouds' process ends)
 - `when`: `before` (nothing has happened yet; the default) or `after` (the change is made, the answer is lost)
 - `call`: the number of the change (create, update, delete), from 1, counted since the plan was written
 - `onwards`: with `call`, that change and each later one

@@ -362,7 +362,6 @@ def test_an_application_needs_what_it_refers_to(cloudflare: Plugin, zone: Resour
     assert made["sessionDuration"] == "24h"
     other = "other.example.com"
     for wrong, words in (
-        (app(host, idp, policy), "application_already_exists"),
         (app("a.example.net", idp, policy), "does not belong to a zone"),
         (app("other.example.com:443", idp, policy), "no scheme, port"),
         (app(other, idp, policy, allowedIdps=[UUID_NOT_THERE]), "identity provider .* does not exist"),
