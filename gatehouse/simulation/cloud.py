@@ -294,6 +294,9 @@ class Kind:
         """Gives the outputs with what the plugin adds for itself."""
         return outputs
 
+    def whole(self, body: Object) -> None:
+        """Raises `RefusedError` where the API refuses a body because of what it lacks."""
+
     def admit(self, inputs: Object, id_: str | None) -> None:
         """Raises `RefusedError` where the API would, before a creation (`id_` is None) or an update."""
 
@@ -412,6 +415,7 @@ class FlatCloud(Cloud):
             return "", values.conceal(outputs, paths)
 
         def act() -> tuple[str, tuple[str, Object]]:
+            kind.whole(inputs)
             kind.admit(inputs, None)
             mint = self.store.mint(request.urn)
             id_ = kind.new_id(mint, inputs)
@@ -447,6 +451,7 @@ class FlatCloud(Cloud):
         def act() -> tuple[str, Object]:
             if self.store.get(kind.key(request.id, {**olds, **inputs})) is None:
                 raise RefusedError(self._not_found(request))
+            kind.whole(inputs)
             kind.admit(inputs, request.id)
             changed = kind.changed(request.id, inputs, olds)
             self._keep(kind, request.id, {**base, **inputs, **changed}, paths, request.urn)

@@ -24,6 +24,7 @@ from gatehouse.simulation import values
 from gatehouse.simulation.cloud import Failure, Faults, FlatCloud, Kind, RefusedError, known, uuid_of
 from gatehouse.simulation.cloudflare_shapes import SHAPES
 from gatehouse.simulation.kubernetes import has_connector
+from gatehouse.simulation.shapes import holes, misfits
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import UNKNOWN, Object
 
@@ -117,6 +118,16 @@ class _Kind(Kind):
         for path in self.secrets:
             body = values.replaced(body, path, values.at(state, path))
         return body
+
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        """Gives the API's refusal of a body that is not whole."""
+        return refuse("POST", f"/{self.collection}", 1001, f"Bad request: {problem}")
+
+    def whole(self, body: Object) -> None:
+        for path in holes(body):
+            raise self.invalid(body, f"{values.path_text(path)} is empty")
+        for one in misfits(body, self.type, SHAPES):
+            raise self.invalid(body, f"{values.path_text(one.path)} is required")
 
     def zone(self, zone_id: Any) -> Object:
         """Gives the zone, or refuses as the API does for one it does not have."""
@@ -369,6 +380,9 @@ class _DnsRecord(_Kind):
         yield from _one_of(inputs, "type", _RECORD_TYPES)
         if inputs.get("content") is not None and inputs.get("data") is not None:
             yield Failure("content", "content and data exclude each other")
+
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        return refuse("PUT", f"/zones/{body['zoneId']}/dns_records", 1004, f"DNS Validation Error: {problem}")
 
     def full_name(self, name: str, zone: str) -> str:
         """Gives the record's name as the API writes it: `@` is the zone, a name outside it goes below it."""
@@ -661,6 +675,9 @@ class _Access(_Kind):
             raise RefusedError("failed to make http request: either account ID or zone ID must be provided")
         return super().opened(state, asks=asks)
 
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        return self.bad(body, f"invalid_request: {problem}")
+
     def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
         return uuid_of(mint("id"))
 
@@ -830,6 +847,9 @@ class _Application(_Access):
         self.home(inputs)
         self.duration(inputs)
         places = self.places(inputs)
+        for index, one in enumerate(inputs.get("destinations") or []):
+            if one.get("type", "public") == "public" and not one.get("uri"):
+                raise self.bad(inputs, f"invalid_request: destinations[{index}].uri is required")
         if inputs.get("type", "self_hosted") == "self_hosted" and not places:
             raise self.bad(inputs, "invalid_request: a self-hosted application needs a domain or a destination")
         zones = [zone["name"] for zone in self.others("zone", None)]

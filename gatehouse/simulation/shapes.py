@@ -99,3 +99,16 @@ def imported(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
         if item is not None and (field.required or item or isinstance(item, Secret)):
             taken[key] = item
     return taken
+
+
+def holes(value: Any, at: Path = ()) -> Iterator[Path]:
+    """Yields where a list holds nothing: null, or an object without fields."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from holes(item, (*at, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if item is None or item == {}:
+                yield (*at, index)
+            else:
+                yield from holes(item, (*at, index))
