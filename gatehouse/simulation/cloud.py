@@ -87,6 +87,9 @@ class Faults(Protocol):
     def after(self, call: Call) -> None:
         """The change is in the file; to raise here is to lose the answer."""
 
+    def on(self, deed: str) -> bool:
+        """Says whether a fault that lies in the plugin itself, and meets no one call, is there."""
+
 
 class NoFaults:
     """The plan of a good day."""
@@ -96,6 +99,10 @@ class NoFaults:
 
     def after(self, call: Call) -> None:
         """Does nothing."""
+
+    def on(self, deed: str) -> bool:
+        """There is none."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -399,6 +406,10 @@ class FlatCloud(Cloud):
         """Gives the inputs that were there, are no longer, and that the cloud does not choose itself."""
         return [name for name in self.shapes[kind.type] if name in old and name not in {*new, *kind.computed}]
 
+    def sent(self, kind: Kind, inputs: Object, state: Object | None) -> Object:
+        """Gives the body that the plugin sends; `state` is None for a creation."""
+        return inputs
+
     def create(self, request: Request) -> tuple[str, Object]:
         """Makes the object."""
         kind = self._kind(request.type)
@@ -414,13 +425,15 @@ class FlatCloud(Cloud):
             self.previewed("create", request)
             return "", values.conceal(outputs, paths)
 
+        sent = self.sent(kind, inputs, None)
+
         def act() -> tuple[str, tuple[str, Object]]:
-            kind.whole(inputs)
-            kind.admit(inputs, None)
+            kind.whole(sent)
+            kind.admit(sent, None)
             mint = self.store.mint(request.urn)
             id_ = kind.new_id(mint, inputs)
             born = kind.born(id_, inputs, mint)
-            self._keep(kind, id_, {**kind.defaults, **inputs, **born}, paths, request.urn)
+            self._keep(kind, id_, {**kind.defaults, **sent, **born}, paths, request.urn)
             return id_, (id_, values.conceal(kind.bridged(id_, {**kind.defaults, **inputs, **born}), paths))
 
         return self.call("create", request, act)
@@ -447,14 +460,16 @@ class FlatCloud(Cloud):
             fresh = dict.fromkeys(kind.volatile, UNKNOWN)
             shown = {**base, **fresh, **inputs, **kind.preview(inputs, olds)}
             return values.conceal(kind.bridged(request.id, shown), paths)
+        sent = self.sent(kind, inputs, olds)
 
         def act() -> tuple[str, Object]:
             if self.store.get(kind.key(request.id, {**olds, **inputs})) is None:
                 raise RefusedError(self._not_found(request))
-            kind.whole(inputs)
-            kind.admit(inputs, request.id)
+            kind.whole(sent)
+            kind.admit(sent, request.id)
             changed = kind.changed(request.id, inputs, olds)
-            self._keep(kind, request.id, {**base, **inputs, **changed}, paths, request.urn)
+            there = {name: item for name, item in base.items() if name not in inputs}
+            self._keep(kind, request.id, {**there, **sent, **changed}, paths, request.urn)
             return request.id, values.conceal(kind.bridged(request.id, {**base, **inputs, **changed}), paths)
 
         return self.call("update", request, act)

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from gatehouse.simulation import values
 from gatehouse.simulation.cloud import Failure, Faults, FlatCloud, Kind, RefusedError, known, uuid_of
 from gatehouse.simulation.cloudflare_shapes import SHAPES
+from gatehouse.simulation.encoder import Encoder
 from gatehouse.simulation.kubernetes import has_connector
 from gatehouse.simulation.shapes import holes, misfits
 from gatehouse.simulation.store import Store
@@ -31,6 +32,8 @@ from gatehouse.simulation.values import UNKNOWN, Object
 _API: Final = "https://api.cloudflare.com/client/v4"
 #: What the bridge writes beside the outputs: every type here has this schema (`schema.go`), and upgraders from 0 to it.
 META: Final = '{"schema_version":"500"}'
+#: Inputs that go into the URL, not into the body (`path:` in each `model.go`).
+_IN_PATH: Final = frozenset({"accountId", "settingId", "tunnelId", "zoneId"})
 _HEX32: Final = re.compile(r"[0-9a-f]{32}")
 _GO_DURATION: Final = re.compile(r"0|[-+]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -103,6 +106,8 @@ class _Kind(Kind):
     imports_or_fails = True
     #: What says which object a call is about: the property of the state, and its name in the plugin's client.
     addressed_by: ClassVar[Mapping[str, str]] = {}
+    #: Whether an update is a PATCH, with what has changed only; else it is a PUT of all (`MarshalJSONForUpdate`).
+    patches = False
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
         for property_, parameter in self.addressed_by.items():
@@ -160,6 +165,7 @@ class _Zone(_Kind):
     )  # fmt: skip
     volatile = ("modifiedOn",)
     import_form = "<zone_id>"
+    patches = True
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
         # No schema is schema 0, and the upgrader from that takes the state for one of the plugin's version 4.
@@ -225,6 +231,7 @@ class _ZoneSetting(_Kind):
     volatile = ("modifiedOn",)
     import_form = "<zone_id>/<setting_id>"
     addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id", "settingId": "setting_id"}
+    patches = True
 
     def key(self, id_: str, properties: Object) -> str:
         return f"{self.collection}/{properties.get('zoneId')}/{id_}"
@@ -285,6 +292,7 @@ class _ZoneDnssec(_Kind):
     volatile = ("modifiedOn",)
     import_form = "<zone_id>"
     addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id"}
+    patches = True
     #: Whether a read says `pending` while the registrar has no DS record, as the real one does.
     shows_pending = False
 
@@ -481,6 +489,7 @@ class _Tunnel(_Kind):
     secrets = (("tunnelSecret",),)
     import_form = "<account_id>/<tunnel_id>"
     addressed_by: ClassVar[Mapping[str, str]] = {"accountId": "account_id", "id": "tunnel_id"}
+    patches = True
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
         # The upgrader from schema 0 takes the secret from where version 4 of the plugin had it, which is nowhere.
@@ -963,3 +972,16 @@ class Cloudflare(FlatCloud):
         dnssec = self.kinds["ZoneDnssec"]
         assert isinstance(dnssec, _ZoneDnssec)
         dnssec.shows_pending = dnssec_pending
+        self._encoder = Encoder()
+
+    def sent(self, kind: Kind, inputs: Object, state: Object | None) -> Object:
+        """Gives the body as the plugin writes it, which is not always what it was given: see `Encoder`."""
+        assert isinstance(kind, _Kind)
+        path = {name: item for name, item in inputs.items() if name in _IN_PATH}
+        plan = {name: item for name, item in inputs.items() if name not in _IN_PATH}
+        with self.store.lock:
+            if kind.patches and state is not None:
+                self._encoder.patch(plan, state)
+                return inputs
+            body = self._encoder.put(plan, state)
+        return {**path, **body} if self.faults.on("encoder") else inputs
