@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
+from urllib.parse import unquote
 
 from gatehouse.simulation import values
-from gatehouse.simulation.shapes import Shape, misfits
+from gatehouse.simulation.shapes import Shape, imported, misfits
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import UNKNOWN, Object, Path
 
@@ -86,6 +87,9 @@ class Faults(Protocol):
     def after(self, call: Call) -> None:
         """The change is in the file; to raise here is to lose the answer."""
 
+    def on(self, deed: str) -> bool:
+        """Says whether a fault that lies in the plugin itself, and meets no one call, is there."""
+
 
 class NoFaults:
     """The plan of a good day."""
@@ -95,6 +99,10 @@ class NoFaults:
 
     def after(self, call: Call) -> None:
         """Does nothing."""
+
+    def on(self, deed: str) -> bool:
+        """There is none."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,8 @@ class Request:
     preview: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
     random_seed: bytes = b""
+    #: What `ignore_changes` names; the engine has taken the old inputs there, what only the cloud has is left to us.
+    ignored: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,7 +154,7 @@ class Cloud:
 
     name: str
     version: str
-    #: How often its provider asks, where the server answers with a status that may pass.
+    #: How often its provider asks, where the connection breaks or the server answers with a status that may pass.
     attempts: ClassVar[int] = 1
 
     def __init__(self, store: Store, faults: Faults | None = None) -> None:
@@ -155,12 +165,16 @@ class Cloud:
     def call(self, method: str, request: Request, act: Callable[[], tuple[str, T]]) -> T:
         """The one way to the cloud's objects: makes the call in a transaction and logs it.
 
-        `act` gives the object's id (for the log) and the answer; it runs again where the answer was a status that may
-        pass and the provider is one that tries again. Raises `RefusedError`, `CutError`.
+        `act` gives the object's id (for the log) and the answer. It runs again, whatever it did the first time, where
+        no answer came or one that may pass, and the provider is one that tries again.
+        Raises `RefusedError`, `CutError`.
         """
         for left in reversed(range(self.attempts)):
             try:
                 return self._ask(method, request, act)
+            except CutError:
+                if left == 0:
+                    raise
             except StatusError as error:
                 if left == 0 or error.status not in _PASSING:
                     raise RefusedError(f"{self.name}: {error} ({error.status})") from None
@@ -257,11 +271,10 @@ class Kind:
     volatile: tuple[str, ...] = ()
     #: Inputs and outputs that are secret by nature.
     secrets: tuple[Path, ...] = ()
-    #: The forms of an import id; the last word is `id`, the others are properties.
-    import_ids: tuple[str, ...] = ("id",)
-    #: Computed outputs that an import takes for inputs too.
-    imported_too: tuple[str, ...] = ()
-
+    #: The form of an import id, as the plugin writes it; the last word is the id.
+    import_form = "<id>"
+    #: Whether importing what is not there is an error.
+    imports_or_fails = False
     #: Whether deleting what is not there is no error.
     forgives_missing = False
 
@@ -276,6 +289,20 @@ class Kind:
     def key(self, id_: str, properties: Object) -> str:
         """Gives where the object is kept."""
         return f"{self.collection}/{id_}"
+
+    def opened(self, state: Object, *, asks: bool = True) -> Object:
+        """Gives the outputs of a state as the plugin takes them; `asks`: it then asks the cloud for the object.
+
+        Raises `RefusedError` where the plugin can do nothing with them.
+        """
+        return state
+
+    def bridged(self, id_: str, outputs: Object) -> Object:
+        """Gives the outputs with what the plugin adds for itself."""
+        return outputs
+
+    def whole(self, body: Object) -> None:
+        """Raises `RefusedError` where the API refuses a body because of what it lacks."""
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         """Raises `RefusedError` where the API would, before a creation (`id_` is None) or an update."""
@@ -309,7 +336,7 @@ class Kind:
         return None
 
     def shown(self, body: Object, state: Object) -> Object:
-        """Gives what a read shows of the object; `state` is what the engine had (empty on import)."""
+        """Gives what a read shows of the object; `state` is what the engine had (empty on an import)."""
         return body
 
     def import_fails(self, body: Object) -> str:
@@ -350,13 +377,19 @@ class FlatCloud(Cloud):
         return request.news, failures
 
     def diff(self, request: Request) -> Difference:
-        """Compares the old inputs with the new ones, property by property."""
+        """Compares what was with the new inputs, property by property.
+
+        What was are the old inputs, and the outputs where the program says nothing: there a value that the cloud alone
+        has is to go, unless it is the cloud's to choose.
+        """
         kind = self._kind(request.type)
-        old = values.reveal(request.old_inputs or request.olds)
+        state = kind.opened(values.reveal(request.olds), asks=False)
+        old = {**state, **values.reveal(request.old_inputs)}
         new = values.reveal(request.news)
         changes: Object = {}
-        replaces: list[str] = list(kind.forces(values.reveal(request.olds), new))
-        for name in [*new, *(key for key in old if key in self.shapes[kind.type] and key not in new)]:
+        replaces: list[str] = list(kind.forces(state, new))
+        unset = [] if "*" in request.ignored else self._unset(kind, old, new)
+        for name in [*new, *(one for one in unset if one not in request.ignored)]:
             before = old.get(name, kind.defaults.get(name))
             after = new.get(name, kind.defaults.get(name))
             if before == after or (known(after) and kind.same(name, before, after, new)):
@@ -368,6 +401,14 @@ class FlatCloud(Cloud):
                 if name in kind.replaces:
                     replaces.append(values.path_text(path))
         return Difference(changes, tuple(replaces))
+
+    def _unset(self, kind: Kind, old: Object, new: Object) -> list[str]:
+        """Gives the inputs that were there, are no longer, and that the cloud does not choose itself."""
+        return [name for name in self.shapes[kind.type] if name in old and name not in {*new, *kind.computed}]
+
+    def sent(self, kind: Kind, inputs: Object, state: Object | None) -> Object:
+        """Gives the body that the plugin sends; `state` is None for a creation."""
+        return inputs
 
     def create(self, request: Request) -> tuple[str, Object]:
         """Makes the object."""
@@ -384,28 +425,31 @@ class FlatCloud(Cloud):
             self.previewed("create", request)
             return "", values.conceal(outputs, paths)
 
+        sent = self.sent(kind, inputs, None)
+
         def act() -> tuple[str, tuple[str, Object]]:
-            kind.admit(inputs, None)
+            kind.whole(sent)
+            kind.admit(sent, None)
             mint = self.store.mint(request.urn)
             id_ = kind.new_id(mint, inputs)
-            body = {**kind.defaults, **inputs, **kind.born(id_, inputs, mint)}
-            self._keep(kind, id_, body, inputs, paths, request.urn)
-            return id_, (id_, values.conceal(body, paths))
+            born = kind.born(id_, inputs, mint)
+            self._keep(kind, id_, {**kind.defaults, **sent, **born}, paths, request.urn)
+            return id_, (id_, values.conceal(kind.bridged(id_, {**kind.defaults, **inputs, **born}), paths))
 
         return self.call("create", request, act)
 
-    def _keep(self, kind: Kind, id_: str, body: Object, inputs: Object, paths: Iterable[Path], urn: str) -> None:
+    def _keep(self, kind: Kind, id_: str, body: Object, paths: Iterable[Path], urn: str) -> None:
         sealed = self.store.seal(kind.stored(id_, body), paths)
-        item = {"body": sealed, "given": sorted(inputs), "id": id_, "urn": urn}
-        self.store.put(kind.key(id_, body), item)
+        self.store.put(kind.key(id_, body), {"body": sealed, "id": id_, "urn": urn})
 
     def update(self, request: Request) -> Object:
-        """Changes the object; what was an input before and is none now falls back to its default."""
+        """Changes the object; what was set before and is not now falls back to its default."""
         kind = self._kind(request.type)
         inputs = values.reveal(request.news)
-        olds = values.reveal(request.olds)
-        dropped = set(values.reveal(request.old_inputs)) - set(inputs)
-        base = {**kind.defaults, **{name: item for name, item in olds.items() if name not in dropped}}
+        olds = kind.opened(values.reveal(request.olds), asks=not request.preview)
+        dropped = {"id", *self._unset(kind, olds, inputs)}
+        kept = {name: item for name, item in olds.items() if name not in dropped and not name.startswith("__")}
+        base = {**kind.defaults, **kept}
         paths = [
             *values.secret_paths(request.news),
             *(path for path in values.secret_paths(request.olds) if path[0] not in inputs),
@@ -414,15 +458,19 @@ class FlatCloud(Cloud):
         if request.preview:
             self.previewed("update", request)
             fresh = dict.fromkeys(kind.volatile, UNKNOWN)
-            return values.conceal({**base, **fresh, **inputs, **kind.preview(inputs, olds)}, paths)
+            shown = {**base, **fresh, **inputs, **kind.preview(inputs, olds)}
+            return values.conceal(kind.bridged(request.id, shown), paths)
+        sent = self.sent(kind, inputs, olds)
 
         def act() -> tuple[str, Object]:
             if self.store.get(kind.key(request.id, {**olds, **inputs})) is None:
                 raise RefusedError(self._not_found(request))
-            kind.admit(inputs, request.id)
-            body = {**base, **inputs, **kind.changed(request.id, inputs, olds)}
-            self._keep(kind, request.id, body, inputs, paths, request.urn)
-            return request.id, values.conceal(body, paths)
+            kind.whole(sent)
+            kind.admit(sent, request.id)
+            changed = kind.changed(request.id, inputs, olds)
+            there = {name: item for name, item in base.items() if name not in inputs}
+            self._keep(kind, request.id, {**there, **sent, **changed}, paths, request.urn)
+            return request.id, values.conceal(kind.bridged(request.id, {**base, **inputs, **changed}), paths)
 
         return self.call("update", request, act)
 
@@ -432,18 +480,13 @@ class FlatCloud(Cloud):
     def read(self, request: Request) -> Found:
         """Looks the object up."""
         kind = self._kind(request.type)
-        state = values.reveal(request.olds)
-        id_, state = _import_id(kind, request.id, state)
+        state = kind.opened(values.reveal(request.olds)) if request.olds else {}
+        id_, owner = (request.id, state) if request.olds else _import_id(kind, request.id)
 
         def act() -> tuple[str, Found]:
-            item = self.store.get(kind.key(id_, state))
-            if item is None:
-                outputs = kind.missing(id_, state)
-                if outputs is None:
-                    return "", Found()
-                shape = dict.fromkeys(self.shapes[kind.type])
-                inputs = values.shaped_like(outputs, values.reveal(request.old_inputs) or shape)
-                return id_, Found(id_, values.conceal(outputs, kind.secrets), inputs)
+            item = self.store.get(kind.key(id_, owner))
+            if item is None or any(item["body"].get(name, one) != one for name, one in owner.items() if not state):
+                return self._missing(kind, id_, request, owner)
             body = self.store.unseal(item["body"], request.olds, request.old_inputs)
             outputs = kind.shown(body, state)
             if request.old_inputs:
@@ -453,18 +496,29 @@ class FlatCloud(Cloud):
             else:
                 if dies := kind.import_fails(body):
                     raise RefusedError(dies)
-                names = dict.fromkeys([*item["given"], *kind.imported_too])
-                inputs = {name: outputs[name] for name in names if outputs.get(name) is not None}
-            carried = {name: one for name, one in request.olds.items() if name not in outputs}
+                inputs = imported(outputs, kind.type, self.shapes)
+            settable = self.shapes[kind.type]
+            carried = {name: one for name, one in state.items() if name not in outputs and name not in settable}
             paths = [*values.secret_paths(request.olds), *kind.secrets]
-            return id_, Found(item["id"], values.conceal({**carried, **outputs}, paths), inputs)
+            shown = kind.bridged(item["id"], {**carried, **outputs})
+            return id_, Found(item["id"], values.conceal(shown, paths), inputs)
 
         return self.call("read", request, act)
+
+    def _missing(self, kind: Kind, id_: str, request: Request, owner: Object) -> tuple[str, Found]:
+        outputs = kind.missing(id_, owner)
+        if outputs is None:
+            if kind.imports_or_fails and not request.olds:
+                raise RefusedError(self._not_found(request))
+            return "", Found()
+        shape = dict.fromkeys(self.shapes[kind.type])
+        inputs = values.shaped_like(outputs, values.reveal(request.old_inputs) or shape)
+        return id_, Found(id_, values.conceal(outputs, kind.secrets), inputs)
 
     def delete(self, request: Request) -> None:
         """Deletes the object."""
         kind = self._kind(request.type)
-        state = values.reveal(request.olds)
+        state = kind.opened(values.reveal(request.olds))
 
         def act() -> tuple[str, None]:
             key = kind.key(request.id, state)
@@ -484,17 +538,26 @@ def _as_set(items: Iterable[Any]) -> list[str]:
     return sorted(repr(item) for item in items)
 
 
-def _import_id(kind: Kind, id_: str, state: Object) -> tuple[str, Object]:
-    """Takes an import id apart, such as `<zoneId>/<id>`, where there is no state to go by."""
-    if state:
-        return id_, state
-    words = id_.split("/")
-    for form in kind.import_ids:
-        names = form.split("/")
-        if len(names) == len(words):
-            found = {name: word for name, word in zip(names, words, strict=True) if not name.islower()}
-            return words[-1], found
-    raise RefusedError(
-        f'invalid ID "{id_}" for {kind.type}: expected '
-        + " or ".join("/".join(f"<{name}>" for name in form.split("/")) for form in kind.import_ids)
-    )
+def _import_id(kind: Kind, id_: str) -> tuple[str, Object]:
+    """Takes an import id apart: gives the object's own id, and the properties that say whose it is.
+
+    Source of form and words: terraform-provider-cloudflare `internal/importpath`, and each type's `ImportState`.
+    """
+    words, form = id_.split("/"), kind.import_form.split("/")
+    if len(words) != len(form):
+        raise RefusedError(f'invalid ID: expected urlencoded segments "{kind.import_form}", got "{id_}"')
+    *path, own = map(unquote, words)
+    names = [_camel(segment) for segment in form]
+    if len(path) == 2:
+        if path[0] not in ("accounts", "zones"):
+            raise RefusedError(
+                f"invalid discriminator segment - {kind.import_form.rpartition('/')[0]}: "
+                "expected discriminator to be one of {accounts|zones}"
+            )
+        names, path = [_camel(f"{path[0][:-1]}_id")], path[1:]
+    return own, dict(zip(names, path, strict=False))
+
+
+def _camel(segment: str) -> str:
+    first, *rest = segment.strip("<>").split("_")
+    return first + "".join(word.title() for word in rest)

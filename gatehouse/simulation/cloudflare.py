@@ -13,19 +13,27 @@ import binascii
 import hashlib
 import importlib
 import ipaddress
+import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+from gatehouse.simulation import values
 from gatehouse.simulation.cloud import Failure, Faults, FlatCloud, Kind, RefusedError, known, uuid_of
 from gatehouse.simulation.cloudflare_shapes import SHAPES
+from gatehouse.simulation.encoder import Encoder
 from gatehouse.simulation.kubernetes import has_connector
+from gatehouse.simulation.shapes import holes, misfits
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import UNKNOWN, Object
 
 _API: Final = "https://api.cloudflare.com/client/v4"
+#: What the bridge writes beside the outputs: every type here has this schema (`schema.go`), and upgraders from 0 to it.
+META: Final = '{"schema_version":"500"}'
+#: Inputs that go into the URL, not into the body (`path:` in each `model.go`).
+_IN_PATH: Final = frozenset({"accountId", "settingId", "tunnelId", "zoneId"})
 _HEX32: Final = re.compile(r"[0-9a-f]{32}")
 _GO_DURATION: Final = re.compile(r"0|[-+]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -90,7 +98,42 @@ def _need_account(account: Any) -> None:
         raise refuse("GET", f"/accounts/{account}", 7003, message, "404 Not Found")
 
 
+def _has_schema(state: Object) -> bool:
+    return bool(json.loads(state.get("__meta") or "{}").get("schema_version") == "500")
+
+
 class _Kind(Kind):
+    imports_or_fails = True
+    #: What says which object a call is about: the property of the state, and its name in the plugin's client.
+    addressed_by: ClassVar[Mapping[str, str]] = {}
+    #: Whether an update is a PATCH, with what has changed only; else it is a PUT of all (`MarshalJSONForUpdate`).
+    patches = False
+
+    def opened(self, state: Object, *, asks: bool = True) -> Object:
+        for property_, parameter in self.addressed_by.items():
+            if asks and not state.get(property_):
+                raise RefusedError(f"failed to make http request: missing required {parameter} parameter")
+        return state
+
+    def bridged(self, id_: str, outputs: Object) -> Object:
+        return {**outputs, "id": id_, "__meta": META}
+
+    def shown(self, body: Object, state: Object) -> Object:
+        # The API never tells a secret again: the plugin keeps what the state holds.
+        for path in self.secrets:
+            body = values.replaced(body, path, values.at(state, path))
+        return body
+
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        """Gives the API's refusal of a body that is not whole."""
+        return refuse("POST", f"/{self.collection}", 1001, f"Bad request: {problem}")
+
+    def whole(self, body: Object) -> None:
+        for path in holes(body):
+            raise self.invalid(body, f"{values.path_text(path)} is empty")
+        for one in misfits(body, self.type, SHAPES):
+            raise self.invalid(body, f"{values.path_text(one.path)} is required")
+
     def zone(self, zone_id: Any) -> Object:
         """Gives the zone, or refuses as the API does for one it does not have."""
         item = self.store.get(f"cloudflare/zone/{zone_id}")
@@ -121,6 +164,19 @@ class _Zone(_Kind):
         "originalRegistrar", "owner", "permissions", "plan", "status", "tenant", "tenantUnit", "vanityNameServers",
     )  # fmt: skip
     volatile = ("modifiedOn",)
+    import_form = "<zone_id>"
+    patches = True
+
+    def opened(self, state: Object, *, asks: bool = True) -> Object:
+        # No schema is schema 0, and the upgrader from that takes the state for one of the plugin's version 4.
+        if not _has_schema(state):
+            raise RefusedError(
+                "failed to get current raw state: Failed to unmarshal v4 zone state: "
+                'Could not parse raw state as v4 format: unsupported attribute "account"'
+            )
+        if asks and not state.get("id"):
+            raise RefusedError("Invalid zone state: empty or null zone ID")
+        return state
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _one_of(inputs, "type", ("full", "partial", "secondary", "internal"))
@@ -173,7 +229,9 @@ class _ZoneSetting(_Kind):
     replaces = frozenset({"zoneId", "settingId"})
     computed = ("editable", "modifiedOn")
     volatile = ("modifiedOn",)
-    import_ids = ("zoneId/settingId",)
+    import_form = "<zone_id>/<setting_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id", "settingId": "setting_id"}
+    patches = True
 
     def key(self, id_: str, properties: Object) -> str:
         return f"{self.collection}/{properties.get('zoneId')}/{id_}"
@@ -232,7 +290,9 @@ class _ZoneDnssec(_Kind):
         "publicKey",
     )  # fmt: skip
     volatile = ("modifiedOn",)
-    import_ids = ("zoneId",)
+    import_form = "<zone_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id"}
+    patches = True
     #: Whether a read says `pending` while the registrar has no DS record, as the real one does.
     shows_pending = False
 
@@ -318,7 +378,8 @@ class _DnsRecord(_Kind):
     defaults: ClassVar[Mapping[str, Any]] = {"proxied": False}
     computed = ("createdOn", "meta", "modifiedOn", "proxiable", "settings", "tags")
     volatile = ("modifiedOn",)
-    import_ids = ("zoneId/id",)
+    import_form = "<zone_id>/<dns_record_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id", "id": "dns_record_id"}
 
     def key(self, id_: str, properties: Object) -> str:
         return f"{self.collection}/{properties.get('zoneId')}/{id_}"
@@ -327,6 +388,9 @@ class _DnsRecord(_Kind):
         yield from _one_of(inputs, "type", _RECORD_TYPES)
         if inputs.get("content") is not None and inputs.get("data") is not None:
             yield Failure("content", "content and data exclude each other")
+
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        return refuse("PUT", f"/zones/{body['zoneId']}/dns_records", 1004, f"DNS Validation Error: {problem}")
 
     def full_name(self, name: str, zone: str) -> str:
         """Gives the record's name as the API writes it: `@` is the zone, a name outside it goes below it."""
@@ -419,9 +483,18 @@ class _Tunnel(_Kind):
     collection = "cloudflare/tunnel"
     replaces = frozenset({"accountId", "configSrc"})
     defaults: ClassVar[Mapping[str, Any]] = {"configSrc": "local"}
-    computed = ("accountTag", "connections", "createdAt", "metadata", "remoteConfig", "status", "tunType")
+    computed = (
+        "accountTag", "connections", "createdAt", "deletedAt", "metadata", "remoteConfig", "status", "tunType",
+    )  # fmt: skip
     secrets = (("tunnelSecret",),)
-    import_ids = ("accountId/id",)
+    import_form = "<account_id>/<tunnel_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"accountId": "account_id", "id": "tunnel_id"}
+    patches = True
+
+    def opened(self, state: Object, *, asks: bool = True) -> Object:
+        # The upgrader from schema 0 takes the secret from where version 4 of the plugin had it, which is nowhere.
+        lost = set() if _has_schema(state) else {"tunnelSecret"}
+        return {name: one for name, one in super().opened(state, asks=asks).items() if name not in lost}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _one_of(inputs, "configSrc", ("local", "cloudflare"))
@@ -431,7 +504,9 @@ class _Tunnel(_Kind):
         _need_account(account)
         path = f"/accounts/{account}/cfd_tunnel"
         for other in self.others("tunnel", id_):
-            if other["accountId"] == account and other["name"] == inputs["name"]:
+            # A deleted tunnel may still be answered for, with the time of its end; its name is free.
+            taken = other["accountId"] == account and not other.get("deletedAt")
+            if taken and other["name"] == inputs["name"]:
                 message = (
                     "You already have a tunnel with this name. Delete the existing tunnel, or choose a different "
                     "name for your new tunnel"
@@ -474,19 +549,25 @@ class _TunnelConfig(_Kind):
     replaces = frozenset({"accountId", "tunnelId"})
     computed = ("config", "createdAt", "source", "version")
     volatile = ("version",)
-    import_ids = ("accountId/tunnelId",)
+    import_form = "<account_id>/<tunnel_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"accountId": "account_id", "tunnelId": "tunnel_id"}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _one_of(inputs, "source", ("local", "cloudflare"))
 
+    def url(self, inputs: Object) -> str:
+        """Gives the path of the tunnel's configuration."""
+        return f"/accounts/{inputs['accountId']}/cfd_tunnel/{inputs['tunnelId']}/configurations"
+
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        return refuse("PUT", self.url(body), 1056, f"Bad Configuration: {problem}")
+
     def admit(self, inputs: Object, id_: str | None) -> None:
-        account, tunnel = inputs["accountId"], inputs["tunnelId"]
-        path = f"/accounts/{account}/cfd_tunnel/{tunnel}/configurations"
-        if not self.exists("tunnel", tunnel, account):
-            raise refuse("PUT", path, 1003, "Tunnel not found", "404 Not Found")
+        if not self.exists("tunnel", inputs["tunnelId"], inputs["accountId"]):
+            raise refuse("PUT", self.url(inputs), 1003, "Tunnel not found", "404 Not Found")
         problem = ingress_problem((inputs.get("config") or {}).get("ingresses") or [])
         if problem:
-            raise refuse("PUT", path, 1056, f"Bad Configuration: {problem}")
+            raise self.invalid(inputs, problem)
 
     def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
         return str(inputs["tunnelId"])
@@ -589,11 +670,22 @@ def _host_problem(rule: Object, index: int, total: int) -> str | None:
     return None
 
 
+_ACCOUNT_OR_ZONE: Final = "<{accounts|zones}/{account_id|zone_id}>"
+
+
 class _Access(_Kind):
     """What the Access kinds share: they belong to an account or a zone, and refer to one another."""
 
     replaces = frozenset({"accountId", "zoneId"})
     path = ""
+
+    def opened(self, state: Object, *, asks: bool = True) -> Object:
+        if asks and not state.get("accountId") and not state.get("zoneId"):
+            raise RefusedError("failed to make http request: either account ID or zone ID must be provided")
+        return super().opened(state, asks=asks)
+
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        return self.bad(body, f"invalid_request: {problem}")
 
     def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
         return uuid_of(mint("id"))
@@ -642,7 +734,8 @@ class _IdentityProvider(_Access):
     replaces = frozenset({"accountId", "zoneId", "type"})
     computed = ("samlCertificateSet", "scimConfig")
     secrets = (("config", "clientSecret"), ("scimConfig", "secret"))
-    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+    import_form = f"{_ACCOUNT_OR_ZONE}/<identity_provider_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"id": "identity_provider_id"}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _account_or_zone(inputs)
@@ -650,6 +743,12 @@ class _IdentityProvider(_Access):
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         self.home(inputs)
+        if any(
+            all(one.get(key) == inputs.get(key) for key in ("accountId", "zoneId", "name", "type"))
+            for one in self.others("idp", id_)
+        ):
+            message = "conflict: identity provider with that name already exists"
+            raise self.bad(inputs, message, 12136, "409 Conflict")
         if inputs["type"] in ("google", "google-apps", "github", "oidc", "azureAD", "facebook", "linkedin"):
             for name in ("clientId", "clientSecret"):
                 if not (inputs.get("config") or {}).get(name):
@@ -665,7 +764,8 @@ class _Group(_Access):
     type = "ZeroTrustAccessGroup"
     collection = "cloudflare/access-group"
     path = "groups"
-    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+    import_form = f"{_ACCOUNT_OR_ZONE}/<group_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"id": "group_id"}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _account_or_zone(inputs)
@@ -693,7 +793,8 @@ class _Policy(_Access):
     defaults: ClassVar[Mapping[str, Any]] = {"sessionDuration": "24h"}
     computed = ("appCount", "createdAt", "reusable", "updatedAt")
     volatile = ("updatedAt",)
-    import_ids = ("accountId/id",)
+    import_form = "<account_id>/<policy_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"accountId": "account_id", "id": "policy_id"}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _one_of(inputs, "decision", ("allow", "deny", "non_identity", "bypass"))
@@ -719,6 +820,9 @@ class _Policy(_Access):
         return True
 
 
+_ANSWERED: Final = ("autoRedirectToIdentity", "enableBindingCookie", "optionsPreflightBypass")
+
+
 class _Application(_Access):
     type = "ZeroTrustAccessApplication"
     collection = "cloudflare/access-app"
@@ -730,8 +834,8 @@ class _Application(_Access):
         "sessionDuration": "24h",
     }
     computed = ("aud", "domain", "destinations", "selfHostedDomains")
-    imported_too = ("domain", "destinations", "selfHostedDomains")
-    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+    import_form = f"{_ACCOUNT_OR_ZONE}/<app_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"id": "app_id"}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _account_or_zone(inputs)
@@ -752,6 +856,9 @@ class _Application(_Access):
         self.home(inputs)
         self.duration(inputs)
         places = self.places(inputs)
+        for index, one in enumerate(inputs.get("destinations") or []):
+            if one.get("type", "public") == "public" and not one.get("uri"):
+                raise self.bad(inputs, f"invalid_request: destinations[{index}].uri is required")
         if inputs.get("type", "self_hosted") == "self_hosted" and not places:
             raise self.bad(inputs, "invalid_request: a self-hosted application needs a domain or a destination")
         zones = [zone["name"] for zone in self.others("zone", None)]
@@ -761,9 +868,6 @@ class _Application(_Access):
                 raise self.bad(inputs, f"invalid_request: {place}: no scheme, port, query or fragment")
             if not any(host == zone or host.endswith(f".{zone}") for zone in zones):
                 raise self.bad(inputs, f"invalid_request: domain {host} does not belong to a zone of the account")
-            for other in self.others("access-app", id_):
-                if place.rstrip("/") in [one.rstrip("/") for one in self.places(other)]:
-                    raise self.bad(inputs, f"application_already_exists: {place}", 11010, "409 Conflict")
         idps = inputs.get("allowedIdps") or []
         for idp in idps:
             if not self.exists("idp", idp, inputs.get("accountId")):
@@ -802,6 +906,12 @@ class _Application(_Access):
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
         return self._domains(inputs)
 
+    def shown(self, body: Object, state: Object) -> Object:
+        # The API answers these for every application; the plugin takes false for null where the state has null, but
+        # an import has no state yet (`normalizations.go`).
+        false = {name: False for name in _ANSWERED if not state or state.get(name) is False}
+        return {**false, **super().shown(body, state)}
+
     def preview(self, inputs: Object, old: Object | None) -> Object:
         if old is None or any(
             known(inputs.get(name)) and inputs[name] != old.get(name)
@@ -819,7 +929,8 @@ class _ServiceToken(_Access):
     defaults: ClassVar[Mapping[str, Any]] = {"duration": "8760h", "enabled": True, "clientSecretVersion": 1}
     computed = ("clientId", "clientSecret", "expiresAt")
     secrets = (("clientSecret",),)
-    import_ids = ("accounts/accountId/id", "zones/zoneId/id")
+    import_form = f"{_ACCOUNT_OR_ZONE}/<service_token_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"id": "service_token_id"}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _account_or_zone(inputs)
@@ -861,3 +972,16 @@ class Cloudflare(FlatCloud):
         dnssec = self.kinds["ZoneDnssec"]
         assert isinstance(dnssec, _ZoneDnssec)
         dnssec.shows_pending = dnssec_pending
+        self._encoder = Encoder()
+
+    def sent(self, kind: Kind, inputs: Object, state: Object | None) -> Object:
+        """Gives the body as the plugin writes it, which is not always what it was given: see `Encoder`."""
+        assert isinstance(kind, _Kind)
+        path = {name: item for name, item in inputs.items() if name in _IN_PATH}
+        plan = {name: item for name, item in inputs.items() if name not in _IN_PATH}
+        with self.store.lock:
+            if kind.patches and state is not None:
+                self._encoder.patch(plan, state)
+                return inputs
+            body = self._encoder.put(plan, state)
+        return {**path, **body} if self.faults.on("encoder") else inputs

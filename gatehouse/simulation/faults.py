@@ -3,7 +3,9 @@
 `{"faults": [{…}, …]}`; the first that fits a call and is not used up meets it. All keys but `do` may be left out:
 
 - `do`: `refuse` (the cloud says no), `status` (it answers with that HTTP status, which a provider may try again), `cut`
-  (the connection breaks), `delay` (the call waits), `hang` (it is never answered), `crash` (the clouds' process ends)
+  (the connection breaks; tried again likewise), `delay` (the call waits), `hang` (it is never answered), `crash` (the
+  clouds' process ends)
+- `{"do": "encoder"}`, alone: a fault of Cloudflare's own plugin, see `gatehouse.simulation.encoder`
 - `when`: `before` (nothing has happened yet; the default) or `after` (the change is made, the answer is lost)
 - `call`: the number of the change (create, update, delete), from 1, counted since the plan was written
 - `onwards`: with `call`, that change and each later one
@@ -27,7 +29,9 @@ from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Object
 
 _CHANGES: Final = ("create", "update", "delete")
-_DEEDS: Final = ("refuse", "status", "cut", "delay", "hang", "crash")
+#: Not at one call, but in how a plugin works.
+_LASTING: Final = ("encoder",)
+_DEEDS: Final = ("refuse", "status", "cut", "delay", "hang", "crash", *_LASTING)
 _KEYS: Final = frozenset(
     "do when call onwards type name method provider times status text seconds".split()  # noqa: SIM905
 )
@@ -97,6 +101,12 @@ class PlannedFaults:
             fault = self._next(call, "after")
         self._strike(fault, call, "after")
 
+    def on(self, deed: str) -> bool:
+        """Says whether the plan has this lasting fault."""
+        with self._lock:
+            self._read()
+            return any(fault["do"] == deed for fault in self._faults)
+
     def _read(self) -> None:
         try:
             stat = self._path.stat()
@@ -112,6 +122,8 @@ class PlannedFaults:
     def _next(self, call: Call, when: str) -> Object | None:
         number = self._numbers.get(threading.get_ident(), 0) if call.method in _CHANGES else 0
         for fault in self._faults:
+            if fault["do"] in _LASTING:
+                continue
             endless = fault.get("onwards") or fault["do"] == "hang"
             if fault.get("when", "before") == when and _fits(fault, call, number):
                 if endless:

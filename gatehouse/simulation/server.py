@@ -113,7 +113,13 @@ class Provider(ResourceProviderServicer):
     def Diff(self, request: rpc.DiffRequest, context: grpc.ServicerContext) -> rpc.DiffResponse:
         """Says what an update would change."""
         asked = self._request(
-            request, context, news=request.news, olds=request.olds, old_inputs=request.old_inputs, id=request.id
+            request,
+            context,
+            news=request.news,
+            olds=request.olds,
+            old_inputs=request.old_inputs,
+            id=request.id,
+            ignored=tuple(request.ignoreChanges),
         )
         return _diff(self._answer(context, asked, lambda: self.cloud.diff(asked)))
 
@@ -170,6 +176,7 @@ class Provider(ResourceProviderServicer):
         old_inputs: struct_pb2.Struct | None = None,
         preview: bool = False,
         random_seed: bytes = b"",
+        ignored: tuple[str, ...] = (),
     ) -> Request:
         config = self._configs.get(context.peer())
         if config is None:  # A connection made anew: the last instance is the best guess.
@@ -184,6 +191,7 @@ class Provider(ResourceProviderServicer):
             preview=preview,
             config=config,
             random_seed=random_seed,
+            ignored=ignored,
         )
 
     def _answer(self, context: grpc.ServicerContext, asked: Request, act: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gatehouse.simulation.values import UNKNOWN, Path
+from gatehouse.simulation.values import UNKNOWN, Path, Secret
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,34 @@ def without_unknown_fields(value: Any, name: str, shapes: Mapping[str, Shape]) -
         if field is not None:
             kept[key] = without_unknown_fields(item, field.shape, shapes) if field.shape else item
     return kept
+
+
+def imported(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
+    """Gives the inputs that an import takes from what was read: at every depth what can be set and is no zero value.
+
+    Zero is what is false, 0 or empty; required fields are taken all the same. Source: pulumi-terraform-bridge
+    `pkg/tfbridge/schema.go` (`extractSchemaInputs`).
+    """
+    if isinstance(value, list):
+        return [imported(item, name, shapes) for item in value]
+    if not isinstance(value, dict):
+        return value
+    taken = {}
+    for key, field in shapes[name].items():
+        item = imported(value.get(key), field.shape, shapes) if field.shape else value.get(key)
+        if item is not None and (field.required or item or isinstance(item, Secret)):
+            taken[key] = item
+    return taken
+
+
+def holes(value: Any, at: Path = ()) -> Iterator[Path]:
+    """Yields where a list holds nothing: null, or an object without fields."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from holes(item, (*at, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if item is None or item == {}:
+                yield (*at, index)
+            else:
+                yield from holes(item, (*at, index))

@@ -144,12 +144,25 @@ def secret_paths(value: Any, at: Path = ()) -> Iterator[Path]:
 def conceal(value: Object, paths: Iterable[Path]) -> Object:
     """Gives `value` with everything at `paths` wrapped as `Secret`; a path that is not there is passed over."""
     for path in sorted(set(paths), key=len):
-        holder: Any = value
-        for step in path[:-1]:
-            holder = _step(holder, step)
+        holder = at(value, path[:-1])
         found = _step(holder, path[-1]) if path else None
         if found is not None and not isinstance(found, Secret):
             holder[path[-1]] = Secret(found)
+    return value
+
+
+def at(value: Any, path: Path) -> Any:
+    """Gives what is at `path`, None where nothing is."""
+    for step in path:
+        value = _step(value, step)
+    return value
+
+
+def replaced(value: Object, path: Path, item: Any) -> Object:
+    """Gives `value` with `item` at `path`; a path that is not there is passed over."""
+    holder = at(value, path[:-1])
+    if isinstance(holder, dict):
+        holder[path[-1]] = item
     return value
 
 

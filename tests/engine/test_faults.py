@@ -26,7 +26,8 @@ def whole(project: Project) -> None:
 
 
 BEFORE: dict[str, Object] = {
-    f"{type_}-{deed}": {"do": deed, "type": type_, "times": 12}
+    # Cloudflare's provider asks 12 times, for each resource.
+    f"{type_}-{deed}": {"do": deed, "type": type_, "times": 99}
     for type_, deed in (
         ("ZeroTrustAccessApplication", "refuse"),
         ("ZeroTrustAccessApplication", "cut"),
@@ -62,32 +63,47 @@ def test_a_call_that_fails_is_told_and_the_next_up_goes_on(project: Project, fau
 @pytest.mark.parametrize(
     ("type_", "prefix", "deed"),
     [
-        ("ZeroTrustAccessApplication", "cloudflare/access-app/", "refuse"),
         ("ZeroTrustTunnelCloudflared", "cloudflare/tunnel/", "cut"),
         ("DnsRecord", "cloudflare/dns/", "status"),
         ("Zone", "cloudflare/zone/", "refuse"),
-        ("ZoneSetting", "", "cut"),
         ("Ingress", "kubernetes/alfred/networking.k8s.io/v1/Ingress/", "refuse"),
     ],
 )
 def test_an_answer_that_is_lost_shows_as_taken_and_what_is_in_the_way_can_go(
     project: Project, type_: str, prefix: str, deed: str
 ) -> None:
-    """A status that may pass is tried again by Cloudflare's provider, which then meets its own work."""
+    """Cloudflare's provider asks again, but where it is refused, and then meets its own work."""
     small(project, FEW)
     project.faults({"do": deed, "when": "after", "type": type_, "times": 1})
     failed = project.run("up")
     assert failed.code == 1, failed.text
     assert broken_locks(project, protected(project)) == []
     project.faults()
-    if prefix:
-        if deed != "status":
-            failed = project.run("up")
-        assert failed.code == 1
-        assert "Something of that name is there" in failed.err
-        assert "gatehouse adopt" in failed.err
-        [stray] = [key for key in orphans(project, "alfred") if key.startswith(prefix)]
-        tamper.delete(project.clouds, stray)
+    if deed == "refuse":
+        failed = project.run("up")
+    assert failed.code == 1
+    assert "Something of that name is there" in failed.err
+    assert "gatehouse adopt" in failed.err
+    [stray] = [key for key in orphans(project, "alfred") if key.startswith(prefix)]
+    tamper.delete(project.clouds, stray)
+    whole(project)
+
+
+def test_what_may_be_there_twice_is_made_again_and_nobody_is_told(project: Project) -> None:
+    small(project, FEW)
+    project.faults({"do": "cut", "when": "after", "type": "ZeroTrustAccessApplication"})
+    project.ok("up")
+    assert len(doubles(project.objects())) == 1
+    [stray] = orphans(project, "alfred")
+    assert stray.startswith("cloudflare/access-app/")
+    tamper.delete(project.clouds, stray)
+    whole(project)
+
+
+def test_a_setting_whose_answer_was_lost_is_set_again(project: Project) -> None:
+    small(project, FEW)
+    project.faults({"do": "cut", "when": "after", "type": "ZoneSetting"})
+    project.ok("up")
     whole(project)
 
 

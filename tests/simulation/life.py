@@ -1,7 +1,8 @@
 """A program of every simulated type, and its runs; `test_with_the_engine` starts it in a process of its own.
 
-`python -m tests.simulation.life FOLDER STEP…`: steps are `preview`, `up`, `refresh`, `destroy` and `key=value`
-(sets config); prints one JSON line a step: the counts by operation and the outputs, or the error.
+`python -m tests.simulation.life FOLDER PROGRAM STEP…`: steps are `preview`, `up`, `refresh`, `destroy`, `key=value`
+(sets config) and `forget` (the state keeps as outputs of what is in Cloudflare the inputs alone); prints one JSON line
+a step: the counts by operation and the outputs, or the error.
 """
 
 from __future__ import annotations
@@ -232,6 +233,15 @@ def refused() -> None:
         ]
 
 
+def forget(stack: automation.Stack) -> None:
+    """Leaves in the state what a program can know without the plugin."""
+    exported = stack.export_stack()
+    for resource in (exported.deployment or {})["resources"]:
+        if resource["type"].startswith("cloudflare:"):
+            resource["outputs"] = resource["inputs"]
+    stack.import_stack(exported)
+
+
 def main(folder: Path, which: str, *steps: str) -> None:
     """Runs the steps on new clouds and a new stack in `folder`."""
     with SimulatedClouds(folder / "clouds.json") as clouds:
@@ -252,6 +262,9 @@ def main(folder: Path, which: str, *steps: str) -> None:
             opts=automation.LocalWorkspaceOptions(work_dir=str(folder), env_vars=variables),
         )
         for step in steps:
+            if step == "forget":
+                forget(stack)
+                continue
             key, given, value = step.partition("=")
             if given:
                 stack.set_config(key, automation.ConfigValue(value))

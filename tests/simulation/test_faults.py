@@ -15,9 +15,8 @@ from gatehouse.simulation.faults import PlannedFaults, write_plan
 from gatehouse.simulation.store import Store, history
 from gatehouse.simulation.tailscale import Tailscale
 from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError
-from tests.simulation.test_cloudflare import ZONE
+from tests.simulation.test_cloudflare import APP, GROUP, IDP, POLICY, RECORD, TUNNEL, ZONE, app, people, record
 
-GROUP = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
 KEY = "tailscale:index/tailnetKey:TailnetKey"
 
 
@@ -71,20 +70,69 @@ def test_cloudflares_provider_tries_twelve_times_and_then_says_the_status(cloud:
         zone(cloud, "two.com")
 
 
-def test_a_lost_answer_that_is_asked_for_again_meets_its_own_work(cloud: Plugin, store: Store) -> None:
-    write_plan(store.path, {"do": "status", "when": "after"})
-    with pytest.raises(ProviderError, match="already exists"):
-        zone(cloud)
-    # What has no name of its own is made twice.
-    write_plan(store.path, {"do": "status", "when": "after"})
-    cloud.create(GROUP, "people", accountId=ACCOUNT, name="p", includes=[{"email": {"email": "a@example.com"}}])
-    assert len(list(store.find("cloudflare/access-group/"))) == 2
+LOST: dict[str, dict[str, Any]] = {
+    "cut": {"do": "cut"},
+    **{f"status {number}": {"do": "status", "status": number} for number in (408, 409, 429, 500)},
+}
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_a_creation_whose_answer_is_lost_is_asked_for_again(cloud: Plugin, store: Store, fault: dict[str, Any]) -> None:
+    def lose() -> None:
+        write_plan(store.path, {**fault, "when": "after"})
+
+    made = zone(cloud)
+    idp, _, policy = people(cloud)
+    # What has a name of its own meets its own work.
+    for type_, inputs in (
+        (ZONE, {"account": {"id": ACCOUNT}, "name": "lost.example.com"}),
+        (RECORD, record(made)),
+        (TUNNEL, {"accountId": ACCOUNT, "name": "lost"}),
+        (IDP, {"accountId": ACCOUNT, "name": "lost", "type": "onetimepin", "config": {}}),
+    ):
+        lose()
+        with pytest.raises(ProviderError, match=r"already (exists|have)"):
+            cloud.create(type_, "lost", **inputs)
+    # What has none is made twice, and nobody is told.
+    for type_, kind, inputs in (
+        (GROUP, "group", {"accountId": ACCOUNT, "name": "lost", "includes": [{"everyone": {}}]}),
+        (
+            POLICY,
+            "policy",
+            {"accountId": ACCOUNT, "name": "lost", "includes": [{"everyone": {}}], "decision": "bypass"},
+        ),
+        (APP, "app", {**app("a.example.com", idp, policy), "name": "lost"}),
+    ):
+        lose()
+        again = cloud.create(type_, "lost", **inputs)
+        two = [key for key, body in store.find(f"cloudflare/access-{kind}/") if body["name"] == "lost"]
+        assert len(two) == 2
+        assert two[1] == f"cloudflare/access-{kind}/{again.id}"
+
+
+def test_a_deletion_whose_answer_is_lost_ends_in_not_found(cloud: Plugin, store: Store) -> None:
+    made = zone(cloud)
+    write_plan(store.path, {"do": "cut", "when": "after"})
+    with pytest.raises(ProviderError, match="404"):
+        made.delete()
+    assert not list(store.find("cloudflare/"))
+
+
+def test_cloudflares_provider_gives_up_where_no_answer_ever_comes(cloud: Plugin, store: Store) -> None:
+    write_plan(store.path, {"do": "cut", "times": 11})
+    zone(cloud, "one.com")
+    write_plan(store.path, {"do": "cut", "times": 12})
+    with pytest.raises(ProviderError, match="connection reset"):
+        zone(cloud, "two.com")
 
 
 def test_tailscales_provider_never_tries_again_and_leaves_a_live_key_behind(store: Store) -> None:
     tailnet = Plugin(Tailscale(store, PlannedFaults(store)))
     write_plan(store.path, {"do": "status", "status": 500, "when": "after"})
     with pytest.raises(ProviderError, match="500"):
+        tailnet.create(KEY, "key")
+    write_plan(store.path, {"do": "cut"})
+    with pytest.raises(ProviderError, match="connection reset"):
         tailnet.create(KEY, "key")
     assert len(list(store.find("tailscale/key/"))) == 1
 

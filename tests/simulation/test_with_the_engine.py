@@ -78,3 +78,9 @@ def test_what_a_cloud_refuses_is_told_and_the_next_run_goes_on(engine: Engine, t
     bad, good = run(engine, tmp_path, "refused", "up", "two=b", "up")
     assert "81058" in bad["error"]
     assert good["counts"] == {"create": 1, "same": 4}
+
+
+def test_a_state_that_the_plugin_did_not_write_is_refused(engine: Engine, tmp_path: Path) -> None:
+    made, lost = run(engine, tmp_path, "refused", "two=b", "up", "forget", "refresh")
+    assert made["counts"] == {"create": 5}
+    assert 'unsupported attribute "account"' in lost["error"]
