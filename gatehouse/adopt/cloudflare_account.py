@@ -35,7 +35,7 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
         zones = list(_all(client, "/zones", name=zone))
     for item in (z for z in zones if z["name"] == zone and z.get("account", {}).get("id", account) == account):
         zone_id = item["id"]
-        add("Zone", zone_id, camel({k: item.get(k) for k in ("name", "type", "paused", "account")}), zone)
+        add("Zone", zone_id, camel({k: item.get(k) for k in ("name", "type", "paused", "account", "created_on")}), zone)
         with _told("DNS Read"):
             for record in _all(client, f"/zones/{zone_id}/dns_records"):
                 label = f"{record['name']} {record['type']} {record.get('content', '')}"
@@ -55,7 +55,7 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
             add(
                 "ZeroTrustTunnelCloudflared",
                 tunnel["id"],
-                {"name": tunnel["name"], "configSrc": source},
+                {"name": tunnel["name"], "configSrc": source, "createdAt": tunnel.get("created_at")},
                 tunnel["name"],
             )
             answer = _one(client, f"/accounts/{account}/cfd_tunnel/{tunnel['id']}/configurations")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from gatehouse.commands import CommandError
@@ -57,6 +58,17 @@ class Thing:
     def own_id(self) -> str:
         """The object's own id, the import id's last part."""
         return self.id.rsplit("/", 1)[-1]
+
+    @property
+    def made_at(self) -> float | None:
+        """When it was made, in seconds of the epoch; None where its cloud does not say."""
+        metadata = self.inputs.get("metadata")
+        text = self.inputs.get("createdAt") or self.inputs.get("createdOn")
+        text = text or (metadata.get("creationTimestamp") if isinstance(metadata, Mapping) else None)
+        try:
+            return datetime.fromisoformat(str(text)).timestamp()
+        except ValueError:
+            return None
 
     def __str__(self) -> str:
         return f"{WORDS.get(self.type, self.type)} {self.label}"

@@ -86,6 +86,11 @@ class Progress:
         """Whether a step or the program failed."""
         return any(m.severity == "error" for m in self.messages) or any(s.failed for s in self.steps.values())
 
+    @property
+    def not_made(self) -> list[Step]:
+        """The creations that failed."""
+        return [step for step in self.steps.values() if step.failed and step.op in ("create", "replace")]
+
     def on_event(self, event: EngineEvent) -> None:
         """Take an event of the Automation API."""
         with self._lock:
@@ -118,7 +123,14 @@ class Progress:
             op = "replace"
         elif op not in ("update", "refresh"):
             changes = []
-        self.steps[step.urn] = Step(op, step.urn, state.parent if state else "", tuple(changes))
+        inputs = _shown(step.new.inputs) if op in ("create", "replace") and step.new else {}
+        self.steps[step.urn] = Step(
+            op,
+            step.urn,
+            state.parent if state else "",
+            tuple(changes),
+            inputs=inputs if isinstance(inputs, dict) else {},
+        )
         if op != "same":
             self._busy[step.urn] = self.steps[step.urn].name
 

@@ -22,6 +22,7 @@ from gatehouse.adopt.things import Thing, identity, labels_of
 # sdk/go/common/resource/properties.go].
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+_CLOCKS_SECONDS = 120
 _TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 
 
@@ -57,11 +58,12 @@ def open_operations(deployment: Mapping[str, Any] | None) -> list[OpenOperation]
     ]
 
 
-def recognised(creating: Sequence[OpenOperation], things: Sequence[Thing]) -> dict[str, str]:
+def recognised(creating: Sequence[OpenOperation], things: Sequence[Thing], *, exactly: bool = False) -> dict[str, str]:
     """Which of the resources that were being made are there: name (`DnsRecord/grafana-dns`) to the import id.
 
     `things` are what is in the accounts, with what a state has already marked. What is set and not made (rules, the
-    settings of a zone, DNSSEC) is never among the answers: to set it once more does no harm.
+    settings of a zone, DNSSEC) is never among the answers: to set it once more does no harm. `exactly`: only what is in
+    every way as it was to be made.
     """
     found: dict[str, str] = {}
     for operation in creating:
@@ -76,6 +78,7 @@ def recognised(creating: Sequence[OpenOperation], things: Sequence[Thing]) -> di
             and known_by is not None
             and identity(short, thing.inputs) == known_by
             and _is_ours(operation.inputs, thing)
+            and not (exactly and differences(operation.inputs, thing.inputs))
         ]
         # Where the answer was lost the provider asked again, and there may be two: either is ours.
         fits.sort(key=lambda thing: (bool(differences(operation.inputs, thing.inputs)), thing.id))
@@ -89,6 +92,31 @@ def _is_ours(inputs: Mapping[str, Any], thing: Thing) -> bool:
     if thing.type == "Acl":
         return not differences(inputs, thing.inputs)
     return labels_of(inputs).items() <= labels_of(thing.inputs).items()
+
+
+def made_since(things: Sequence[Thing], began: float) -> list[Thing]:
+    """The things that were made since a time (seconds of the epoch), as far as the cloud's clock and ours agree."""
+    return [thing for thing in things if (made := thing.made_at) is not None and made >= began - _CLOCKS_SECONDS]
+
+
+def reopened(deployment: Mapping[str, Any], operations: Sequence[OpenOperation]) -> dict[str, Any]:
+    """The state with these operations as open: the engine forgets a creation that failed, whatever became of it."""
+    entries = [
+        {
+            "type": operation.kind,
+            "resource": {
+                "urn": operation.urn,
+                "custom": True,
+                "type": operation.type,
+                "inputs": dict(operation.inputs),
+            },
+        }
+        for operation in operations
+    ]
+    kept = [
+        e for e in deployment.get("pending_operations") or () if e["resource"]["urn"] not in {o.urn for o in operations}
+    ]
+    return {**deployment, **({"pending_operations": [*kept, *entries]} if kept or entries else {})}
 
 
 def closed(deployment: Mapping[str, Any], *, all_made: bool) -> dict[str, Any]:

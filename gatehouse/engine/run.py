@@ -11,7 +11,7 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from config.errors import render as render_findings
-from config.loader import StackFile, load_project, read_stack_file, stack_names, stack_path
+from config.loader import StackFile, read_stack_file, stack_names, stack_path
 from config.stack import owner_stack
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
@@ -28,12 +28,10 @@ from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, su
 from gatehouse.engine.policy import render as render_policy
 from gatehouse.engine.program import collector_held, load_meanwhile, made_up_credentials, run_program, working_in
 from gatehouse.engine.progress import Progress
-from gatehouse.engine.recovery import OpenOperation, closed, completed, lacks_secrets, open_operations, recognised
+from gatehouse.engine.takeover import TakeOver
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
 
 if TYPE_CHECKING:
-    from gatehouse.adopt.accounts import Settings
-    from gatehouse.adopt.things import Thing
     from gatehouse.engine.workspace import EngineStack, Workspace
     from policy.model import Finding
 
@@ -104,9 +102,7 @@ class _Run:
         self.crash = ""
         self.host_crash = ""
         self.interrupted = False
-        self.left_open: list[OpenOperation] = []
-        self.taken_over: Mapping[str, str] = {}
-        self.simulated = False
+        self.take_over: TakeOver | None = None
         self.loading: threading.Thread | None = None
         self.pack = Pack(None)
         self.findings: list[Finding] | None = None
@@ -167,7 +163,8 @@ class _Run:
             self._owner_is_up(workspace)
             workspace.configure(self.source)
             stack = workspace.open(self.stack, self._program, make=True)
-            self._look(workspace, simulated=True)
+            self.take_over = TakeOver(self.project, self.source, self.say, simulated=True)
+            self.take_over.look(workspace, self.command)
             if self.command == "destroy":
                 self._no_member_is_up(workspace)
                 workspace.unprotect(self.stack)
@@ -190,10 +187,11 @@ class _Run:
         with self._failures_told(workspace):
             self._owner_is_up(workspace)
             stack = workspace.open(self.stack, self._program, make=self.command in ("preview", "up"))
-            self._look(workspace, simulated=False)
+            self.take_over = TakeOver(self.project, self.source, self.say, simulated=False)
+            self.take_over.look(workspace, self.command)
             if self.command == "destroy":
                 self._no_member_is_up(workspace)
-                self._refuse_protected(stack)
+                self._refuse_protected(workspace)
         if self.command in ("up", "destroy") and not self.options.yes:
             code = self._operate(stack, workspace, preview=True)
             if code or not self._confirmed():
@@ -223,87 +221,6 @@ class _Run:
     def _cancel(self, engine: Path | str) -> str:
         return f"{engine} cancel --yes --stack {self.stack}"
 
-    def _look(self, workspace: Workspace, *, simulated: bool) -> None:
-        """Find out what a killed run left open, and which of it is there. Changes nothing.
-
-        Raises CommandError where the accounts cannot be read, or where `destroy` would leave something behind.
-        """
-        self.simulated = simulated
-        exported = workspace.state(self.stack)
-        self.left_open = open_operations(exported["deployment"])
-        if self.command == "preview":
-            return
-        if self.command == "up" and lacks_secrets(exported["deployment"]):
-            self._complete(workspace)
-        creating = [operation for operation in self.left_open if operation.kind == "creating"]
-        if self.command == "refresh" or not self.left_open:
-            return
-        lines = "\n".join(f"  {operation}" for operation in self.left_open)
-        self.say(f"The last run of {self.stack} was killed while this was under way:\n{lines}")
-        if not creating:
-            return
-        self.taken_over = recognised(creating, self._things(workspace, {o.type.partition(":")[0] for o in creating}))
-        if self.taken_over and self.command == "destroy":
-            raise CommandError(
-                f"These are there: {', '.join(self.taken_over)}. Nothing was deleted, since the state does not have "
-                f"them yet. First run `gatehouse up --stack {self.stack}`, which takes them over; then destroy."
-            )
-        for operation in creating:
-            there = "it is there, and is taken over" if operation.name in self.taken_over else "it is made now"
-            self.say(f"  {operation.name}: {there}")
-
-    def _things(self, workspace: Workspace, packages: set[str]) -> list[Thing]:
-        """What is in the accounts of these providers, marked where a stack's state has it."""
-        from gatehouse.adopt.accounts import marked, read_accounts, read_clouds
-        from gatehouse.engine.secrets import known_ids
-        from gatehouse.engine.workspace import clouds_file
-
-        stack = load_project(self.project)[self.stack]
-        known = known_ids(self.project, simulated=self.simulated)
-        if self.simulated:
-            return marked(read_clouds(self.project, stack) if clouds_file(self.project).is_file() else [], known)
-        parts = {"cloudflare": "cloudflare", "tailscale": "tailnet", "kubernetes": "cluster"}
-        without = [part for package, part in parts.items() if package not in packages]
-        return marked(read_accounts(stack, self._settings(workspace), without=without), known)
-
-    def _settings(self, workspace: Workspace) -> Settings:
-        from gatehouse.adopt.accounts import Settings
-
-        return Settings(self.source.values, lambda key: self._decrypted(workspace, key))
-
-    def _decrypted(self, workspace: Workspace, key: str) -> str:
-        return workspace.ask("config", "get", key, "--stack", self.stack).rstrip("\n")
-
-    def _close(self, workspace: Workspace, failed: bool) -> None:
-        """After a run: take from the state's list what is settled, and add what an import could not read."""
-        imports = any(self.source.values.get(f"gatehouse:{section}") for section in ("adopt", "recover"))
-        if not self.left_open and not imports:
-            return
-        exported = workspace.state(self.stack)
-        before = exported["deployment"] or {}
-        after = closed(before, all_made=not failed)
-        if after != before:
-            workspace.put_state(self.stack, {**exported, "deployment": after})
-        if lacks_secrets(after):
-            self._complete(workspace)
-
-    def _complete(self, workspace: Workspace) -> None:
-        exported = workspace.state(self.stack)
-        after = completed(exported["deployment"], lambda tunnel: self._tunnel_secret(workspace, tunnel))
-        workspace.put_state(self.stack, {**exported, "deployment": after})
-
-    def _tunnel_secret(self, workspace: Workspace, tunnel: str) -> str:
-        from gatehouse.adopt.accounts import cloudflare_client
-        from gatehouse.adopt.cloudflare_account import read_tunnel_secret
-
-        if self.simulated:
-            # Simulated clouds keep no secret in clear, and get theirs from here alone.
-            return self._decrypted(workspace, "gatehouse:tunnel_secret")
-        estate = load_project(self.project)[self.stack].estate
-        assert estate is not None
-        with cloudflare_client(self._settings(workspace)) as client:
-            return read_tunnel_secret(client, estate.account_id, tunnel)
-
     def _confirmed(self) -> bool:
         answer = input(f"\n{self.command} stack {self.stack} on the real clouds? [y/N] ")
         if answer.strip().lower() in ("y", "yes"):
@@ -311,8 +228,8 @@ class _Run:
         self.say("Nothing was done.")
         return False
 
-    def _refuse_protected(self, stack: EngineStack) -> None:
-        resources = (stack.export_stack().deployment or {}).get("resources") or []
+    def _refuse_protected(self, workspace: Workspace) -> None:
+        resources = (workspace.state(self.stack)["deployment"] or {}).get("resources") or []
         protected = [r["urn"] for r in resources if r.get("protect")]
         if protected:
             names = "\n".join(f"  pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected)
@@ -360,7 +277,8 @@ class _Run:
         command = "preview" if preview else self.command
         progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
         failure: Exception | None = None
-        refresh = True if self.options.refresh or self.left_open else None
+        assert self.take_over
+        refresh = True if self.options.refresh or self.take_over.open else None
         packs = self.pack.policy_packs
         workspace.command.more_path = str(self.pack.path or "")
         if command == "up":
@@ -398,7 +316,7 @@ class _Run:
                 failure = error
         if command in ("up", "destroy") and not preview and not isinstance(failure, ConcurrentUpdateError):
             try:
-                self._close(workspace, failure is not None)
+                self.take_over.close(workspace, progress.not_made if command == "up" else [], success=failure is None)
             except CommandError as error:
                 self.say(f"The state could not be put in order, and is as the engine left it: {error}")
         self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")
@@ -539,10 +457,10 @@ class _Run:
 
         if not self.options.debug:
             without_debug_messages()
-        if self.taken_over:
+        if self.take_over and self.take_over.ids:
             from components.adopt import Adoption
 
-            Adoption({}, self.taken_over)
+            Adoption({}, self.take_over.ids)
         try:
             with traced_by(program_trace):
                 run_program(self.project)

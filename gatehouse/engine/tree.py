@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _SIGNS: Mapping[str, tuple[str, str]] = {
     "create": ("+", "32"),
@@ -44,13 +44,15 @@ _DONE: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one resource: `op` as the engine names it, `parent` a URN, `changes` what differs."""
+    """What happens to one resource: `op` as the engine names it, `parent` a URN, `changes` what differs; `inputs` is
+    what it is to be made of, secrets masked."""
 
     op: str
     urn: str
     parent: str = ""
     changes: tuple[str, ...] = ()
     failed: bool = False
+    inputs: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def type(self) -> str:

@@ -1,0 +1,145 @@
+"""Taking over what a run made without the state's knowing: one that was killed, or one that lost an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from config.loader import StackFile, load_project
+from gatehouse.commands import CommandError
+from gatehouse.engine.recovery import (
+    OpenOperation,
+    closed,
+    completed,
+    lacks_secrets,
+    made_since,
+    open_operations,
+    recognised,
+    reopened,
+)
+
+if TYPE_CHECKING:
+    from gatehouse.adopt.accounts import Settings
+    from gatehouse.adopt.things import Thing
+    from gatehouse.engine.tree import Step
+    from gatehouse.engine.workspace import Workspace
+
+_PARTS = {"cloudflare": "cloudflare", "tailscale": "tailnet", "kubernetes": "cluster"}
+"""What is read for a provider's resources."""
+
+
+class TakeOver:
+    """What has to be known of a stack's state before a run, and put in order after it.
+
+    `look` comes before the run and changes nothing but what `completed` says; `ids` is then for `Adoption`. `close`
+    comes after it. `say` is told what people should know.
+    """
+
+    def __init__(self, project: Path, source: StackFile, say: Callable[[str], None], *, simulated: bool) -> None:
+        self._project = project
+        self._source = source
+        self._stack = source.stack
+        self._say = say
+        self._simulated = simulated
+        self._began = time.time()
+        self.open: list[OpenOperation] = []
+        self.ids: Mapping[str, str] = {}
+
+    def look(self, workspace: Workspace, command: str) -> None:
+        """Find out what was left open, and which of it is there.
+
+        Raises CommandError where an account cannot be read, or where `destroy` would leave something behind.
+        """
+        deployment = workspace.state(self._stack)["deployment"]
+        self.open = open_operations(deployment)
+        if command == "preview":
+            return
+        if command == "up" and lacks_secrets(deployment):
+            self._complete(workspace)
+        if not self.open:
+            return
+        lines = "\n".join(f"  {operation}" for operation in self.open)
+        self._say(f"The last run of {self._stack} ended while this was under way:\n{lines}")
+        creating = [operation for operation in self.open if operation.kind == "creating"]
+        if command == "refresh" or not creating:
+            return
+        self.ids = recognised(creating, self._things(workspace, creating))
+        if self.ids and command == "destroy":
+            raise CommandError(
+                f"These are there: {', '.join(self.ids)}. Nothing was deleted, since the state does not have them yet. "
+                f"First run `gatehouse up --stack {self._stack}`, which takes them over; then destroy."
+            )
+        for operation in creating:
+            there = "it is there, and is taken over" if operation.name in self.ids else "it is not there"
+            self._say(f"  {operation.name}: {there}")
+
+    def close(self, workspace: Workspace, failed: list[Step], *, success: bool) -> None:
+        """Take from the state's list what is settled, add what an import could not read, and keep in mind what a failed
+        creation made all the same. `failed` are the creations that failed without a word on what became of them."""
+        made = self._made_all_the_same(workspace, failed) if failed else []
+        imports = any(self._source.values.get(f"gatehouse:{section}") for section in ("adopt", "recover"))
+        if not self.open and not imports and not made:
+            return
+        exported = workspace.state(self._stack)
+        before = exported["deployment"] or {}
+        after = reopened(closed(before, all_made=success), made)
+        if after != before:
+            workspace.put_state(self._stack, {**exported, "deployment": after})
+        if lacks_secrets(after):
+            self._complete(workspace)
+        for operation in made:
+            self._say(
+                f"{operation.name} was made all the same, and its answer was lost. The next `gatehouse up --stack "
+                f"{self._stack}` takes it over."
+            )
+
+    def _made_all_the_same(self, workspace: Workspace, failed: list[Step]) -> list[OpenOperation]:
+        creating = [OpenOperation("creating", step.urn, step.inputs) for step in failed]
+        try:
+            things = made_since(self._things(workspace, creating), self._began)
+        except CommandError:
+            # The run has failed already, and says why; the account that it could not reach is as silent now.
+            return []
+        found = recognised(creating, things, exactly=True)
+        return [operation for operation in creating if operation.name in found]
+
+    def _things(self, workspace: Workspace, operations: list[OpenOperation]) -> list[Thing]:
+        """What is in the accounts that the operations are of, marked where a stack's state has it."""
+        from gatehouse.adopt.accounts import marked, read_accounts, read_clouds
+        from gatehouse.engine.secrets import known_ids
+        from gatehouse.engine.workspace import clouds_file
+
+        stack = load_project(self._project)[self._stack]
+        known = known_ids(self._project, simulated=self._simulated)
+        if self._simulated:
+            return marked(read_clouds(self._project, stack) if clouds_file(self._project).is_file() else [], known)
+        packages = {operation.type.partition(":")[0] for operation in operations}
+        without = [part for package, part in _PARTS.items() if package not in packages]
+        return marked(read_accounts(stack, self._settings(workspace), without=without), known)
+
+    def _complete(self, workspace: Workspace) -> None:
+        exported = workspace.state(self._stack)
+        after: dict[str, Any] = completed(exported["deployment"], lambda id_: self._tunnel_secret(workspace, id_))
+        workspace.put_state(self._stack, {**exported, "deployment": after})
+
+    def _tunnel_secret(self, workspace: Workspace, tunnel: str) -> str:
+        from gatehouse.adopt.accounts import cloudflare_client
+        from gatehouse.adopt.cloudflare_account import read_tunnel_secret
+
+        if self._simulated:
+            # Simulated clouds keep no secret in clear, and get theirs from here alone.
+            return self._decrypted(workspace, "gatehouse:tunnel_secret")
+        estate = load_project(self._project)[self._stack].estate
+        assert estate is not None
+        with cloudflare_client(self._settings(workspace)) as client:
+            return read_tunnel_secret(client, estate.account_id, tunnel)
+
+    def _settings(self, workspace: Workspace) -> Settings:
+        from gatehouse.adopt.accounts import Settings
+
+        return Settings(self._source.values, lambda key: self._decrypted(workspace, key))
+
+    def _decrypted(self, workspace: Workspace, key: str) -> str:
+        return workspace.ask("config", "get", key, "--stack", self._stack).rstrip("\n")
