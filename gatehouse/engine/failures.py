@@ -169,14 +169,15 @@ _REASONS: Sequence[_Reason] = (
         r"failed calling webhook",
         "The cluster asks a webhook about {what}, named in the error, and that does not answer. Often the ingress "
         "controller or cert-manager is still starting: `kubectl --context {context} get pods -A` shows it. "
-        f"{_AGAIN}",
+        "Once it runs, run {again}.",
     ),
     _reason(
         "kubernetes",
         "",
         r"Unauthorized|client to provide credentials|is forbidden: User",
         "The cluster of kubectl context {context} refuses {what}: its user is unknown there, or may not do this. "
-        f"`kubectl --context {{context}} auth whoami` shows who it is. {_AGAIN}",
+        "`kubectl --context {context} auth whoami` shows who it is. Once "
+        "`kubectl --context {context} get nodes` answers, run {again}.",
     ),
     _reason(
         "cloudflare",
@@ -265,7 +266,7 @@ _REASONS: Sequence[_Reason] = (
         "  1. Remove the DS record at the registrar.\n"
         "  2. Wait until its TTL is over, a day or two: `dig DS <zone>` shows nothing then.\n"
         "  3. Run:\n{unprotect}\n"
-        "     {again}\n"
+        "     gatehouse {command} --stack {stack}\n"
         "  4. Disable DNSSEC in Cloudflare's dashboard (the zone, DNS, Settings): Gatehouse only forgets it.\n"
         "Until then leave `dnssec: true` in Pulumi.{stack}.yaml.",
     ),
@@ -314,7 +315,7 @@ _REASONS: Sequence[_Reason] = (
         "",
         _UNREACHED,
         "{cloud} could not be reached for {what}, and nothing was changed there: this machine is offline, cannot look "
-        f"names up, or a proxy or firewall is in the way. {_AGAIN}",
+        "names up, or a proxy or firewall is in the way. Once that is fixed, run {again}.",
     ),
     _reason(
         "",
@@ -408,6 +409,7 @@ def _said(reason: _Reason, failures: Sequence[Failure], asked: Asked) -> str:
         "what": _listed([f.step.label for f in failures]),
         "cloud": _listed([_CLOUDS.get(cloud, cloud) for cloud in clouds]),
         "stack": asked.stack,
+        "command": asked.command,
         "context": asked.context,
         "again": f"`gatehouse {asked.command} --stack {asked.stack}`",
         "credentials": asked.credentials(clouds[0]),

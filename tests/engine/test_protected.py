@@ -44,8 +44,9 @@ def test_dnssec_goes_in_the_order_that_the_failed_run_says_and_the_zone_stays_si
         up = project.run("up", "--yes", simulated=False)
         assert up.code == 0, up.text
         assert up.steps["ZoneDnssec/estate-dnssec"] == "delete"
-        [signed] = [o for key, o in objects(real.state).items() if key.startswith("cloudflare/zone-dnssec/")]
-        assert signed["body"]["status"] == "active"
+        [signed] = [o for key, o in objects(real.state).items() if key.startswith("cloudflare/dnssec/")]
+        # Signed still: Cloudflare says pending until the registrar has the DS record, and disabled once it is off.
+        assert signed["body"]["status"] in ("active", "pending")
 
 
 def test_a_typed_pulumi_destroy_leaves_what_is_protected_and_up_makes_the_rest_again(real: RealProject) -> None:

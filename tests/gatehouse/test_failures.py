@@ -393,7 +393,7 @@ def test_dnssec_that_is_to_go_is_told_with_the_safe_order() -> None:
     """The DS record first: a signed delegation without a signed zone is bogus (RFC 4035, 5.2)."""
     label = "ZoneDnssec/estate-dnssec"
     text = told({label: protected(label)}, "delete")
-    order = ["Remove the DS record", "Wait until its TTL", f"--yes '{urn(label)}'", "`gatehouse up", "Disable DNSSEC"]
+    order = ["Remove the DS record", "Wait until its TTL", f"--yes '{urn(label)}'", "gatehouse up", "Disable DNSSEC"]
     assert sorted(order, key=text.index) == order
     other = "ZeroTrustTunnelCloudflared/alfred-tunnel"
     assert "DS record" not in told({other: protected(other)}, "delete")
