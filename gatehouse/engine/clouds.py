@@ -53,6 +53,16 @@ def choose_clouds(environment: Mapping[str, str], config: Mapping[str, object], 
     )
 
 
+def credentials_in_use(cloud: str, environment: Mapping[str, str], config: Mapping[str, object]) -> tuple[str, ...]:
+    """Where the provider of a cloud takes its credentials from: config keys, which come first, or variables.
+
+    Where nothing is set, the variables of the first way to sign in.
+    """
+    ways = _CREDENTIALS.get(cloud, ((),))
+    way = next((w for w in ways if _signed_in((w,), environment, config)), ways[0])
+    return tuple(key if config.get(key) else variable for variable, key in way)
+
+
 def _signed_in(
     ways: tuple[tuple[tuple[str, str], ...], ...], environment: Mapping[str, str], config: Mapping[str, object]
 ) -> bool:

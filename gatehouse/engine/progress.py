@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -29,6 +29,17 @@ _NOISE = "using pulumi-analyzer-policy-python from $PATH"
 # What the plugins say at every preview of what a destroy leaves behind: settings, a tunnel's rules.
 # docs/operate.md says it where it matters.
 _STAYS = "Resource Destruction Considerations"
+# Advice in words of Pulumi's own, which an inline program without a language host cannot follow.
+_ADVICE = re.compile(
+    r"( To unprotect the resource, |\s*The resource already exists in the cluster\. This can).*", re.DOTALL
+)
+# A step that takes longer than this is waited for by name, with what such a wait is for.
+_LONG_SECONDS = 20.0
+_WAITS = {
+    "cloudflare": ("Cloudflare", "the provider tries again for up to 3 min when Cloudflare is busy or out of reach"),
+    "tailscale": ("Tailscale", "its answer is still to come"),
+    "kubernetes": ("the cluster", "a workload, Service or Ingress is done when it is ready; after 10 min it fails"),
+}
 # Bridged plugins log what they then fail with, the other way round: `[ERROR] <detail>: <summary>`.
 _LOGGED = re.compile(r"\[(?:ERROR|WARNING)\] ")
 _UNHANDLED = "an unhandled error occurred: "
@@ -56,10 +67,13 @@ class Message:
 class Progress:
     """Collects the engine's events; as a context manager it shows on `stream` what is under way.
 
-    On a terminal one line is rewritten; elsewhere a line is printed every ten seconds, so that nothing is silent.
+    On a terminal one line is rewritten; elsewhere a line is printed every ten seconds, so that nothing is silent. What
+    takes long is named with its cloud, and why it may take so long is said once for each. `clock` gives seconds.
     """
 
-    def __init__(self, verb: str, quiet: bool = False, live: bool = False) -> None:
+    def __init__(
+        self, verb: str, quiet: bool = False, live: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.steps: dict[str, Step] = {}
         self.messages: list[Message] = []
         self.outputs: dict[str, object] = {}
@@ -69,17 +83,19 @@ class Progress:
         self._verb = verb
         self._quiet = quiet
         self._live = live
-        self._busy: dict[str, str] = {}
+        self._busy: dict[str, float] = {}
+        self._explained: set[str] = set()
         self._done: set[str] = set()
         self._lock = threading.Lock()
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
 
     @property
     def seconds(self) -> float:
         """Since it was made."""
-        return time.monotonic() - self._started
+        return self._clock() - self._started
 
     @property
     def failed(self) -> bool:
@@ -132,7 +148,7 @@ class Progress:
             inputs=inputs if isinstance(inputs, dict) else {},
         )
         if op != "same":
-            self._busy[step.urn] = self.steps[step.urn].name
+            self._busy[step.urn] = self._clock()
 
     def _finished(self, step: StepEventMetadata) -> None:
         self._busy.pop(step.urn, None)
@@ -159,7 +175,7 @@ class Progress:
             self._say("error", f"policy {event.policy_name}: {text}", "")
 
     def _say(self, severity: str, text: str, urn: str) -> None:
-        text = _MARKUP.sub("", text).strip().removeprefix(f"{severity}: ")
+        text = _ADVICE.sub("", _MARKUP.sub("", text)).strip().removeprefix(f"{severity}: ")
         if text.startswith(_NOISE) or (severity == "warning" and text.endswith(_STAYS)):
             return
         if _INLINE_CRASH in text:
@@ -172,15 +188,13 @@ class Progress:
             self.cause_untold = True
             text = text.removeprefix(_AFTERMATH)
         text = _LOGGED.sub("", text, count=1) if _LOGGED.match(text) else text
-        self.messages = [m for m in self.messages if m.severity != severity or not _is_turned(m.text, text)]
-        message = Message(severity, text, urn)
-        # One failure comes from the program, from the language host and from the engine.
-        if (
-            text
-            and text not in _SAID_BY_US
-            and not any(m.severity == severity and m.text == text for m in self.messages)
-        ):
-            self.messages.append(message)
+        if not text or text in _SAID_BY_US:
+            return
+        # One failure comes from the program, from the language host and from the engine; two resources may fail alike.
+        alike = [m for m in self.messages if m.severity == severity and (m.urn == urn or not m.urn or not urn)]
+        self.messages = [m for m in self.messages if m not in alike or not _is_turned(m.text, text)]
+        if not any(m.text == text for m in alike):
+            self.messages.append(Message(severity, text, urn))
 
     # --- what is shown meanwhile
 
@@ -199,19 +213,43 @@ class Progress:
 
     def _tick(self) -> None:
         while not self._ended.wait(_TTY_SECONDS if self._live else _PLAIN_SECONDS):
-            line = self._line()
-            sys.stdout.write(f"\r\x1b[K{line[:78]}" if self._live else f"  {line}\n")
+            lines = self.lines()
+            if self._live:
+                *kept, line = lines
+                sys.stdout.write("\r\x1b[K" + "".join(f"{one}\n" for one in kept) + line[:78])
+            else:
+                sys.stdout.write("".join(f"  {line}\n" for line in lines))
             sys.stdout.flush()
         if self._live:
             sys.stdout.write("\r\x1b[K")
             sys.stdout.flush()
 
-    def _line(self) -> str:
+    def lines(self) -> list[str]:
+        """What to show now: why a cloud is waited for, once for each; and last what is under way."""
+        now = self._clock()
         with self._lock:
-            busy = sorted(self._busy.values())
+            busy = {self.steps[urn]: now - began for urn, began in self._busy.items()}
             done = len(self._done)
-        names = ", ".join(busy[:3]) + (f" and {len(busy) - 3} more" if len(busy) > 3 else "")
-        return f"{self._verb}: {done} done, {self.seconds:.0f} s" + (f", under way: {names}" if names else "")
+        waits: dict[str, list[str]] = {}
+        for step, seconds in sorted(busy.items(), key=lambda entry: (-entry[1], entry[0].name)):
+            cloud = step.type.partition(":")[0]
+            if seconds >= _LONG_SECONDS and cloud in _WAITS:
+                waits.setdefault(cloud, []).append(f"{step.label}, {seconds:.0f} s")
+        why = [
+            f"waiting for {_WAITS[cloud][0]}: {_few(names)} ({_WAITS[cloud][1]})"
+            for cloud, names in waits.items()
+            if cloud not in self._explained
+        ]
+        self._explained |= waits.keys()
+        told = [f"waiting for {_WAITS[cloud][0]}: {_few(names)}" for cloud, names in waits.items()]
+        under_way = sorted(step.name for step in busy)
+        if not told and under_way:
+            told = [f"under way: {_few(under_way)}"]
+        return [*why, ", ".join([f"{self._verb}: {done} done, {now - self._started:.0f} s", *told])]
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _is_turned(logged: str, text: str) -> bool:

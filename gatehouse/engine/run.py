@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import sys
 import textwrap
@@ -12,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -24,6 +23,7 @@ from config.stack import owner_stack
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
+from gatehouse.engine.failures import REPORT, Asked, report, shown
 from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, summary_of
 from gatehouse.engine.policy import render as render_policy
 from gatehouse.engine.program import collector_held, load_meanwhile, made_up_credentials, run_program, working_in
@@ -37,28 +37,6 @@ if TYPE_CHECKING:
 
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "destroy": "destroying"}
-# What the clouds say of a name that is taken; `already_exists` and codes 81053 to 81058 are Cloudflare's.
-_EXISTS = re.compile(r"already[ _]exists|AlreadyExists|already have|Overwrite Protected|\b8105[3-8]\b")
-_EXISTS_ALREADY = (
-    "Something of that name is there, and this stack does not know it: somebody made it by hand, or a run did whose "
-    "answer was lost (a cut connection, an error after the work was done). If it is to be kept, `gatehouse adopt` "
-    "takes it over; else delete it where it is. Then run `up` again."
-)
-_GONE = re.compile(r"\b404\b|not found", re.IGNORECASE)
-_GONE_MEANWHILE = (
-    "Something that was to be changed or deleted is no longer there: somebody deleted it elsewhere. `gatehouse refresh "
-    "--stack {stack}` takes that into the state (`pulumi refresh` likewise, or `up --refresh` in one go)."
-)
-_LOST = re.compile(
-    r"Unavailable|connection reset|EOF|transport is closing|deadline exceeded|i/o timeout|context canceled",
-    re.IGNORECASE,
-)
-_LOST_ANSWER = (
-    "An answer was lost: what was being made may be there all the same. Where the next `up` says so, see there; what "
-    "has no name of its own (Access policies, groups, login methods, keys) it makes a second time: look first, and "
-    "delete what is there, or take it over with `gatehouse adopt`."
-)
-_REPORT = "This is a mistake of Gatehouse's, not yours: please report it with the log below."
 
 
 @dataclass(frozen=True)
@@ -328,14 +306,22 @@ class _Run:
         if not failed:
             self._finish(progress, preview)
             return self._policy()
-        self._explain_failure(progress, failure, workspace, log)
+        asked = Asked(self.project, self.command, self.stack, self.source.values, os.environ)
+        report(
+            progress,
+            asked,
+            log,
+            self.crash,
+            self.options.debug,
+            lambda: failure and self._engine_error(failure, workspace),
+        )
         return 1
 
     def _show(self, progress: Progress, workspace: Workspace, command: str, failed: bool) -> None:
         if self.options.as_json:
             if workspace.command.last_output.startswith("{"):
                 print(workspace.command.last_output)
-            for message in progress.messages:
+            for message in shown(progress, self.options.debug):
                 print(message, file=sys.stderr)
             return
         steps = list(progress.steps.values())
@@ -345,7 +331,7 @@ class _Run:
             print(tree + "\n" if tree else "", end="")
         if command == "up" and progress.outputs and not failed:
             print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), _UNKNOWN)}")
-        for message in progress.messages:
+        for message in shown(progress, self.options.debug):
             print(f"\n{message}" if "\n" in message.text else str(message))
         sys.stdout.flush()
 
@@ -385,27 +371,6 @@ class _Run:
         self.say(summary_of(findings, str(self.pack)))
         return int(any(f.judged for f in findings))
 
-    def _explain_failure(self, progress: Progress, failure: Exception | None, workspace: Workspace, log: Path) -> None:
-        shown = f"\n{self.command} failed after {progress.seconds:.1f} s."
-        if self.crash:
-            print(f"The program failed: {self.crash.rstrip().splitlines()[-1]}", file=sys.stderr)
-            print(f"{_REPORT}\n  {log}", file=sys.stderr)
-            if self.options.debug:
-                print(self.crash, file=sys.stderr)
-        elif not any(m.severity == "error" for m in progress.messages) and failure is not None:
-            print(self._engine_error(failure, workspace), file=sys.stderr)
-        said = [m.text for m in progress.messages if m.severity == "error"]
-        if any(_EXISTS.search(text) for text in said):
-            print(textwrap.fill(_EXISTS_ALREADY, width()), file=sys.stderr)
-        if any(s.failed and s.op == "create" for s in progress.steps.values()) and any(map(_LOST.search, said)):
-            print(textwrap.fill(_LOST_ANSWER, width()), file=sys.stderr)
-        changing = any(s.failed and s.op in ("update", "delete", "replace") for s in progress.steps.values())
-        if changing and any(_GONE.search(text) for text in said):
-            print(textwrap.fill(_GONE_MEANWHILE.format(stack=self.stack), width()), file=sys.stderr)
-        if any(s.failed for s in progress.steps.values()) and self.command == "up":
-            shown += " What was made stays as it is; the next `up` goes on from there."
-        print(f"{shown} Log: {_relative(log, self.project)}", file=sys.stderr)
-
     @contextmanager
     def _failures_told(self, workspace: Workspace) -> Iterator[None]:
         """Failures of the engine beside an operation, as something to read."""
@@ -434,7 +399,7 @@ class _Run:
             lines = [line for line in str(error).partition("stderr: ")[2].splitlines() if line.strip()]
             return CommandError("The engine says:\n" + "\n".join(f"  {line}" for line in lines[:20]))
         self.crash = "".join(traceback.format_exception(error))
-        return CommandError(f"{_REPORT}\n  {self._keep_log(workspace, error)}")
+        return CommandError(f"{REPORT}\n  {self._keep_log(workspace, error)}")
 
     def _keep_log(self, workspace: Workspace, failure: Exception | None) -> Path:
         path = self.project / ".gatehouse" / "last-run.log"
@@ -523,9 +488,3 @@ def _read_source(project: Path, stack: str) -> StackFile:
     if source.document.findings:
         raise CommandError(render_findings(source.document.findings))
     return source
-
-
-def _relative(path: Path, project: Path) -> str:
-    with suppress(ValueError):
-        return str(path.relative_to(project))
-    return str(path)

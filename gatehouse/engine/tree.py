@@ -68,6 +68,11 @@ class Step:
         """The logical name."""
         return self.urn.split("::", 3)[3]
 
+    @property
+    def label(self) -> str:
+        """Type and logical name for a sentence: `DnsRecord/grafana-dns`."""
+        return f"{self.type.rpartition(':')[2]}/{self.name}"
+
 
 def render_tree(steps: Iterable[Step], width: int, color: bool = False) -> str:
     """The steps that change something, under their parents, sorted by name; at most `width` columns."""

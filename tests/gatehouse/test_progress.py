@@ -123,3 +123,50 @@ def test_what_a_plugin_logs_and_then_fails_with_is_told_once() -> None:
     assert [(m.severity, m.text, m.urn) for m in told] == [("error", failed, ZONE)]
     [alone] = take(Progress("x"), said(logged, urn=ZONE), said("error: another", urn=ZONE)).messages[:1]
     assert alone.text == f"{detail}: failed to make http request"
+
+
+def test_two_resources_that_fail_alike_are_two_failures() -> None:
+    other = ZONE.replace("::zone", "::other")
+    told = take(Progress("x"), said("no", urn=ZONE), said("no", urn=other), said("no")).messages
+    assert [m.urn for m in told] == [ZONE, other]
+
+
+def beginning(name: str, type_: str) -> dict[str, object]:
+    return {"resourcePreEvent": step("create", f"urn:pulumi:alfred::gatehouse::{type_}::{name}")}
+
+
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+
+
+def test_what_takes_long_is_named_with_its_cloud_and_once_with_the_reason() -> None:
+    """Cloudflare's provider asks for some 190 s before it gives up, Pulumi's Kubernetes waits 10 min for readiness."""
+    now = [0.0]
+    progress = take(Progress("updating", clock=lambda: now[0]), beginning("grafana-dns", RECORD))
+    now[0] = 12
+    take(progress, beginning("web", "kubernetes:apps/v1:Deployment"), beginning("blog-dns", RECORD))
+    assert progress.lines() == ["updating: 0 done, 12 s, under way: blog-dns, grafana-dns, web"]
+    now[0] = 31
+    why, line = progress.lines()
+    assert why.startswith(
+        "waiting for Cloudflare: DnsRecord/grafana-dns, 31 s (the provider tries again for up to 3 min"
+    )
+    assert line == "updating: 0 done, 31 s, waiting for Cloudflare: DnsRecord/grafana-dns, 31 s"
+    now[0] = 40
+    why, line = progress.lines()
+    assert why.startswith("waiting for the cluster: Deployment/web, 28 s (")
+    assert "10 min" in why
+    assert line.endswith(
+        "waiting for Cloudflare: DnsRecord/grafana-dns, 40 s, DnsRecord/blog-dns, 28 s, "
+        "waiting for the cluster: Deployment/web, 28 s"
+    )
+    assert len(progress.lines()) == 1
+
+
+def test_what_ended_and_what_no_cloud_does_is_not_waited_for() -> None:
+    now = [0.0]
+    progress = Progress("updating", clock=lambda: now[0])
+    take(progress, beginning("part", "gatehouse:index:Zone"), beginning("grafana-dns", RECORD))
+    now[0] = 60
+    assert "waiting for" in progress.lines()[-1]
+    take(progress, {"resOutputsEvent": step("create", f"urn:pulumi:alfred::gatehouse::{RECORD}::grafana-dns")})
+    assert progress.lines() == ["updating: 1 done, 60 s, under way: part"]
