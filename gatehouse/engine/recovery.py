@@ -52,10 +52,12 @@ class OpenOperation:
 
 
 def open_operations(deployment: Mapping[str, Any] | None) -> list[OpenOperation]:
-    """The operations that a state (an export's `deployment`) holds open."""
+    """The operations that a state (an export's `deployment`) holds open, but for creations of what it has by now."""
+    there = {resource["urn"] for resource in (deployment or {}).get("resources") or ()}
     return [
         OpenOperation(str(entry["type"]), str(entry["resource"]["urn"]), _masked(entry["resource"].get("inputs") or {}))
         for entry in (deployment or {}).get("pending_operations") or ()
+        if entry["type"] != "creating" or entry["resource"]["urn"] not in there
     ]
 
 
@@ -104,50 +106,21 @@ def made_since(things: Sequence[Thing], began: float) -> list[Thing]:
     return [t for t in things if (t.type in _TIMELESS if t.made_at is None else t.made_at >= earliest)]
 
 
-def reopened(deployment: Mapping[str, Any], operations: Sequence[OpenOperation]) -> dict[str, Any]:
-    """The state with these operations as open: the engine forgets a creation that failed, whatever became of it."""
-    entries = [
-        {
-            "type": operation.kind,
-            "resource": {
-                "urn": operation.urn,
-                "custom": True,
-                "type": operation.type,
-                "inputs": dict(operation.inputs),
-            },
-        }
-        for operation in operations
-    ]
-    kept = [
-        e for e in deployment.get("pending_operations") or () if e["resource"]["urn"] not in {o.urn for o in operations}
-    ]
-    return {**deployment, **({"pending_operations": [*kept, *entries]} if kept or entries else {})}
+def tunnels_without_secret(deployment: Mapping[str, Any] | None) -> dict[str, str]:
+    """The tunnels whose secret an import left out of the state, since no provider reads it back: name to import id."""
+    found = [resource for resource in (deployment or {}).get("resources") or () if _lacks(resource)]
+    return {
+        OpenOperation("", r["urn"]).name: r.get("importID") or f"{r['inputs'].get('accountId')}/{r['id']}"
+        for r in found
+    }
 
 
-def closed(deployment: Mapping[str, Any], *, all_made: bool) -> dict[str, Any]:
-    """The state without the open operations that are settled: those of a resource that it has, or, with `all_made`,
-    every one."""
-    state = copy.deepcopy(dict(deployment))
-    there = {resource["urn"] for resource in state.get("resources") or ()}
-    left = [
-        entry
-        for entry in state.pop("pending_operations", None) or ()
-        if not all_made and entry["resource"]["urn"] not in there
-    ]
-    return {**state, **({"pending_operations": left} if left else {})}
-
-
-def lacks_secrets(deployment: Mapping[str, Any] | None) -> bool:
-    """Whether an import left out of the state what no provider can read back; then it is for `completed`."""
-    return any(map(_lack, (deployment or {}).get("resources") or ()))
-
-
-def _lack(resource: Mapping[str, Any]) -> bool:
+def _lacks(resource: Mapping[str, Any]) -> bool:
     return bool(resource["type"] == _TUNNEL and not (resource.get("inputs") or {}).get("tunnelSecret"))
 
 
 def completed(deployment: Mapping[str, Any], tunnel_secret: Callable[[str], str]) -> dict[str, Any]:
-    """The state with what an import could not read: a tunnel's secret.
+    """The state without its list of open operations, and with what an import could not read: a tunnel's secret.
 
     With none in the state the next `up` would set it, which the provider's encoder does not survive (docs/adr/0017).
 
@@ -155,8 +128,8 @@ def completed(deployment: Mapping[str, Any], tunnel_secret: Callable[[str], str]
         deployment: the state.
         tunnel_secret: gives a tunnel's secret, by its id.
     """
-    state = copy.deepcopy(dict(deployment))
-    for resource in filter(_lack, state.get("resources") or ()):
+    state = copy.deepcopy({k: v for k, v in deployment.items() if k != "pending_operations"})
+    for resource in filter(_lacks, state.get("resources") or ()):
         secret = {
             _SIGNATURE: _IS_SECRET,
             "plaintext": json.dumps(tunnel_secret(resource["id"])),

@@ -292,9 +292,12 @@ class _Run:
                     stack.destroy(on_event=progress.on_event, color="never", refresh=refresh)
             except Exception as error:
                 failure = error
+        lost = command == "up" and failure and progress.not_made and not workspace.command.interrupts
+        if lost and self.take_over.made_all_the_same(workspace, progress.not_made):
+            return self._operate(stack, workspace)
         if command in ("up", "destroy") and not preview and not isinstance(failure, ConcurrentUpdateError):
             try:
-                self.take_over.close(workspace, progress.not_made if command == "up" else [], success=failure is None)
+                self.take_over.close(workspace, success=failure is None)
             except CommandError as error:
                 self.say(f"The state could not be put in order, and is as the engine left it: {error}")
         self.crash = self.crash or progress.crash or (self.host_crash if progress.cause_untold else "")

@@ -11,13 +11,11 @@ from config.loader import StackFile, load_project
 from gatehouse.commands import CommandError
 from gatehouse.engine.recovery import (
     OpenOperation,
-    closed,
     completed,
-    lacks_secrets,
     made_since,
     open_operations,
     recognised,
-    reopened,
+    tunnels_without_secret,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +31,8 @@ _PARTS = {"cloudflare": "cloudflare", "tailscale": "tailnet", "kubernetes": "clu
 class TakeOver:
     """What has to be known of a stack's state before a run, and put in order after it.
 
-    `look` comes before the run and changes nothing but what `completed` says; `ids` is then for `Adoption`. `close`
-    comes after it. `say` is told what people should know.
+    `look` comes before the run; `ids` is then for `Adoption`. `close` comes after it. `say` is told what people should
+    know.
     """
 
     def __init__(self, project: Path, source: StackFile, say: Callable[[str], None], *, simulated: bool) -> None:
@@ -45,7 +43,7 @@ class TakeOver:
         self._simulated = simulated
         self._began = time.time()
         self.open: list[OpenOperation] = []
-        self.ids: Mapping[str, str] = {}
+        self.ids: dict[str, str] = {}
 
     def look(self, workspace: Workspace, command: str) -> None:
         """Find out what was left open, and which of it is there.
@@ -56,54 +54,55 @@ class TakeOver:
         self.open = open_operations(deployment)
         if command == "preview":
             return
-        if command == "up" and lacks_secrets(deployment):
-            self._complete(workspace)
-        if not self.open:
-            return
-        lines = "\n".join(f"  {operation}" for operation in self.open)
-        self._say(f"The last run of {self._stack} ended while this was under way:\n{lines}")
+        if self.open:
+            lines = "\n".join(f"  {operation}" for operation in self.open)
+            self._say(f"The last run of {self._stack} was ended while this was under way:\n{lines}")
         creating = [operation for operation in self.open if operation.kind == "creating"]
-        if command == "refresh" or not creating:
-            return
-        self.ids = recognised(creating, self._things(workspace, creating))
+        if creating and command != "refresh":
+            self.ids = recognised(creating, self._things(workspace, creating))
         if self.ids and command == "destroy":
             raise CommandError(
                 f"These are there: {', '.join(self.ids)}. Nothing was deleted, since the state does not have them yet. "
                 f"First run `gatehouse up --stack {self._stack}`, which takes them over; then destroy."
             )
-        for operation in creating:
-            there = "it is there, and is taken over" if operation.name in self.ids else "it is not there"
+        for operation in creating if command == "up" else ():
+            there = "it is there, and is taken over" if operation.name in self.ids else "it is not there, and is made"
             self._say(f"  {operation.name}: {there}")
+        if command == "up":
+            # Left alone in this run too, until `close` has put their secrets into the state.
+            self.ids |= tunnels_without_secret(deployment)
 
-    def close(self, workspace: Workspace, failed: list[Step], *, success: bool) -> None:
-        """Take from the state's list what is settled, add what an import could not read, and keep in mind what a failed
-        creation made all the same. `failed` are the creations that failed without a word on what became of them."""
-        made = self._made_all_the_same(workspace, failed) if failed else []
-        imports = any(self._source.values.get(f"gatehouse:{section}") for section in ("adopt", "recover"))
-        if not self.open and not imports and not made:
-            return
-        exported = workspace.state(self._stack)
-        before = exported["deployment"] or {}
-        after = reopened(closed(before, all_made=success), made)
-        if after != before:
-            workspace.put_state(self._stack, {**exported, "deployment": after})
-        if lacks_secrets(after):
-            self._complete(workspace)
-        for operation in made:
-            self._say(
-                f"{operation.name} was made all the same, and its answer was lost. The next `gatehouse up --stack "
-                f"{self._stack}` takes it over."
-            )
+    def made_all_the_same(self, workspace: Workspace, failed: list[Step]) -> bool:
+        """Whether creations that failed made something after all; it is in `ids` then, for another run to go on with.
 
-    def _made_all_the_same(self, workspace: Workspace, failed: list[Step]) -> list[OpenOperation]:
+        Only what is in every way as it was to be made, and was made since this run began, is taken for this run's work.
+        """
         creating = [OpenOperation("creating", step.urn, step.inputs) for step in failed]
         try:
             things = made_since(self._things(workspace, creating), self._began)
         except CommandError:
-            # The run has failed already, and says why; the account that it could not reach is as silent now.
-            return []
+            # The run says why it failed; an account that it could not reach is as silent now.
+            return False
         found = recognised(creating, things, exactly=True)
-        return [operation for operation in creating if operation.name in found]
+        fresh = [name for name in found if name not in self.ids]
+        for name in fresh:
+            self._say(f"{name} was made all the same, and its answer was lost: it is taken over.")
+        self.ids |= found
+        return bool(fresh)
+
+    def close(self, workspace: Workspace, *, success: bool) -> None:
+        """Take what is settled from the state's list, and put into it what an import could not read."""
+        imports = any(self._source.values.get(f"gatehouse:{section}") for section in ("adopt", "recover"))
+        if not self.open and not self.ids and not imports:
+            return
+        exported = workspace.state(self._stack)
+        before: Mapping[str, Any] = exported["deployment"] or {}
+        # To replace a state drops its list of open operations: not before all of them are settled.
+        if not success and open_operations(before):
+            return
+        after = completed(before, lambda id_: self._tunnel_secret(workspace, id_))
+        if after != before:
+            workspace.put_state(self._stack, {**exported, "deployment": after})
 
     def _things(self, workspace: Workspace, operations: list[OpenOperation]) -> list[Thing]:
         """What is in the accounts that the operations are of, marked where a stack's state has it."""
@@ -118,11 +117,6 @@ class TakeOver:
         packages = {operation.type.partition(":")[0] for operation in operations}
         without = [part for package, part in _PARTS.items() if package not in packages]
         return marked(read_accounts(stack, self._settings(workspace), without=without), known)
-
-    def _complete(self, workspace: Workspace) -> None:
-        exported = workspace.state(self._stack)
-        after: dict[str, Any] = completed(exported["deployment"], lambda id_: self._tunnel_secret(workspace, id_))
-        workspace.put_state(self._stack, {**exported, "deployment": after})
 
     def _tunnel_secret(self, workspace: Workspace, tunnel: str) -> str:
         from gatehouse.adopt.accounts import cloudflare_client
