@@ -336,7 +336,12 @@ class Kind:
         return None
 
     def shown(self, body: Object, state: Object) -> Object:
-        """Gives what a read shows of the object; `state` is what the engine had (empty on an import)."""
+        """Gives what a read shows of the object; `state` is what the engine had (empty on an import).
+
+        No cloud tells a secret again: the plugin keeps what the state holds.
+        """
+        for path in self.secrets:
+            body = values.replaced(body, path, values.at(state, path))
         return body
 
     def import_fails(self, body: Object) -> str:
@@ -513,7 +518,7 @@ class FlatCloud(Cloud):
             return "", Found()
         shape = dict.fromkeys(self.shapes[kind.type])
         inputs = values.shaped_like(outputs, values.reveal(request.old_inputs) or shape)
-        return id_, Found(id_, values.conceal(outputs, kind.secrets), inputs)
+        return id_, Found(id_, values.conceal(kind.bridged(id_, outputs), kind.secrets), inputs)
 
     def delete(self, request: Request) -> None:
         """Deletes the object."""

@@ -118,12 +118,6 @@ class _Kind(Kind):
     def bridged(self, id_: str, outputs: Object) -> Object:
         return {**outputs, "id": id_, "__meta": META}
 
-    def shown(self, body: Object, state: Object) -> Object:
-        # The API never tells a secret again: the plugin keeps what the state holds.
-        for path in self.secrets:
-            body = values.replaced(body, path, values.at(state, path))
-        return body
-
     def invalid(self, body: Object, problem: str) -> RefusedError:
         """Gives the API's refusal of a body that is not whole."""
         return refuse("POST", f"/{self.collection}", 1001, f"Bad request: {problem}")

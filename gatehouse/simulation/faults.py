@@ -87,6 +87,8 @@ class PlannedFaults:
 
     def before(self, call: Call) -> None:
         """The request is under way."""
+        if self._over.is_set():  # A call that hung is asked again, but not of clouds that end.
+            raise CutError(f"{call.provider}: connection refused")
         with self._lock:
             self._read()
             if call.method in _CHANGES:

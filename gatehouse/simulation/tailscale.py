@@ -130,6 +130,9 @@ class _Kind(Kind):
     collection = "tailscale"
     forgives_missing = True
 
+    def bridged(self, id_: str, outputs: Object) -> Object:
+        return {**outputs, "id": id_}
+
     def policy(self) -> Object:
         """Gives the tailnet's policy, read."""
         item = self.store.get("tailscale/policy")
@@ -245,6 +248,12 @@ class _TailnetSettings(_Kind):
 
 class _Key(_Kind):
     secrets = (("key",),)
+
+    def opened(self, state: Object, *, asks: bool = True) -> Object:
+        # The plugin asks by the state's id; that the API gives nothing of use for none is all that is sure.
+        if asks and not state.get("id"):
+            raise RefusedError('Failed to fetch key: Error reading tailnet key with id "" (404)')
+        return state
 
     def key(self, id_: str, properties: Object) -> str:
         return f"tailscale/key/{id_}"

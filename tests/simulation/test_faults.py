@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,21 @@ def test_tailscales_provider_never_tries_again_and_leaves_a_live_key_behind(stor
     with pytest.raises(ProviderError, match="connection reset"):
         tailnet.create(KEY, "key")
     assert len(list(store.find("tailscale/key/"))) == 1
+
+
+def test_a_call_that_hangs_until_the_clouds_end_makes_nothing(store: Store) -> None:
+    faults = PlannedFaults(store)
+    cloud = Plugin(Cloudflare(store, faults))
+    write_plan(store.path, {"do": "hang"})
+    with ThreadPoolExecutor() as pool:
+        hanging = pool.submit(zone, cloud)
+        while "fault: hang before" not in outcomes(store):
+            time.sleep(0.01)
+        write_plan(store.path)
+        faults.release()
+        with pytest.raises(ProviderError, match="connection refused"):
+            hanging.result()
+    assert not list(store.find("cloudflare/"))
 
 
 def test_what_is_no_fault_is_refused(store: Store) -> None:

@@ -135,6 +135,18 @@ def test_keys_are_secret_and_known_to_nobody_but_the_state(owned: Plugin, store:
         assert read["key"] == one["key"]
 
 
+def test_a_key_is_found_by_the_id_of_its_state_and_an_import_does_not_know_it(owned: Plugin) -> None:
+    key = owned.create(KEY, "key", tags=["tag:k8s"])
+    assert key["id"] == key.id
+    found = owned.import_(KEY, "key", key.id)
+    assert found is not None
+    assert "key" not in found.outputs
+    key.outputs = dict(key.inputs)
+    for act in (key.refresh, key.delete):
+        with pytest.raises(ProviderError, match='with id ""'):
+            act()
+
+
 def test_tags_without_an_owner_in_the_policy_are_refused(tailscale: Plugin) -> None:
     wanted: tuple[tuple[str, dict[str, Any]], ...] = ((OAUTH, {"scopes": ["devices:core"]}), (KEY, {}))
     for type_, inputs in wanted:
