@@ -6,11 +6,13 @@ them, with a type for each field of the whole of Zero Trust, takes more than a s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gatehouse.adopt.things import AccountError, Thing, camel, import_id
+from gatehouse.commands import UsageError
 
 if TYPE_CHECKING:
     from cloudflare import Cloudflare
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 SETTINGS = ("ssl", "min_tls_version", "always_use_https", "automatic_https_rewrites", "security_header")
 _RULES = {"include": "includes", "exclude": "excludes", "require": "requires"}
 _REQUEST = {"noTLSVerify": "noTlsVerify", "matchSNItoHost": "matchSnItoHost"}
+
+
+def cloudflare_client(values: Mapping[str, object]) -> Cloudflare:
+    """The client for the account that the provider would use: the token and base URL of environment or stack file.
+
+    Raises UsageError where there is no token in clear.
+    """
+    from cloudflare import Cloudflare
+
+    token = os.environ.get("CLOUDFLARE_API_TOKEN") or values.get("cloudflare:apiToken")
+    if not isinstance(token, str):
+        raise UsageError("There is no Cloudflare API token here: set CLOUDFLARE_API_TOKEN.")
+    base = values.get("cloudflare:baseUrl") or os.environ.get("CLOUDFLARE_BASE_URL")
+    return Cloudflare(api_token=token, base_url=str(base) if base else None)
 
 
 def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool = True) -> list[Thing]:
@@ -66,6 +82,19 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
                     {"config": tunnel_config(answer["config"])},
                     tunnel["name"],
                 )
+    return found + read_access(client, account)
+
+
+def read_access(client: Cloudflare, account: str) -> list[Thing]:
+    """The Access applications, policies, groups and login methods of an account, one listing each.
+
+    Raises AccountError, naming the permission where one is missing.
+    """
+    found: list[Thing] = []
+
+    def add(type_: str, own: str, inputs: Mapping[str, Any], label: str) -> None:
+        found.append(Thing(type_, import_id(type_, own, account=account), inputs, label))
+
     access = f"/accounts/{account}/access"
     with _told("Access: Apps and Policies Read"):
         for application in _all(client, f"{access}/apps"):
@@ -81,6 +110,15 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
             inputs["config"] = {k: v for k, v in (inputs["config"] or {}).items() if k != "clientSecret"}
             add("ZeroTrustAccessIdentityProvider", provider["id"], inputs, str(provider.get("name") or ""))
     return found
+
+
+def delete_access(client: Cloudflare, account: str, kind: str, own_id: str) -> None:
+    """Delete one object of Access: `kind` is its place in the API (`apps`). Raises AccountError where it is refused."""
+    permission = (
+        "Apps and Policies" if kind in ("apps", "policies") else "Organizations, Identity Providers, and Groups"
+    )
+    with _told(f"Access: {permission} Write"):
+        client.delete(f"/accounts/{account}/access/{kind}/{own_id}", cast_to=object)
 
 
 def read_tunnel_secret(client: Cloudflare, account: str, tunnel: str) -> str:
@@ -144,7 +182,7 @@ def _told(permission: str) -> Iterator[None]:
         yield
     except (cloudflare.AuthenticationError, cloudflare.PermissionDeniedError) as error:
         raise AccountError(
-            f"Cloudflare refuses to show this ({error.status_code}): the API token needs the permission {permission!r}."
+            f"Cloudflare refuses this ({error.status_code}): the API token needs the permission {permission!r}."
             " Create one at dash.cloudflare.com/profile/api-tokens and set CLOUDFLARE_API_TOKEN."
         ) from None
     except cloudflare.APIStatusError as error:

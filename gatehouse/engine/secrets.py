@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,10 +57,15 @@ def set_value(workspace: Workspace, stack: str, key: str, value: str, *, secret:
         _engine(workspace, arguments, value)
 
 
+def value_of(workspace: Workspace, stack: str, key: str) -> str:
+    """A value in clear, for a client that signs in with it. Raises CommandError where it cannot be opened."""
+    return _engine(workspace, ["config", "get", key, "--stack", stack], "").strip()
+
+
 def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
     """What the states of the project's stacks have: the type's last part, and the id.
 
-    Empty where there is no engine or no such stack. Raises CommandError where a state cannot be opened.
+    Empty where there is no engine, or no stack was ever up. Raises CommandError where a state cannot be opened.
     """
     states = []
     if simulated:
@@ -74,8 +79,12 @@ def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
 
         for stack in stack_names(project):
             workspace = real_workspace(project, read_stack_file(stack_file(project, stack)), engine)
-            with suppress(CommandError):
+            try:
                 states.append(json.loads(_engine(workspace, ["stack", "export", "--stack", stack], ""))["deployment"])
+            except CommandError as error:
+                # A state that is there and cannot be read must not count as one that knows nothing.
+                if "no stack named" not in str(error):
+                    raise
     resources = (r for state in states for r in state.get("resources") or ())
     return {(r["type"].rsplit(":", 1)[-1], str(r["id"])) for r in resources if r.get("id")}
 
