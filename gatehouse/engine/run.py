@@ -109,6 +109,7 @@ class _Run:
         self.unsettled: Deployment | None = None
         self.loading: threading.Thread | None = None
         self.pack = Pack(None)
+        self.real = False
         self.findings: list[Finding] | None = None
         self.after_engine: Callable[[], None] = lambda: None
 
@@ -126,6 +127,7 @@ class _Run:
         engine = find_or_get_engine(self.project, self.say, refused)
         if engine is None:
             return self._without_engine(refused)
+        self.real = clouds.real
         self.say(f"Engine: pulumi {engine.version}, {engine.origin}. Clouds: {'real' if clouds.real else 'simulated'}.")
         if clouds.note:
             self.say(textwrap.fill(clouds.note, width()))
@@ -324,11 +326,28 @@ class _Run:
         log = self._keep_log(workspace, failure)
         failed = failure is not None or bool(self.crash)
         self._show(progress, workspace, command, failed)
-        if not failed:
+        if failed:
+            self._explain_failure(progress, failure, workspace, log)
+            code = 1
+        else:
             self._finish(progress, preview)
-            return self._policy()
-        self._explain_failure(progress, failure, workspace, log)
-        return 1
+            code = self._policy()
+        if command == "up" and not workspace.command.interrupts:
+            self._warn_of_doubles(progress)
+        return code
+
+    def _warn_of_doubles(self, progress: Progress) -> None:
+        """A provider that asked again makes no noise: the account is looked at. The stack is as wanted all the same."""
+        made = ("create", "replace", "update", "import")
+        if not any(s.op in made and s.type.startswith("cloudflare:") for s in progress.steps.values()):
+            return
+        from config.loader import load_project
+        from gatehouse.adopt.doubles import Account
+
+        stack = load_project(self.project)[self.stack]
+        if stack.estate is not None:
+            for text in Account(self.project, stack, simulated=not self.real).warnings(width()):
+                print(f"\nwarning: {text}", file=sys.stderr, flush=True)
 
     def _show(self, progress: Progress, workspace: Workspace, command: str, failed: bool) -> None:
         if self.options.as_json:
