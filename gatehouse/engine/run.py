@@ -24,6 +24,7 @@ from config.stack import owner_stack
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
+from gatehouse.engine.drift import deleted_tunnels, meaning, without
 from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, summary_of
 from gatehouse.engine.policy import render as render_policy
 from gatehouse.engine.program import collector_held, load_meanwhile, made_up_credentials, run_program, working_in
@@ -326,15 +327,36 @@ class _Run:
         log = self._keep_log(workspace, failure)
         failed = failure is not None or bool(self.crash)
         self._show(progress, workspace, command, failed)
+        if told := meaning(self.project, self.stack, progress.read):
+            self.say("\n".join(["", *told]))
         if failed:
             self._explain_failure(progress, failure, workspace, log)
             code = 1
         else:
             self._finish(progress, preview)
             code = self._policy()
+        with self._failures_told(workspace):
+            code |= self._take_out_what_is_deleted(progress, stack, command)
         if command == "up" and not workspace.command.interrupts:
             self._warn_of_doubles(progress)
         return code
+
+    def _take_out_what_is_deleted(self, progress: Progress, stack: EngineStack, command: str) -> int:
+        """A deleted tunnel answers as if it were there. Out of the state, the next `up` makes another in its place.
+
+        Returns 1 where `up` has left something down.
+        """
+        for tunnel in deleted_tunnels(progress.read):
+            again = f"gatehouse up --stack {self.stack}{'' if self.real else ' --simulated'}"
+            if command == "preview":
+                what = f"`gatehouse refresh --stack {self.stack}` takes it out of the state, and then `{again}` makes"
+            else:
+                exported = stack.export_stack()
+                stack.import_stack(type(exported)(exported.version, without(exported.deployment or {}, tunnel.urn)))
+                what = f"It was taken out of the state: `{again}` makes"
+            text = f"warning: {tunnel}. {what} another, with its token, rules and records."
+            self.say("\n" + textwrap.fill(text, width(), break_on_hyphens=False))
+        return int(command == "up" and bool(deleted_tunnels(progress.read)))
 
     def _warn_of_doubles(self, progress: Progress) -> None:
         """A provider that asked again makes no noise: the account is looked at. The stack is as wanted all the same."""
