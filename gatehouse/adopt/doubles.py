@@ -1,7 +1,7 @@
 """Second objects of a stack's own in the account: what a create made whose answer was lost and that was asked again.
 
 Access applications, policies, groups and login methods only: of them Cloudflare takes two of one name. Tunnels and
-records of one name it refuses [platform: 1013, 81053, 81058], so a second create of theirs fails and is told.
+records of one name it refuses (errors 1013, 81053, 81058), so a second create of theirs fails and is told.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def deleted_tunnels(read: Mapping[str, Reading]) -> list[DeletedTunnel]:
     ]
 
 
-def meaning(project: Path, stack: str, read: Mapping[str, Reading]) -> list[str]:
-    """What others changed since the last run, as lines; none where they changed nothing.
+def meaning(project: Path, stack: str, read: Mapping[str, Reading], killed: bool) -> list[str]:
+    """What others changed since the last run (or that run itself, where it was `killed`), as lines; none for nothing.
 
     Where it cannot be told, a line says so.
     """
@@ -66,7 +66,8 @@ def meaning(project: Path, stack: str, read: Mapping[str, Reading]) -> list[str]
 
     drifted = sum(r.drifted for r in read.values())
     many = "" if not drifted else " (1 resource)" if drifted == 1 else f" ({drifted} resources)"
-    head = f"Changed by somebody else since the last run{many}"
+    who = "by the run that was ended, or by somebody else" if killed else "by somebody else since the last run"
+    head = f"Changed {who}{many}"
     try:
         found, changes = _compared(project, stack, read)
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -327,7 +327,7 @@ class _Run:
         log = self._keep_log(workspace, failure)
         failed = failure is not None or bool(self.crash)
         self._show(progress, workspace, command, failed)
-        if told := meaning(self.project, self.stack, progress.read):
+        if command != "destroy" and (told := meaning(self.project, self.stack, progress.read, bool(self.unsettled))):
             self.say("\n".join(["", *told]))
         if failed:
             self._explain_failure(progress, failure, workspace, log)
@@ -346,7 +346,8 @@ class _Run:
 
         Returns 1 where `up` has left something down.
         """
-        for tunnel in deleted_tunnels(progress.read):
+        deleted = deleted_tunnels(progress.read) if command != "destroy" else []
+        for tunnel in deleted:
             again = f"gatehouse up --stack {self.stack}{'' if self.real else ' --simulated'}"
             if command == "preview":
                 what = f"`gatehouse refresh --stack {self.stack}` takes it out of the state, and then `{again}` makes"
@@ -356,7 +357,7 @@ class _Run:
                 what = f"It was taken out of the state: `{again}` makes"
             text = f"warning: {tunnel}. {what} another, with its token, rules and records."
             self.say("\n" + textwrap.fill(text, width(), break_on_hyphens=False))
-        return int(command == "up" and bool(deleted_tunnels(progress.read)))
+        return int(command == "up" and bool(deleted))
 
     def _warn_of_doubles(self, progress: Progress) -> None:
         """A provider that asked again makes no noise: the account is looked at. The stack is as wanted all the same."""

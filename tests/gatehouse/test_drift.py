@@ -44,21 +44,22 @@ def project(tmp_path: Path) -> Path:
 
 def test_what_was_read_counts_also_where_the_provider_leaves_the_inputs_as_they_were(project: Path) -> None:
     record = {"name": "wiki-alfred.example.com", "type": "CNAME", "content": "t1.cfargotunnel.com", "proxied": True}
-    told = meaning(project, "alfred", read(RECORD, record, {**record, "proxied": False, "modifiedOn": "2026"}))
+    told = meaning(project, "alfred", read(RECORD, record, {**record, "proxied": False, "modifiedOn": "2026"}), False)
     assert "- wiki-alfred.example.com's record goes past Cloudflare (unproxied)" in told
-    assert meaning(project, "alfred", read(RECORD, record, {**record, "modifiedOn": "2026"})) == []
-    assert meaning(project, "alfred", {}) == []
+    assert meaning(project, "alfred", read(RECORD, record, {**record, "modifiedOn": "2026"}), False) == []
+    assert meaning(project, "alfred", {}, False) == []
 
 
 def test_a_resource_that_is_gone_is_told(project: Path) -> None:
     record = {"name": "wiki-alfred.example.com", "type": "A", "content": "203.0.113.7", "proxied": True}
-    told = " ".join(" ".join(meaning(project, "alfred", read(RECORD, record, None))).split())
+    told = " ".join(" ".join(meaning(project, "alfred", read(RECORD, record, None), False)).split())
     assert "(1 resource)" in told
     assert "nothing answers at wiki-alfred.example.com" in told
 
 
 def test_what_cannot_be_read_is_said_and_not_passed_over(project: Path) -> None:
-    told = " ".join(meaning(project, "alfred", read(POLICY, {"acl": "{}"}, {"acl": "not a policy {"})))
+    told = " ".join(meaning(project, "alfred", read(POLICY, {"acl": "{}"}, {"acl": "not a policy {"}), True))
+    assert told.startswith("Changed by the run that was ended, or by somebody else; what")
     assert "what it means for who reaches what cannot be told" in told
     assert "HuJSON" in told
 
