@@ -140,7 +140,8 @@ def _records(before: Surface, found: Surface) -> Iterator[str]:
         if was.proxied != now.proxied:
             way = "through Cloudflare (proxied)" if now.proxied else "past Cloudflare (unproxied)"
             yield f"{label}'s record goes {way}"
-        if {_target(r) for r in records} != {_target(r) for r in new[key]}:
+        gone = was.tunnel is not None and was.tunnel not in {t.name for t in found.tunnels}
+        if not gone and {_target(r) for r in records} != {_target(r) for r in new[key]}:
             to, was_to = (", ".join(map(_target, rs)) for rs in (new[key], records))
             yield f"{label}'s record leads to {to}, was {was_to}"
     for key in new.keys() - old.keys():

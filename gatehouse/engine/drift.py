@@ -30,7 +30,10 @@ class Reading:
     @property
     def drifted(self) -> bool:
         """Whether it is gone, or a property is another that is given and not computed, as a status is."""
-        return self.before is None or self.found is None or self.before["given"] != self.found["given"]
+        if self.before is None or self.found is None:
+            return True
+        deleted = self.before["inputs"].get(_DELETED) != self.found["inputs"].get(_DELETED)
+        return deleted or bool(self.before["given"] != self.found["given"])
 
 
 @dataclass(frozen=True)

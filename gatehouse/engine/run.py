@@ -348,15 +348,15 @@ class _Run:
         """
         deleted = deleted_tunnels(progress.read) if command != "destroy" else []
         for tunnel in deleted:
-            again = f"gatehouse up --stack {self.stack}{'' if self.real else ' --simulated'}"
+            end = "" if self.real else " --simulated"
+            again = f"Make another, with its token, rules and records: gatehouse up --stack {self.stack}{end}"
+            what = "It was taken out of the state."
             if command == "preview":
-                what = f"`gatehouse refresh --stack {self.stack}` takes it out of the state, and then `{again}` makes"
+                what = f"Take it out of the state: gatehouse refresh --stack {self.stack}{end}"
             else:
                 exported = stack.export_stack()
                 stack.import_stack(type(exported)(exported.version, without(exported.deployment or {}, tunnel.urn)))
-                what = f"It was taken out of the state: `{again}` makes"
-            text = f"warning: {tunnel}. {what} another, with its token, rules and records."
-            self.say("\n" + textwrap.fill(text, width(), break_on_hyphens=False))
+            self.say("\n" + textwrap.fill(f"warning: {tunnel}.", width()) + f"\n{what}\n{again}")
         return int(command == "up" and bool(deleted))
 
     def _warn_of_doubles(self, progress: Progress) -> None:
