@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "refresh": (_ENGINE, "take into the state what was changed in the clouds by others"),
     "destroy": (_ENGINE, "take the stack down"),
     "adopt": ("gatehouse.commands.adopt", "recognise what is in your accounts already, and import it"),
+    "doubles": ("gatehouse.commands.doubles", "what stands in Cloudflare a second time, unknown to every stack"),
     "rotate": ("gatehouse.commands.rotate", "a new tunnel token, Tailscale key or Google secret, without an outage"),
     "completion": ("gatehouse.commands.completion", "the completion script of a shell: bash, zsh or fish"),
 }

@@ -19,6 +19,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "refresh": ("gatehouse refresh --stack alfred",),
     "destroy": ("gatehouse destroy --stack alfred --simulated",),
     "adopt": ("gatehouse adopt --stack alfred", "gatehouse adopt --stack alfred --apply"),
+    "doubles": ("gatehouse doubles --stack alfred",),
     "rotate": ("gatehouse rotate tunnel-token --stack alfred",),
     "completion": (
         'eval "$(gatehouse completion bash)"',

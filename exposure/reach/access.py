@@ -71,11 +71,11 @@ def describe(policy: Policy) -> str:
     if policy.decision == "unknown":
         return f"policy {policy.name or '?'} is registered elsewhere"
     words = {"allow": "allow", "deny": "deny", "bypass": "bypass for", "non_identity": "service tokens only:"}
-    text = f"{words[policy.decision]} {_list(policy.include) or 'nobody'}"
+    text = f"{words[policy.decision]} {named(policy.include) or 'nobody'}"
     if policy.require:
-        text += f", who must all be {_list(policy.require)}"
+        text += f", who must all be {named(policy.require)}"
     if policy.exclude:
-        text += f", but not {_list(policy.exclude)}"
+        text += f", but not {named(policy.exclude)}"
     return text
 
 
@@ -129,7 +129,8 @@ def _all(answers: Iterable[bool | None]) -> bool | None:
     return False if False in found else None if None in found else True
 
 
-def _list(selectors: tuple[Selector, ...]) -> str:
+def named(selectors: tuple[Selector, ...]) -> str:
+    """Whom selectors name, in words, groups followed."""
     words: list[str] = []
     for selector in selectors:
         if selector.group is None:
@@ -138,11 +139,11 @@ def _list(selectors: tuple[Selector, ...]) -> str:
             )
             continue
         group = selector.group
-        text = _list(group.include)
+        text = named(group.include)
         if group.require:
-            text += f", who must all be {_list(group.require)}"
+            text += f", who must all be {named(group.require)}"
         if group.exclude:
-            text += f", but not {_list(group.exclude)}"
+            text += f", but not {named(group.exclude)}"
         words.append(text)
     return _short(words)
 

@@ -110,6 +110,13 @@ def from_steps(document: Mapping[str, object], known: Known) -> Surface:
     return _Reader(document, known).surface()
 
 
+def policies_of(document: Mapping[str, object], known: Known) -> dict[str, Policy]:
+    """The reusable policies that a document registers, by their names in Cloudflare, whoever uses them."""
+    reader = _Reader(document, known)
+    found = [reader._policy(r, r.inputs, r.name) for r in reader.of(_POLICY)]
+    return {policy.name: policy for policy in found}
+
+
 def known_from(owner: Mapping[str, object], known: Known) -> Known:
     """What a member's stack knows by its owner's document: people, bypass, login methods, tailnet and zone settings."""
     reader = _Reader(owner, known)

@@ -21,7 +21,7 @@ _SECONDS = 20
 
 
 class Settings:
-    """What the providers are told: by the environment, else by the stack file, as the providers' own plugins take it.
+    """What the providers are told: by the stack file, else by the environment, as the program and the plugins take it.
 
     `values` are the stack file's by full key; `decrypt` gives one that is encrypted there, by its key.
     """
@@ -31,11 +31,13 @@ class Settings:
         self._decrypt = decrypt
 
     def get(self, variable: str, key: str) -> str:
-        """The value of an environment variable, or of the config key that stands for it; empty where there is none."""
-        value = os.environ.get(variable) or self._values.get(key) or ""
+        """The value of a config key, or of the environment variable that stands for it; empty where there is none."""
+        value = self._values.get(key)
         if isinstance(value, str):
             return value
-        return self._decrypt(key) if self._decrypt else ""
+        if value is not None and self._decrypt:
+            return self._decrypt(key)
+        return os.environ.get(variable, "")
 
     @property
     def cloudflare_token(self) -> str:
@@ -54,9 +56,11 @@ class Settings:
 
 
 def cloudflare_client(settings: Settings) -> Cloudflare:
-    """A client of Cloudflare's API, where the provider finds it: CLOUDFLARE_BASE_URL or `cloudflare:baseUrl`."""
+    """A client for the account that the provider uses. Raises UsageError where there is no token in clear."""
     from cloudflare import Cloudflare
 
+    if not settings.cloudflare_token:
+        raise UsageError("There is no Cloudflare API token here: set CLOUDFLARE_API_TOKEN.")
     base = settings.get("CLOUDFLARE_BASE_URL", "cloudflare:baseUrl")
     return Cloudflare(api_token=settings.cloudflare_token, base_url=base or None)
 

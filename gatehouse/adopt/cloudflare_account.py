@@ -66,6 +66,19 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
                     {"config": tunnel_config(answer["config"])},
                     tunnel["name"],
                 )
+    return found + read_access(client, account)
+
+
+def read_access(client: Cloudflare, account: str) -> list[Thing]:
+    """The Access applications, policies, groups and login methods of an account, one listing each.
+
+    Raises AccountError, naming the permission where one is missing.
+    """
+    found: list[Thing] = []
+
+    def add(type_: str, own: str, inputs: Mapping[str, Any], label: str) -> None:
+        found.append(Thing(type_, import_id(type_, own, account=account), inputs, label))
+
     access = f"/accounts/{account}/access"
     with _told("Access: Apps and Policies Read"):
         for application in _all(client, f"{access}/apps"):
@@ -81,6 +94,15 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
             inputs["config"] = {k: v for k, v in (inputs["config"] or {}).items() if k != "clientSecret"}
             add("ZeroTrustAccessIdentityProvider", provider["id"], inputs, str(provider.get("name") or ""))
     return found
+
+
+def delete_access(client: Cloudflare, account: str, kind: str, own_id: str) -> None:
+    """Delete one object of Access: `kind` is its place in the API (`apps`). Raises AccountError where it is refused."""
+    permission = (
+        "Apps and Policies" if kind in ("apps", "policies") else "Organizations, Identity Providers, and Groups"
+    )
+    with _told(f"Access: {permission} Write"):
+        client.delete(f"/accounts/{account}/access/{kind}/{own_id}", cast_to=object)
 
 
 def read_tunnel_secret(client: Cloudflare, account: str, tunnel: str) -> str:
@@ -144,7 +166,7 @@ def _told(permission: str) -> Iterator[None]:
         yield
     except (cloudflare.AuthenticationError, cloudflare.PermissionDeniedError) as error:
         raise AccountError(
-            f"Cloudflare refuses to show this ({error.status_code}): the API token needs the permission {permission!r}."
+            f"Cloudflare refuses this ({error.status_code}): the API token needs the permission {permission!r}."
             " Create one at dash.cloudflare.com/profile/api-tokens and set CLOUDFLARE_API_TOKEN."
         ) from None
     except cloudflare.APIStatusError as error:

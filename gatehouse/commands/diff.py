@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
-from exposure.reach.compare import Change, compare, names
+from exposure.reach.compare import Change, compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.surface import Surface, merge
 from exposure.reach.tailnet import PolicyError
-from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.changes import counts, place, wrap
+from gatehouse.changes import lines as change_lines
+from gatehouse.commands import CommandError, UsageError
 from gatehouse.commands.who import known_stack, planned_project, read_previews
 
 RULE = "exposure-wider"
@@ -195,35 +196,21 @@ def _reason(project: Project, stack: str | None, service: str | None) -> str | N
 
 
 def _counts(rows: Sequence[Row]) -> str:
-    wider = sum(row.change.wider for row in rows)
-    narrower = sum(not row.change.wider for row in rows)
     accepted = sum(row.change.wider and row.acknowledged is not None for row in rows)
-    parts = [f"{wider} wider" + (f" ({accepted} acknowledged)" if accepted else "")] if wider else []
-    parts += [f"{narrower} narrower"] if narrower else []
-    return ", ".join(parts) or "no change in who reaches what"
-
-
-def _place(change: Change) -> str:
-    also = len(change.more)
-    return f"{change.place.text}{f' (and {also} more alike)' if also else ''}"
+    return counts((row.change for row in rows), accepted)
 
 
 def _text(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
     lines = [f"Against {label}: {_counts(rows)}."]
-    lines += [line for note in notes for line in _wrap(f"note: {note}", "", "  ")]
+    lines += [line for note in notes for line in wrap(f"note: {note}", "", "  ")]
     for row in rows:
-        mark = "WIDER" if row.change.wider else "narrower"
-        lines += ["", *_wrap(f"{mark}  {_place(row.change)}{f'  [{row.service}]' if row.service else ''}", "", "  ")]
-        lines += _wrap(f"was: {row.change.before.text()}", "  ", "       ")
-        lines += _wrap(f"now: {row.change.now.text()}", "  ", "       ")
-        if row.change.wider:
-            lines += _wrap(f"new: {names(row.change.gains)}", "  ", "       ")
+        lines += ["", *change_lines(row.change, row.service)]
         if row.acknowledged is not None:
-            lines += _wrap(f"acknowledged: {row.acknowledged}", "  ", "    ")
+            lines += wrap(f"acknowledged: {row.acknowledged}", "  ", "    ")
         elif row.stale:
-            lines += _wrap("the acknowledgement was there before: say the reason of this change", "  ", "    ")
+            lines += wrap("the acknowledgement was there before: say the reason of this change", "  ", "    ")
     if any(row.refused for row in rows):
-        lines += ["", *_wrap(_mend(rows), "", "")]
+        lines += ["", *wrap(_mend(rows), "", "")]
     return "\n".join(lines)
 
 
@@ -248,7 +235,7 @@ def _markdown(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
         before, now = _cell(row.change.before.text()), _cell(row.change.now.text())
         reason = f" ({_cell(row.acknowledged)})" if row.acknowledged is not None else ""
         lines.append(
-            f"| {mark} | `{_cell(_place(row.change))}` | {_cell(row.service or '')} | {before} | {now}{reason} |"
+            f"| {mark} | `{_cell(place(row.change))}` | {_cell(row.service or '')} | {before} | {now}{reason} |"
         )
     if any(row.refused for row in rows):
         lines += ["", _mend(rows)]
@@ -283,14 +270,3 @@ def _json(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def _wrap(text: str, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width(),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -49,10 +49,13 @@ def run(args: argparse.Namespace, project: Path) -> int:
     plan = planned(project, args.stack)
     if plan is None:
         return 1
+    from config.loader import load_project
+    from gatehouse.probe.account import account_checks
     from gatehouse.probe.checks import checks_of, selected
 
     outputs = outputs_in(args.outputs) if args.outputs else {}
     everything = checks_of(plan, os.urandom(4).hex(), name_servers_in(outputs), ds_in(outputs))
+    everything = (*account_checks(project, load_project(project)[args.stack]), *everything)
     checks = selected(everything, args.only)
     if not checks:
         raise UsageError(_nothing(args.only, everything, args.stack))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from gatehouse.engine.drift import Reading
 from gatehouse.engine.tree import Step
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Progress:
         self.counts: dict[str, int] = {}
         self.crash = ""
         self.cause_untold = False
+        self.read: dict[str, Reading] = {}
         self._verb = verb
         self._quiet = quiet
         self._live = live
@@ -155,6 +157,7 @@ class Progress:
         self._done.add(step.urn)
         known = self.steps.get(step.urn)
         if known and known.op == "refresh":
+            self.read[step.urn] = Reading.of(step)
             # The engine says what a refresh found only when it has read the resource.
             changes = tuple(sorted(step.detailed_diff or ()) or sorted(step.diffs or ()))
             found = str(step.op.value)

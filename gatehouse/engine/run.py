@@ -23,6 +23,7 @@ from config.stack import owner_stack
 from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
+from gatehouse.engine.drift import deleted_tunnels, meaning, without
 from gatehouse.engine.failures import REPORT, Asked, report, shown
 from gatehouse.engine.policy import Pack, check_offline, has_rules, pack_for, summary_of
 from gatehouse.engine.policy import render as render_policy
@@ -83,6 +84,7 @@ class _Run:
         self.take_over: TakeOver | None = None
         self.loading: threading.Thread | None = None
         self.pack = Pack(None)
+        self.real = False
         self.findings: list[Finding] | None = None
         self.after_engine: Callable[[], None] = lambda: None
 
@@ -100,6 +102,7 @@ class _Run:
         engine = find_or_get_engine(self.project, self.say, refused)
         if engine is None:
             return self._without_engine(refused)
+        self.real = clouds.real
         self.say(f"Engine: pulumi {engine.version}, {engine.origin}. Clouds: {'real' if clouds.real else 'simulated'}.")
         if clouds.note:
             self.say(textwrap.fill(clouds.note, width()))
@@ -306,19 +309,60 @@ class _Run:
         log = self._keep_log(workspace, failure)
         failed = failure is not None or bool(self.crash)
         self._show(progress, workspace, command, failed)
-        if not failed:
+        if command != "destroy" and (
+            told := meaning(self.project, self.stack, progress.read, bool(self.take_over.open))
+        ):
+            self.say("\n".join(["", *told]))
+        if failed:
+            asked = Asked(self.project, self.command, self.stack, self.source.values, os.environ)
+            report(
+                progress,
+                asked,
+                log,
+                self.crash,
+                self.options.debug,
+                lambda: failure and self._engine_error(failure, workspace),
+            )
+            code = 1
+        else:
             self._finish(progress, preview)
-            return self._policy()
-        asked = Asked(self.project, self.command, self.stack, self.source.values, os.environ)
-        report(
-            progress,
-            asked,
-            log,
-            self.crash,
-            self.options.debug,
-            lambda: failure and self._engine_error(failure, workspace),
-        )
-        return 1
+            code = self._policy()
+        with self._failures_told(workspace):
+            code |= self._take_out_what_is_deleted(progress, workspace, command)
+        if command == "up" and not workspace.command.interrupts:
+            self._warn_of_doubles(progress)
+        return code
+
+    def _take_out_what_is_deleted(self, progress: Progress, workspace: Workspace, command: str) -> int:
+        """A deleted tunnel answers as if it were there. Out of the state, the next `up` makes another in its place.
+
+        Returns 1 where `up` has left something down.
+        """
+        deleted = deleted_tunnels(progress.read) if command != "destroy" else []
+        for tunnel in deleted:
+            end = "" if self.real else " --simulated"
+            again = f"Make another, with its token, rules and records: gatehouse up --stack {self.stack}{end}"
+            what = "It was taken out of the state."
+            if command == "preview":
+                what = f"Take it out of the state: gatehouse refresh --stack {self.stack}{end}"
+            else:
+                exported = workspace.state(self.stack)
+                workspace.put_state(self.stack, {**exported, "deployment": without(exported["deployment"], tunnel.urn)})
+            self.say("\n" + textwrap.fill(f"warning: {tunnel}.", width()) + f"\n{what}\n{again}")
+        return int(command == "up" and bool(deleted))
+
+    def _warn_of_doubles(self, progress: Progress) -> None:
+        """A provider that asked again makes no noise: the account is looked at. The stack is as wanted all the same."""
+        made = ("create", "replace", "update", "import")
+        if not any(s.op in made and s.type.startswith("cloudflare:") for s in progress.steps.values()):
+            return
+        from config.loader import load_project
+        from gatehouse.adopt.doubles import Account
+
+        stack = load_project(self.project)[self.stack]
+        if stack.estate is not None:
+            for text in Account(self.project, stack, simulated=not self.real).warnings(width()):
+                print(f"\nwarning: {text}", file=sys.stderr, flush=True)
 
     def _show(self, progress: Progress, workspace: Workspace, command: str, failed: bool) -> None:
         if self.options.as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,15 @@ def set_value(workspace: Workspace, stack: str, key: str, value: str, *, secret:
         workspace.ask(*words, given=value)
 
 
+def value_of(workspace: Workspace, stack: str, key: str) -> str:
+    """A value in clear, for a client that signs in with it. Raises CommandError where it cannot be opened."""
+    return workspace.ask("config", "get", key, "--stack", stack).rstrip("\n")
+
+
 def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
     """What the states of the project's stacks have: the type's last part, and the id, also the one it was imported by.
 
-    Empty where there is no engine or no such stack. Raises CommandError where a state cannot be opened.
+    Empty where there is no engine, or no stack was ever up. Raises CommandError where a state cannot be opened.
     """
     states = []
     if simulated:
@@ -69,7 +74,11 @@ def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
 
         for stack in stack_names(project):
             workspace = real_workspace(project, read_stack_file(stack_file(project, stack)), engine)
-            with suppress(CommandError):
-                states.append(workspace.state(stack)["deployment"])
+            try:
+                states.append(workspace.state(stack)["deployment"] or {})
+            except CommandError as error:
+                # A state that is there and cannot be read must not count as one that knows nothing.
+                if "no stack named" not in str(error):
+                    raise
     resources = (r for state in states for r in state.get("resources") or ())
     return {(r["type"].rsplit(":", 1)[-1], str(r[k])) for r in resources for k in ("id", "importID") if r.get(k)}

@@ -17,6 +17,7 @@ from gatehouse.engine.recovery import (
     recognised,
     tunnels_without_secret,
 )
+from gatehouse.engine.secrets import known_ids, value_of
 
 if TYPE_CHECKING:
     from gatehouse.adopt.accounts import Settings
@@ -107,7 +108,6 @@ class TakeOver:
     def _things(self, workspace: Workspace, operations: list[OpenOperation]) -> list[Thing]:
         """What is in the accounts that the operations are of, marked where a stack's state has it."""
         from gatehouse.adopt.accounts import marked, read_accounts, read_clouds
-        from gatehouse.engine.secrets import known_ids
         from gatehouse.engine.workspace import clouds_file
 
         stack = load_project(self._project)[self._stack]
@@ -124,7 +124,7 @@ class TakeOver:
 
         if self._simulated:
             # Simulated clouds keep no secret in clear, and get theirs from here alone.
-            return self._decrypted(workspace, "gatehouse:tunnel_secret")
+            return value_of(workspace, self._stack, "gatehouse:tunnel_secret")
         estate = load_project(self._project)[self._stack].estate
         assert estate is not None
         with cloudflare_client(self._settings(workspace)) as client:
@@ -133,7 +133,4 @@ class TakeOver:
     def _settings(self, workspace: Workspace) -> Settings:
         from gatehouse.adopt.accounts import Settings
 
-        return Settings(self._source.values, lambda key: self._decrypted(workspace, key))
-
-    def _decrypted(self, workspace: Workspace, key: str) -> str:
-        return workspace.ask("config", "get", key, "--stack", self._stack).rstrip("\n")
+        return Settings(self._source.values, lambda key: value_of(workspace, self._stack, key))

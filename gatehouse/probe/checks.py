@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from exposure.model import AccessApplication, ExposurePlan
 from exposure.names import ACME_EXPRESSION, ACME_PATH
+
+if TYPE_CHECKING:
+    from gatehouse.probe.judge import Verdict
 
 Expect: TypeAlias = Literal["page", "open", "login", "guarded", "https", "challenge", "unknown", "not-served"]
 """What an HTTP answer has to be: a page, an open path (no login, not refused), a redirect to the team's login, that or
@@ -129,7 +132,15 @@ class ClosedProbe:
         return f"{self.name}:{self.port}"
 
 
-Probe: TypeAlias = HttpProbe | NameProbe | ZoneProbe | CertificateProbe | PortProbe | ClosedProbe
+@dataclass(frozen=True)
+class AccountProbe:
+    """A look into the account: `ask` takes its time, and gives the verdict."""
+
+    text: str
+    ask: Callable[[], Verdict]
+
+
+Probe: TypeAlias = HttpProbe | NameProbe | ZoneProbe | CertificateProbe | PortProbe | ClosedProbe | AccountProbe
 
 
 @dataclass(frozen=True)

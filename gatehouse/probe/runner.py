@@ -12,6 +12,7 @@ import httpx
 import stamina
 
 from gatehouse.probe.checks import (
+    AccountProbe,
     CertificateProbe,
     Check,
     ClosedProbe,
@@ -115,6 +116,8 @@ async def _probe(
                 return await check_port(places, probe, settings.timeout, settings.attempts)
             case ClosedProbe():
                 return await check_closed(places, probe, settings.timeout)
+            case AccountProbe():
+                return await asyncio.to_thread(probe.ask)
     except NoAnswerError as error:
         # A service's name has a check of its own; Funnel's is its certificate's.
         return failed(str(error)) if isinstance(probe, CertificateProbe) else not_proven(str(error))

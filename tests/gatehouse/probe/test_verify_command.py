@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 import pytest
 import stamina
 
+from gatehouse.adopt.doubles import Account, Double
+from gatehouse.adopt.things import Thing
 from gatehouse.cli import main
 from gatehouse.probe.names import Server
 from gatehouse.probe.options import add_network_arguments, settings_of
@@ -93,6 +95,33 @@ def test_what_cannot_be_shown_at_all_is_no_success(project: Path) -> None:
         # Without the pause before the second try.
         with stamina.set_testing(True, attempts=2, cap=True):
             assert verify(project, "--only", "wiki/forged*", *arguments) == 1
+
+
+@pytest.mark.parametrize(("twice", "code"), [(False, 0), (True, 1)])
+def test_with_a_token_the_account_is_asked_for_doubles(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, twice: bool, code: int
+) -> None:
+    found = [Double(Thing("ZeroTrustAccessGroup", "accounts/a/g2", {}, "people"), "alice@example.com")] if twice else []
+    monkeypatch.setattr(Account, "doubles", lambda account: found)
+    # Without a token there is no such check.
+    assert verify(project, "--only", "doubles") == 2
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token")
+    assert verify(project, "--only", "doubles") == code
+    text = " ".join(capsys.readouterr().out.split())
+    assert ('a second Access group "people", which no stack knows' in text) is twice
+    assert ("gatehouse doubles --stack alfred lists them" in text) is twice
+
+
+def test_an_account_that_cannot_be_compared_proves_nothing(
+    project: Path, world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There is no engine here, so no state can be read.
+    monkeypatch.setenv("GATEHOUSE_ENGINE", "none")
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token")
+    assert verify(project, "--only", "doubles", "--only", "wiki/login", *world.arguments()) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "not proven: example.com/doubles" in text
+    assert "what is yours cannot be told" in text
 
 
 def test_the_list_asks_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
