@@ -117,7 +117,8 @@ def test_options_of_the_component_do_not_leak_into_its_children(name: str, previ
     component, children = _children(run(lambda: EXAMPLES[name](opts=options)))
     assert component.request.ignoreChanges == ["name"], "the control"
     for child in children:
-        assert not child.request.ignoreChanges
+        assert child.request.ignoreChanges == plain[child.name].request.ignoreChanges
+        assert "name" not in child.request.ignoreChanges
         assert child.retain == plain[child.name].retain
         assert len(child.request.aliases) <= len(plain[child.name].request.aliases) + 1
 

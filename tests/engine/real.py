@@ -25,8 +25,9 @@ class RealProject:
             "PULUMI_HOME": str(self.home),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            # What asks Cloudflare itself, beside its provider, meets nobody.
+            # Nobody listens there: no test asks a real account.
             "CLOUDFLARE_BASE_URL": "http://127.0.0.1:9/client/v4",
+            "TAILSCALE_BASE_URL": "http://127.0.0.1:9",
             **variables,
         }
 

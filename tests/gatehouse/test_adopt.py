@@ -444,15 +444,35 @@ def accepted() -> dict[str, Any]:
     }
 
 
-def test_done_takes_the_section_out_again(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_done_takes_the_sections_out_again(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {("Zone", made.ZONE), ("DnsRecord", "zone/r1")}
+    monkeypatch.setattr("gatehouse.engine.secrets.known_ids", lambda project, simulated: known)
     path = project / "Pulumi.alfred.yaml"
-    path.write_text(edit(made.STACK, adopt={"Zone/estate-zone": made.ZONE}))
+    path.write_text(edit(made.STACK, adopt={"Zone/estate-zone": made.ZONE}, recover={"DnsRecord/a-dns": "zone/r1"}))
     assert cli.main(["-C", str(project), "adopt", "--done"]) == 0
     assert "gatehouse:adopt" in path.read_text()
+    assert "gatehouse:recover" in path.read_text()
     assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 0
     assert path.read_text() == made.STACK
     assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 0
-    assert "has no gatehouse:adopt" in capsys.readouterr().out
+    assert "neither gatehouse:adopt nor gatehouse:recover" in capsys.readouterr().out
+
+
+def test_done_is_refused_for_an_id_that_no_state_has(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The same id of another type is another object.
+    monkeypatch.setattr("gatehouse.engine.secrets.known_ids", lambda project, simulated: {("Zone", "zone/r1")})
+    path = project / "Pulumi.alfred.yaml"
+    text = edit(made.STACK, recover={"DnsRecord/a-dns": "zone/r1"})
+    path.write_text(text)
+    assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 1
+    said = capsys.readouterr().err
+    assert "DnsRecord/a-dns: zone/r1" in said
+    assert "gatehouse up --stack alfred" in said
+    assert path.read_text() == text
 
 
 def test_without_credentials_it_says_which_and_how(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -317,7 +317,7 @@ def tailscale(status: int = 200) -> httpx.Client:
         }
         return httpx.Response(200, json={"/tailnet/-/settings": settings}.get(path, {"magicDNS": True}))
 
-    return httpx.Client(transport=httpx.MockTransport(answer))
+    return httpx.Client(base_url="https://api.tailscale.com", transport=httpx.MockTransport(answer))
 
 
 @pytest.mark.parametrize(
@@ -359,8 +359,13 @@ def api_server() -> Iterator[tuple[str, dict[str, int]]]:
                 "deployments": "Deployment",
                 "ingresses": "Ingress",
                 "namespaces": "Namespace",
+                "networkpolicies": "NetworkPolicy",
+                "poddisruptionbudgets": "PodDisruptionBudget",
+                "secrets": "Secret",
                 "services": "Service",
             }
+            # A server gives values of Secrets to whoever asks for more than their metadata.
+            assert plural != "secrets" or "as=PartialObjectMetadataList" in self.headers["Accept"]
             prefix = f"kubernetes/alfred/{group}/{kinds[plural]}/"
             items = [
                 {k: v for k, v in b.items() if k != "kind"} for key, b in cluster.items() if key.startswith(prefix)
@@ -449,13 +454,13 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found: dict[str, Any] = {"answers": answers, "secrets": [], "status": {}}
     lists = {
         kind: [body for key, body in made.cluster().items() if f"/{kind}/" in key]
-        for kind in ("Deployment", "Ingress", "Namespace", "Service")
+        for kind in ("Deployment", "Ingress", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service")
     }
-    monkeypatch.setattr("cloudflare.Cloudflare", lambda api_token: cloudflare(answers, found["status"]))
+    monkeypatch.setattr("cloudflare.Cloudflare", lambda **_: cloudflare(answers, found["status"]))
     tail = tailscale()
     monkeypatch.setattr("gatehouse.adopt.tailnet_account.sign_in", lambda _, **given: sign_in(tail, **given))
-    monkeypatch.setattr("gatehouse.adopt.tailnet_account.read_tailnet", lambda _: read_tailnet(tail))
-    monkeypatch.setattr("gatehouse.adopt.cluster.connect", lambda context: lists.__getitem__)
+    monkeypatch.setattr("gatehouse.adopt.tailnet_account.read_tailnet", lambda *_: read_tailnet(tail))
+    monkeypatch.setattr("gatehouse.adopt.cluster.connect", lambda *_: lists.__getitem__)
     monkeypatch.setattr("gatehouse.engine.secrets.open_workspace", lambda *_, **__: None)
     monkeypatch.setattr("gatehouse.engine.secrets.set_value", lambda *given: found["secrets"].append(given))
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token")

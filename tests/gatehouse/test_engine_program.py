@@ -58,5 +58,6 @@ def test_the_program_begins_when_the_import_is_over(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(engine_run, "run_program", lambda project: order.append("begun"))
     run = object.__new__(engine_run._Run)
     run.project, run.options, run.loading = Path(), engine_run.Options(debug=True), loading
+    run.take_over = None
     run._program()
     assert order == ["imported", "begun"]

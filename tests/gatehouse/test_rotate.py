@@ -6,7 +6,6 @@ import base64
 import io
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +14,8 @@ from config.loader import parse_stack_text, type_stack
 from gatehouse import cli
 from gatehouse.commands import CommandError
 from gatehouse.engine import secrets
+from gatehouse.engine.acquire import Engine
+from gatehouse.engine.workspace import EngineCommand, Workspace
 from tests.kit.builders import HTML, NODE, stack_text
 
 SERVICES = {"wiki": HTML}
@@ -138,8 +139,9 @@ def test_the_operators_client_is_counted_in_the_stack_file(project: Path, given:
     assert given == []
 
 
-def workspace(tmp_path: Path) -> Any:
-    return SimpleNamespace(folder=tmp_path, variables={}, command=SimpleNamespace(command="pulumi"))
+def workspace(tmp_path: Path) -> Workspace:
+    engine = Engine(Path("pulumi"), "3.276.0", "a stand-in")
+    return Workspace(tmp_path, EngineCommand(engine, {}), {}, None)
 
 
 def test_a_value_goes_to_the_engines_input_and_not_to_its_command_line(
