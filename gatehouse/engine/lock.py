@@ -27,8 +27,10 @@ class Lock:
         if self.host != socket.gethostname():
             return False
         with suppress(OSError):
-            # Linux tells what a process is; elsewhere a process of that number counts as the lock's.
-            if "pulumi" not in Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8"):
+            # Linux tells what a process is, and whether it is dead and only not yet waited for (Z, X) [proc(5)];
+            # elsewhere a process of that number counts as the lock's.
+            name, _, state = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")
+            if "pulumi" not in name or state.split()[0] in ("Z", "X"):
                 return True
         try:
             os.kill(self.pid, 0)

@@ -135,6 +135,9 @@ def completed(deployment: Mapping[str, Any], tunnel_secret: Callable[[str], str]
             "plaintext": json.dumps(tunnel_secret(resource["id"])),
         }
         resource["inputs"]["tunnelSecret"] = resource["outputs"]["tunnelSecret"] = secret
+        # The bridge notes beside the outputs what was null when it read them, and would take this for null again.
+        noted = resource["outputs"].get("__pulumi_raw_state_delta") or {}
+        ((noted.get("obj") or {}).get("ps") or {}).pop("tunnelSecret", None)
     return state
 
 

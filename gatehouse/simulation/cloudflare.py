@@ -487,8 +487,16 @@ class _Tunnel(_Kind):
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
         # The upgrader from schema 0 takes the secret from where version 4 of the plugin had it, which is nowhere.
-        lost = set() if _has_schema(state) else {"tunnelSecret"}
-        return {name: one for name, one in super().opened(state, asks=asks).items() if name not in lost}
+        noted = values.at(state, ("__pulumi_raw_state_delta", "obj", "ps", "tunnelSecret"))
+        lost = noted is not None or not _has_schema(state)
+        opened = super().opened(state, asks=asks)
+        return {name: one for name, one in opened.items() if not (lost and name == "tunnelSecret")}
+
+    def bridged(self, id_: str, outputs: Object) -> Object:
+        """Gives the outputs with the bridge's note of what was null when it was read."""
+        null = {"obj": {"ps": {"tunnelSecret": {"replace": {"raw": None}}}}}
+        noted = {} if outputs.get("tunnelSecret") else {"__pulumi_raw_state_delta": null}
+        return super().bridged(id_, {**outputs, **noted})
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _one_of(inputs, "configSrc", ("local", "cloudflare"))

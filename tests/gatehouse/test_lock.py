@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from gatehouse.engine.lock import locks
 
 
@@ -60,6 +62,19 @@ def test_an_engine_that_is_at_work_keeps_its_lock(tmp_path: Path) -> None:
             assert not found.is_left_over
         finally:
             process.kill()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_a_dead_engine_that_nobody_waited_for_holds_nothing(tmp_path: Path) -> None:
+    engine = tmp_path / "pulumi"
+    engine.symlink_to("/bin/true")
+    process = subprocess.Popen([engine])
+    lock(tmp_path, process.pid)
+    # It stays as a zombie until it is waited for.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    [found] = locks("file://.", tmp_path, "gatehouse", "alfred")
+    assert found.is_left_over
+    assert process.wait() == 0
 
 
 def test_other_backends_and_broken_files_say_nothing(tmp_path: Path) -> None:
