@@ -233,9 +233,19 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
         print("\nNothing was written: add --apply. `gatehouse preview` then shows what Gatehouse would change.")
         return 0
     refuse_rewriting(text, path.name)
+    _complete_state(args, project, path)
     _write(path, after)
     print(f"\nWrote {path.name}. Next: gatehouse preview --stack {args.stack}")
     return 0
+
+
+def _complete_state(args: argparse.Namespace, project: Path, path: Path) -> None:
+    """What `gatehouse up` does at its end: for those who typed `pulumi up`. Raises CommandError."""
+    from gatehouse.engine.secrets import open_workspace
+    from gatehouse.engine.takeover import TakeOver
+
+    workspace = open_workspace(project, args.stack, simulated=args.simulated, say=print)
+    TakeOver(project, read_stack_file(path), print, simulated=args.simulated).complete(workspace)
 
 
 def _not_imported(args: argparse.Namespace, project: Path) -> dict[str, str]:

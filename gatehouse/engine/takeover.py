@@ -96,11 +96,14 @@ class TakeOver:
         imports = any(self._source.values.get(f"gatehouse:{section}") for section in ("adopt", "recover"))
         if not self.open and not self.ids and not imports:
             return
+        # To replace a state drops its list of open operations: not before all of them are settled.
+        if success or not open_operations(workspace.state(self._stack)["deployment"]):
+            self.complete(workspace)
+
+    def complete(self, workspace: Workspace) -> None:
+        """Replace the state by one without open operations, and with the secrets of tunnels that were imported."""
         exported = workspace.state(self._stack)
         before: Mapping[str, Any] = exported["deployment"] or {}
-        # To replace a state drops its list of open operations: not before all of them are settled.
-        if not success and open_operations(before):
-            return
         after = completed(before, lambda id_: self._tunnel_secret(workspace, id_))
         if after != before:
             workspace.put_state(self._stack, {**exported, "deployment": after})

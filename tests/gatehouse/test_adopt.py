@@ -449,13 +449,17 @@ def test_done_takes_the_sections_out_again(
 ) -> None:
     known = {("Zone", made.ZONE), ("DnsRecord", "zone/r1")}
     monkeypatch.setattr("gatehouse.engine.secrets.known_ids", lambda project, simulated: known)
+    completed: list[Path] = []
+    monkeypatch.setattr("gatehouse.commands.adopt._complete_state", lambda args, project, path: completed.append(path))
     path = project / "Pulumi.alfred.yaml"
     path.write_text(edit(made.STACK, adopt={"Zone/estate-zone": made.ZONE}, recover={"DnsRecord/a-dns": "zone/r1"}))
     assert cli.main(["-C", str(project), "adopt", "--done"]) == 0
     assert "gatehouse:adopt" in path.read_text()
     assert "gatehouse:recover" in path.read_text()
+    assert completed == []
     assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 0
     assert path.read_text() == made.STACK
+    assert completed == [path]
     assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 0
     assert "neither gatehouse:adopt nor gatehouse:recover" in capsys.readouterr().out
 
