@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.kit import Object, Project, doubles, orphans
 from tests.engine.locks import broken_locks, protected
-from tests.engine.stacks import shipped, small
+from tests.engine.stacks import SMALL, shipped, small
 from tests.engine.test_lifecycle import quiet
 
 pytestmark = pytest.mark.engine
@@ -76,3 +76,25 @@ def test_done_is_refused_while_an_id_is_not_in_the_state(project: Project) -> No
     project.ok("up")
     project.ok("adopt", "--done", "--apply")
     assert project.ok("preview").changes == {}
+
+
+def test_the_encoder_of_the_provider_cannot_strike_after_a_recovery(project: Project) -> None:
+    """With the fault of docs/adr/0017 on: a tunnel's secret that is set from null would damage every later PUT."""
+    small(project)
+    project.ok("up")
+    lose_state(project)
+    project.faults({"do": "encoder"})
+    project.ok("adopt", "--apply")
+    project.ok("up")
+    project.ok("adopt", "--done", "--apply")
+    small(project, {**SMALL, "grafana": {**SMALL["grafana"], "title": "Charts", "host": "charts.example.com"}})
+    project.ok("up")
+    project.ok("rotate", "tunnel-token")
+    small(project, {**SMALL, "grafana": {**SMALL["grafana"], "title": "Graphs", "host": "charts.example.com"}})
+    project.ok("up")
+    apps = [o["body"] for key, o in project.objects().items() if key.startswith("cloudflare/access-app/")]
+    assert {app["name"] for app in apps} >= {"Graphs", "Graphs /api"}
+    for app in apps:
+        assert all(destination.get("uri") for destination in app["destinations"])
+        assert all(policy.get("id") for policy in app["policies"])
+    quiet(project.ok("up"))
