@@ -329,7 +329,7 @@ class _Run:
             code = self._policy()
         with self._failures_told(workspace):
             code |= self._take_out_what_is_deleted(progress, workspace, command)
-        if command == "up" and not workspace.command.interrupts:
+        if command == "up" and not failed:
             self._warn_of_doubles(progress)
         return code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -61,6 +62,10 @@ class TakeOver:
         creating = [operation for operation in self.open if operation.kind == "creating"]
         if creating and command != "refresh":
             self.ids = recognised(creating, self._things(workspace, creating))
+        unheard = self._unheard_of() if command == "up" else None
+        if unheard is not None:
+            began, operations = unheard
+            self.ids |= self._own_work(workspace, operations, began)
         if self.ids and command == "destroy":
             raise CommandError(
                 f"These are there: {', '.join(self.ids)}. Nothing was deleted, since the state does not have them yet. "
@@ -76,23 +81,42 @@ class TakeOver:
     def made_all_the_same(self, workspace: Workspace, failed: list[Step]) -> bool:
         """Whether creations that failed made something after all; it is in `ids` then, for another run to go on with.
 
-        Only what is in every way as it was to be made, and was made since this run began, is taken for this run's work.
+        Where the account cannot be asked now, the next `up` is told to.
         """
         creating = [OpenOperation("creating", step.urn, step.inputs) for step in failed]
+        before = dict(self.ids)
         try:
-            things = made_since(self._things(workspace, creating), self._began)
+            self.ids |= self._own_work(workspace, creating, self._began)
         except CommandError:
-            # The run says why it failed; an account that it could not reach is as silent now.
-            return False
-        found = recognised(creating, things, exactly=True)
-        fresh = [name for name in found if name not in self.ids]
-        for name in fresh:
-            self._say(f"{name} was made all the same, and its answer was lost: it is taken over.")
-        self.ids |= found
-        return bool(fresh)
+            entries = [{"urn": operation.urn, "inputs": operation.inputs} for operation in creating]
+            self._note.parent.mkdir(exist_ok=True)
+            self._note.write_text(json.dumps({"began": self._began, "creating": entries}), encoding="utf-8")
+        return self.ids != before
+
+    def _own_work(self, workspace: Workspace, creating: list[OpenOperation], began: float) -> dict[str, str]:
+        """What a run made although it failed: in every way as it was to be made, and made since it began."""
+        found = recognised(creating, made_since(self._things(workspace, creating), began), exactly=True)
+        for name in found:
+            if name not in self.ids:
+                self._say(f"{name} was made all the same, and its answer was lost: it is taken over.")
+        return found
+
+    @property
+    def _note(self) -> Path:
+        """What an earlier run could not find out, since an account was out of reach."""
+        return self._project / ".gatehouse" / f"unheard-of-{self._stack}{'-simulated' * self._simulated}.json"
+
+    def _unheard_of(self) -> tuple[float, list[OpenOperation]] | None:
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            return float(note["began"]), [OpenOperation("creating", e["urn"], e["inputs"]) for e in note["creating"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def close(self, workspace: Workspace, *, success: bool) -> None:
         """Take what is settled from the state's list, and put into it what an import could not read."""
+        if success:
+            self._note.unlink(missing_ok=True)
         imports = any(self._source.values.get(f"gatehouse:{section}") for section in ("adopt", "recover"))
         if not self.open and not self.ids and not imports:
             return
