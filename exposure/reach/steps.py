@@ -68,6 +68,10 @@ class NoPreviewError(ValueError):
     """The document is not the JSON of a preview, or lacks what is needed; the message says what."""
 
 
+_BARE = ("everyone", "anyValidServiceToken", "certificate")
+"""Selectors that say all by their name [CFAPI access policies, include]."""
+
+
 @dataclass(frozen=True)
 class _Resource:
     urn: str
@@ -301,10 +305,10 @@ class _Reader:
     def _selectors(self, owner: _Resource, inputs: Mapping[str, object], word: str) -> tuple[Selector, ...]:
         found = []
         for entry in _dicts(inputs.get(word)):
-            for kind, value in entry.items():
-                if value is None:
-                    continue
-                details = _dict(value)
+            given = {kind: _dict(value) for kind, value in entry.items() if value is not None}
+            # What was refreshed keeps the shell of the selector that was there before beside the one that is there now.
+            full = {k: d for k, d in given.items() if k in _BARE or any(v is not None for v in d.values())}
+            for kind, details in (full or given).items():
                 if kind == "group":
                     found.append(self._group(owner, word, _text(details.get("id"))))
                 elif kind in ("email", "emailDomain"):

@@ -28,6 +28,7 @@ from tests.kit import shipped
 PROJECT = Path(__file__).parents[3]
 STACKS = stack_names(PROJECT)
 OWNER = "alfred"
+APPLICATION = "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
 MEMBERS = [name for name in STACKS if name != OWNER]
 
 
@@ -197,6 +198,32 @@ def test_what_is_deleted_is_not_there_and_what_is_replaced_is() -> None:
     assert who(gone, Request(GRAFANA), ANYONE).outcome is Outcome.NO_NAME
     document["steps"].append(replaced)
     assert from_steps(document, _planned().known(OWNER)) == _planned().surfaces[OWNER]
+
+
+@pytest.mark.parametrize(
+    ("include", "kinds"),
+    [
+        # As a refresh by the real plugin left it, where a group had been and somebody put everyone in its place.
+        ({"everyone": {}, "group": {"id": None}, "email": None}, ["everyone"]),
+        ({"everyone": {}, "group": {}}, ["everyone"]),
+        # A shell alone still stands for something: nobody knows what.
+        ({"group": {}}, ["group"]),
+        ({"email": {"email": "ann@example.com"}, "group": {"id": UNKNOWN}}, ["email", "group"]),
+    ],
+)
+def test_the_shell_of_a_selector_that_was_there_before_is_no_selector(
+    include: dict[str, Any], kinds: list[str]
+) -> None:
+    type_ = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+    policy = {"decision": "allow", "name": "p", "includes": [include]}
+    app = {"name": "a", "destinations": [{"type": "public", "uri": "a.example.com"}], "policies": [{"id": "p1"}]}
+    states = [
+        {"urn": f"urn:pulumi:s::p::{type_}::p", "type": type_, "id": "p1", "inputs": policy},
+        {"urn": f"urn:pulumi:s::p::{APPLICATION}::a", "type": APPLICATION, "id": "a1", "inputs": app},
+    ]
+    surface = from_steps({"steps": [{"op": "same", "urn": x["urn"], "newState": x} for x in states]}, s.Known(zone=""))
+    [found] = surface.applications[0].policies
+    assert [selector.kind for selector in found.include] == kinds
 
 
 def test_older_ways_to_say_an_applications_host_are_read() -> None:
