@@ -85,5 +85,6 @@ def read_cluster(listed: List) -> list[Thing]:
         for item in listed(kind):
             metadata = item["metadata"]
             id_ = f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
-            found.append(Thing(kind, id_, item, id_))
+            # What is listed by its metadata says so in place of its own kind.
+            found.append(Thing(kind, id_, {"metadata": metadata} if kind == "Secret" else item, id_))
     return found

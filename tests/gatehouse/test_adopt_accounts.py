@@ -419,6 +419,14 @@ def test_a_cluster_is_read_as_the_api_server_writes_it(
     assert ingress.inputs["spec"]["defaultBackend"]["service"] == {"name": "komga", "port": {"name": "web"}}
     assert "cloudflared/cloudflared" in of(things, "Deployment")
     assert "cloudflared" in of(things, "Namespace")
+    # An API server that was asked for metadata answers with a kind of its own.
+    secret = {
+        "apiVersion": "meta.k8s.io/v1",
+        "kind": "PartialObjectMetadata",
+        "metadata": {"name": "t", "namespace": "n"},
+    }
+    [found] = read_cluster(lambda kind: [secret] if kind == "Secret" else [])
+    assert (found.type, found.id, found.inputs) == ("Secret", "n/t", {"metadata": {"name": "t", "namespace": "n"}})
     status["ingresses"] = 403
     with pytest.raises(AccountError, match="list each Ingress"):
         read_cluster(connect("alfred"))
