@@ -123,9 +123,10 @@ _AGAIN = "Then run {again}."
 _ADOPT = "`gatehouse adopt --stack {stack} --apply`"
 _LOST = (
     "The connection to {cloud} broke before the answer for {what} came. What was being made may exist although this "
-    "run did not hear of it. Run {again} again: it first looks for what a broken-off run left behind. If it then "
-    f"says that something exists already, {_ADOPT} takes that over. What has no name of its own (an "
-    "Access policy, a key) may be there twice afterwards: delete the one that is not used."
+    "run did not hear of it. Run {again} again: it first looks for what this run made, and takes that over. If it then "
+    f"says that something exists already, {_ADOPT} does. What Cloudflare takes twice (an application, a policy) may be "
+    "there twice afterwards: `up` says so, and `gatehouse doubles --stack {stack}` lists them. A key of Tailscale's "
+    "that was made and not heard of is to be deleted in its admin console."
 )
 _BROKEN = (
     r"error reading from server|transport is closing|Error while dialing|connection reset|broken pipe|\bEOF\b|GOAWAY|"
