@@ -55,6 +55,6 @@ class RealProject:
     def attached(self) -> Iterator[Project]:
         """Inside, runs meet the simulated clouds and take them for real."""
         with SimulatedClouds(self.state, namespaces=["web", "other"]) as clouds:
-            self.project.env = {**self.variables, **clouds.env}
+            self.project.env = {**self.variables, **clouds.env, "GATEHOUSE_TEST_CLOUDS": str(self.state)}
             yield self.project
             self.project.env = dict(self.variables)

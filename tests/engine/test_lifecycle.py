@@ -157,8 +157,8 @@ def test_a_member_lives_and_goes_beside_its_owner(project: Project, tmp_path: Pa
     changed = project.ok("up", stack="octavo")
     kept(changed)
     assert changed.steps == {
-        "ZeroTrustAccessApplication/home-assistant-access": "update",
-        "ZeroTrustAccessApplication/home-assistant-path-auth-access": "update",
+        "ZeroTrustAccessApplication/home-assistant-access": "replace",
+        "ZeroTrustAccessApplication/home-assistant-path-auth-access": "replace",
         "ZeroTrustAccessApplication/home-assistant-path-api-access": "delete",
         "ZeroTrustTunnelCloudflaredConfig/octavo-rules": "update",
         "DnsRecord/home-assistant-dns": "update",
