@@ -176,7 +176,7 @@ def _errors(project: Path, name: str, text: str) -> list[Finding]:
 
 def _planned(project: Path, name: str, text: str) -> list[Planned]:
     from gatehouse.adopt.match import Planned
-    from gatehouse.offline import plan
+    from gatehouse.offline import run_offline
 
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
@@ -187,7 +187,7 @@ def _planned(project: Path, name: str, text: str) -> list[Planned]:
             elif entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").is_file()):
                 (there / entry.name).symlink_to(entry.resolve())
         (there / stack_file(project, name).name).write_text(text, encoding="utf-8")
-        steps = plan(there, name)
+        steps = run_offline(there, name).steps
     keys = {s.urn: f"{_short(s.type)}/{s.name}" for s in steps}
     planned = []
     for step in steps:
