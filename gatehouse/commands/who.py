@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from config.loader import load_project
+from config.text import wrap
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.audience import Audience, Crowd, Place, answers, places, principals, table
 from exposure.reach.evaluate import HTTPS_PORTS, PORTS, Answer, Request, Scheme, parse_principal, who
@@ -211,9 +211,9 @@ def _text(request: Request, pairs: Sequence[tuple[Crowd, Answer]], everybody: bo
             else str(members[0])
         )
         verb = "reached" if answer.reaches else "not reached"
-        lines += _wrap(f"{label}: {verb}, {answer.outcome.value}", "", "    ")
+        lines += wrap(f"{label}: {verb}, {answer.outcome.value}", width(), "", "    ")
         for step in answer.steps:
-            lines += _wrap(f"{step.stage:<12}{step.matched}: {step.why}", "  ", " " * 14)
+            lines += wrap(f"{step.stage:<12}{step.matched}: {step.why}", width(), "  ", " " * 14)
     return "\n".join(lines)
 
 
@@ -290,7 +290,7 @@ def render_table(rows: Sequence[tuple[Place, Audience]], columns: int) -> str:
         return "\n".join(f"{place:<{first}}{text}" for place, text in shown)
     lines = []
     for place, text in shown:
-        lines += [place, *_wrap(text, "    ", "    ", columns)]
+        lines += [place, *wrap(text, columns, "    ", "    ")]
     return "\n".join(lines)
 
 
@@ -308,18 +308,7 @@ def _without_twins(rows: Sequence[tuple[Place, Audience]]) -> list[tuple[Place, 
 def render_shadow(shadow: Shadow, columns: int) -> str:
     """A shadow as a warning."""
     mark = "opens" if shadow.opens else "warning"
-    lines = _wrap(f"{mark} [{shadow.kind}] {shadow.subject}", "", "    ", columns)
-    lines += _wrap(f"why:   {shadow.reason}", "    ", " " * 11, columns)
-    lines += _wrap(f"see:   {shadow.example}", "    ", " " * 11, columns)
+    lines = wrap(f"{mark} [{shadow.kind}] {shadow.subject}", columns, "", "    ")
+    lines += wrap(f"why:   {shadow.reason}", columns, "    ", " " * 11)
+    lines += wrap(f"see:   {shadow.example}", columns, "    ", " " * 11)
     return "\n".join(lines)
-
-
-def _wrap(text: str, first: str, rest: str, columns: int | None = None) -> list[str]:
-    return textwrap.wrap(
-        text,
-        columns or width(),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [first]
