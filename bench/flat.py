@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatehouse.offline import SECRET, UNKNOWN, Step, plan
+from gatehouse.offline import SECRET, UNKNOWN, Step, run_offline
 
 _CONSTANT = ("apiVersion", "kind")
 _PROVIDER = "pulumi:providers:"
@@ -22,7 +22,7 @@ _PROVIDER = "pulumi:providers:"
 
 def write_flat(source: Path, stack: str, folder: Path) -> Path:
     """Make `folder` a project whose program registers flatly what `source`'s stack registers. Returns `folder`."""
-    steps = [step for step in plan(source, stack) if step.state["custom"]]
+    steps = [step for step in run_offline(source, stack).steps if step.state["custom"]]
     folder.mkdir(parents=True, exist_ok=True)
     for file in ("Pulumi.yaml", f"Pulumi.{stack}.yaml"):
         shutil.copy(source / file, folder / file)

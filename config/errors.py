@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
+
+from config.text import wrap
 
 PathPart = str | int
 Path_ = tuple[PathPart, ...]
@@ -150,14 +151,7 @@ def counted(findings: Sequence[Finding]) -> str:
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        _printable(text),
-        max(width, 40),
-        initial_indent=f"    {label}",
-        subsequent_indent=" " * (4 + len(label)),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrap(_printable(text), max(width, 40), f"    {label}", " " * (4 + len(label)))
 
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from config.text import wrap
 from exposure.model import Exposure, ExposurePlan, HandWork
 
 _INDENT = "    "
@@ -35,14 +36,7 @@ def hand_work_list(hand_work: Iterable[HandWork], width: int = 80, outputs: Mapp
     for number, work in enumerate(hand_work, 1):
         lines += textwrap.wrap(f"{number}. {work.title}", width, subsequent_indent="   ")
         for step in work.steps:
-            lines += textwrap.wrap(
-                step,
-                width,
-                initial_indent="   - ",
-                subsequent_indent="     ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += wrap(step, width, "   - ", "     ")
         for name in work.outputs:
             value = (outputs or {}).get(name)
             if value:
@@ -60,12 +54,4 @@ def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | 
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:
-    # A URL is for copying: it is never broken.
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=_INDENT + label,
-        subsequent_indent=_INDENT + " " * len(label),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrap(text, width, _INDENT + label, _INDENT + " " * len(label))

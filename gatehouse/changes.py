@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
+from config.text import wrap as text_lines
 from exposure.reach.compare import Change, names
 from gatehouse.commands import width
 
@@ -37,11 +37,4 @@ def lines(change: Change, service: str | None) -> list[str]:
 
 def wrap(text: str, first: str, rest: str) -> list[str]:
     """Text in the terminal's columns, words whole."""
-    return textwrap.wrap(
-        text,
-        width(),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return text_lines(text, width(), first, rest)

@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 
 from gatehouse import __version__
-from gatehouse.answers import Answer, lasting, listening
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.examples import epilog
 
@@ -44,24 +43,17 @@ ANYWHERE = frozenset({"completion"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns 0 (done), 1 (findings or a failure) or 2 (wrong usage).
-
-    Without `argv` it is the process' own, and a question that was answered before may be answered from what was kept.
-    """
+    """Run the command line. Returns 0 (done), 1 (findings or a failure) or 2 (wrong usage)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         # The process ends with the command: once the program has run, a collection would walk a million objects.
         gc.disable()
     try:
-        kept = _kept(arguments) if argv is None else None
-        if kept is None:
-            return _run(arguments)
-        code = kept.give()
-        if code is None:
-            with listening() as heard:
-                code = _run(arguments)
-            kept.keep(code, heard)
-        return code
+        args = _parser(_command_in(arguments)).parse_args(arguments)
+        if args.command is None:
+            _parser(None).print_help()
+            return 2
+        return int(import_module(COMMANDS[args.command][0]).run(args, _folder(args)))
     except UsageError as error:
         print(f"gatehouse: {error}", file=sys.stderr)
         return 2
@@ -79,25 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             # Python collects once more at its end, held or not.
             gc.freeze()
-
-
-def _run(arguments: Sequence[str]) -> int:
-    args = _parser(_command_in(arguments)[0]).parse_args(arguments)
-    if args.command is None:
-        _parser(None).print_help()
-        return 2
-    return int(import_module(COMMANDS[args.command][0]).run(args, _folder(args)))
-
-
-def _kept(arguments: Sequence[str]) -> Answer | None:
-    """The answer that may have been kept; None where the command is none whose answer lasts, or is called wrongly."""
-    command, directory = _command_in(arguments)
-    if not lasting(command, arguments):
-        return None
-    try:
-        return Answer(arguments, str(_project(directory)))
-    except (UsageError, OSError):
-        return None
 
 
 def whole_parser() -> argparse.ArgumentParser:
@@ -125,30 +98,24 @@ def _parser(*wanted: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _command_in(arguments: Sequence[str]) -> tuple[str | None, str | None]:
-    """The command, the first argument that is neither an option of ours nor its value, and what `-C` before it says."""
-    directory = None
+def _command_in(arguments: Sequence[str]) -> str | None:
+    """The first argument that is neither an option of ours nor its value, if it is a command."""
     rest = iter(arguments)
     for argument in rest:
         if argument == "-C":
-            directory = next(rest, None)
-        elif argument.startswith("-C"):
-            directory = argument[2:]
+            next(rest, None)
         elif not argument.startswith("-"):
-            return argument if argument in COMMANDS else None, directory
-    return None, directory
+            return argument if argument in COMMANDS else None
+    return None
 
 
 def _folder(args: argparse.Namespace) -> Path:
-    """The folder that the command works in."""
-    return Path.cwd() if args.command in ANYWHERE else _project(args.directory)
-
-
-def _project(directory: str | None) -> Path:
-    """The folder with Pulumi.yaml: `directory`, or here or the nearest one above."""
-    start = Path(directory or ".").resolve()
-    if directory and not start.is_dir():
-        raise UsageError(f"-C {directory}: there is no such folder.")
+    """The folder that the command works in: the one with Pulumi.yaml, `-C DIR` or here or the nearest one above."""
+    if args.command in ANYWHERE:
+        return Path.cwd()
+    start = Path(args.directory or ".").resolve()
+    if args.directory and not start.is_dir():
+        raise UsageError(f"-C {args.directory}: there is no such folder.")
     for folder in (start, *start.parents):
         if (folder / "Pulumi.yaml").is_file():
             return folder

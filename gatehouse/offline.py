@@ -43,8 +43,6 @@ Computed = Callable[[str, str, Mapping[str, object]], Mapping[str, object]]
 """(type, name, inputs) -> outputs that only the cloud knows; an `id` among them is the resource's id."""
 StackOutputs = Callable[[str], Mapping[str, object]]
 """Full name of a stack (`organization/gatehouse/alfred`) -> its outputs."""
-Invoke = Callable[[str, Mapping[str, object]], Mapping[str, object]]
-"""(token, arguments) -> the function's result."""
 
 
 @dataclass(frozen=True)
@@ -94,30 +92,6 @@ class Offline:
         return json.dumps(document, indent=4, sort_keys=True, ensure_ascii=False)
 
 
-def plan(
-    project: Path,
-    stack: str,
-    dry_run: bool = True,
-    config: Mapping[str, object] | None = None,
-    *,
-    secrets: Mapping[str, str] | None = None,
-    computed: Computed | None = None,
-    stack_outputs: StackOutputs | None = None,
-    invoke: Invoke | None = None,
-) -> list[Step]:
-    """The resources that the project's `__main__.py` registers for a stack; see `run_offline`."""
-    return run_offline(
-        project,
-        stack,
-        dry_run,
-        config,
-        secrets=secrets,
-        computed=computed,
-        stack_outputs=stack_outputs,
-        invoke=invoke,
-    ).steps
-
-
 def run_offline(
     project: Path,
     stack: str,
@@ -127,7 +101,6 @@ def run_offline(
     secrets: Mapping[str, str] | None = None,
     computed: Computed | None = None,
     stack_outputs: StackOutputs | None = None,
-    invoke: Invoke | None = None,
     program: Callable[[], None] | None = None,
 ) -> Offline:
     """Run a program under the mock monitor.
@@ -140,7 +113,6 @@ def run_offline(
         secrets: secret configuration by full key; by default a made-up value for each secret that the stack file holds.
         computed: what the cloud computes, in `up`; by default nothing but an id.
         stack_outputs: the outputs of other stacks; by default those of the other stack's own offline plan.
-        invoke: answers functions of providers; by default each is refused.
         program: run instead of `__main__.py`.
 
     Raises:
@@ -156,7 +128,7 @@ def run_offline(
         made_up = {secret.key: secret.simulated for secret in SECRETS}
         secrets = {k: made_up.get(k, "simulated") for k in sorted(source.secure)} if secrets is None else secrets
     others = stack_outputs or _planned_outputs(project, config, dry_run)
-    monitor = Recorder(name, stack, dry_run, computed, others, invoke)
+    monitor = Recorder(name, stack, dry_run, computed, others)
     engine = _Messages()
 
     def session() -> None:
@@ -283,7 +255,6 @@ class Recorder(mocks.MockMonitor):
         dry_run: bool,
         computed: Computed | None = None,
         stack_outputs: StackOutputs | None = None,
-        invoke: Invoke | None = None,
     ) -> None:
         super().__init__(_NoMocks())
         self._project = project
@@ -291,7 +262,6 @@ class Recorder(mocks.MockMonitor):
         self._dry_run = dry_run
         self._computed = computed
         self._stack_outputs = stack_outputs
-        self._invoke = invoke
         self._lock = Lock()
         self.requests: dict[str, resource_pb2.RegisterResourceRequest] = {}
         self.registered_outputs: dict[str, struct_pb2.Struct] = {}
@@ -357,12 +327,8 @@ class Recorder(mocks.MockMonitor):
         return resource_pb2.ReadResourceResponse(urn=urn, properties=properties, id=request.name)
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
-        """Answer a provider's function by the hook; refuse it where there is none."""
-        if self._invoke is None:
-            raise pulumi.RunError(f"{request.tok} asks a provider, which cannot be done offline.")
-        result = struct_pb2.Struct()
-        result.update(dict(self._invoke(request.tok, _plain(request.args))))
-        return resource_pb2.ResourceInvokeResponse(**{"return": result})
+        """Refuse a provider's function: nothing can be asked offline."""
+        raise pulumi.RunError(f"{request.tok} asks a provider, which cannot be done offline.")
 
 
 class _NoMocks(mocks.Mocks):

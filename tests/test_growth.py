@@ -19,7 +19,7 @@ from config.loader import LoadedStack, load_project, parse_stack_text, tie, type
 from exposure.check import check
 from exposure.plan import plan_stack
 from gatehouse.engine.program import run_program
-from gatehouse.offline import plan, run_offline
+from gatehouse.offline import run_offline
 
 FEW, MANY = 100, 400
 # Four times the services. What grows with the square would take sixteen times as long.
@@ -80,9 +80,9 @@ def test_the_guard_sees_what_grows_with_the_square() -> None:
 
 def test_the_program_grows_with_the_services(tmp_path: Path) -> None:
     projects = {count: make_project(tmp_path / str(count), count) for count in (0, 20, 80)}
-    plan(projects[20], STACK)
+    run_offline(projects[20], STACK)
     # The zone, the tunnel and the rest that is there at any size are no growth.
-    assert _growth(lambda count: plan(projects[count], STACK), 20, 80, none=0) < ROOM
+    assert _growth(lambda count: run_offline(projects[count], STACK).steps, 20, 80, none=0) < ROOM
 
 
 def _looked_at(project: Path, monkeypatch: pytest.MonkeyPatch) -> float:
@@ -129,7 +129,7 @@ def test_the_flat_program_that_is_measured_against_registers_the_same(tmp_path: 
     ours = make_project(tmp_path / "ours", 12)
     flat = write_flat(ours, STACK, tmp_path / "flat")
     found = run_offline(flat, STACK, program=lambda: run_program(flat)).steps
-    wanted = [step for step in plan(ours, STACK) if step.state["custom"]]
+    wanted = [step for step in run_offline(ours, STACK).steps if step.state["custom"]]
     assert len(wanted) > 12
     assert Counter((s.type, s.name) for s in found if s.state["custom"]) == Counter((s.type, s.name) for s in wanted)
     keys = {(s.type, s.name): set(s.request.object.fields) for s in found}
@@ -176,8 +176,8 @@ def test_fifty_stacks_of_one_estate_are_checked_and_planned(fifty: dict[str, Loa
 
 def test_a_member_of_a_large_estate_is_planned_by_the_program(tmp_path: Path) -> None:
     project = make_estate(tmp_path, 50, 6)
-    names = {step.name for step in plan(project, "node49")}
+    names = {step.name for step in run_offline(project, "node49").steps}
     assert "s0000-access" in names
     # The owner's alone.
     assert "tailnet-policy" not in names
-    assert "tailnet-policy" in {step.name for step in plan(project, "node00")}
+    assert "tailnet-policy" in {step.name for step in run_offline(project, "node00").steps}

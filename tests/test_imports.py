@@ -71,6 +71,6 @@ def test_the_offline_plan_does_import_them(looked: Looked) -> None:
 def test_check_and_explain_import_neither(looked: Looked, which: int) -> None:
     code, modules = looked[which]
     assert code == 0
-    # The control: it did work it out, and looked up no answer that was kept.
+    # The control: it did work it out.
     assert f"gatehouse.commands.{_COMMANDS[which - 1][0]}" in modules
     assert not set(HEAVY) & modules

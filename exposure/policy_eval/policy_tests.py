@@ -76,6 +76,17 @@ class Outcome(NamedTuple):
         }
 
 
+def lines_of(outcome: Outcome) -> list[str]:
+    """A test's outcome for people: whether it passed, and below that why not."""
+    mark = "passed" if outcome.passed else "FAILED"
+    lines = [f"{mark} {outcome.test.path} from {outcome.test.src or '(nobody)'}"]
+    for failure in outcome.failures:
+        told_of = f"{failure.expected} {failure.destination}".strip()
+        lines.append(f"    {told_of}: {failure.reason}" if told_of else f"    {failure.reason}")
+        lines += [f"        by {why}" for why in failure.why]
+    return [*lines, *(f"    note: {note}" for note in outcome.notes)]
+
+
 def run_tests(policy: Policy, topology: Topology | None = None) -> tuple[Outcome, ...]:
     """Run `tests`, then `sshTests`.
 

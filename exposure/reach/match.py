@@ -1,15 +1,11 @@
-"""What matches what: Access's destinations, cloudflared's rules, DNS records; each as its own party reads it."""
+"""What matches what: hosts and paths of Access and of cloudflared's rules, each as its own party reads them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
-
-if TYPE_CHECKING:
-    from exposure.reach.surface import Application, Destination, Record, Rule
 
 _UNRESERVED = re.compile(r"%(2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])")
 
@@ -38,41 +34,6 @@ def covers_path(pattern: str, path: str) -> bool:
         return True
     expression = ".*".join(re.escape(part) for part in pattern.split("*"))
     return re.fullmatch(f"{expression}(/.*)?", path, re.DOTALL) is not None
-
-
-def covers(destination: Destination, host: str, path: str) -> bool:
-    """Whether a destination covers a URL's host and decoded path."""
-    return covers_host(destination.host, host) and covers_path(destination.path, path)
-
-
-def winners(applications: Iterable[Application], host: str, path: str) -> list[Application]:
-    """The applications that may decide over a URL: the most specific one; none inherits from another [CFDOC app-paths].
-
-    There is more than one only where one has the more specific host and the other the more specific path: Cloudflare
-    does not say which wins.
-    """
-    found: list[tuple[Application, tuple[int, int, int], tuple[int, int]]] = []
-    for application in applications:
-        ranks = [(_host_rank(d.host), _path_rank(d.path)) for d in application.destinations if covers(d, host, path)]
-        if ranks:
-            found.append((application, *max(ranks)))
-    return [
-        a
-        for a, by_host, by_path in found
-        if not any(
-            by_host <= other_host and by_path <= other_path and (by_host, by_path) != (other_host, other_path)
-            for _, other_host, other_path in found
-        )
-    ]
-
-
-def _host_rank(pattern: str) -> tuple[int, int, int]:
-    return (pattern.count("*") == 0, len(pattern.replace("*", "")), -pattern.count("*"))
-
-
-def _path_rank(pattern: str) -> tuple[int, int]:
-    pattern = pattern.rstrip("/")
-    return (len(pattern.replace("*", "")), -pattern.count("*"))
 
 
 def matches_host(rule: str | None, host: str) -> bool:
@@ -119,61 +80,6 @@ def compiled(expression: str) -> Any:
         reason = error.args[0] if error.args else error
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         raise ValueError(f"{expression!r} is no RE2 expression: {text}") from None
-
-
-def first_rule(rules: Sequence[Rule], host: str, path: str) -> int | None:
-    """The index of the first rule that matches, None where none does. Raises ValueError as `matches_path` does."""
-    for index, rule in enumerate(rules):
-        if matches_host(rule.host, host) and matches_path(rule.path, path):
-            return index
-    return None
-
-
-def answering(records: Iterable[Record], host: str, zone: str) -> list[Record]:
-    """The records that answer for a host: its own, else those of the closest wildcard.
-
-    A wildcard covers any depth, but nothing at or below a name that exists [RFC 4592; CFDOC
-    dns/manage-dns-records/reference/wildcard-dns-records].
-    """
-    return Lookup((), records, zone).answering(host)
-
-
-class Lookup:
-    """What decides over a host, found once: the applications and records of a surface by name."""
-
-    def __init__(self, applications: Iterable[Application], records: Iterable[Record], zone: str) -> None:
-        self.applications = tuple(applications)
-        self._records: dict[str, list[Record]] = {}
-        # A name exists where it has a record, or a name below it has.
-        self._existing = {zone}
-        for record in records:
-            self._records.setdefault(record.host, []).append(record)
-            labels = record.host.split(".")
-            self._existing.update(".".join(labels[depth:]) for depth in range(len(labels)))
-        self._near: dict[str, list[Application]] = {}
-        self._deciding: dict[tuple[str, str], list[Application]] = {}
-
-    def answering(self, host: str) -> list[Record]:
-        """The records that answer for a host."""
-        if host in self._existing:
-            return self._records.get(host, [])
-        labels = host.split(".")
-        for depth in range(1, len(labels)):
-            above = ".".join(labels[depth:])
-            if above in self._existing:
-                return self._records.get(f"*.{above}", [])
-        return []
-
-    def deciding(self, host: str, path: str) -> list[Application]:
-        """The applications that may decide over a URL (`winners`)."""
-        found = self._deciding.get((host, path))
-        if found is None:
-            if host not in self._near:
-                self._near[host] = [
-                    a for a in self.applications if any(covers_host(d.host, host) for d in a.destinations)
-                ]
-            found = self._deciding[host, path] = winners(self._near[host], host, path)
-        return found
 
 
 @lru_cache(maxsize=4096)

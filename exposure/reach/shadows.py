@@ -13,7 +13,7 @@ from exposure.reach.access import ANYONE, decide
 from exposure.reach.audience import ANY_NAME, principals
 from exposure.reach.evaluate import Outcome, Request, rule_text, who
 from exposure.reach.examples import examples
-from exposure.reach.match import first_rule, matches_host, matches_path, winners
+from exposure.reach.match import matches_host, matches_path
 from exposure.reach.surface import Application, Destination, Rule, Surface, Tunnel
 
 _DEEP = f"any.{ANY_NAME}"
@@ -65,7 +65,7 @@ def _rules(tunnel: Tunnel) -> Iterator[Shadow]:
         hides = next((earlier for earlier in range(later) if hidden(rules[earlier], rule)), None)
         how = "takes all of its requests"
         if hides is None:
-            hides = _all_taken(rules, later)
+            hides = _all_taken(tunnel, rule, later)
             how = "and others before it took every request that was tried"
         if hides is None:
             continue
@@ -138,14 +138,13 @@ def _literal(match: re.Match[str]) -> str:
     return re.sub(r"\\(.)", r"\1", match["literal"])
 
 
-def _all_taken(rules: tuple[Rule, ...], later: int) -> int | None:
+def _all_taken(tunnel: Tunnel, rule: Rule, later: int) -> int | None:
     """The first earlier rule that takes the later one's examples, where earlier ones take every example there is."""
-    rule = rules[later]
     if rule.host is None and rule.path is None:
         return None
     paths = examples(rule.path) if rule.path else ("/", "/any", "/any/below.html", "/0")
     try:
-        taken = [first_rule(rules, host, path) for host in _hosts_of(rule) for path in paths]
+        taken = [tunnel.first(host, path) for host in _hosts_of(rule) for path in paths]
     except ValueError:
         return None
     earlier = [t for t in taken if t is not None and t < later]
@@ -339,7 +338,7 @@ def _paths_of(surface: Surface, rule: Rule, host: str) -> list[str]:
     for application in surface.applications:
         for destination in application.destinations:
             path = destination.path.replace("*", "any").rstrip("/")
-            if path and winners([application], host, path):
+            if path and any(d.covers(host, path) for d in application.destinations):
                 paths += [path, f"{path}/any"]
     try:
         return [p for p in dict.fromkeys(paths) if matches_path(rule.path, p)]

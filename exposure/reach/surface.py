@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from exposure.model import AccessApplication, ExposurePlan, Json
-from exposure.reach.match import Lookup, matches_host, matches_path
+from exposure.reach.match import covers_host, covers_path, matches_host, matches_path
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
@@ -67,6 +67,10 @@ class Destination:
         """As Access writes it."""
         return f"{self.host}{self.path}"
 
+    def covers(self, host: str, path: str) -> bool:
+        """Whether it covers a URL's host and decoded path."""
+        return covers_host(self.host, host) and covers_path(self.path, path)
+
 
 @dataclass(frozen=True)
 class Application:
@@ -117,7 +121,7 @@ class Tunnel:
     rules: tuple[Rule, ...] | None
 
     def first(self, host: str, path: str) -> int | None:
-        """The index of the first rule that matches, as `match.first_rule` finds it."""
+        """The index of the first rule that matches, None where none does. Raises ValueError as `matches_path` does."""
         near = self._near.get(host)
         if near is None:
             near = self._near[host] = [(n, r) for n, r in enumerate(self.rules or ()) if matches_host(r.host, host)]
@@ -211,6 +215,78 @@ class Known:
     identity_providers: tuple[str, ...] = ()
     router: tuple[RouterRule, ...] = ()
     by_id: Mapping[str, Policy | str] = field(default_factory=dict)
+
+
+class Lookup:
+    """What decides over a host, found once: the applications and records of a surface by name."""
+
+    def __init__(self, applications: Iterable[Application], records: Iterable[Record], zone: str) -> None:
+        self.applications = tuple(applications)
+        self._records: dict[str, list[Record]] = {}
+        # A name exists where it has a record, or a name below it has.
+        self._existing = {zone}
+        for record in records:
+            self._records.setdefault(record.host, []).append(record)
+            labels = record.host.split(".")
+            self._existing.update(".".join(labels[depth:]) for depth in range(len(labels)))
+        self._near: dict[str, list[Application]] = {}
+        self._deciding: dict[tuple[str, str], list[Application]] = {}
+
+    def answering(self, host: str) -> list[Record]:
+        """The records that answer for a host: its own, else those of the closest wildcard.
+
+        A wildcard covers any depth, but nothing at or below a name that exists [RFC 4592; CFDOC
+        dns/manage-dns-records/reference/wildcard-dns-records].
+        """
+        if host in self._existing:
+            return self._records.get(host, [])
+        labels = host.split(".")
+        for depth in range(1, len(labels)):
+            above = ".".join(labels[depth:])
+            if above in self._existing:
+                return self._records.get(f"*.{above}", [])
+        return []
+
+    def deciding(self, host: str, path: str) -> list[Application]:
+        """The applications that may decide over a URL (`winners`)."""
+        found = self._deciding.get((host, path))
+        if found is None:
+            if host not in self._near:
+                self._near[host] = [
+                    a for a in self.applications if any(covers_host(d.host, host) for d in a.destinations)
+                ]
+            found = self._deciding[host, path] = winners(self._near[host], host, path)
+        return found
+
+
+def winners(applications: Iterable[Application], host: str, path: str) -> list[Application]:
+    """The applications that may decide over a URL: the most specific one; none inherits from another [CFDOC app-paths].
+
+    There is more than one only where one has the more specific host and the other the more specific path: Cloudflare
+    does not say which wins.
+    """
+    found: list[tuple[Application, tuple[int, int, int], tuple[int, int]]] = []
+    for application in applications:
+        ranks = [(_host_rank(d.host), _path_rank(d.path)) for d in application.destinations if d.covers(host, path)]
+        if ranks:
+            found.append((application, *max(ranks)))
+    return [
+        a
+        for a, by_host, by_path in found
+        if not any(
+            by_host <= other_host and by_path <= other_path and (by_host, by_path) != (other_host, other_path)
+            for _, other_host, other_path in found
+        )
+    ]
+
+
+def _host_rank(pattern: str) -> tuple[int, int, int]:
+    return (pattern.count("*") == 0, len(pattern.replace("*", "")), -pattern.count("*"))
+
+
+def _path_rank(pattern: str) -> tuple[int, int]:
+    pattern = pattern.rstrip("/")
+    return (len(pattern.replace("*", "")), -pattern.count("*"))
 
 
 @dataclass(frozen=True)

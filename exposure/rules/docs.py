@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 
 from config.errors import Finding
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
+from config.text import wrap
 from exposure.check import check
 from exposure.rules import (
     ACCEPTABLE,
@@ -193,14 +193,7 @@ def _code(text: str) -> str:
 
 
 def _wrapped(text: str, bullet: str = "") -> list[str]:
-    return textwrap.wrap(
-        text,
-        120,
-        initial_indent=bullet,
-        subsequent_indent=" " * len(bullet),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrap(text, 120, bullet, " " * len(bullet))
 
 
 def _rules(refusal: Refusal) -> list[Rule]:

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import tempfile
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.errors import Finding, render
 from config.loader import LoadedStack, load_project, parse_stack_text, read_stack_file, stack_names, tie, type_stack
+from config.text import wrap
 from gatehouse.commands import CommandError, UsageError, stack_file, width
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _errors(project: Path, name: str, text: str) -> list[Finding]:
 
 def _planned(project: Path, name: str, text: str) -> list[Planned]:
     from gatehouse.adopt.match import Planned
-    from gatehouse.offline import plan
+    from gatehouse.offline import run_offline
 
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
@@ -187,7 +187,7 @@ def _planned(project: Path, name: str, text: str) -> list[Planned]:
             elif entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").is_file()):
                 (there / entry.name).symlink_to(entry.resolve())
         (there / stack_file(project, name).name).write_text(text, encoding="utf-8")
-        steps = plan(there, name)
+        steps = run_offline(there, name).steps
     keys = {s.urn: f"{_short(s.type)}/{s.name}" for s in steps}
     planned = []
     for step in steps:
@@ -269,16 +269,7 @@ def _report(adoption: Adoption, name: str, args: argparse.Namespace) -> str:
         if entries:
             lines.append(f"{title}:")
             for entry in entries:
-                lines.extend(
-                    textwrap.wrap(
-                        entry,
-                        width(),
-                        initial_indent="  ",
-                        subsequent_indent="    ",
-                        break_long_words=False,
-                        break_on_hyphens=False,
-                    )
-                )
+                lines.extend(wrap(entry, width(), "  ", "    "))
             lines.append("")
 
     section("Services recognised", [f"{key}: {_of(entry)}" for key, entry in sorted(found.services.items())])

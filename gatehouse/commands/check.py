@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import re
@@ -12,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.errors import Finding, counted, in_order, render_one
-from config.loader import LoadedStack, load_project
 from exposure.check import check, check_one
-from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.commands import width
+from gatehouse.stacks import known_stack, load
 
 _COLOURS = {"error": "31;1", "warning": "33;1"}
 
@@ -32,7 +31,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     """
     stacks = load(project)
     if args.stack is not None:
-        known(args.stack, stacks, project)
+        known_stack(args.stack, stacks)
     findings = check(stacks) if args.stack is None else check_one(args.stack, stacks)
     names = sorted(stacks) if args.stack is None else [args.stack]
     if args.json:
@@ -40,28 +39,6 @@ def run(args: argparse.Namespace, project: Path) -> int:
     else:
         print(_text(findings, names))
     return 1 if any(f.severity == "error" for f in findings) else 0
-
-
-def load(project: Path) -> dict[str, LoadedStack]:
-    """Every stack of the project. Raises UsageError where there is none, CommandError where a file cannot be read."""
-    try:
-        stacks = load_project(project)
-    except OSError as error:
-        raise CommandError(f"{error.filename or project} cannot be read: {error.strerror or error}.") from error
-    if not stacks:
-        raise UsageError(f"There is no stack file in {project} yet; write a Pulumi.<stack>.yaml first.")
-    return stacks
-
-
-def known(stack: str, stacks: dict[str, LoadedStack], project: Path) -> None:
-    """Raise UsageError, with the stacks there are, unless `stack` is one of them."""
-    if stack in stacks:
-        return
-    near = difflib.get_close_matches(stack, list(stacks), n=1)
-    raise UsageError(
-        f"There is no stack {stack!r} in {project}; the stacks here are: {', '.join(sorted(stacks))}."
-        + (f" Did you mean {near[0]!r}?" if near else "")
-    )
 
 
 def _text(findings: Sequence[Finding], stacks: Sequence[str]) -> str:

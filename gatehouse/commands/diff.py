@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
+from config.loader import LoadedStack, parse_stack_text, tie, type_stack
 from exposure.reach.compare import Change, compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.surface import Surface, merge
@@ -18,7 +18,8 @@ from exposure.reach.tailnet import PolicyError
 from gatehouse.changes import counts, place, wrap
 from gatehouse.changes import lines as change_lines
 from gatehouse.commands import CommandError, UsageError
-from gatehouse.commands.who import known_stack, planned_project, read_previews
+from gatehouse.stacks import known_stack, load
+from gatehouse.surfaces import planned_project, read_previews
 
 RULE = "exposure-wider"
 """What a service acknowledges to let a wider exposure pass."""
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, project: Path) -> int:
     """Print what changes. Returns 0, or 1 where something becomes wider and is not acknowledged, or has findings."""
-    stacks = load_project(project)
+    stacks = load(project)
     if args.stack is not None:
         known_stack(args.stack, stacks)
     now = planned_project(stacks, None)

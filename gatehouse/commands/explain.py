@@ -6,15 +6,15 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from config.errors import render as render_findings
-from config.loader import LoadedStack, load_project
 from exposure.check import checked
+from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from exposure.render import report
+from gatehouse.stacks import known_stack, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print the explanation. 0 explained, 1 the stack file has findings, 2 no such stack."""
-    stacks = load_project(project)
-    names = [args.stack] if args.stack else sorted(stacks)
-    if not names or any(name not in stacks for name in names):
-        known = ", ".join(sorted(stacks)) or "none: write a Pulumi.<stack>.yaml"
-        print(f"gatehouse explain: no stack {args.stack or ''!r} here; stacks: {known}", file=sys.stderr)
-        return 2
+    """Print the explanation. Returns 0, or 1 where a stack has findings. Raises UsageError for an unknown stack."""
+    stacks = load(project)
+    names = [known_stack(args.stack, stacks)] if args.stack else sorted(stacks)
     found = checked(stacks)
     explained = []
     for name in names:
@@ -38,7 +34,8 @@ def run(args: argparse.Namespace, project: Path) -> int:
         if errors:
             print(render_findings(errors), file=sys.stderr)
             return 1
-        explained.append(_plan_dict(name, stacks) if args.json else _text(name, stacks, _width()))
+        plan = plan_stack(stacks[name], stacks)
+        explained.append(_plan_dict(plan) if args.json else report(plan, _width()))
     if args.json:
         print(json.dumps({"stacks": explained}, indent=2, ensure_ascii=False))
     else:
@@ -46,20 +43,9 @@ def run(args: argparse.Namespace, project: Path) -> int:
     return 0
 
 
-def render(project: Path, stack: str, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
-    """The same text for another command; `outputs` are the stack's, where it is up."""
-    stacks = load_project(project)
-    return report(plan_stack(stacks[stack], stacks), width, outputs)
-
-
-def _text(name: str, stacks: Mapping[str, LoadedStack], width: int) -> str:
-    return report(plan_stack(stacks[name], stacks), width)
-
-
-def _plan_dict(name: str, stacks: Mapping[str, LoadedStack]) -> dict[str, object]:
-    plan = plan_stack(stacks[name], stacks)
+def _plan_dict(plan: ExposurePlan) -> dict[str, object]:
     return {
-        "stack": name,
+        "stack": plan.stack,
         "services": [asdict(e) for e in plan.exposures],
         "hand_work": [asdict(w) for w in plan.hand_work],
     }

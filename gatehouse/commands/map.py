@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from config.loader import load_project
 from exposure.map import Map, html_page, map_of, markdown, mermaid
 from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, UsageError
-from gatehouse.commands.who import planned_project
+from gatehouse.stacks import load
+from gatehouse.surfaces import planned_project
 
 _FORMATS: dict[str, Callable[[Map], str]] = {"html": html_page, "mermaid": mermaid, "markdown": markdown}
 _ENDINGS = {".html": "html", ".htm": "html", ".mmd": "mermaid", ".mermaid": "mermaid", ".md": "markdown"}
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     form = args.format or (_ENDINGS.get(target.suffix.lower(), "html") if target else "html")
     if form == "html" and target is None and sys.stdout.isatty():
         raise UsageError("A page is not for a terminal: give --out map.html, or --format markdown.")
-    planned = planned_project(load_project(project), args.stack)
+    planned = planned_project(load(project), args.stack)
     if planned is None:
         return 1
     try:

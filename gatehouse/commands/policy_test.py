@@ -103,18 +103,9 @@ def _print_findings(findings: Sequence[tuple[str, Finding]], as_json: bool) -> N
     _say(f"{count} problem{'s' if count != 1 else ''}: no test was run.")
 
 
-def lines_of(result: Outcome) -> list[str]:
-    """A test's outcome for people: whether it passed, and below that why not."""
-    mark = "passed" if result.passed else "FAILED"
-    lines = [f"{mark} {result.test.path} from {result.test.src or '(nobody)'}"]
-    for failure in result.failures:
-        told_of = f"{failure.expected} {failure.destination}".strip()
-        lines.append(f"    {told_of}: {failure.reason}" if told_of else f"    {failure.reason}")
-        lines += [f"        by {why}" for why in failure.why]
-    return [*lines, *(f"    note: {note}" for note in result.notes)]
-
-
 def _print_results(name: str, results: Sequence[Outcome], as_json: bool) -> None:
+    from exposure.policy_eval.policy_tests import lines_of
+
     failed = [result for result in results if not result.passed]
     if as_json:
         told = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from config.text import wrap
 from gatehouse.commands import project_name, width
 from gatehouse.probe.options import add_network_arguments, ds_in, name_servers_in, outputs_in, planned, settings_of
 
@@ -312,14 +313,7 @@ def render(found: Sequence[Todo], seen: Seen | None, columns: int = 80, colours:
         if state == "done":
             continue
         for step in todo.steps:
-            lines += textwrap.wrap(
-                step,
-                columns,
-                initial_indent="       - ",
-                subsequent_indent="         ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += wrap(step, columns, "       - ", "         ")
         column = max((len(k) for k, v in todo.values if len(k) + len(v) + 11 <= columns), default=0)
         for label, value in todo.values:
             lines += _value(label, value, column, columns)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import sys
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from config.errors import render as render_findings
-from config.loader import LoadedStack, load_project
-from exposure.check import checked
+from config.loader import load_project
+from config.text import wrap
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.audience import Audience, Crowd, Place, answers, places, principals, table
 from exposure.reach.evaluate import HTTPS_PORTS, PORTS, Answer, Request, Scheme, parse_principal, who
-from exposure.reach.project import Project, plan_project
 from exposure.reach.shadows import Shadow, shadows
-from exposure.reach.steps import NoPreviewError, from_steps, known_from, stack_of
-from exposure.reach.surface import Known, Surface, merge
+from exposure.reach.surface import Surface, merge
 from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.stacks import known_stack, load, meant
+from gatehouse.surfaces import planned_project, read_previews
 
 _EPILOG = """\
 examples:
@@ -78,97 +75,17 @@ def run(args: argparse.Namespace, project: Path) -> int:
 
 def _surfaces(args: argparse.Namespace, project: Path) -> list[Surface] | None:
     """The surfaces to ask; None where a stack file has findings, which are printed."""
-    stacks = load_project(project)
     if args.sources:
-        surfaces, notes = read_previews(args.sources, stacks)
+        surfaces, notes = read_previews(args.sources, load_project(project))
         for note in notes:
             print(f"gatehouse: {note}", file=sys.stderr)
         if args.stack is None:
             return [merge(surfaces.values())]
         return [surfaces[known_stack(args.stack, surfaces)]]
-    planned = planned_project(stacks, args.stack)
+    planned = planned_project(load(project), args.stack)
     if planned is None:
         return None
     return planned.whole() if args.stack is None else [planned.surfaces[args.stack]]
-
-
-def planned_project(stacks: Mapping[str, LoadedStack], stack: str | None) -> Project | None:
-    """The stacks, planned; None where one has findings, which are printed. Raises UsageError for an unknown stack."""
-    names = list(stacks) if stack is None else [known_stack(stack, stacks)]
-    if not names:
-        raise UsageError("There is no stack file here yet: write a Pulumi.<stack>.yaml.")
-    found = checked(stacks)
-    errors = {f for name in names for f in found.of(name) if f.severity == "error"}
-    if errors:
-        print(render_findings(list(errors)), file=sys.stderr)
-        return None
-    return plan_project(stacks, names)
-
-
-def known_stack(stack: str, stacks: Mapping[str, object]) -> str:
-    """The stack's name. Raises UsageError, with what there is, for an unknown one."""
-    if stack in stacks:
-        return stack
-    raise UsageError(f"There is no stack {stack!r}{_meant(stack, stacks)}; stacks here: {', '.join(stacks) or 'none'}.")
-
-
-def read_previews(sources: Sequence[str], stacks: Mapping[str, LoadedStack]) -> tuple[dict[str, Surface], list[str]]:
-    """The surface of each preview by stack, and notes. What no resource says is taken from the stack files.
-
-    Raises UsageError for what is no preview.
-    """
-    documents: dict[str, tuple[str, dict[str, Any]]] = {}
-    for source in sources:
-        document = _document(source)
-        name = stack_of(document)
-        if name is None:
-            raise UsageError(f"--from {source}: it has no step of any stack, so nothing to read.")
-        documents[name] = (source, document)
-    surfaces: dict[str, Surface] = {}
-    notes = []
-    for name, (source, document) in documents.items():
-        try:
-            known = _known(stacks, name)
-            owner = stacks[name].owner if name in stacks else None
-            if owner is not None and owner.name in documents:
-                known = known_from(documents[owner.name][1], known)
-            elif owner is not None:
-                notes.append(
-                    f"{source}: people and the tailnet's policy are registered by stack {owner.name}, and are taken"
-                    " from its stack file as it is now; give its preview too, by another --from"
-                )
-            surfaces[name] = from_steps(document, known)
-            unknown = {p.name for a in surfaces[name].applications for p in a.policies if p.decision == "unknown"}
-            if unknown:
-                notes.append(
-                    f"{source}: {len(unknown)} of its policies are registered elsewhere, so whom they let in cannot be"
-                    " told from it, and everybody is taken to pass them"
-                )
-        except NoPreviewError as error:
-            raise UsageError(f"--from {source}: {error}.") from error
-    return surfaces, notes
-
-
-def _document(source: str) -> dict[str, Any]:
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        document = json.loads(text)
-    except OSError as error:
-        raise UsageError(f"--from {source}: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"--from {source}: not JSON ({error}).") from error
-    if not isinstance(document, dict):
-        raise UsageError(f"--from {source}: not the JSON of a preview, which is an object with `steps`.")
-    return document
-
-
-def _known(stacks: Mapping[str, LoadedStack], name: str) -> Known:
-    if name in stacks:
-        try:
-            return plan_project(stacks, [name]).known(name)
-        except (ValueError, AssertionError, KeyError, AttributeError):
-            print(f"gatehouse: Pulumi.{name}.yaml has findings, so only the preview itself is read.", file=sys.stderr)
-    return Known(zone="")
 
 
 def requests(text: str, surface: Surface) -> list[Request]:
@@ -192,7 +109,7 @@ def requests(text: str, surface: Surface) -> list[Request]:
         if parts.scheme not in (*PORTS, "tcp", "udp"):
             known = ", ".join(sorted({*PORTS, "tcp", "udp"}))
             raise UsageError(
-                f"{text!r}: scheme {parts.scheme!r} is not known{_meant(parts.scheme, PORTS)}; known: {known}."
+                f"{text!r}: scheme {parts.scheme!r} is not known{meant(parts.scheme, PORTS)}; known: {known}."
             )
         port = port_given or PORTS.get(parts.scheme)
         if port is None:
@@ -218,11 +135,6 @@ def _port(text: str, port: str) -> int:
     if not 1 <= int(port) <= 65535:
         raise UsageError(f"{text!r}: ports are 1 to 65535.")
     return int(port)
-
-
-def _meant(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 # Answers
@@ -260,7 +172,7 @@ def _crowd(text: str, everybody: Sequence[Crowd]) -> Crowd:
     principal = parse_principal(text, tags)
     if principal is None:
         known = ["anyone", "member", *tags]
-        raise UsageError(f"--as {text!r}: an e-mail address, or one of {', '.join(known)}{_meant(text, known)}.")
+        raise UsageError(f"--as {text!r}: an e-mail address, or one of {', '.join(known)}{meant(text, known)}.")
     return Crowd(principal, (principal,))
 
 
@@ -268,9 +180,9 @@ def _suggest(surface: Surface, asked: Sequence[Request]) -> None:
     hosts = sorted({p.request.host for p in places(surface)})
     for request in asked[:1]:
         if not any(_same_host(host, request.host) for host in hosts):
-            meant = _meant(request.host, hosts)
-            if meant:
-                print(f"\nNothing here has that name{meant}")
+            close = meant(request.host, hosts)
+            if close:
+                print(f"\nNothing here has that name{close}")
 
 
 def _groups(pairs: Sequence[tuple[Crowd, Answer]]) -> list[tuple[list[Principal], Answer]]:
@@ -299,9 +211,9 @@ def _text(request: Request, pairs: Sequence[tuple[Crowd, Answer]], everybody: bo
             else str(members[0])
         )
         verb = "reached" if answer.reaches else "not reached"
-        lines += _wrap(f"{label}: {verb}, {answer.outcome.value}", "", "    ")
+        lines += wrap(f"{label}: {verb}, {answer.outcome.value}", width(), "", "    ")
         for step in answer.steps:
-            lines += _wrap(f"{step.stage:<12}{step.matched}: {step.why}", "  ", " " * 14)
+            lines += wrap(f"{step.stage:<12}{step.matched}: {step.why}", width(), "  ", " " * 14)
     return "\n".join(lines)
 
 
@@ -378,7 +290,7 @@ def render_table(rows: Sequence[tuple[Place, Audience]], columns: int) -> str:
         return "\n".join(f"{place:<{first}}{text}" for place, text in shown)
     lines = []
     for place, text in shown:
-        lines += [place, *_wrap(text, "    ", "    ", columns)]
+        lines += [place, *wrap(text, columns, "    ", "    ")]
     return "\n".join(lines)
 
 
@@ -396,18 +308,7 @@ def _without_twins(rows: Sequence[tuple[Place, Audience]]) -> list[tuple[Place, 
 def render_shadow(shadow: Shadow, columns: int) -> str:
     """A shadow as a warning."""
     mark = "opens" if shadow.opens else "warning"
-    lines = _wrap(f"{mark} [{shadow.kind}] {shadow.subject}", "", "    ", columns)
-    lines += _wrap(f"why:   {shadow.reason}", "    ", " " * 11, columns)
-    lines += _wrap(f"see:   {shadow.example}", "    ", " " * 11, columns)
+    lines = wrap(f"{mark} [{shadow.kind}] {shadow.subject}", columns, "", "    ")
+    lines += wrap(f"why:   {shadow.reason}", columns, "    ", " " * 11)
+    lines += wrap(f"see:   {shadow.example}", columns, "    ", " " * 11)
     return "\n".join(lines)
-
-
-def _wrap(text: str, first: str, rest: str, columns: int | None = None) -> list[str]:
-    return textwrap.wrap(
-        text,
-        columns or width(),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [first]

@@ -442,7 +442,7 @@ def _needs(failures: Iterable[Failure]) -> str:
 def _policy_tests(asked: Asked) -> str:
     """What the tailnet policy's own tests say here, of the policy that the stack files make."""
     from exposure.policy_eval import read_policy, run_tests
-    from gatehouse.commands.policy_test import lines_of
+    from exposure.policy_eval.policy_tests import lines_of
     from gatehouse.offline import run_offline
 
     steps = []

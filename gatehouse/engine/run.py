@@ -119,7 +119,7 @@ class _Run:
         if self.command != "preview":
             raise CommandError(f"{self.command} needs the Pulumi engine.\n{reasons}")
         self.say(f"Engine: none, this is the offline plan. Clouds: none.\n{reasons}")
-        from gatehouse.commands import plan
+        from gatehouse import plan
 
         return plan.show(self.project, self.stack, self.options.as_json)
 
@@ -388,7 +388,7 @@ class _Run:
         planned = preview or self.command == "preview"
         print(f"\n{self.stack}: {render_counts(progress.counts, planned, self.color)}")
         if self.command in ("preview", "up"):
-            from gatehouse.commands.plan import exposure
+            from gatehouse.plan import exposure
 
             print(exposure(self.project, self.stack, None if planned else progress.outputs))
         what = "preview" if preview else self.command

@@ -97,10 +97,10 @@ def planned(project: Path, stack: str) -> ExposurePlan | None:
     from config.errors import render as render_findings
     from exposure.check import check_one
     from exposure.plan import plan_stack
-    from gatehouse.commands.check import known, load
+    from gatehouse.stacks import known_stack, load
 
     stacks = load(project)
-    known(stack, stacks, project)
+    known_stack(stack, stacks)
     errors = [f for f in check_one(stack, stacks) if f.severity == "error"]
     if errors:
         print(render_findings(errors), file=sys.stderr)

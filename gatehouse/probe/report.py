@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 from xml.etree import ElementTree
 
+from config.text import wrap
 from gatehouse.probe.checks import Check
 from gatehouse.probe.judge import State
 from gatehouse.probe.runner import Result
@@ -201,11 +202,4 @@ def _cut(text: str, columns: int) -> str:
 
 
 def _wrapped(label: str, text: str, columns: int) -> list[str]:
-    return textwrap.wrap(
-        text,
-        columns,
-        initial_indent=f"    {label:<9} ",
-        subsequent_indent=" " * 14,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrap(text, columns, f"    {label:<9} ", " " * 14)

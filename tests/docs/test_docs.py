@@ -150,7 +150,7 @@ def parse(command: str) -> None:
         # The command's name alone, in a sentence.
         return
     with redirect_stderr(io.StringIO()):
-        cli._parser(cli._command_in(words)[0]).parse_args(words)
+        cli._parser(cli._command_in(words)).parse_args(words)
 
 
 @pytest.mark.parametrize(("page", "command"), commands("gatehouse"))

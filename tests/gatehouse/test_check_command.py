@@ -84,7 +84,7 @@ def test_a_stack_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[
     assert run(ROOT, "--stack", "alfed") == 2
     message = capsys.readouterr().err
     assert "alfred, octavo" in message
-    assert "Did you mean 'alfred'?" in message
+    assert "did you mean 'alfred'?" in message
 
 
 def test_a_project_without_a_stack_file_is_wrong_usage(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

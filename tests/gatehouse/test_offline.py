@@ -12,7 +12,7 @@ import pulumi
 import pytest
 
 from gatehouse.commands import CommandError
-from gatehouse.offline import UNKNOWN, Offline, ProgramError, plan, run_offline
+from gatehouse.offline import UNKNOWN, Offline, ProgramError, run_offline
 
 
 class Thing(pulumi.CustomResource):
@@ -206,7 +206,7 @@ def test_the_stack_files_values_reach_the_program_and_its_secrets_as_made_up_one
     )
     found = run_offline(project, "toy")
     assert found.outputs == {"n": 2, "secret": "[secret]", "other": "not set", "where": str(project)}
-    assert [s.type for s in plan(project, "toy")] == ["pulumi:pulumi:Stack"]
+    assert [s.type for s in run_offline(project, "toy").steps] == ["pulumi:pulumi:Stack"]
 
 
 def test_no_credential_of_whoever_runs_it_reaches_the_program(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import pytest
 
 from exposure.reach.match import (
-    answering,
     compiled,
     covers_host,
     covers_path,
-    first_rule,
     matches_host,
     matches_path,
     normalised,
     readings,
-    winners,
 )
-from exposure.reach.surface import Application, Destination, Record, Rule
+from exposure.reach.surface import Application, Destination, Lookup, Record, Rule, Tunnel, winners
 
 # https://developers.cloudflare.com/cloudflare-one/access-controls/policies/app-paths/ (its tables, read 2026)
 COVERS = [
@@ -120,12 +117,12 @@ def test_a_tunnel_rule_matches_as_cloudflared_tests_it(
     ],
 )
 def test_the_first_rule_that_matches_wins_as_cloudflared_tests_it(host: str, path: str, index: int) -> None:
-    rules = [
+    rules = (
         Rule("tunnel-a.example.com", None, "http://a:1"),
         Rule("tunnel-b.example.com", "/health", "http://b:1"),
         Rule("*", None, "http_status:404"),
-    ]
-    assert first_rule(rules, host, path) == index
+    )
+    assert Tunnel("tunnel", rules).first(host, path) == index
 
 
 def test_paths_are_read_by_re2_and_not_by_python() -> None:
@@ -156,7 +153,7 @@ def _records(*hosts: str) -> list[Record]:
 )
 def test_a_wildcard_record_answers_as_dns_says(host: str, answered: str | None) -> None:
     records = _records("*.example", "host1.example", "deep.sub.example")
-    assert [r.host for r in answering(records, host, "example")] == ([answered] if answered else [])
+    assert [r.host for r in Lookup((), records, "example").answering(host)] == ([answered] if answered else [])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from exposure.reach import ANYONE, Outcome, Request, who
 from exposure.reach import surface as s
 from exposure.reach.examples import examples
-from exposure.reach.match import first_rule, matches_path
+from exposure.reach.match import matches_path
 from exposure.reach.shadows import Shadow, hidden, shadows
 from exposure.reach.surface import Surface
 from tests.exposure.reach.kit import BYPASS, CATCH_ALL, allow, app, rule, world
@@ -48,8 +48,8 @@ def test_a_rule_behind_a_broader_one_is_never_reached(first: s.Rule, second: s.R
     shadow = _only(surface, "rule-shadowed")
     host, path = _path(shadow)
     # The example shows it: the second rule matches, and the first takes it.
-    assert first_rule((second, CATCH_ALL), host, path) == 0
-    assert first_rule((first, second, CATCH_ALL), host, path) == 0
+    assert s.Tunnel("", (second, CATCH_ALL)).first(host, path) == 0
+    assert s.Tunnel("", (first, second, CATCH_ALL)).first(host, path) == 0
 
 
 @pytest.mark.parametrize(

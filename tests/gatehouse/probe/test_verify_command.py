@@ -134,7 +134,7 @@ def test_the_list_asks_nothing(project: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--stack", "alfret"], "Did you mean 'alfred'?"),
+        (["--stack", "alfret"], "did you mean 'alfred'?"),
         (["--only", "wikki"], "did you mean 'wiki'?"),
         (["--timeout", "0"], "--timeout 0"),
         (["--within", "-1"], "--within -1"),

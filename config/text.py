@@ -1,0 +1,12 @@
+"""Text in columns, for everything that is printed."""
+
+from __future__ import annotations
+
+import textwrap
+
+
+def wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
+    """Lines of so many columns, words whole: addresses and commands are for copying. `first` and `rest` indent them."""
+    return textwrap.wrap(
+        text, columns, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
