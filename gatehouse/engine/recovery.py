@@ -52,12 +52,10 @@ class OpenOperation:
 
 
 def open_operations(deployment: Mapping[str, Any] | None) -> list[OpenOperation]:
-    """The operations that a state (an export's `deployment`) holds open, but for creations of what it has by now."""
-    there = {resource["urn"] for resource in (deployment or {}).get("resources") or ()}
+    """The operations that a state (an export's `deployment`) holds open."""
     return [
         OpenOperation(str(entry["type"]), str(entry["resource"]["urn"]), _masked(entry["resource"].get("inputs") or {}))
         for entry in (deployment or {}).get("pending_operations") or ()
-        if entry["type"] != "creating" or entry["resource"]["urn"] not in there
     ]
 
 

@@ -72,7 +72,7 @@ class TakeOver:
                 f"First run `gatehouse up --stack {self._stack}`, which takes them over; then destroy."
             )
         for operation in creating if command == "up" else ():
-            there = "it is there, and is taken over" if operation.name in self.ids else "it is not there, and is made"
+            there = "it is there, and is taken over" if operation.name in self.ids else "nothing of it is there"
             self._say(f"  {operation.name}: {there}")
         if command == "up":
             # Left alone in this run too, until `close` has put their secrets into the state.

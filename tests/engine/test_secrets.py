@@ -158,7 +158,7 @@ def test_a_run_that_was_killed_on_real_clouds_is_taken_up_by_the_next(real: Real
         assert taken.code == 0, taken.text
         assert "The lock of a run of alfred that was killed is taken away" in taken.out
         assert "ZeroTrustAccessGroup/google-people-household: it is there, and is taken over" in taken.out
-        assert "ZeroTrustTunnelCloudflared/alfred-tunnel: it is not there, and is made" in taken.out
+        assert "ZeroTrustTunnelCloudflared/alfred-tunnel: nothing of it is there" in taken.out
         again = project.run("up", "--yes", simulated=False)
         assert again.changes == {}, again.text
         assert not doubles(objects(real.state))

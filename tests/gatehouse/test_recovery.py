@@ -106,12 +106,12 @@ def test_each_kind_has_what_it_is_known_by(type_: str, inputs: dict[str, Any], e
     assert identity(type_, inputs) == expected
 
 
-def test_a_creation_of_what_the_state_has_by_now_is_settled() -> None:
-    before = state(pending("creating", RECORD), pending("creating", GROUP), resources=(RECORD,))
-    assert [one.name for one in open_operations(before)] == ["ZeroTrustAccessGroup/people"]
-    # What was being changed or deleted is in the state anyhow.
-    changing = state(pending("updating", RECORD), pending("deleting", GROUP), resources=(RECORD, GROUP))
-    assert [one.kind for one in open_operations(changing)] == ["updating", "deleting"]
+def test_what_was_being_made_in_place_of_another_is_open_too() -> None:
+    before = state(pending("creating", RECORD), pending("deleting", GROUP), resources=(RECORD, GROUP))
+    assert [(one.kind, one.name) for one in open_operations(before)] == [
+        ("creating", "DnsRecord/grafana-dns"),
+        ("deleting", "ZeroTrustAccessGroup/people"),
+    ]
 
 
 def test_only_what_is_exactly_as_wanted_and_fresh_is_a_failed_runs_own() -> None:
