@@ -17,7 +17,7 @@ from config.loader import LoadedStack
 from exposure.reach.access import ANYONE, decide, describe, emails
 from exposure.reach.steps import from_steps
 from exposure.reach.surface import Known
-from gatehouse.adopt.things import WORDS, AccountError, Thing, places
+from gatehouse.adopt.things import WORDS, AccountError, Thing, identity, places
 from gatehouse.commands import CommandError
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def doubles(things: Iterable[Thing], known: Set[tuple[str, str]]) -> list[Double
 
 
 def _key(thing: Thing) -> tuple[object, ...]:
-    more = frozenset(places(thing)) if thing.type == _APPLICATION else thing.inputs.get("type")
-    return (thing.type, thing.inputs.get("name"), more)
+    return (thing.type, identity(thing.type, thing.inputs))
 
 
 def _users(thing: Thing, things: Iterable[Thing]) -> Iterable[str]:

@@ -30,7 +30,7 @@ _KNOWN_BY = {
     "DnsRecord": ("name", "type"),
     "ZeroTrustAccessGroup": ("name",),
     "ZeroTrustAccessIdentityProvider": ("name", "type"),
-    "ZeroTrustAccessPolicy": ("name", "decision"),
+    "ZeroTrustAccessPolicy": ("name",),
     "ZeroTrustTunnelCloudflared": ("name",),
     "Zone": ("name",),
 }
@@ -137,7 +137,7 @@ def identity(type_: str, inputs: Mapping[str, Any]) -> tuple[str, ...] | None:
     Example: `identity("DnsRecord", {"name": "blog.example.com", "type": "CNAME"})` gives both.
     """
     if type_ == "ZeroTrustAccessApplication":
-        return str(inputs.get("name")), *places(Thing(type_, "", inputs, ""))
+        return str(inputs.get("name")), *sorted(places(Thing(type_, "", inputs, "")))
     if type_ in _KNOWN_BY:
         return tuple(str(inputs.get(name)) for name in _KNOWN_BY[type_])
     metadata = inputs.get("metadata")

@@ -87,7 +87,7 @@ def test_an_object_of_the_cluster_is_ours_by_its_name_and_our_label_only() -> No
     [
         ("Zone", {"name": "example.com"}, ("example.com",)),
         ("DnsRecord", {"name": "a.example.com", "type": "A", "content": "192.0.2.1"}, ("a.example.com", "A")),
-        ("ZeroTrustAccessPolicy", {"name": "p", "decision": "bypass"}, ("p", "bypass")),
+        ("ZeroTrustAccessPolicy", {"name": "p", "decision": "bypass"}, ("p",)),
         (
             "ZeroTrustAccessApplication",
             {"name": "Grafana", "destinations": [{"type": "public", "uri": "g.example.com/api"}]},
