@@ -259,7 +259,7 @@ class _Run:
         progress = Progress(_VERBS[command], quiet=self.options.as_json, live=self.live)
         failure: Exception | None = None
         assert self.take_over
-        refresh = True if self.options.refresh or self.take_over.open else None
+        refresh = True if self.options.refresh or (self.take_over.open and command != "preview") else None
         packs = self.pack.policy_packs
         workspace.command.more_path = str(self.pack.path or "")
         if command == "up":

@@ -54,11 +54,13 @@ class TakeOver:
         """
         deployment = workspace.state(self._stack)["deployment"]
         self.open = open_operations(deployment)
-        if command == "preview":
-            return
         if self.open:
             lines = "\n".join(f"  {operation}" for operation in self.open)
             self._say(f"The last run of {self._stack} was ended while this was under way:\n{lines}")
+        if command == "preview":
+            if self.open:
+                self._say("This preview does not know whether it is there; `up` looks first.")
+            return
         creating = [operation for operation in self.open if operation.kind == "creating"]
         if creating and command != "refresh":
             self.ids = recognised(creating, self._things(workspace, creating))
