@@ -20,8 +20,9 @@ from pathlib import Path
 
 Say = Callable[[str], None]
 
-# From here on the engine streams its events over gRPC (Automation API, `_setup_event_log`).
-MINIMUM = (3, 206, 0)
+# From here on the engine takes an executable for a policy pack (pulumi/pulumi#24052), and updates what it imports in
+# the same run; older ones were not tried.
+MINIMUM = (3, 259, 0)
 VARIABLE = "GATEHOUSE_ENGINE"
 
 _HERE = Path(__file__).parent

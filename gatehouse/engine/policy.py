@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shlex
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -17,15 +16,10 @@ from typing import TYPE_CHECKING
 from gatehouse.commands import CommandError
 
 if TYPE_CHECKING:
-    from gatehouse.engine.acquire import Engine
     from gatehouse.offline import Offline
     from policy.model import Finding, Resource
 
-ANALYZER = "pulumi-analyzer-policy-python"
-_LANGUAGE = "pulumi-language-python"
 _MODULE = "pulumi_policy"
-# The oldest that was tried, of those that hold pulumi/pulumi#24052.
-_TAKES_EXECUTABLES = (3, 259, 0)
 # What the offline plan puts for an output of another stack that only the cloud knows.
 _PLACEHOLDER = re.compile(r"<[^<>]*?-(bypass_policy_id|identity_provider_id|policy_ids|zone_id)(?:-[^<>]*)?>")
 
@@ -35,10 +29,8 @@ class Pack:
     """The policy pack for a run: what `--policy-pack` gets, or None, and then why the engine cannot run it."""
 
     given: Path | None
-    """Its folder, or an executable that serves it."""
+    """An executable that serves it."""
     refused: str = ""
-    path: Path | None = None
-    """A folder that has to be on the engine's PATH."""
 
     @property
     def policy_packs(self) -> list[str]:
@@ -57,12 +49,10 @@ def has_rules(project: Path) -> bool:
     return (project / "policy" / "PulumiPolicy.yaml").is_file()
 
 
-def pack_for(project: Path, engine: Engine, environment: Mapping[str, str]) -> Pack:
-    """How the rules are asked in a run of this engine [pulumi pkg/resource/plugin, NewPolicyAnalyzer].
+def pack_for(project: Path, environment: Mapping[str, str]) -> Pack:
+    """How the rules are asked in a run of the engine [pulumi sdk/go/common/resource/plugin, NewPolicyAnalyzer].
 
-    A newer engine takes an executable for a pack: the one written here starts it with this very Python. An older one
-    with its Python language host starts the pack itself, in the environment that PulumiPolicy.yaml names, which takes a
-    quarter of a second longer. Without a host it looks for an executable of a certain name on its PATH.
+    The engine takes an executable for a pack: the one written here starts it with this very Python.
     """
     if not has_rules(project):
         return Pack(None, "the project has no policy/")
@@ -71,26 +61,11 @@ def pack_for(project: Path, engine: Engine, environment: Mapping[str, str]) -> P
         return Pack(None, f"{_MODULE} is not installed")
     if environment.get("PULUMI_IGNORE_AMBIENT_PLUGINS"):
         return Pack(None, "PULUMI_IGNORE_AMBIENT_PLUGINS is set")
-    if engine.numbers >= _TAKES_EXECUTABLES and os.name == "posix":
-        beside = project / ".gatehouse" / "pack"
-        _write(beside / "PulumiPolicy.yaml", (folder / "PulumiPolicy.yaml").read_text(encoding="utf-8"))
-        return Pack(_write(beside / "gatehouse-policy", _started(shlex.quote(str(folder.absolute()))), 0o755))
-    if has_language_host(engine, environment):
-        if not any(project.glob(f".venv/lib*/python3*/site-packages/{_MODULE}")):
-            return Pack(None, f"{_MODULE} is not in .venv, where the engine's language host looks for it")
-        return Pack(folder)
-    return Pack(folder, path=_write(project / ".gatehouse" / "analyzer" / ANALYZER, _started('"$2"'), 0o755).parent)
-
-
-def has_language_host(engine: Engine, environment: Mapping[str, str]) -> bool:
-    """Whether this engine finds Pulumi's Python language host: beside itself, or on PATH."""
-    search = os.pathsep.join([str(engine.path.resolve().parent), environment.get("PATH", "")])
-    return shutil.which(_LANGUAGE, path=search) is not None
-
-
-def _started(folder: str) -> str:
-    """A script that starts the pack in a folder; the engine calls it with its address first, and that folder."""
-    return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -u -m pulumi.policy "$1" {folder}\n'
+    beside = project / ".gatehouse" / "pack"
+    # The engine shows the description and the version that stand beside it, and calls it with its address first.
+    _write(beside / "PulumiPolicy.yaml", (folder / "PulumiPolicy.yaml").read_text(encoding="utf-8"))
+    start = f'exec {shlex.quote(sys.executable)} -u -m pulumi.policy "$1" {shlex.quote(str(folder.absolute()))}'
+    return Pack(_write(beside / "gatehouse-policy", f"#!/bin/sh\n{start}\n", 0o755))
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> Path:

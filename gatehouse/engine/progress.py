@@ -25,8 +25,6 @@ _PLAIN_SECONDS = 10.0
 # Python's own words around an exception of the program; the exception is told in another way.
 _INLINE_CRASH = "python inline source runtime error:"
 _SAID_BY_US = ("preview failed", "update failed", "refresh failed", "destroy failed")
-# The engine says where it found what starts the policy pack, which was put there for it.
-_NOISE = "using pulumi-analyzer-policy-python from $PATH"
 # What the plugins say at every preview of what a destroy leaves behind: settings, a tunnel's rules.
 # docs/operate.md says it where it matters.
 _STAYS = "Resource Destruction Considerations"
@@ -179,7 +177,7 @@ class Progress:
 
     def _say(self, severity: str, text: str, urn: str) -> None:
         text = _ADVICE.sub("", _MARKUP.sub("", text)).strip().removeprefix(f"{severity}: ")
-        if text.startswith(_NOISE) or (severity == "warning" and text.endswith(_STAYS)):
+        if severity == "warning" and text.endswith(_STAYS):
             return
         if _INLINE_CRASH in text:
             self.crash = text

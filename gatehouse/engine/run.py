@@ -106,7 +106,7 @@ class _Run:
         self.say(f"Engine: pulumi {engine.version}, {engine.origin}. Clouds: {'real' if clouds.real else 'simulated'}.")
         if clouds.note:
             self.say(textwrap.fill(clouds.note, width()))
-        self.pack = pack_for(self.project, engine, os.environ)
+        self.pack = pack_for(self.project, os.environ)
         if self.source.values.get("gatehouse:adopt"):
             # The engine would judge what somebody made by hand, and refuse even to import it.
             self.pack = Pack(None, "what gatehouse:adopt names stays as it was found")
@@ -261,7 +261,6 @@ class _Run:
         assert self.take_over
         refresh = True if self.options.refresh or (self.take_over.open and command != "preview") else None
         packs = self.pack.policy_packs
-        workspace.command.more_path = str(self.pack.path or "")
         if command == "up":
             self._refuse_what_policy_forbids()
         if self.options.as_json:

@@ -44,7 +44,6 @@ class EngineCommand(PulumiCommand):
         self.version = VersionInfo.parse(engine.version)
         self.log: list[str] = []
         self.last_output = ""
-        self.more_path = ""
         self.environment = dict(environment)
         self._process: subprocess.Popen[str] | None = None
         self.interrupts = 0
@@ -63,7 +62,7 @@ class EngineCommand(PulumiCommand):
             **self.environment,
             **additional_env,
             "PULUMI_AUTOMATION_API": "true",
-            "PATH": os.pathsep.join(filter(None, [binaries, self.environment.get("PATH", ""), self.more_path])),
+            "PATH": os.pathsep.join(filter(None, [binaries, self.environment.get("PATH", "")])),
         }
         command = [self.command, "--non-interactive", *args]
         lines: dict[str, list[str]] = {"out": [], "err": []}

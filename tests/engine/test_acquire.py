@@ -74,7 +74,7 @@ def test_pulumi_on_path_comes_first(binaries: Path, project: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (ENGINE.format(version="3.100.0"), "`pulumi` on PATH is 3.100.0, older than 3.206.0"),
+        (ENGINE.format(version="3.100.0"), "`pulumi` on PATH is 3.100.0, older than 3.259.0"),
         ("#!/bin/sh\nexit 3\n", "`pulumi` on PATH does not say its version"),
         ("#!/bin/sh\necho usage: pulumi\n", "`pulumi` on PATH does not say its version"),
         ("#!/nowhere/at/all\n", "`pulumi` on PATH does not run (No such file or directory)"),

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from pulumi.automation import EngineEvent, PolicyEvent
 
-from gatehouse.engine.acquire import Engine, find_engine
-from gatehouse.engine.policy import ANALYZER, has_language_host, pack_for
+from gatehouse.engine.policy import pack_for
 from gatehouse.engine.progress import Progress
 from tests.kit.builders import PROJECT
 
@@ -51,15 +50,6 @@ _BROKEN = [
     ),
 ]
 
-# The engine takes an older one's way as well; there is no older one here to show it.
-_AS_WITH_OLDER_ENGINE = """
-import sys
-from gatehouse.cli import main
-from gatehouse.engine import policy
-policy._TAKES_EXECUTABLES = (9999,)
-sys.exit(main())
-"""
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -76,13 +66,10 @@ def project(tmp_path: Path) -> Path:
 def run(project: Path) -> Run:
     """`gatehouse COMMAND` on a program."""
 
-    def call(command: str, program: str, older: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(command: str, program: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (project / "__main__.py").write_text(_PROGRAM + program)
-        if older and _language_host_at_hand():
-            pytest.skip("an older engine would start the pack by its language host, in the project's own environment")
-        begun = ["-c", _AS_WITH_OLDER_ENGINE] if older else ["-m", "gatehouse.cli"]
         return subprocess.run(
-            [sys.executable, *begun, "-C", str(project), command, "--stack", "dev", "--simulated"],
+            [sys.executable, "-m", "gatehouse.cli", "-C", str(project), command, "--stack", "dev", "--simulated"],
             cwd=PROJECT,
             env={**os.environ, **environment},
             capture_output=True,
@@ -93,11 +80,6 @@ def run(project: Path) -> Run:
     return call
 
 
-def _language_host_at_hand() -> bool:
-    engine = find_engine(PROJECT)
-    return engine is not None and has_language_host(engine, os.environ)
-
-
 def _made(project: Path) -> list[str]:
     """What the simulated clouds were asked to make for good."""
     log = project / ".gatehouse" / "simulated" / "clouds" / "clouds.json.calls.jsonl"
@@ -106,23 +88,18 @@ def _made(project: Path) -> list[str]:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("older", [False, True])
-def test_the_engine_asks_the_pack_and_a_careful_program_passes(run: Run, project: Path, older: bool) -> None:
+def test_the_engine_asks_the_pack_and_a_careful_program_passes(run: Run, project: Path) -> None:
     for command in ("preview", "up"):
-        done = run(command, _CAREFUL, older)
+        done = run(command, _CAREFUL)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Policy: 12 rules hold (asked by the engine, as a policy pack, and of the program)" in done.stdout
-        # Nobody is bothered with where the engine found what starts the pack.
-        assert ANALYZER not in done.stdout + done.stderr
-        assert (project / ".gatehouse" / "analyzer").exists() == older
     assert _made(project) == ["zone"]
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize(("program", "said"), _BROKEN)
-def test_the_engine_refuses_a_preview_that_breaks_a_rule(run: Run, program: str, said: str, older: bool) -> None:
-    done = run("preview", program, older)
+def test_the_engine_refuses_a_preview_that_breaks_a_rule(run: Run, program: str, said: str) -> None:
+    done = run("preview", program)
     assert done.returncode == 1
     assert said in " ".join(done.stdout.split())
     assert "preview failed" in done.stderr
@@ -149,23 +126,12 @@ def test_where_the_engine_cannot_run_the_pack_the_rules_are_asked_of_the_program
     )
 
 
-# --- whether an engine can
+# --- what the engine gets
 
 
-def _engine(folder: Path, version: str = "3.258.9") -> Engine:
-    folder.mkdir(exist_ok=True)
-    return Engine(folder / "pulumi", version, "made up")
-
-
-@pytest.mark.parametrize("host", [True, False])
-def test_a_newer_engine_gets_an_executable_that_serves_the_pack(project: Path, tmp_path: Path, host: bool) -> None:
-    engine = _engine(tmp_path / "bin", "3.259.0")
-    if host:
-        _language_host(tmp_path / "bin")
+def test_the_engine_gets_an_executable_that_serves_the_pack(project: Path) -> None:
     for _ in range(2):
-        pack = pack_for(project, engine, {"PATH": ""})
-        assert pack.path is None
-        (script,) = map(Path, pack.policy_packs)
+        (script,) = map(Path, pack_for(project, {}).policy_packs)
         assert os.access(script, os.X_OK)
         assert script.read_text().splitlines()[1:] == [
             f'exec {sys.executable} -u -m pulumi.policy "$1" {project / "policy"}'
@@ -179,37 +145,8 @@ def test_a_newer_engine_gets_an_executable_that_serves_the_pack(project: Path, t
         script.write_text("#!/bin/sh\nexec /gone/python\n")
 
 
-def _language_host(folder: Path) -> None:
-    host = folder / "pulumi-language-python"
-    host.write_text("#!/bin/sh\n")
-    host.chmod(0o755)
-
-
-def test_an_engine_without_a_language_host_gets_what_starts_the_pack(project: Path, tmp_path: Path) -> None:
-    pack = pack_for(project, _engine(tmp_path / "bin"), {"PATH": ""})
-    assert pack.policy_packs == [str(project / "policy")]
-    assert pack.path is not None
-    script = pack.path / ANALYZER
-    assert os.access(script, os.X_OK)
-    assert sys.executable in script.read_text()
-    assert str(project / ".gatehouse") in str(script)
-
-
-def test_an_engine_with_a_language_host_starts_the_pack_in_the_projects_environment(
-    project: Path, tmp_path: Path
-) -> None:
-    engine = _engine(tmp_path / "bin")
-    _language_host(tmp_path / "bin")
-    refused = pack_for(project, engine, {"PATH": ""})
-    assert refused.policy_packs == []
-    assert "not in .venv" in str(refused)
-    (project / ".venv/lib/python3.11/site-packages/pulumi_policy").mkdir(parents=True)
-    found = pack_for(project, engine, {"PATH": ""})
-    assert (found.policy_packs, found.path) == ([str(project / "policy")], None)
-
-
 def test_another_programs_project_is_asked_no_rules(tmp_path: Path) -> None:
-    assert pack_for(tmp_path, _engine(tmp_path / "bin"), {"PATH": ""}).policy_packs == []
+    assert pack_for(tmp_path, {}).policy_packs == []
 
 
 # --- what is shown of the engine's events
