@@ -1,7 +1,7 @@
 # make preview | up | refresh | destroy | plan | check | lint | test  [STACK=alfred] [ARGS=...]
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preview up refresh destroy plan test engine-test bench check lint engine env lock format
+.PHONY: help preview up refresh destroy plan test engine-test engine-test-all bench check lint engine env lock format
 
 STACK ?= alfred
 ARGS ?=
@@ -18,6 +18,7 @@ help:
 	@echo "make plan         the same as preview, offline and without an engine"
 	@echo "make test         the test suite, without the engine"
 	@echo "make engine-test  the tests that drive the real engine on simulated clouds"
+	@echo "make engine-test-all  the same, with a kill at every change of an up"
 	@echo "make bench        measure how fast it is, against the goals (docs/performance.md)"
 	@echo "make check        all that needs no engine: make lint, then make test"
 	@echo "make lint         format, lint, strict types, import contract, workflows"
@@ -32,6 +33,10 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto -m "not engine" $(ARGS)
 
 engine-test: $(STAMP) engine
+	@$(BIN)/python -m pytest -n auto -m "engine and not slow" $(ARGS)
+
+# With a kill at every change of an `up`, and not at each third only.
+engine-test-all: $(STAMP) engine
 	@$(BIN)/python -m pytest -n auto -m engine $(ARGS)
 
 # Some ten minutes; ARGS="import questions" measures parts. The engine's rows need an engine (`make engine`).

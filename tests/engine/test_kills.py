@@ -25,6 +25,11 @@ CHANGED = {
 """A host renamed, two services gone, and a public one behind login."""
 
 
+def points(last: int) -> list[object]:
+    """Each change; two of three are slow: `make engine-test-all` kills at those too."""
+    return [pytest.param(n, marks=[pytest.mark.slow] if n % 3 else []) for n in range(1, last + 1)]
+
+
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Project:
     """The small stack, set up and not yet up."""
@@ -75,7 +80,7 @@ def converges(project: Project, killed: Run) -> None:
     assert not doubles(project.objects())
 
 
-@pytest.mark.parametrize("number", range(1, MAKES + 1))
+@pytest.mark.parametrize("number", points(MAKES))
 def test_killed_while_it_makes_it_all_it_is_locked_and_the_next_up_ends_it(
     empty: Project, tmp_path: Path, number: int
 ) -> None:
@@ -83,7 +88,7 @@ def test_killed_while_it_makes_it_all_it_is_locked_and_the_next_up_ends_it(
     converges(project, project.killed("up", *cut_at(number), settle=0.0))
 
 
-@pytest.mark.parametrize("number", range(1, CHANGES + 1))
+@pytest.mark.parametrize("number", points(CHANGES))
 def test_killed_while_it_changes_things_it_is_locked_and_the_next_up_ends_it(
     made: Project, tmp_path: Path, number: int
 ) -> None:
