@@ -63,7 +63,8 @@ def connect(context: str, kubeconfig: str = "") -> List:
             ) from None
         if answer.status != 200:
             raise AccountError(_refusal(int(answer.status), kind))
-        items: list[dict[str, Any]] = json.loads(text)["items"]
+        # Of an empty list of metadata the API server writes null (seen with Kubernetes 1.34).
+        items: list[dict[str, Any]] = json.loads(text)["items"] or []
         return items
 
     return listed

@@ -371,7 +371,9 @@ def api_server() -> Iterator[tuple[str, dict[str, int]]]:
                 {k: v for k, v in b.items() if k != "kind"} for key, b in cluster.items() if key.startswith(prefix)
             ]
             code = status.get(plural, 200)
-            whole = {"kind": f"{kinds[plural]}List", "apiVersion": group, "metadata": {}, "items": items}
+            # A real server writes null for an empty list of metadata.
+            listed = None if plural == "secrets" and not items else items
+            whole = {"kind": f"{kinds[plural]}List", "apiVersion": group, "metadata": {}, "items": listed}
             body = json.dumps(whole if code == 200 else {"kind": "Status", "code": code}).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
