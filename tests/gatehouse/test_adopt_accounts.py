@@ -373,7 +373,12 @@ def api_server() -> Iterator[tuple[str, dict[str, int]]]:
             code = status.get(plural, 200)
             # A real server writes null for an empty list of metadata.
             listed = None if plural == "secrets" and not items else items
-            whole = {"kind": f"{kinds[plural]}List", "apiVersion": group, "metadata": {}, "items": listed}
+            whole: dict[str, Any] = {
+                "kind": f"{kinds[plural]}List",
+                "apiVersion": group,
+                "metadata": {},
+                "items": listed,
+            }
             body = json.dumps(whole if code == 200 else {"kind": "Status", "code": code}).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
