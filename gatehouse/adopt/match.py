@@ -61,11 +61,6 @@ class Matched:
     left_alone: list[tuple[Thing, str]] = field(default_factory=list)
 
     @property
-    def ids(self) -> dict[str, str]:
-        """The import id of each that was recognised."""
-        return {**self.as_found, **self.ours}
-
-    @property
     def as_found(self) -> dict[str, str]:
         """For `gatehouse:adopt`: what Gatehouse wants otherwise."""
         return {m.planned.key: m.thing.id for m in self.matches if m.differences}

@@ -190,6 +190,11 @@ RULES = (
 NODE_TUNNEL = ("ZeroTrustTunnelCloudflared", "alfred-tunnel", {"name": "alfred"})
 
 
+def ids(found: Matched) -> dict[str, str]:
+    """The import id of each that was recognised."""
+    return {**found.as_found, **found.ours}
+
+
 def matched(found: list[Thing], *given: tuple[str, str, Mapping[str, Any]], overwrite: bool = False) -> Matched:
     tunnel = choose_tunnel(found, "alfred", "example.com", ["graphs.example.com"])
     return match(planned(*given), found, tunnel, overwrite_policy=overwrite)
@@ -197,7 +202,7 @@ def matched(found: list[Thing], *given: tuple[str, str, Mapping[str, Any]], over
 
 def test_a_tunnel_is_known_by_where_the_hosts_lead_whatever_its_name(tmp_path: Path) -> None:
     found = matched(things(tmp_path), RULES, NODE_TUNNEL)
-    assert found.ids == {
+    assert ids(found) == {
         "ZeroTrustTunnelCloudflared/alfred-tunnel": f"{made.ACCOUNT}/{made.TUNNEL}",
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": f"{made.ACCOUNT}/{made.TUNNEL}",
     }
@@ -207,7 +212,7 @@ def test_a_tunnel_with_another_rule_is_left_alone_with_its_records(tmp_path: Pat
     other = {"hostname": "shop.example.net", "service": "http://shop.shop.svc:80"}
     record = ("DnsRecord", "graphs-dns", {"name": "graphs.example.com", "type": "CNAME", "content": UNKNOWN})
     found = matched(things(tmp_path, rules(GRAPHS, other)), RULES, NODE_TUNNEL, record)
-    assert found.ids == {}
+    assert ids(found) == {}
     assert [why for thing, why in found.left_alone if thing.type == "ZeroTrustTunnelCloudflared"] == [
         "it has rules that no service of this stack stands for: shop.example.net"
     ]
@@ -217,19 +222,19 @@ def test_a_tunnel_with_another_rule_is_left_alone_with_its_records(tmp_path: Pat
 def test_a_tunnel_with_its_rules_in_a_file_is_left_alone_for_its_provider_would_replace_it(tmp_path: Path) -> None:
     key = f"cloudflare/tunnel/{made.TUNNEL}"
     found = matched(things(tmp_path, {key: {**made.objects()[key], "configSrc": "local"}}), RULES, NODE_TUNNEL)
-    assert found.ids == {}
+    assert ids(found) == {}
     assert any("migrate" in why for thing, why in found.left_alone if thing.label == "my homelab")
 
 
 def test_a_record_that_goes_elsewhere_is_in_the_way_and_not_adopted(tmp_path: Path) -> None:
     nas = ("DnsRecord", "nas-dns", {"name": "nas.example.com", "type": "A", "content": "203.0.113.7"})
     found = matched(things(tmp_path), nas)
-    assert found.ids == {}
+    assert ids(found) == {}
     [(blocked, thing, why)] = found.in_the_way
     assert (blocked.key, thing.inputs["content"]) == ("DnsRecord/nas-dns", "198.51.100.9")
     assert "goes elsewhere" in why
     same = ("DnsRecord", "nas-dns", {"name": "nas.example.com", "type": "A", "content": "198.51.100.9"})
-    assert set(matched(things(tmp_path), same).ids) == {"DnsRecord/nas-dns"}
+    assert set(ids(matched(things(tmp_path), same))) == {"DnsRecord/nas-dns"}
 
 
 def test_where_a_thing_was_read_is_no_difference() -> None:
@@ -246,13 +251,13 @@ def test_a_setting_that_is_an_object_is_never_imported_and_is_in_the_way_where_i
         ("ZoneSetting", "estate-security-header", {"settingId": "security_header", "value": off}),
     )
     same = matched(things(tmp_path), *wanted)
-    assert (set(same.ids), same.in_the_way) == ({"ZoneSetting/estate-ssl"}, [])
+    assert (set(ids(same)), same.in_the_way) == ({"ZoneSetting/estate-ssl"}, [])
 
     key = f"cloudflare/setting/{made.ZONE}/security_header"
     value = {"strict_transport_security": {"enabled": True, "max_age": 86400}}
     found = matched(things(tmp_path, {key: {**made.objects()[key], "value": value}}), *wanted)
     [(blocked, _, why)] = found.in_the_way
-    assert (set(found.ids), blocked.key) == ({"ZoneSetting/estate-ssl"}, "ZoneSetting/estate-security-header")
+    assert (set(ids(found)), blocked.key) == ({"ZoneSetting/estate-ssl"}, "ZoneSetting/estate-security-header")
     assert why.endswith(
         "value.strict_transport_security.enabled: true -> false; value.strict_transport_security.max_age: 86400 -> 0"
     )
@@ -263,9 +268,9 @@ def test_an_application_for_several_hosts_is_in_the_way(tmp_path: Path) -> None:
     wide = {**made.objects()[key], "destinations": [{"uri": "graphs.example.com"}, {"uri": "wiki.example.com"}]}
     app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
     found = matched(things(tmp_path, {key: wide}), app)
-    assert found.ids == {}
+    assert ids(found) == {}
     assert "several" in found.in_the_way[0][2]
-    assert set(matched(things(tmp_path), app).ids) == {"ZeroTrustAccessApplication/graphs-access"}
+    assert set(ids(matched(things(tmp_path), app))) == {"ZeroTrustAccessApplication/graphs-access"}
 
 
 GROUP = (
@@ -285,14 +290,14 @@ NO_STRANGER = {f"cloudflare/access-app/{made.STRANGER}": None}
 def test_policies_and_groups_are_known_by_who_they_let_in(tmp_path: Path) -> None:
     app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
     found = match([*planned(GROUP, app), POLICY], things(tmp_path, NO_STRANGER), None)
-    assert found.ids["ZeroTrustAccessGroup/people"].endswith(made.FAMILY)
-    assert found.ids["ZeroTrustAccessPolicy/people"].endswith(made.FAMILY_POLICY)
+    assert ids(found)["ZeroTrustAccessGroup/people"].endswith(made.FAMILY)
+    assert ids(found)["ZeroTrustAccessPolicy/people"].endswith(made.FAMILY_POLICY)
 
 
 def test_a_policy_that_somebody_elses_application_uses_is_left_to_it(tmp_path: Path) -> None:
     app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
     found = match([*planned(GROUP, app), POLICY], things(tmp_path), None)
-    assert set(found.ids) == {"ZeroTrustAccessApplication/graphs-access"}
+    assert set(ids(found)) == {"ZeroTrustAccessApplication/graphs-access"}
     why = {thing.label: why for thing, why in found.left_alone}
     assert "Access application NAS" in why["Only us"]
     assert "Access policy Only us" in why["Family"]
@@ -302,16 +307,16 @@ def test_a_policy_that_somebody_elses_application_uses_is_left_to_it(tmp_path: P
 def test_another_tailnet_policy_is_left_alone_until_its_owner_says_so(tmp_path: Path, text: str) -> None:
     ours = ("Acl", "tailnet-policy", {"acl": '{"grants": []}'})
     there = things(tmp_path, {"tailscale/policy": {"acl": text}})
-    assert matched(there, ours).ids == {}
-    assert matched(there, ours, overwrite=True).ids == {"Acl/tailnet-policy": "acl"}
+    assert ids(matched(there, ours)) == {}
+    assert ids(matched(there, ours, overwrite=True)) == {"Acl/tailnet-policy": "acl"}
     same = things(tmp_path, {"tailscale/policy": {"acl": '{\n// as ours\n"grants": [],}'}})
-    assert matched(same, ours).ids == {"Acl/tailnet-policy": "acl"}
+    assert ids(matched(same, ours)) == {"Acl/tailnet-policy": "acl"}
 
 
 def test_what_a_stack_has_already_is_neither_adopted_nor_left_alone(tmp_path: Path) -> None:
     found = [Thing(t.type, t.id, t.inputs, t.label, managed=True) for t in things(tmp_path)]
     result = matched(found, RULES, NODE_TUNNEL)
-    assert (result.ids, result.left_alone, result.in_the_way) == ({}, [], [])
+    assert (ids(result), result.left_alone, result.in_the_way) == ({}, [], [])
 
 
 def test_records_and_applications_that_nobody_planned_are_named_as_left_alone(tmp_path: Path) -> None:
