@@ -8,15 +8,10 @@ import pulumi
 
 from components.adopt import Adoption
 from components.connector import Connector
+from components.estate import register_estate
 from components.program import all_begun, read_plan, read_secrets
 from components.providers import make_providers
-from components.stack import (
-    export_plan,
-    register_estate,
-    register_forwarded,
-    register_tailnet,
-    register_tunnel,
-)
+from components.stack import export_plan, register_ways
 from components.tunnel import Tunnel
 
 
@@ -26,9 +21,9 @@ def main() -> None:
     adoption = Adoption(plan.adopt, plan.recover)
     secrets = read_secrets(plan)
     tailnet = plan.estate.tailnet
-    providers = make_providers(plan.context, tailnet.name if tailnet else None, plan.manifests_folder)
+    providers = make_providers(plan.home.context, tailnet.name if tailnet else None, plan.home.manifests_folder)
 
-    estate = register_estate(plan, providers, secrets)
+    estate = register_estate(plan, secrets, providers.options)
     tunnel = Tunnel(
         plan.node,
         account_id=plan.estate.account_id,
@@ -36,17 +31,15 @@ def main() -> None:
         tunnel_secret=secrets["tunnel_secret"],
         opts=providers.options,
     )
-    rules = register_tunnel(plan, providers, estate, tunnel)
+    register_ways(plan, providers, estate, tunnel)
     Connector(
         "connector",
-        token=None if plan.manifests_folder else tunnel.token,
-        rules=rules,
-        settings=plan.connector,
+        token=None if plan.home.manifests_folder else tunnel.token,
+        rules=plan.rules,
+        settings=plan.home.connector,
         after=[tunnel],
         opts=providers.options,
     )
-    register_tailnet(plan, providers)
-    register_forwarded(plan, providers, estate)
     adoption.report()
     export_plan(plan, tunnel)
 

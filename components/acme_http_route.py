@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import pulumi
 
-from components.base import Component
-from components.zero_trust_app import bypass_application
-from exposure.ingress import acme_rule
-from exposure.model import TunnelRule
+from components.access import Access, access_application
+from components.way import Context, WayComponent
+from exposure.audience import ANYONE
+from exposure.estate import rules as rules_of
+from exposure.model import AccessApplication, TunnelRule
 from exposure.names import ACME_PATH
+from exposure.ways.acme import AcmeWay, Challenges
+from exposure.ways.way import Way
 
 
-class AcmeHttpRoute(Component):
-    """The way of Let's Encrypt's challenges for one host, through a tunnel and past Access.
+class AcmeHttpRoute(WayComponent):
+    """The way of Let's Encrypt's challenges for one service's hosts, through a tunnel and past Access.
 
-    Takes the host, the solver's URL (the ingress controller's own http port: cert-manager's solver is behind it), and,
-    where the host is behind Access, the account id and the reusable bypass policy. `service` is the key of the host's
-    service. Gives `rules` (before the general rule) and `auds` for the `TunnelConfiguration`, and `applications`,
-    which the host's DNS record waits for.
+    Takes the challenges (whose they are, the hosts, and the solver's URL: the ingress controller's own http port, for
+    cert-manager's solver is behind it), and `access` where the hosts are behind Access. Gives `rules` (before the
+    general rule) and `auds` for the `TunnelConfiguration`, and `applications`, which the hosts' DNS records wait for.
 
     Registers a ZeroTrustAccessApplication for `<host>/.well-known/acme-challenge` alone, where protected: Access
     otherwise answers challenges with its login [cloudflare-docs#8306].
@@ -28,14 +31,16 @@ class AcmeHttpRoute(Component):
         ```python
         acme = AcmeHttpRoute(
             "dashboard-acme",
-            service="dashboard",
-            host="dashboard.example.com",
-            solver="http://ingress-nginx-controller.ingress-nginx.svc.cluster.local:80",
-            account_id="0" * 32,
-            bypass_policy_id=google.bypass_policy_id,
+            challenges=Challenges(
+                "dashboard",
+                "Dashboard",
+                (Host("dashboard.example.com"),),
+                OriginUrl("http://ingress-nginx-controller.ingress-nginx.svc.cluster.local:80"),
+            ),
+            access=google.access,
         )
-        app = ZeroTrustApp("dashboard", ..., also=acme.auds)
-        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules, applications=acme.applications)
+        app = ZeroTrustApp("dashboard", ...)
+        app.publish(..., after=rules.configured, applications=acme.applications)
         ```
     """
 
@@ -43,31 +48,37 @@ class AcmeHttpRoute(Component):
         self,
         name: str,
         *,
-        service: str,
-        host: str,
-        solver: str,
-        title: str | None = None,
-        account_id: pulumi.Input[str] | None = None,
-        bypass_policy_id: pulumi.Input[str] | None = None,
+        challenges: Challenges,
+        access: Access | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self.auds: dict[str, pulumi.Output[str]] = {}
         self.applications: list[pulumi.Resource] = []
-        if bypass_policy_id is not None:
-            if account_id is None:
-                raise ValueError(f"{name}: a bypass policy needs its account_id")
-            application = bypass_application(
-                self,
-                name,
-                account_id=account_id,
-                title=title or f"{service} ACME",
-                uri=f"{host}{ACME_PATH}",
-                policy_id=bypass_policy_id,
-                after=after,
+        if access is not None:
+            planned = AccessApplication(
+                challenges.name, f"{challenges.title} ACME", challenges.service, challenges.hosts, ACME_PATH, ANYONE
             )
-            self.auds[name] = application.aud
+            application = access_application(self, planned, access, after)
+            self.auds[challenges.name] = application.aud
             self.applications.append(application)
-        self.rules: list[TunnelRule] = [acme_rule(service, host, solver)]
-        self.register_outputs({"host": host})
+        self.rules: list[TunnelRule] = [rule for rule in rules_of(challenges.claims()) if rule.host is not None]
+        self.register_outputs({"hosts": list(challenges.hosts)})
+
+    @classmethod
+    def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
+        """See `WayComponent`: a component for each service whose challenges they are."""
+        found = []
+        for challenges in cast("AcmeWay", way).challenges:
+            guarded = any(a.name == challenges.name for a in context.applications(challenges.service))
+            route = cls(
+                challenges.name,
+                challenges=challenges,
+                access=context.access if guarded else None,
+                after=context.first,
+                opts=context.options,
+            )
+            for host in challenges.hosts if guarded else ():
+                context.guards.setdefault(host, []).extend(route.applications)
+            found.append(route)
+        return found

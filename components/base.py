@@ -53,10 +53,18 @@ class Component(pulumi.ComponentResource):
             ignore_changes=options.get("ignore_changes"),
         )
 
-    def formerly(self, *components: str) -> list[pulumi.Alias]:
-        """Aliases of a child, for components of this name and those classes that may have had it before."""
+    def formerly(self, *components: str, was: str | None = None) -> list[pulumi.Alias]:
+        """Aliases of a child, for components of this name and those classes that may have had it before.
+
+        `was` is another name that the child had, here or there.
+        """
         mine = type(self).__name__
-        return [pulumi.Alias(parent=self._urn_as(other)) for other in components if other != mine]
+        found = [pulumi.Alias(name=was)] if was else []
+        for other in components:
+            if other != mine:
+                parent = self._urn_as(other)
+                found.append(pulumi.Alias(name=was, parent=parent) if was else pulumi.Alias(parent=parent))
+        return found
 
     def _urn_as(self, component: str) -> pulumi.Input[str]:
         if self.above is not None:

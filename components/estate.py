@@ -2,44 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
+from components.access import Access
+from components.google import Google
+from components.zone import Zone
 from config.stack import owner_stack
+from exposure.audience import ANYONE, NOBODY
+from exposure.model import ExposurePlan
 
 
 @dataclass(frozen=True)
 class EstateIds:
-    """The ids that routes need of the estate."""
+    """The ids that ways need of the estate: zones by name, and what Access applications attach."""
 
-    zone_id: pulumi.Input[str]
-    identity_provider_id: pulumi.Input[str] | None
-    policy_ids: Mapping[str, pulumi.Input[str]]
-    bypass_policy_id: pulumi.Input[str] | None
-    zone: tuple[pulumi.Resource, ...] = ()
-    """The zone, where this stack makes it: Cloudflare refuses an application for a host of no zone of the account."""
+    zone_ids: Mapping[str, pulumi.Input[str]]
+    access: Access
+    zones: Sequence[pulumi.Resource] = ()
+    """The zones, where this stack makes them."""
 
 
-def estate_of(owner: str, people: list[str]) -> EstateIds:
-    """The ids from the owner's stack, by StackReference; those of Google's only where `people` are let in by it.
+def register_estate(
+    plan: ExposurePlan, secrets: Mapping[str, pulumi.Output[str]], options: pulumi.ResourceOptions
+) -> EstateIds:
+    """Zones, Google and policies, and their exports, where this stack owns them; else the owner's ids."""
+    if plan.owner is not None:
+        return estate_of(plan.owner, plan)
+    estate = plan.estate
+    zones = {
+        zone.name: Zone(
+            # The zone for names that are not said has had this name from the start.
+            "estate" if zone is estate.zone else zone.name,
+            account_id=estate.account_id,
+            zone=zone.name,
+            dnssec=zone.dnssec,
+            ssl=zone.ssl,
+            min_tls_version=zone.min_tls_version,
+            always_use_https=zone.always_use_https,
+            automatic_https_rewrites=zone.automatic_https_rewrites,
+            hsts=zone.hsts,
+            opts=options,
+        )
+        for zone in estate.zones
+    }
+    access = Access(estate.account_id, session_duration=estate.session_duration)
+    if estate.google:
+        google = Google(
+            "google",
+            account_id=estate.account_id,
+            team=estate.team,
+            client_id=estate.google.client_id,
+            client_secret=secrets["google_client_secret"],
+            people=plan.people,
+            nobody=plan.nobody,
+            session_duration=estate.session_duration,
+            opts=options,
+        )
+        access = google.access
+        pulumi.export("redirect_uri", google.redirect_uri)
+    main = zones[estate.zone.name]
+    pulumi.export("name_servers", main.name_servers)
+    pulumi.export("ds_record", main.ds_record)
+    pulumi.export("ds", main.ds)
+    pulumi.export(
+        "zones", {n: {"name_servers": z.name_servers, "ds_record": z.ds_record, "ds": z.ds} for n, z in zones.items()}
+    )
+    ids = {name: zone.zone_id for name, zone in zones.items()}
+    # Members read these by StackReference.
+    pulumi.export("zone_ids", ids)
+    pulumi.export("zone_id", main.zone_id)
+    pulumi.export("identity_provider_id", access.identity_provider_id)
+    pulumi.export("policy_ids", dict(access.policy_ids))
+    pulumi.export("bypass_policy_id", access.bypass_policy_id)
+    pulumi.export("deny_policy_id", access.deny_policy_id)
+    return EstateIds(ids, access, tuple(zone.zone for zone in zones.values()))
+
+
+def estate_of(owner: str, plan: ExposurePlan) -> EstateIds:
+    """The ids from the owner's stack, by StackReference; those of Google's only as far as the plan's ways use them.
 
     Registers nothing; reads `owner` (`organization/gatehouse/<stack>`). Raises RunError where the owner's stack lacks
     an output, with the command that makes it.
     """
     stack = pulumi.StackReference(owner)
-    zone_id = _output(stack, "zone_id", owner)
-    if not people:
-        return EstateIds(zone_id, None, {}, None)
-    policies = _output(stack, "policy_ids", owner)
-    return EstateIds(
-        zone_id,
-        _output(stack, "identity_provider_id", owner),
-        {name: policies.apply(lambda ids, name=name: _policy(ids, name, owner)) for name in people},  # type: ignore[misc]
-        _output(stack, "bypass_policy_id", owner),
-    )
+    main = plan.estate.zone.name
+    others = sorted({record.zone for record in plan.records} - {main})
+    zone_ids = {main: _output(stack, "zone_id", owner)}
+    if others:
+        found = _output(stack, "zone_ids", owner)
+        zone_ids |= {name: _entry(found, name, "zone", owner) for name in others}
+    audiences = {a.audience for a in plan.applications}
+    access = Access(plan.estate.account_id, session_duration=plan.estate.session_duration)
+    if audiences:
+        policies = _output(stack, "policy_ids", owner)
+        access = Access(
+            plan.estate.account_id,
+            _output(stack, "identity_provider_id", owner),
+            {
+                name: _entry(policies, name, "policy for people", owner)
+                for name in sorted(a.set_name for a in audiences if a.people)
+            },
+            _output(stack, "bypass_policy_id", owner) if ANYONE in audiences else None,
+            _output(stack, "deny_policy_id", owner) if NOBODY in audiences else None,
+            plan.estate.session_duration,
+        )
+    return EstateIds(zone_ids, access)
 
 
 def _output(stack: pulumi.StackReference, name: str, owner: str) -> pulumi.Output[Any]:
@@ -51,10 +122,13 @@ def _output(stack: pulumi.StackReference, name: str, owner: str) -> pulumi.Outpu
     return stack.get_output(name).apply(given)
 
 
-def _policy(ids: Mapping[str, str], name: str, owner: str) -> str:
-    if name not in ids:
-        raise _owner_first(f"policy for people {name!r}", owner)
-    return ids[name]
+def _entry(found: pulumi.Output[Any], name: str, what: str, owner: str) -> pulumi.Output[Any]:
+    def given(ids: Mapping[str, str]) -> str:
+        if name not in ids:
+            raise _owner_first(f"{what} {name!r}", owner)
+        return ids[name]
+
+    return found.apply(given)
 
 
 def _owner_first(lacks: str, owner: str) -> pulumi.RunError:

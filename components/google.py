@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.access import Access
 from components.base import Component
 from components.sdk import cloudflare
 from exposure.handwork import redirect_uri
@@ -17,8 +18,9 @@ class Google(Component):
 
     Takes the account id, the bare team name, the OAuth client's id and secret, and the sets of people. In the API each
     address is an include entry of its own, so the people of a set are an Access group and its policy includes that
-    group alone. Gives `identity_provider_id`, `policy_ids` by set, `bypass_policy_id` and `redirect_uri`, which is to
-    be entered at Google.
+    group alone. `nobody` adds a policy for hosts of which single paths alone are for somebody. Gives `access`, what
+    applications attach, and its parts `identity_provider_id`, `policy_ids` by set, `bypass_policy_id` and
+    `deny_policy_id`; and `redirect_uri`, which is to be entered at Google.
 
     Registers ZeroTrustAccessIdentityProvider, and for each set a ZeroTrustAccessGroup and a ZeroTrustAccessPolicy
     (allow), and one ZeroTrustAccessPolicy (bypass, everyone) for path exceptions and ACME. `session_duration` is in Go
@@ -47,6 +49,7 @@ class Google(Component):
         client_id: str,
         client_secret: pulumi.Input[str],
         people: Sequence[PeopleSet],
+        nobody: bool = False,
         session_duration: str = "24h",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -88,5 +91,24 @@ class Google(Component):
             session_duration=session_duration,
             opts=self.child(),
         ).id
+        self.deny_policy_id: pulumi.Output[str] | None = None
+        if nobody:
+            self.deny_policy_id = cloudflare.ZeroTrustAccessPolicy(
+                f"{name}-nobody",
+                account_id=account_id,
+                name="Gatehouse nobody",
+                decision="deny",
+                includes=[{"everyone": {}}],
+                session_duration=session_duration,
+                opts=self.child(),
+            ).id
+        self.access = Access(
+            account_id,
+            provider.id,
+            self.policy_ids,
+            self.bypass_policy_id,
+            self.deny_policy_id,
+            session_duration,
+        )
         self.redirect_uri = redirect_uri(team)
         self.register_outputs({"identity_provider_id": provider.id, "redirect_uri": self.redirect_uri})

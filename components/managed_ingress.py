@@ -2,73 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.base import Component
 from components.manifests import OURS, SKIP_AWAIT, shared_namespace
+from components.way import WayComponent
+from exposure.ways.tunnel import ManagedIngress as Planned
 
 
-class ManagedIngress(Component):
-    """One host on the node's ingress controller, whose certificate cert-manager renews.
+class ManagedIngress(WayComponent):
+    """Hosts on the node's ingress controller, whose certificate cert-manager renews.
 
-    Takes the Service (namespace, name, port, scheme `http` or `https`), the host, and the controller's class and
-    ClusterIssuer. The TLS Secret is the host's own: a shared one runs into Let's Encrypt's rate limits.
+    Takes the Service (namespace, name, port, scheme `http` or `https`), the hosts, and the controller's class and
+    ClusterIssuer. The TLS Secret is the hosts' own: a shared one runs into Let's Encrypt's rate limits.
 
     Registers NamespacePatch and Ingress (annotated `cert-manager.io/cluster-issuer`).
 
     Example:
         ```python
         ManagedIngress(
-            "dashboard", namespace="dashboard", service="kong-proxy", port=443, scheme="https",
-            host="dashboard.example.com", class_name="nginx", cluster_issuer="letsencrypt-prod",
+            "dashboard",
+            ingress=Planned(
+                "dashboard", "kong-proxy", 443, "https", (Host("dashboard.example.com"),), "nginx", "letsencrypt-prod"
+            ),
         )
         ```
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        namespace: str,
-        service: str,
-        port: int,
-        scheme: str,
-        host: str,
-        class_name: str,
-        cluster_issuer: str,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, name: str, *, ingress: Planned, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        annotations = {**SKIP_AWAIT, "cert-manager.io/cluster-issuer": cluster_issuer}
-        if class_name == "nginx":
-            annotations["nginx.ingress.kubernetes.io/backend-protocol"] = scheme.upper()
+        annotations = {**SKIP_AWAIT, "cert-manager.io/cluster-issuer": ingress.cluster_issuer}
+        if ingress.class_name == "nginx":
+            annotations["nginx.ingress.kubernetes.io/backend-protocol"] = ingress.scheme.upper()
+        backend: Any = {"service": {"name": ingress.service, "port": {"number": ingress.port}}}
+        everything: Any = [{"path": "/", "path_type": "Prefix", "backend": backend}]
         kubernetes.networking.v1.Ingress(
             f"{name}-certificate",
             metadata={
                 "name": f"{name}-gatehouse",
-                "namespace": namespace,
+                "namespace": ingress.namespace,
                 "labels": OURS,
                 "annotations": annotations,
             },
             spec={
-                "ingress_class_name": class_name,
-                "tls": [{"hosts": [host], "secret_name": f"{name}-gatehouse-tls"}],
-                "rules": [
-                    {
-                        "host": host,
-                        "http": {
-                            "paths": [
-                                {
-                                    "path": "/",
-                                    "path_type": "Prefix",
-                                    "backend": {"service": {"name": service, "port": {"number": port}}},
-                                }
-                            ]
-                        },
-                    }
-                ],
+                "ingress_class_name": ingress.class_name,
+                "tls": [{"hosts": list(ingress.hosts), "secret_name": f"{name}-gatehouse-tls"}],
+                "rules": [{"host": host, "http": {"paths": everything}} for host in ingress.hosts],
             },
-            opts=self.child(depends_on=shared_namespace(self, namespace)),
+            opts=self.child(depends_on=shared_namespace(self, ingress.namespace)),
         )
-        self.register_outputs({"host": host})
+        self.register_outputs({"hosts": list(ingress.hosts)})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
+from config.values import Path
 from exposure.names import FUNNEL_TAG
 
 # An object that was taken over from a lost state has fields of the provider that wrote them before, under another name.
@@ -28,13 +30,16 @@ class RenderingProvider(kubernetes.Provider):
     """Writes manifests to a folder and applies nothing. Of this class, so that a component can tell."""
 
 
-def shared_namespace(component: Component, namespace: str) -> list[pulumi.Resource]:
+def shared_namespace(
+    component: Component, namespace: str, beside: frozenset[str] = frozenset()
+) -> list[pulumi.Resource]:
     """The namespace of somebody's Service: made where missing, never deleted, nothing in it touched.
 
     A Patch is server-side apply: it creates what is not there, and deleting it only gives its label back
     [pulumi-kubernetes provider/pkg/await]. Rendered it is an ordinary Namespace, in one file for all the services that
     are in it, and goes with the first of them: a GitOps tool that prunes would then delete the namespace and whatever
-    is in it. So there is none; the Service that is exposed has its namespace.
+    is in it. So there is none; the Service that is exposed has its namespace. `beside` are the classes of components
+    that the service has as well: each has a mark of its own.
     """
     if isinstance(component.get_provider("kubernetes:core/v1:NamespacePatch"), RenderingProvider):
         return []
@@ -46,9 +51,13 @@ def shared_namespace(component: Component, namespace: str) -> list[pulumi.Resour
             "annotations": FORCED,
         },
         # A service that changes its gate keeps its mark on the namespace.
-        opts=component.child(aliases=component.formerly("FunnelService", "TailnetService", "PortForward")),
+        opts=component.child(aliases=component.formerly(*_others(beside))),
     )
     return [patch]
+
+
+def _others(beside: frozenset[str]) -> list[str]:
+    return [name for name in ("FunnelService", "TailnetService", "PortForward") if name not in beside]
 
 
 def tailscale_ingress(
@@ -60,9 +69,11 @@ def tailscale_ingress(
     machine: str,
     tag: str,
     funnel: bool,
+    paths: Sequence[Path] = (),
+    beside: frozenset[str] = frozenset(),
     after: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.networking.v1.Ingress:
-    """An Ingress of the Tailscale operator: default backend only, one TLS host, the short machine name.
+    """An Ingress of the Tailscale operator: one TLS host, the short machine name; with `paths`, those and no other.
 
     The operator ignores rule hosts that differ from the full name and takes the name's first label from
     `tls[0].hosts[0]` [TS cmd/k8s-operator/ingress.go]. A service that changes between Serve and Funnel keeps its
@@ -71,6 +82,12 @@ def tailscale_ingress(
     annotations = {**SKIP_AWAIT, "tailscale.com/tags": tag}
     if funnel:
         annotations["tailscale.com/funnel"] = "true"
+    backend: Any = {"service": {"name": service, "port": {"number": port}}}
+    spec: Any = {"ingress_class_name": "tailscale", "default_backend": backend, "tls": [{"hosts": [machine]}]}
+    if paths:
+        # Without a host a rule is for the name in `tls`, and the operator takes Prefix alone [TS ingress.go].
+        entries = [{"path": str(path), "path_type": "Prefix", "backend": backend} for path in paths]
+        spec = {"ingress_class_name": "tailscale", "rules": [{"http": {"paths": entries}}], "tls": spec["tls"]}
     return kubernetes.networking.v1.Ingress(
         f"{component.name}-ingress",
         metadata={
@@ -79,15 +96,11 @@ def tailscale_ingress(
             "labels": OURS,
             "annotations": annotations,
         },
-        spec={
-            "ingress_class_name": "tailscale",
-            "default_backend": {"service": {"name": service, "port": {"number": port}}},
-            "tls": [{"hosts": [machine]}],
-        },
+        spec=spec,
         opts=component.child(
             # Two with one machine name would get two names: where it is replaced, the old one goes first.
             delete_before_replace=True,
-            depends_on=[*shared_namespace(component, namespace), *after],
+            depends_on=[*shared_namespace(component, namespace, beside), *after],
             aliases=component.formerly("FunnelService", "TailnetService"),
         ),
     )

@@ -1,33 +1,38 @@
-"""A service for anyone that is not HTTP: a port of the router, forwarded to the node."""
+"""Ports that the router forwards to the node."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.base import Component
 from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace
 from components.records import address_record
 from components.sdk import cloudflare
+from components.way import Context, WayComponent
+from config.values import object_name
+from exposure.ways.port_forward import PortForwardWay
+from exposure.ways.way import Way
 
 
-class PortForward(Component):
-    """NodePorts for ports that the router forwards, and the name that points at the router.
+class PortForward(WayComponent):
+    """NodePorts for what is not HTTP, and the names that point at the router.
 
-    Takes the namespace, the pods' selector and the ports as (name, protocol `TCP` or `UDP`, Service port, node port).
-    The router's own rule is hand-work: no API.
+    Takes the way: the hosts and the router's address, the namespace, the pods' selector and the ports. The router's own
+    rule is hand-work: no API.
 
-    Registers NamespacePatch and Service (type NodePort); `publish` registers an unproxied DnsRecord, for Cloudflare's
+    Registers NamespacePatch and Service (type NodePort); `publish` registers unproxied DnsRecords, for Cloudflare's
     proxy carries HTTP only.
 
     Example:
         ```python
-        game = PortForward(
-            "minecraft", namespace="minecraft", selector={"app": "minecraft"}, ports=[("java", "TCP", 25565, 32565)]
+        way = PortForwardWay(
+            "minecraft", "Minecraft", ANYONE, (Host("minecraft.example.com"),), "203.0.113.7", "minecraft",
+            {"app": "minecraft"}, (ForwardedPort("tcp", 25565, 25565, 32565, 25565),),
         )
-        game.publish(host="minecraft.example.com", zone_id=zone.zone_id, ipv4="203.0.113.7")
+        PortForward("minecraft", way=way).publish(zone_id=zone.zone_id)
         ```
     """
 
@@ -35,38 +40,59 @@ class PortForward(Component):
         self,
         name: str,
         *,
-        namespace: str,
-        selector: Mapping[str, str],
-        ports: Sequence[tuple[str, str, int, int]],
+        way: PortForwardWay,
+        beside: frozenset[str] = frozenset(),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
+        self.way = way
         self._service = kubernetes.core.v1.Service(
             f"{name}-nodeport",
             metadata={
-                "name": f"{name}-forwarded",
-                "namespace": namespace,
+                "name": object_name(name, "forwarded"),
+                "namespace": way.namespace,
                 "labels": OURS,
                 "annotations": SKIP_AWAIT,
             },
             spec={
                 "type": "NodePort",
-                "selector": dict(selector),
+                "selector": dict(way.selector),
                 "ports": [
                     {
-                        "name": port,
-                        "protocol": protocol,
-                        "port": number,
-                        "target_port": number,
-                        "node_port": node_port,
+                        "name": port.name,
+                        "protocol": port.protocol.upper(),
+                        "port": port.port,
+                        "target_port": port.target,
+                        "node_port": port.node_port,
                     }
-                    for port, protocol, number, node_port in ports
+                    for port in way.ports
                 ],
             },
-            opts=self.child(depends_on=shared_namespace(self, namespace), ignore_changes=GIVEN_TO_SERVICES),
+            opts=self.child(depends_on=shared_namespace(self, way.namespace, beside), ignore_changes=GIVEN_TO_SERVICES),
         )
         self.register_outputs({})
 
-    def publish(self, *, host: str, zone_id: pulumi.Input[str], ipv4: str) -> cloudflare.DnsRecord:
-        """Register the DNS record, after the NodePort. Returns it."""
-        return address_record(self, host=host, zone_id=zone_id, ipv4=ipv4, after=[self._service])
+    @classmethod
+    def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
+        """See `WayComponent`."""
+        return [cls(way.service, way=cast("PortForwardWay", way), beside=context.beside(way), opts=context.options)]
+
+    def release(self, context: Context, after: pulumi.Resource) -> None:
+        """See `WayComponent`."""
+        for record in context.plan.records:
+            if record.service == self.name and record.target is not None:
+                self.publish(zone_id=context.zone_ids[record.zone], hosts=[record.host])
+
+    def publish(self, *, zone_id: pulumi.Input[str], hosts: Sequence[str] | None = None) -> list[cloudflare.DnsRecord]:
+        """Register a DnsRecord for each host (all of the way's), after the NodePort."""
+        return [
+            address_record(
+                self,
+                host=host,
+                zone_id=zone_id,
+                ipv4=self.way.ipv4,
+                after=[self._service],
+                was=f"{self.name}-dns" if host == self.way.hosts[0] else None,
+            )
+            for host in (self.way.hosts if hosts is None else hosts)
+        ]

@@ -19,10 +19,15 @@ def tunnel_record(
     zone_id: pulumi.Input[str],
     tunnel_id: pulumi.Input[str],
     after: Sequence[pulumi.Resource],
+    was: str | None = None,
 ) -> cloudflare.DnsRecord:
-    """A proxied CNAME to the tunnel, made after `after` and deleted before it. `ttl` 1 is what a proxied record has."""
+    """A proxied CNAME to the tunnel, made after `after` and deleted before it. `ttl` 1 is what a proxied record has.
+
+    It is named after the host, so that it stays where it is when the host goes to another service (docs/adr/0022);
+    `was` is the name that it had before.
+    """
     return cloudflare.DnsRecord(
-        f"{component.name}-dns",
+        host,
         zone_id=zone_id,
         name=host,
         type="CNAME",
@@ -30,7 +35,7 @@ def tunnel_record(
         proxied=True,
         ttl=1,
         comment=f"gatehouse: {component.name}",
-        opts=_options(component, after),
+        opts=_options(component, after, was),
     )
 
 
@@ -41,10 +46,11 @@ def address_record(
     zone_id: pulumi.Input[str],
     ipv4: str,
     after: Sequence[pulumi.Resource] = (),
+    was: str | None = None,
 ) -> cloudflare.DnsRecord:
-    """An unproxied A record to the router: Cloudflare's proxy carries HTTP only."""
+    """An unproxied A record to the router: Cloudflare's proxy carries HTTP only. Named as in `tunnel_record`."""
     return cloudflare.DnsRecord(
-        f"{component.name}-dns",
+        host,
         zone_id=zone_id,
         name=host,
         type="A",
@@ -52,11 +58,12 @@ def address_record(
         proxied=False,
         ttl=300,
         comment=f"gatehouse: {component.name}",
-        opts=_options(component, after),
+        opts=_options(component, after, was),
     )
 
 
-def _options(component: Component, after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
-    # A service that changes its gate keeps its record: made anew it would stand beside the old one, which the API
-    # refuses. Another type of record is a replacement, which has to delete first for the same reason.
-    return component.child(delete_before_replace=True, depends_on=after, aliases=component.formerly(*_ROUTES))
+def _options(component: Component, after: Sequence[pulumi.Resource], was: str | None) -> pulumi.ResourceOptions:
+    # A host that changes its gate keeps its record: made anew it would stand beside the old one, which the API refuses.
+    # Another type of record is a replacement, which has to delete first for the same reason.
+    aliases = component.formerly(*_ROUTES) + (component.formerly(*_ROUTES, was=was) if was else [])
+    return component.child(delete_before_replace=True, depends_on=after, aliases=aliases)

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any, cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.base import Component
-from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace, tailscale_ingress
+from components.manifests import FORCED, GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace, tailscale_ingress
+from components.way import Context, WayComponent
+from config.values import object_name
+from exposure.ways.tailnet import TailnetWay
+from exposure.ways.way import Way
 
 
-class TailnetService(Component):
+class TailnetService(WayComponent):
     """A Kubernetes Service on the tailnet: https by Serve, or TCP and UDP by an address of its own.
 
-    Takes the Service's namespace, name and port, the machine name and the tag of its proxy, which the policy's grant
-    names; `after` is that policy. `protocol` None is Serve (an Ingress, https on 443); `TCP` or `UDP` needs the pods'
-    `selector`, for Gatehouse then makes a Service of class `tailscale` [TS cmd/k8s-operator].
+    Takes the way: the Service's namespace and name, the machine name, the tag of its proxy, which the policy's grant
+    names, and the ports; `after` is that policy. `served` is Serve (an Ingress, https on 443). Otherwise, with the
+    `selector` of the pods Gatehouse makes a Service of class `tailscale`, which has no node ports; without one the
+    Service that is there is annotated `tailscale.com/expose`, and stays its owner's [TS cmd/k8s-operator].
 
-    Registers NamespacePatch, and Ingress or Service.
+    Registers NamespacePatch, and Ingress, Service or ServicePatch.
 
-    Raises ValueError for a protocol without selector.
+    Raises ValueError for the node's own port, of which nothing is to be registered.
 
     Example:
         ```python
-        TailnetService("wiki", namespace="wiki", service="wiki", port=80, machine="wiki-alfred", tag="tag:wiki-alfred")
+        way = TailnetWay(
+            "wiki", "Wiki", people(["household"]), "alfred", Machine("wiki-alfred"), Tag("tag:wiki-alfred"),
+            (TailnetPort("tcp", 443, 80),), "https", namespace="wiki", backend="wiki", served=True, backend_port=80,
+        )
+        TailnetService("wiki", way=way, after=[tailnet.acl])
         ```
     """
 
@@ -32,58 +41,76 @@ class TailnetService(Component):
         self,
         name: str,
         *,
-        namespace: str,
-        service: str,
-        port: int,
-        machine: str,
-        tag: str,
-        protocol: str | None = None,
-        selector: Mapping[str, str] | None = None,
+        way: TailnetWay,
+        beside: frozenset[str] = frozenset(),
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        if protocol is None:
+        if way.backend is None:
+            raise ValueError(f"{name}: a port of the node itself is on the tailnet by the node's own Tailscale")
+        if way.served:
             tailscale_ingress(
                 self,
-                namespace=namespace,
-                service=service,
-                port=port,
-                machine=machine,
-                tag=tag,
+                namespace=way.namespace,
+                service=way.backend,
+                port=way.backend_port,
+                machine=way.machine,
+                tag=way.tag,
                 funnel=False,
+                beside=beside,
                 after=after,
             )
-        else:
-            if not selector:
-                raise ValueError(f"{name}: a {protocol} service on the tailnet needs the selector of its pods")
+        elif way.selector:
             kubernetes.core.v1.Service(
                 f"{name}-service",
                 metadata={
-                    "name": f"{name}-tailscale",
-                    "namespace": namespace,
+                    "name": object_name(name, "tailscale"),
+                    "namespace": way.namespace,
                     "labels": OURS,
-                    "annotations": {
-                        **SKIP_AWAIT,
-                        "tailscale.com/hostname": machine,
-                        "tailscale.com/tags": tag,
-                    },
+                    "annotations": {**SKIP_AWAIT, **_names(way)},
                 },
-                spec={
-                    "type": "LoadBalancer",
-                    "load_balancer_class": "tailscale",
-                    "selector": dict(selector),
-                    "ports": [
-                        {
-                            "name": f"{protocol.lower()}-{port}",
-                            "protocol": protocol,
-                            "port": port,
-                            "target_port": port,
-                        }
-                    ],
-                },
+                spec=_spec(way),
                 opts=self.child(
-                    depends_on=[*shared_namespace(self, namespace), *after], ignore_changes=GIVEN_TO_SERVICES
+                    depends_on=[*shared_namespace(self, way.namespace, beside), *after],
+                    ignore_changes=GIVEN_TO_SERVICES,
                 ),
             )
-        self.register_outputs({"machine": machine})
+        else:
+            kubernetes.core.v1.ServicePatch(
+                f"{name}-exposed",
+                metadata={
+                    "name": way.backend,
+                    "namespace": way.namespace,
+                    "annotations": {**FORCED, **_names(way), "tailscale.com/expose": "true"},
+                },
+                opts=self.child(depends_on=[*shared_namespace(self, way.namespace, beside), *after]),
+            )
+        self.register_outputs({"machine": way.machine})
+
+    @classmethod
+    def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
+        """See `WayComponent`: nothing for a port of the node, which is on the tailnet by itself."""
+        found = cast("TailnetWay", way)
+        if found.on_node:
+            return []
+        beside = context.beside(way)
+        return [cls(way.service, way=found, beside=beside, after=context.tailnet, opts=context.options)]
+
+
+def _names(way: TailnetWay) -> dict[str, str]:
+    return {"tailscale.com/hostname": way.machine, "tailscale.com/tags": way.tag}
+
+
+def _spec(way: TailnetWay) -> Any:
+    return {
+        "type": "LoadBalancer",
+        "load_balancer_class": "tailscale",
+        # By default each port would be open on the node too, for everybody at home [Kubernetes, Service].
+        "allocate_load_balancer_node_ports": False,
+        "selector": dict(way.selector or {}),
+        "ports": [
+            {"name": port.name, "protocol": port.protocol.upper(), "port": port.port, "target_port": port.target}
+            for port in way.ports
+        ],
+    }

@@ -11,8 +11,9 @@ import pulumi
 
 from components.base import Component
 from components.sdk import cloudflare
-from exposure.ingress import in_order
-from exposure.model import OriginSettings, TunnelRule
+from exposure.estate import in_order
+from exposure.model import TunnelRule
+from exposure.ways.way import OriginSettings
 
 
 class Tunnel(Component):
@@ -79,7 +80,7 @@ class TunnelConfiguration(Component):
         rules = TunnelConfiguration(
             "alfred", account_id="0" * 32, tunnel_id=tunnel.tunnel_id, team="example", rules=app.rules, auds=app.auds
         )
-        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules)
+        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules.configured)
         ```
     """
 

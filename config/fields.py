@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -53,6 +53,44 @@ def _tag_free_text(value: str) -> str:
     return value
 
 
+def _selector_key(value: str) -> str:
+    prefix, slash, name = value.rpartition("/")
+    right = _PART.fullmatch(name) and (not slash or (len(prefix) <= 253 and _SUBDOMAIN.fullmatch(prefix)))
+    if not right:
+        raise PydanticCustomError(
+            "selector_key",
+            "a label's key is `name` or `prefix/name`: letters, digits, `-`, `_` and `.`, at most 63 in the name, with "
+            "a letter or digit at both ends",
+        )
+    return value
+
+
+def _selector_value(value: str) -> str:
+    if value and not _PART.fullmatch(value):
+        raise PydanticCustomError(
+            "selector_value",
+            "a label's value is at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
+        )
+    return value
+
+
+def _target_port(value: object) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
+        return value
+    if isinstance(value, str) and _PORT_NAME.fullmatch(value) and "--" not in value:
+        return value
+    raise PydanticCustomError(
+        "target_port",
+        "a port of the pods is a number from 1 to 65535, or its name there: at most 15 lower-case letters, digits and "
+        "hyphens, one of them a letter",
+    )
+
+
+_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
+# Kubernetes, Labels and Selectors: syntax and character set.
+_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
 # What a validator demands, as far as JSON Schema can say it: for editors (`config.schema`).
 _LABEL_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{LABEL.pattern}$"})
 _IPV4_SCHEMA = WithJsonSchema({"type": "string", "format": "ipv4", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"})
@@ -71,6 +109,16 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP or UDP port, 1 to 65535."""
 NodePort = Annotated[int, Field(ge=30000, le=32767)]
 """A Kubernetes NodePort in the default range, 30000 to 32767."""
+TargetPort = Annotated[
+    int | str,
+    PlainValidator(_target_port),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string"}]}),
+]
+"""A port of pods, by number or by name (RFC 6335)."""
+SelectorKey = Annotated[str, AfterValidator(_selector_key), WithJsonSchema({"type": "string"})]
+"""The key of a Kubernetes label."""
+SelectorValue = Annotated[str, AfterValidator(_selector_value), WithJsonSchema({"type": "string", "maxLength": 63})]
+"""The value of a Kubernetes label."""
 Reason = Annotated[str, Field(min_length=10, max_length=400), AfterValidator(_tag_free_text)]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
 Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_tag_free_text)]

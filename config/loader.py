@@ -406,6 +406,17 @@ def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]
     value = detail.get("input")
     shown = show(value) if isinstance(value, str | int | float | bool | None) else ""
     place = source.place(path)
+    if kind == "extra_forbidden" and path[-1] == "path_exceptions":
+        paths = [p for p in value if isinstance(p, str)] if isinstance(value, list) else []
+        said = ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
+        return Mistake(path, unknown_key=True), Finding(
+            "unknown-key",
+            path,
+            "",
+            "paths have clients of their own now, and this key says nothing any more",
+            f"write `paths: {{{said}}}` in its place",
+            place,
+        )
     if kind == "extra_forbidden":
         known = _fields_at(path[:-1])
         suggestion = _closest(str(path[-1]), known)

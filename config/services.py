@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import IPv4, Label, NodePort, Port, Reason, Text
+from config.fields import IPv4, Label, NodePort, Port, Reason, SelectorKey, SelectorValue, TargetPort, Text
 
-Gate: TypeAlias = Literal["public-tunnel", "zero-trust", "acme", "funnel", "tailnet", "port-forward"]
-"""The one way into a service. One discriminator, never flags."""
-GATES: tuple[Gate, ...] = get_args(Gate)
-
+Gate: TypeAlias = Label
+"""The name of a way in; `exposure.ways` knows which there are."""
 Scheme: TypeAlias = Literal["http", "https", "tcp", "udp"]
+Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
+
+
+def _several(value: object) -> object:
+    if not isinstance(value, str | list):
+        raise PydanticCustomError("people", "the name of a set of people is expected here, or a list of such names")
+    return [value] if isinstance(value, str) else value
+
+
+def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]})
+
+
+People: TypeAlias = Annotated[
+    list[Label],
+    Field(min_length=1),
+    BeforeValidator(_several),
+    _word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
+]
+"""A set of people (estate `people`), or several."""
 
 
 class OriginTls(Model):
@@ -29,6 +48,17 @@ class OriginTls(Model):
     """Accept any certificate. A risk: acknowledge `origin-tls-unverified`."""
 
 
+class OtherPort(Model):
+    """One more port of a Service."""
+
+    port: Port
+    """The Service's port."""
+    protocol: Literal["tcp", "udp"] = "tcp"
+    """What it carries."""
+    target_port: TargetPort | None = None
+    """The port of the pods, by number or name; `port` otherwise."""
+
+
 class ServiceOrigin(Model):
     """A Kubernetes Service in the node's cluster."""
 
@@ -40,11 +70,16 @@ class ServiceOrigin(Model):
     """The Service's port, not the container's: a tunnel or a Tailscale Ingress talks to the Service."""
     scheme: Scheme = "http"
     """What it speaks."""
+    target_port: TargetPort | None = None
+    """The port of the pods, by number or name, where Gatehouse makes the Service (`selector`); `port` otherwise."""
+    other_ports: Annotated[list[OtherPort], Field(min_length=1)] | None = None
+    """More ports under the same name: TCP and UDP on the tailnet."""
     through_ingress: Literal["managed", "existing"] | None = None
     """Reach the Service through the node's ingress controller, which holds its certificate: `managed` registers
     the Ingress (with cert-manager's annotation), `existing` uses the one you have."""
-    selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
-    """The labels of its pods, where Gatehouse makes a Service: port-forward, and TCP or UDP on the tailnet."""
+    selector: Annotated[dict[SelectorKey, SelectorValue], Field(min_length=1)] | None = None
+    """The labels of its pods: Gatehouse then makes a Service of its own, at gate port-forward, and for TCP or UDP on
+    the tailnet. Without them the tailnet takes the Service as it is."""
 
 
 class NodeOrigin(Model):
@@ -88,6 +123,8 @@ class ForwardedPort(Model):
     """What the router forwards."""
     service_port: Port
     """The port of the Service in the cluster."""
+    target_port: TargetPort | None = None
+    """The port of the pods, by number or name; `service_port` otherwise."""
     node_port: NodePort
     """The node's port that the router forwards to."""
 
@@ -103,6 +140,15 @@ class OriginRequest(Model):
     """Speak HTTP/2 to the origin; https only."""
 
 
+class PathClients(Model):
+    """Who may ask for one path of a service, and for what is below it."""
+
+    clients: Literal["nobody", "people", "anyone"] = "people"
+    """`anyone`, with no login; named `people`; or `nobody`."""
+    people: People | None = None
+    """The sets of people let in; the service's own otherwise."""
+
+
 class Service(Model):
     """One service, said as what it is. The gate is decided from it, with the reason in words."""
 
@@ -110,6 +156,8 @@ class Service(Model):
     """The name people know it by; the key as words otherwise."""
     gate: Gate | None = None
     """Only to ask for another gate than the one decided; it is checked against the same facts."""
+    gates: Annotated[list[Gate], Field(min_length=1)] | None = None
+    """Several ways in, such as `[zero-trust, tailnet]`: the second works when Cloudflare does not."""
     origin: Origin
     """Where it answers."""
     traffic: Literal["html", "non-html", "acme-http-01"]
@@ -118,16 +166,22 @@ class Service(Model):
     """`high` for audio, video, photo libraries, backups."""
     sensitivity: Literal["low", "high"] = "high"
     """`low` only where a stranger who opens it does no harm."""
-    clients: Literal["anyone", "people", "tailnet"] = "people"
-    """`anyone` on the internet, named `people` with a Google account, or devices of the `tailnet`."""
-    people: Label | None = None
-    """The set of people (estate `people`) let in; the estate's `default_people` otherwise."""
+    clients: Clients = "people"
+    """`anyone` on the internet, named `people` with a Google account, devices of the `tailnet`, or `nobody` but for
+    what `paths` says."""
+    people: People | None = None
+    """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""
     host: str | None = None
-    """The public host name; `<service>-<node>.<zone>` otherwise."""
+    """The public host name; `<service>-<node>.<zone>` otherwise. `*.` in front is every name below."""
+    hosts: Annotated[list[str], Field(min_length=1)] | None = None
+    """Several host names of one service, the usual one first."""
+    path: str | None = None
+    """The service has this path of its host alone, and what is below it; other services share the host."""
+    paths: dict[str, PathClients] = Field(default_factory=dict)
+    """Paths with clients of their own, such as `/api: {clients: anyone}`; the longest that matches counts. Acknowledge
+    `access-path-bypass` where it lets anyone past the login. At gate funnel these paths alone are served."""
     tailnet_name: str | None = None
     """The machine name on the tailnet; `<service>-<node>` otherwise."""
-    path_exceptions: list[str] = Field(default_factory=list)
-    """Paths that API and mobile clients use without Google login; acknowledge `access-path-bypass`."""
     own_certificate: bool = False
     """Renews its own Let's Encrypt certificate by HTTP-01 through the tunnel."""
     origin_tls: OriginTls | None = None
@@ -140,6 +194,16 @@ class Service(Model):
     """Funnel's public port; 443 is the only one that the Tailscale operator serves."""
     acknowledge: dict[str, Reason] = Field(default_factory=dict)
     """Risks taken knowingly: rule id to reason."""
+
+    @property
+    def asked(self) -> tuple[Gate, ...]:
+        """The gates asked for, if any."""
+        return tuple(self.gates or ([self.gate] if self.gate else []))
+
+    @property
+    def said_hosts(self) -> tuple[str, ...]:
+        """The host names that the file gives, if any."""
+        return tuple(self.hosts or ([self.host] if self.host is not None else []))
 
 
 class IngressController(Model):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from config.base import Model
 from config.fields import AccountId, Email, Label, Reason
-from config.services import Node, Service
+from config.services import Node, People, Service
 
 NAMESPACE = "gatehouse"
 """The project's name and so the namespace of its configuration."""
@@ -80,16 +80,30 @@ class Estate(Model):
     team: Label
     """The Zero Trust team's bare name: `<team>.cloudflareaccess.com`."""
     zone: Zone
+    """The zone that host names are in which are not said."""
+    other_zones: list[Zone] = Field(default_factory=list)
+    """More zones, each with settings of its own; a host belongs to the longest zone that it ends in."""
     google: Google | None = None
     """The one login method; services behind Google login need it."""
     people: dict[Label, list[Email]] = Field(default_factory=dict)
     """Sets of people by name."""
-    default_people: Label | None = None
-    """The set that services use which name none."""
+    default_people: People | None = None
+    """The sets that services use which name none."""
     session_duration: str = "24h"
     """How long a login lasts, in Go units up to hours."""
     tailnet: Tailnet | None = None
     """Needed by services that go by Tailscale."""
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """Every zone, the one for names that are not said first."""
+        return (self.zone, *self.other_zones)
+
+    def zone_of(self, host: str) -> Zone | None:
+        """The longest zone that a host name is in, if any."""
+        name = host.removeprefix("*.")
+        inside = [z for z in self.zones if name == z.name or name.endswith(f".{z.name}")]
+        return max(inside, key=lambda z: len(z.name), default=None)
 
 
 class StackConfig(Model):

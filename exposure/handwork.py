@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from config.services import Node, Service
-from config.stack import Estate
-from exposure.model import ForwardedService, HandWork
+from config.stack import Estate, Zone
+from exposure.audience import Audience
 from exposure.names import node_tag
+from exposure.ways.way import HandWork
 
 _GOOGLE_TEST_USERS = 100
 """Google allows 100 test users while the OAuth client is in testing [Google Cloud Console, Audience]."""
 
 
-def for_estate(estate: Estate, people: Iterable[str]) -> list[HandWork]:
-    """The owner's hand-work: registrar, Google, tailnet."""
-    zone = estate.zone
-    items = [
-        HandWork(
-            "registrar",
-            f"Point {zone.name} to Cloudflare at its registrar",
-            (
-                "Replace the domain's name servers with the two in output `name_servers`.",
-                *(
-                    ("Add the DS record in output `ds_record` once the name servers have changed, not before.",)
-                    if zone.dnssec
-                    else ()
-                ),
-            ),
-            outputs=("name_servers", *(("ds_record",) if zone.dnssec else ())),
-        )
-    ]
-    emails = sorted({email for name in people for email in estate.people.get(name, ())})
+def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[HandWork]:
+    """The owner's hand-work: registrar, Google, tailnet. `logins` are all who log in with Google."""
+    items = [_registrar(zone, zone is estate.zone) for zone in estate.zones]
+    emails = sorted({email for a in logins for name in a.people for email in estate.people.get(name, ())})
     if estate.google:
         items.append(
             HandWork(
@@ -58,6 +44,20 @@ def for_estate(estate: Estate, people: Iterable[str]) -> list[HandWork]:
             )
         )
     return items
+
+
+def _registrar(zone: Zone, main: bool) -> HandWork:
+    names, ds = ("name_servers", "ds_record") if main else (f"zones.{zone.name}.name_servers", f"zones.{zone.name}.ds")
+    steps = [f"Replace the domain's name servers with the two in output `{names}`."]
+    if zone.dnssec:
+        steps.append(f"Add the DS record in output `{ds}` once the name servers have changed, not before.")
+    return HandWork(
+        "registrar" if main else f"registrar-{zone.name}",
+        f"Point {zone.name} to Cloudflare at its registrar",
+        tuple(steps),
+        outputs=(("name_servers",) + (("ds_record",) if zone.dnssec else ())) if main else ("zones",),
+        values={"zone": zone.name},
+    )
 
 
 def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[HandWork]:
@@ -106,20 +106,6 @@ def for_operator(installed_by: str, ingresses: int) -> list[HandWork]:
             ),
         )
     ]
-
-
-def for_router(node: Node, forwarded: Iterable[ForwardedService]) -> list[HandWork]:
-    """One rule of the router for each forwarded port."""
-    items = []
-    for service in forwarded:
-        rules = tuple(
-            f"Router: {protocol} port {external} to {node.lan_ipv4} port {node_port}"
-            for _, protocol, external, _, node_port in service.ports
-        )
-        items.append(
-            HandWork(f"router-{service.service}", f"Forward the ports of {service.service}", rules, service.service)
-        )
-    return items
 
 
 def for_certificates(services: Mapping[str, Service], issuer: str, class_name: str) -> list[HandWork]:

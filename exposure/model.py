@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from functools import cached_property
+from typing import TypeAlias, TypeVar
 
-from config.services import Connector, Gate, IngressController
-from config.stack import Estate, Zone
+from config.services import Node
+from config.stack import Estate
+from config.values import Host, Path
+from exposure.audience import NOBODY, Audience
+from exposure.ways.way import DEFAULT_SETTINGS, HandWork, OriginSettings, Way
+from exposure.workload import Workload
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
-
-
-@dataclass(frozen=True)
-class OriginSettings:
-    """cloudflared's `originRequest` for one rule; None leaves cloudflared's default [CFD config/configuration.go]."""
-
-    origin_server_name: str | None = None
-    match_sni_to_host: bool = False
-    ca_pool: str | None = None
-    no_tls_verify: bool = False
-    http2_origin: bool = False
-    http_host_header: str | None = None
-    connect_timeout_seconds: int | None = None
+_W = TypeVar("_W", bound=Way)
 
 
 @dataclass(frozen=True)
@@ -38,154 +31,96 @@ class TunnelRule:
     origin: str
     service: str | None = None
     applications: tuple[str, ...] = ()
-    settings: OriginSettings = OriginSettings()
+    settings: OriginSettings = DEFAULT_SETTINGS
 
 
 @dataclass(frozen=True)
 class AccessApplication:
-    """An Access application for a host, or for one path of it.
-
-    `people` is the set let in by the reusable policy; None is a bypass, for a path only.
-    """
+    """An Access application for hosts, or for one path of them. `audience` is whom its one policy lets in."""
 
     name: str
     """Logical name, from the service's key."""
     title: str
     service: str
-    host: str
-    path: str | None = None
-    people: str | None = None
+    hosts: tuple[Host, ...]
+    path: Path
+    audience: Audience
 
     @property
-    def uri(self) -> str:
-        """The destination as Access writes it: host and path, no scheme, no trailing slash."""
-        return f"{self.host}{self.path or ''}"
+    def uris(self) -> tuple[str, ...]:
+        """The destinations as Access writes them: host and path, no scheme, no trailing slash."""
+        return tuple(f"{host}{self.path.suffix}" for host in self.hosts)
 
 
 @dataclass(frozen=True)
 class DnsRecord:
-    """A record of the zone. `target` None is the stack's tunnel, through a proxied CNAME."""
+    """A record of a zone. `target` None is the stack's tunnel, through a proxied CNAME."""
 
     name: str
-    """Logical name."""
-    host: str
+    """Logical name: the host's, so that the record stays when the host goes to another service."""
+    host: Host
+    zone: str
     target: str | None = None
     proxied: bool = True
     service: str | None = None
 
 
 @dataclass(frozen=True)
-class TailscaleIngress:
-    """Serve or Funnel by an Ingress of the Tailscale operator, in the Service's own namespace."""
-
-    service: str
-    namespace: str
-    backend: str
-    port: int
-    machine: str
-    """First label of the tailnet name."""
-    tag: str
-    funnel: bool
-
-
-@dataclass(frozen=True)
-class TailscaleService:
-    """A TCP or UDP Service given a tailnet address by the Tailscale operator."""
-
-    service: str
-    namespace: str
-    backend: str
-    port: int
-    protocol: Literal["TCP", "UDP"]
-    machine: str
-    tag: str
-    selector: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class ForwardedService:
-    """A NodePort Service behind ports that the router forwards."""
-
-    service: str
-    namespace: str
-    selector: Mapping[str, str]
-    ports: tuple[tuple[str, str, int, int, int], ...]
-    """(name, protocol TCP/UDP, external port, Service port, node port)."""
-
-
-@dataclass(frozen=True)
-class ManagedIngress:
-    """An Ingress of the node's controller with its own Let's Encrypt certificate."""
-
-    service: str
-    namespace: str
-    backend: str
-    port: int
-    scheme: str
-    host: str
-
-
-@dataclass(frozen=True)
-class HandWork:
-    """What a person has to do. `values` are literal; `outputs` names stack outputs that hold the rest."""
-
-    key: str
-    title: str
-    steps: tuple[str, ...]
-    service: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-    outputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """One service as `explain` shows it."""
-
-    service: str
-    title: str
-    gate: Gate
-    asked_for: bool
-    reason: str
-    cautions: tuple[str, ...]
-    url: str
-    reaches: str
-    hand_work: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class PeopleSet:
-    """A set of people for Access: one group, and one policy that includes only that group."""
+    """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`."""
 
     name: str
     emails: tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class PlannedService:
+    """One service: what it is, whom it is for, and the ways in, the usual one first."""
+
+    key: str
+    title: str
+    workloads: tuple[Workload, ...]
+    through: Workload | None
+    """The ingress controller that it is reached through, if any."""
+    ways: tuple[Way, ...]
+    reasons: tuple[str, ...]
+    """Why each way is there, in words."""
+    asked_for: bool
+
+    @property
+    def audience(self) -> Audience:
+        """Everybody who gets in by any way."""
+        union = NOBODY
+        for way in self.ways:
+            union |= way.audience
+            for claim in way.claims():
+                union |= claim.audience
+        return union
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where people find it, by every way."""
+        return tuple(dict.fromkeys(url for way in self.ways for url in way.urls))
+
+
+@dataclass(frozen=True)
 class ExposurePlan:
-    """All that one stack registers."""
+    """All that one stack registers: its services with their ways, and what there is one of (`exposure.estate`)."""
 
     stack: str
-    node: str
     owner: str | None
     """Reference to the owner's stack, or None where this stack owns the estate."""
     estate: Estate
-    connector: Connector
-    ingress_controller: IngressController
-    context: str
-    manifests_folder: str | None
-    operator: Literal["none", "existing", "helm"]
-    operator_key: int
-    """Counts the operator's OAuth clients."""
-    zone: Zone
-    exposures: tuple[Exposure, ...]
+    home: Node
+    """The node's part of the stack file."""
+    services: tuple[PlannedService, ...]
     rules: tuple[TunnelRule, ...]
     applications: tuple[AccessApplication, ...]
     records: tuple[DnsRecord, ...]
     people: tuple[PeopleSet, ...]
-    tailscale_ingresses: tuple[TailscaleIngress, ...]
-    tailscale_services: tuple[TailscaleService, ...]
-    forwarded: tuple[ForwardedService, ...]
-    managed_ingresses: tuple[ManagedIngress, ...]
+    """Who logs in anywhere in the estate; empty in a member's stack."""
+    nobody: bool
+    """Whether anything in the estate is behind Access for nobody; False in a member's stack."""
     tailnet_policy: Mapping[str, Json] | None
     """The whole tailnet's policy; None in a member's stack or without a tailnet."""
     hand_work: tuple[HandWork, ...]
@@ -195,6 +130,27 @@ class ExposurePlan:
     """What Gatehouse made and its state lost, in the same form."""
 
     @property
+    def node(self) -> str:
+        """The node's short name."""
+        return self.home.name
+
+    @property
     def owns_estate(self) -> bool:
-        """Whether zone, people and tailnet are registered by this stack."""
+        """Whether zones, people and tailnet are registered by this stack."""
         return self.owner is None
+
+    @cached_property
+    def ways(self) -> tuple[Way, ...]:
+        """Every way of every service."""
+        return tuple(way for service in self.services for way in service.ways)
+
+    def by(self, kind: type[_W]) -> tuple[_W, ...]:
+        """The ways of one kind."""
+        return tuple(way for way in self.ways if isinstance(way, kind))
+
+    def service(self, key: str) -> PlannedService:
+        """One service. Raises KeyError where there is none."""
+        for service in self.services:
+            if service.key == key:
+                return service
+        raise KeyError(key)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from config.services import NodeOrigin, Service, ServiceOrigin, UrlOrigin
-from config.stack import NAMESPACE
+import hashlib
+from collections.abc import Iterable
 
-ACME_PATH = "/.well-known/acme-challenge"
+from config.services import NodeOrigin, Service, UrlOrigin
+from config.stack import NAMESPACE
+from config.values import OriginUrl, Path, Tag
+
+ACME_PATH = Path("/.well-known/acme-challenge")
 """Where HTTP-01 challenges are asked for (RFC 8555, 8.3)."""
 ACME_EXPRESSION = r"^/\.well-known/acme-challenge/"
-FUNNEL_TAG = "tag:k8s-funnel"
+FUNNEL_TAG = Tag("tag:k8s-funnel")
 """Only proxies with this tag may use Funnel, so nothing else in the cluster goes public by an annotation."""
-OPERATOR_TAG = "tag:k8s-operator"
+OPERATOR_TAG = Tag("tag:k8s-operator")
 
 
 def title_of(key: str, service: Service) -> str:
@@ -18,9 +22,9 @@ def title_of(key: str, service: Service) -> str:
     return service.title or key.replace("-", " ").capitalize()
 
 
-def host_of(key: str, service: Service, node: str, zone: str) -> str:
-    """The public host name: `<service>-<node>.<zone>` unless said."""
-    return service.host if service.host is not None else f"{key}-{node}.{zone}"
+def hosts_of(key: str, service: Service, node: str, zone: str) -> tuple[str, ...]:
+    """The public host names: `<service>-<node>.<zone>` unless said."""
+    return service.said_hosts or (f"{key}-{node}.{zone}",)
 
 
 def machine_of(key: str, service: Service, node: str) -> str:
@@ -28,38 +32,40 @@ def machine_of(key: str, service: Service, node: str) -> str:
     return service.tailnet_name if service.tailnet_name is not None else f"{key}-{node}"
 
 
-def node_tag(node: str) -> str:
+def node_tag(node: str) -> Tag:
     """The tag that the node itself carries on the tailnet."""
-    return f"tag:{NAMESPACE}-{node}"
+    return Tag(f"tag:{NAMESPACE}-{node}")
 
 
-def service_tag(key: str, node: str) -> str:
+def service_tag(key: str, node: str) -> Tag:
     """The tag of a private service's own proxy, so that a grant opens that service alone."""
-    return f"tag:{key}-{node}" if key[0].isalpha() else f"tag:s-{key}-{node}"
+    return Tag(f"tag:{key}-{node}" if key[0].isalpha() else f"tag:s-{key}-{node}")
 
 
-def path_expression(path: str) -> str:
-    """An RE2 expression for a path and what is below it, anchored: `/api` gives `^/api(/|$)`.
+def path_names(key: str, paths: Iterable[Path]) -> dict[Path, str]:
+    """A logical name for each path of a service; two paths with one slug are told apart by a hash."""
+    paths = sorted(set(paths))
+    taken = [p.slug for p in paths]
+    return {
+        p: f"{key}-path-{p.slug}"
+        + (f"-{hashlib.sha256(p.encode()).hexdigest()[:6]}" if taken.count(p.slug) > 1 else "")
+        for p in paths
+    }
 
-    cloudflared matches unanchored, so a bare `/api` would match `/x/api2` as well [CFD ingress/rule.go].
-    """
-    special = set(r"\.+*?()|[]{}^$")
-    return "^" + "".join(f"\\{c}" if c in special else c for c in path) + "(/|$)"
 
-
-def origin_url(service: Service, lan_ipv4: str) -> str:
-    """The URL that cloudflared calls for a service's origin: no path, not even `/` [CFD ingress/origin_service.go]."""
+def origin_url(service: Service, lan_ipv4: str) -> OriginUrl:
+    """The URL that cloudflared calls for a service's origin."""
     origin = service.origin
     if isinstance(origin, UrlOrigin):
-        return origin.url
+        return OriginUrl(origin.url)
     if isinstance(origin, NodeOrigin):
-        return f"{origin.scheme}://{lan_ipv4}:{origin.port}"
-    return service_url(origin)
+        return OriginUrl(f"{origin.scheme}://{lan_ipv4}:{origin.port}")
+    return service_url(origin.namespace, origin.service, origin.port, origin.scheme)
 
 
-def service_url(origin: ServiceOrigin) -> str:
+def service_url(namespace: str, service: str, port: int, scheme: str = "http") -> OriginUrl:
     """The cluster-internal URL of a Kubernetes Service."""
-    return f"{origin.scheme}://{origin.service}.{origin.namespace}.svc.cluster.local:{origin.port}"
+    return OriginUrl(f"{scheme}://{service}.{namespace}.svc.cluster.local:{port}")
 
 
 def scheme_of(service: Service) -> str:
@@ -68,3 +74,8 @@ def scheme_of(service: Service) -> str:
     if isinstance(origin, UrlOrigin):
         return origin.url.split("://", 1)[0].lower() if "://" in origin.url else ""
     return origin.scheme
+
+
+def is_web(service: Service) -> bool:
+    """Whether its origin speaks HTTP."""
+    return scheme_of(service) in ("http", "https")

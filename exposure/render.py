@@ -6,27 +6,31 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 from config.text import wrap
-from exposure.model import Exposure, ExposurePlan, HandWork
+from exposure.model import ExposurePlan, PlannedService
+from exposure.ways.way import HandWork
 
 _INDENT = "    "
 
 
-def exposure_table(exposures: Iterable[Exposure], width: int = 80) -> str:
-    """Service and gate on one line; below them the URL, who reaches it, why this gate, and cautions."""
-    exposures = list(exposures)
-    if not exposures:
+def exposure_table(services: Iterable[PlannedService], width: int = 80) -> str:
+    """Service and gate on one line; below them the URLs, who reaches it, why, and cautions; so for each way."""
+    services = list(services)
+    if not services:
         return "No services yet: add one under `gatehouse:services`."
-    column = min(max(len(e.service) for e in exposures), max(width - 20, 12)) + 2
+    column = min(max(len(s.key) for s in services), max(width - 20, 12)) + 2
     lines = []
-    for exposure in exposures:
-        asked = " (asked for)" if exposure.asked_for else ""
-        lines.append(f"{exposure.service:<{column}}{exposure.gate}{asked}")
-        for url in exposure.url.split(", "):
-            lines += _wrapped("url  ", url, width)
-        lines += _wrapped("who  ", exposure.reaches, width)
-        lines += _wrapped("why  ", exposure.reason, width)
-        for caution in exposure.cautions:
-            lines += _wrapped("mind ", caution, width)
+    for service in services:
+        asked = " (asked for)" if service.asked_for else ""
+        for number, (way, reason) in enumerate(zip(service.ways, service.reasons, strict=True)):
+            lines.append(f"{'' if number else service.key:<{column}}{way.gate}{asked}")
+            for url in way.urls:
+                lines += _wrapped("url  ", url, width)
+            lines += _wrapped("who  ", way.reaches, width)
+            lines += _wrapped("why  ", reason, width)
+            for caution in way.cautions:
+                lines += _wrapped("mind ", caution, width)
+        if len(service.ways) > 1:
+            lines += _wrapped("all  ", f"together {service.audience}", width)
     return "\n".join(lines)
 
 
@@ -48,7 +52,7 @@ def hand_work_list(hand_work: Iterable[HandWork], width: int = 80, outputs: Mapp
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
     """The exposure table and the hand-work of one stack."""
     return (
-        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.exposures, width)}\n\n"
+        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n"
         f"Hand-work left:\n{hand_work_list(plan.hand_work, width, outputs)}"
     )
 

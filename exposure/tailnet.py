@@ -3,46 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from config.services import NodeOrigin, Service
 from config.stack import Estate
 from exposure.model import Json
-from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag, scheme_of, service_tag
+from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
+from exposure.ways.way import Grant
 
 
-@dataclass(frozen=True)
-class TailnetService:
-    """A service as the policy sees it: who may reach which tag on which port."""
-
-    key: str
-    node: str
-    people: str
-    tag: str
-    port: int
-    protocol: str
-
-
-def tailnet_service(key: str, service: Service, node: str, people: str) -> TailnetService:
-    """A private service: on the node itself by the node's tag, in the cluster by its own proxy's tag."""
-    if isinstance(service.origin, NodeOrigin):
-        return TailnetService(
-            key, node, people, node_tag(node), service.origin.port, "udp" if service.origin.scheme == "udp" else "tcp"
-        )
-    scheme = scheme_of(service)
-    if scheme in ("http", "https"):
-        return TailnetService(key, node, people, service_tag(key, node), 443, "tcp")
-    return TailnetService(
-        key,
-        node,
-        people,
-        service_tag(key, node),
-        getattr(service.origin, "port", 443),
-        "udp" if scheme == "udp" else "tcp",
-    )
-
-
-def policy(estate: Estate, nodes: Iterable[str], private: Sequence[TailnetService], funnels: bool) -> dict[str, Json]:
+def policy(estate: Estate, nodes: Iterable[str], private: Sequence[Grant], funnels: bool) -> dict[str, Json]:
     """The whole policy as Tailscale's API takes it: groups, tagOwners, grants, nodeAttrs and its own tests.
 
     Grants open only what a service names; `autogroup:self` keeps a person's own devices in reach of each other. A
@@ -60,7 +28,9 @@ def policy(estate: Estate, nodes: Iterable[str], private: Sequence[TailnetServic
         **{tag: ["autogroup:admin"] if tag in node_tags else [OPERATOR_TAG] for tag in tags},
     }
     grants: list[Json] = [{"src": ["autogroup:member"], "dst": ["autogroup:self"], "ip": ["*"]}]
-    grants += [{"src": [f"group:{s.people}"], "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]} for s in private]
+    grants += [
+        {"src": [f"group:{p}" for p in s.people], "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]} for s in private
+    ]
     if funnels:
         grants.append({"src": ["autogroup:member"], "dst": [FUNNEL_TAG], "ip": ["tcp:443"]})
     result: dict[str, Json] = {
@@ -74,16 +44,21 @@ def policy(estate: Estate, nodes: Iterable[str], private: Sequence[TailnetServic
     return result
 
 
-def _tests(estate: Estate, private: Sequence[TailnetService], funnels: bool, node_tags: Sequence[str]) -> list[Json]:
+def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: Sequence[str]) -> list[Json]:
     """What must be reachable and what must not; Tailscale refuses a policy that fails its own tests."""
     accept: dict[tuple[str, str], list[str]] = {}
     deny: dict[tuple[str, str], list[str]] = {}
     # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
-    named = {email for s in private for email in estate.people.get(s.people, ())}
+    named = {email for s in private for p in s.people for email in estate.people.get(p, ())}
     everyone = sorted({*named, *(estate.tailnet.users if estate.tailnet else ())})
+    # Two services at one port of a node are open to whom either names.
+    let_in: dict[tuple[str, int, str], set[str]] = {}
+    for s in private:
+        emails = {email for p in s.people for email in estate.people.get(p, ())}
+        let_in.setdefault((s.tag, s.port, s.protocol), set()).update(emails)
     for service in private:
         target = f"{service.tag}:{service.port}"
-        members = set(estate.people.get(service.people, ()))
+        members = let_in[service.tag, service.port, service.protocol]
         for person in everyone:
             (accept if person in members else deny).setdefault((person, service.protocol), []).append(target)
         # The proxies that face the internet must never be a way into a private service.
@@ -106,6 +81,3 @@ def _tests(estate: Estate, private: Sequence[TailnetService], funnels: bool, nod
                 test[word] = list(dict.fromkeys(targets[(source, protocol)]))
         tests.append(test)
     return tests
-
-
-__all__ = ["TailnetService", "policy", "tailnet_service"]

@@ -12,15 +12,13 @@ from config.errors import Finding, Path_, show
 from config.loader import LoadedStack
 from config.services import Gate, Node, Service, UrlOrigin
 from config.stack import Estate
-from exposure.decide import Decision, Objection, chosen, objections
-from exposure.names import host_of, machine_of, scheme_of
+from exposure.decide import Objection, chosen, objections
+from exposure.names import hosts_of, machine_of, scheme_of
+from exposure.ways import WAYS
+from exposure.ways.way import Way
 
 Scope: TypeAlias = Literal["service", "stack", "estate"]
 
-TUNNEL_GATES: frozenset[Gate] = frozenset({"public-tunnel", "zero-trust"})
-"""Gates whose host is a rule of the tunnel's list."""
-HOST_GATES: frozenset[Gate] = TUNNEL_GATES | {"port-forward"}
-"""Gates that have a record in the zone."""
 SCHEMES = frozenset({"http", "https", "tcp", "udp"})
 """The schemes of an origin; a URL with another one is refused, and nothing else is said of its service."""
 
@@ -95,10 +93,9 @@ class OneStack:
         typed = self.stack.typed
         return tuple(OneService(self, key, s) for key, s in sorted(typed.services.items())) if typed else ()
 
-    def at(self, gates: Iterable[Gate]) -> Iterator[OneService]:
-        """The services behind one of these gates."""
-        wanted = frozenset(gates)
-        return (s for s in self.services if s.gate in wanted)
+    def by(self, *ways: type[Way]) -> Iterator[OneService]:
+        """The services that have a way of one of these kinds."""
+        return (s for s in self.services if s.by(*ways))
 
     def ref(self, *path: str | int) -> Ref:
         """A place in this stack's file."""
@@ -118,14 +115,9 @@ class OneService:
     service: Service
 
     @cached_property
-    def decision(self) -> Decision:
-        """Its gate and the reason."""
-        return chosen(self.service)
-
-    @cached_property
     def objections(self) -> list[Objection]:
-        """Everything that speaks against its gate."""
-        return objections(self.service)
+        """Everything that speaks against its gates."""
+        return objections(self.service, self.estate)
 
     @cached_property
     def readable(self) -> bool:
@@ -133,9 +125,18 @@ class OneService:
         return not isinstance(self.service.origin, UrlOrigin) or scheme_of(self.service) in SCHEMES
 
     @cached_property
-    def gate(self) -> Gate | None:
-        """Its gate; None where the origin cannot be read."""
-        return self.decision.gate if self.readable else None
+    def gates(self) -> tuple[Gate, ...]:
+        """The known gates of its ways; none where the origin cannot be read."""
+        return tuple(d.gate for d in chosen(self.service) if d.gate in WAYS) if self.readable else ()
+
+    def by(self, *ways: type[Way]) -> bool:
+        """Whether it has a way of one of these kinds."""
+        return any(issubclass(WAYS[gate], ways) for gate in self.gates)
+
+    @property
+    def gate_words(self) -> str:
+        """Its gates, for people."""
+        return " and ".join(self.gates)
 
     @property
     def estate(self) -> Estate | None:
@@ -148,12 +149,16 @@ class OneService:
         return ("services", self.key)
 
     @property
-    def host(self) -> str | None:
-        """Its public host name, said or derived; None where node or zone are unknown."""
-        if self.service.host is not None:
-            return self.service.host
+    def hosts(self) -> tuple[str, ...]:
+        """Its public host names, said or derived; none where node or zone are unknown."""
         node, zone = self.inside.node_name, self.inside.zone_name
-        return None if node is None or zone is None else host_of(self.key, self.service, node, zone)
+        if node is None or zone is None:
+            return self.service.said_hosts
+        return hosts_of(self.key, self.service, node, zone)
+
+    def host_path(self, index: int) -> Path_:
+        """Where a host name stands in its part of the file."""
+        return ("hosts", index) if self.service.hosts else ("host",)
 
     @property
     def machine(self) -> str | None:
@@ -164,9 +169,9 @@ class OneService:
         return None if node is None else machine_of(self.key, self.service, node)
 
     @property
-    def people(self) -> str | None:
-        """The set of people let in."""
-        return self.service.people or (self.estate.default_people if self.estate else None)
+    def people(self) -> tuple[str, ...]:
+        """The sets of people that it names, or the estate where it names none."""
+        return tuple(self.service.people or (self.estate.default_people if self.estate else None) or ())
 
     def ref(self, *path: str | int) -> Ref:
         """A place in this service's part of the file."""

@@ -1,0 +1,391 @@
+"""Values that cannot be wrong: one parser each, for the stack file's rules, the plan and the components alike.
+
+A parsed value is text of its own type. Who holds one does not look at it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from typing import Self
+from urllib.parse import urlsplit
+
+from config.fields import LABEL
+
+SCHEMES = ("http", "https", "tcp", "udp")
+"""The schemes of an origin [CFD ingress/origin_service.go: any other one is silently TCP over WebSocket]."""
+_CLUSTER = ".svc.cluster.local"
+_STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
+_WORDS = ("hello_world", "hello-world", "bastion", "socks-proxy")
+_SEGMENT = re.compile(r"[A-Za-z0-9._~@+-]+")
+_SIGNS = {"?": "a query", "#": "a fragment", "*": "a wildcard", "%": "percent-encoding", ":": "`:`"}
+
+
+class MalformedError(ValueError):
+    """Text that is no value of its kind: which rule it breaks, why that breaks live, and what to write.
+
+    `suggestion` is the value that was meant, where that can be told.
+    """
+
+    def __init__(self, rule: str, reason: str, mend: str, suggestion: str = "") -> None:
+        super().__init__(f"{reason}; {mend}" + (f" (such as {suggestion})" if suggestion else ""))
+        self.rule = rule
+        self.reason = reason
+        self.mend = mend
+        self.suggestion = suggestion
+
+
+def is_name(text: str) -> bool:
+    """Whether it is a DNS name of labels (RFC 1123)."""
+    return len(text) <= 253 and all(LABEL.fullmatch(label) for label in text.split("."))
+
+
+class Host(str):
+    """A public host name: lower case, no scheme, port or path; with `*.` in front, every name below [CFD ingress]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The host. Raises MalformedError (`host-form`, `host-wildcard`)."""
+        if "*" in text.removeprefix("*."):
+            raise MalformedError(
+                "host-wildcard",
+                "a `*` anywhere but as the whole first label never matches a request",
+                "write `*.` and a name, or one service for each host name",
+            )
+        name = text.removeprefix("*.")
+        bare = bare_host(name)
+        if not is_name(bare):
+            wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
+            fixed = bare.replace("_", "-")
+            raise MalformedError(
+                "host-form",
+                "a DNS name has at most 253 characters"
+                if wrong is None
+                else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both "
+                "ends",
+                "write such a name",
+                fixed if is_name(fixed) else "",
+            )
+        if bare != name:
+            raise MalformedError(
+                "host-form",
+                "a host name is lower case, with no scheme, port or path: cloudflared drops a request's port before it "
+                "compares, and Access takes neither",
+                "write the bare name",
+                bare,
+            )
+        return cls(text)
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether it stands for every name below."""
+        return self.startswith("*.")
+
+    @property
+    def name(self) -> str:
+        """Without the wildcard's mark."""
+        return self.removeprefix("*.")
+
+    def covers(self, other: str) -> bool:
+        """Whether it is the other name or, as a wildcard, above it: at any depth, as a tunnel's rule reads it."""
+        return self == other or (self.wildcard and other.removeprefix("*.").endswith(self[1:]))
+
+
+def bare_host(text: str) -> str:
+    """What is left of a host name without scheme, port, path, capitals and a dot at its end."""
+    text = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text)
+    return re.split(r"[:/?#]", text, maxsplit=1)[0].lower().rstrip(".")
+
+
+class Path(str):
+    """A path of a host and what is below it, as Access and cloudflared read it alike; `/` is the whole host."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The path. Raises MalformedError (`path-form`)."""
+        wrong = _wrong_path(text)
+        if wrong and text != "/":
+            raise MalformedError(
+                "path-form",
+                f"{wrong}: Access and cloudflared would read it differently, and one of them would let more by",
+                "write a plain path such as `/api`; what is below it is included",
+                _plainer(text),
+            )
+        return cls(text)
+
+    @property
+    def root(self) -> bool:
+        """Whether it is the whole host."""
+        return self == "/"
+
+    @property
+    def suffix(self) -> str:
+        """As it stands behind a host in an Access destination: nothing for the whole host."""
+        return "" if self.root else str(self)
+
+    def covers(self, other: str) -> bool:
+        """Whether the other path is this one or below it."""
+        return self.root or other == self or other.startswith(f"{self}/")
+
+    @property
+    def expression(self) -> str | None:
+        """As a tunnel's rule has it, anchored: `/api` gives `^/api(/|$)`; None for the whole host.
+
+        cloudflared matches RE2 unanchored, so a bare `/api` would match `/x/api2` as well [CFD ingress/rule.go].
+        """
+        if self.root:
+            return None
+        special = set(r"\.+*?()|[]{}^$")
+        return "^" + "".join(f"\\{c}" if c in special else c for c in self) + "(/|$)"
+
+    @property
+    def slug(self) -> str:
+        """A short name for it; two paths may have the same one."""
+        return re.sub(r"[^a-z0-9]+", "-", self.lower()).strip("-") or "root"
+
+
+ROOT = Path("/")
+"""The whole of a host."""
+
+
+def _wrong_path(path: str) -> str:
+    if not path.startswith("/"):
+        return "it does not start with `/`"
+    if path.endswith("/"):
+        return "it ends in `/`"
+    for sign, what in _SIGNS.items():
+        if sign in path:
+            return f"it has {what}"
+    segments = path[1:].split("/")
+    if "" in segments:
+        return "it has an empty part (`//`)"
+    if "." in segments or ".." in segments:
+        return "it is not normalised (`.` or `..`)"
+    odd = next((s for s in segments if not _SEGMENT.fullmatch(s)), None)
+    return f"{odd!r} has a character that is not a letter, digit or one of `._~@+-`" if odd is not None else ""
+
+
+def _plainer(path: str) -> str:
+    plain = re.split(r"[?#]", path, maxsplit=1)[0].removesuffix("*")
+    plain = "/" + "/".join(part for part in plain.split("/") if part)
+    return plain if plain not in ("/", path) and not _wrong_path(plain) else ""
+
+
+class OriginUrl(str):
+    """What cloudflared calls: scheme, host and port, and no path, not even `/` [CFD ingress/origin_service.go]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The URL. Raises MalformedError: the first of `faults`."""
+        for fault in cls.faults(text):
+            raise fault
+        return cls(text)
+
+    @classmethod
+    def faults(cls, text: str) -> list[MalformedError]:
+        """Everything that is wrong with a text as an origin's URL, each under its rule."""
+        status = _STATUS.match(text)
+        if status:
+            inside = 200 <= int(status[1] or 0) <= 599
+            return [
+                MalformedError(
+                    "origin-http-status",
+                    "a fixed answer is no service; the rule list ends in http_status:404 by itself"
+                    if inside
+                    else "no status of an answer: those are 200 to 599",
+                    "name what is to answer, or remove the service",
+                )
+            ]
+        if text.lower() in _WORDS or text.lower().startswith("unix"):
+            return [
+                MalformedError(
+                    "origin-scheme-unknown",
+                    "one of cloudflared's own services or a socket in its pod, and no service of yours",
+                    "name the Kubernetes Service, a port of the node, or an http or https URL",
+                )
+            ]
+        if "://" not in text:
+            return [
+                MalformedError(
+                    "origin-scheme-missing",
+                    "no scheme: cloudflared refuses the URL, and with it the tunnel's whole list",
+                    "start it with http:// or https://",
+                    f"http://{text}" if "/" not in text and _is_address("http", text) else "",
+                )
+            ]
+        scheme, _, rest = text.partition("://")
+        if scheme.lower() not in SCHEMES:
+            near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
+            return [
+                MalformedError(
+                    "origin-scheme-unknown",
+                    "not a scheme for a service: cloudflared takes an unknown one, a typo included, for TCP over "
+                    "WebSocket, and browsers get nothing",
+                    "use http (WebSockets work over it), https, tcp or udp",
+                    f"{near}://{rest}" if near else "",
+                )
+            ]
+        return list(_address_faults(text, scheme, rest))
+
+    @property
+    def scheme(self) -> str:
+        """`http`, `https`, `tcp` or `udp`."""
+        return self.partition("://")[0]
+
+    @property
+    def host(self) -> str:
+        """The host name or address, in lower case."""
+        return urlsplit(self).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port, the scheme's own where none is written."""
+        return urlsplit(self).port or (443 if self.scheme == "https" else 80)
+
+    @property
+    def service(self) -> tuple[str, str] | None:
+        """Namespace and name of the Kubernetes Service that it leads to; None for what is outside the cluster."""
+        parts = self.host.removesuffix(_CLUSTER).split(".") if self.host.endswith(_CLUSTER) else []
+        return (parts[1], parts[0]) if len(parts) == 2 else None
+
+    @property
+    def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """The address, where it is one."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+
+def _address_faults(text: str, scheme: str, rest: str) -> list[MalformedError]:
+    address = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    found = []
+    if scheme != scheme.lower():
+        found.append(
+            MalformedError("origin-url-form", "a scheme is lower case", "write it so", f"{scheme.lower()}://{rest}")
+        )
+    more = rest[len(address) :]
+    if more:
+        what = {"/": "path", "?": "query", "#": "fragment"}[more[0]]
+        found.append(
+            MalformedError(
+                "origin-url-form",
+                f"cloudflared refuses a service URL with a {what}, even a lone `/`, and with it the tunnel's whole "
+                "list",
+                "write scheme, host and port only; a request's own path is passed on as it is",
+                f"{scheme}://{address}" if "@" not in address else "",
+            )
+        )
+    if "@" in address:
+        found.append(
+            MalformedError(
+                "origin-url-form",
+                "a user or password here stands in clear in the file, and cloudflared does not send it",
+                "take it out, and let the service ask for its own login",
+            )
+        )
+    elif not _is_address(scheme, address):
+        found.append(
+            MalformedError(
+                "origin-url-form",
+                f"{address!r} is no host name or address with an optional port from 1 to 65535",
+                "write it as `http://192.168.0.9:8123`",
+            )
+        )
+    if scheme.lower() in ("tcp", "udp") and not re.search(r":\d+$", address):
+        found.append(
+            MalformedError(
+                "origin-port-missing",
+                "no port: cloudflared would call 7864, its own default for tcp",
+                "add the service's port",
+            )
+        )
+    return found
+
+
+def _is_address(scheme: str, address: str) -> bool:
+    try:
+        parts = urlsplit(f"{scheme}://{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or port == 0 or address.endswith(":"):
+        return False
+    return address.startswith("[") if ":" in host else is_name(host.rstrip("."))
+
+
+def _closest(scheme: str) -> str:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(scheme, sorted(SCHEMES), n=1, cutoff=0.6)), "")
+
+
+class Machine(str):
+    """The name of a machine on the tailnet: one DNS label, the first of its full name [tailscale.com/kb/1098]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The name. Raises MalformedError (`tailnet-name`)."""
+        if not LABEL.fullmatch(text):
+            first = text.split(".")[0].lower().replace("_", "-")
+            raise MalformedError(
+                "tailnet-name",
+                "a machine's name on the tailnet is one DNS label: lower-case letters, digits and hyphens, at most 63",
+                "write the first label only",
+                first if LABEL.fullmatch(first) else "",
+            )
+        return cls(text)
+
+
+class Tag(str):
+    """A tag of the tailnet: `tag:`, a letter, then letters, digits and hyphens [tailscale.com/kb/1068]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The tag. Raises MalformedError (`tag-form`)."""
+        if not re.fullmatch(r"tag:[A-Za-z][A-Za-z0-9-]*", text):
+            raise MalformedError(
+                "tag-form",
+                "a tag is `tag:`, a letter, and then letters, digits and hyphens",
+                "write it as `tag:wiki-alfred`",
+            )
+        return cls(text)
+
+
+def object_name(key: str, suffix: str) -> str:
+    """The name of a Kubernetes Service that is made for a key: `<key>-<suffix>`, wherever that is one.
+
+    It starts with a letter and has at most 63 characters (RFC 1035; Kubernetes, Object Names and IDs): otherwise `s-`
+    stands in front, the key is cut, and a hash of it tells it apart.
+    """
+    name = f"{key}-{suffix}"
+    if key[:1].isalpha() and len(name) <= 63:
+        return name
+    mark = f"-{hashlib.sha256(key.encode()).hexdigest()[:8]}-{suffix}"
+    return f"s-{key}"[: 63 - len(mark)].rstrip("-") + mark
+
+
+__all__ = [
+    "ROOT",
+    "SCHEMES",
+    "Host",
+    "Machine",
+    "MalformedError",
+    "OriginUrl",
+    "Path",
+    "Tag",
+    "bare_host",
+    "is_name",
+    "object_name",
+]

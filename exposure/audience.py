@@ -1,0 +1,73 @@
+"""Who may reach something, as one value from the stack file to reach: nobody, tokens, people, devices, anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from config.services import PathClients, Service
+from config.stack import Estate
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Those who may: `people` are names of sets, `tokens` names of service tokens, `devices` all of the tailnet.
+
+    `<=` says that it lets in nobody whom the other does not, `|` is both together. Anyone takes in all others.
+    """
+
+    anyone: bool = False
+    devices: bool = False
+    people: frozenset[str] = frozenset()
+    tokens: frozenset[str] = frozenset()
+
+    def __or__(self, other: Audience) -> Audience:
+        if self.anyone or other.anyone:
+            return ANYONE
+        return Audience(False, self.devices or other.devices, self.people | other.people, self.tokens | other.tokens)
+
+    def __le__(self, other: Audience) -> bool:
+        return self | other == other
+
+    @property
+    def set_name(self) -> str:
+        """The name of its sets of people together, such as `admins+household`."""
+        return "+".join(sorted(self.people))
+
+    def __str__(self) -> str:
+        if self.anyone:
+            return "anyone"
+        words = [*sorted(self.people), *(f"token {t}" for t in sorted(self.tokens))]
+        words += ["any device of the tailnet"] * self.devices
+        return " and ".join(words) or "nobody"
+
+
+NOBODY = Audience()
+ANYONE = Audience(anyone=True)
+DEVICES = Audience(devices=True)
+
+
+def people(names: Iterable[str]) -> Audience:
+    """Those in any of these sets of people."""
+    return Audience(people=frozenset(names))
+
+
+def named_people(service: Service, estate: Estate | None) -> Audience:
+    """The people whom a service names, or the estate where it names none."""
+    return people(service.people or (estate.default_people if estate else None) or ())
+
+
+def meant(service: Service, estate: Estate | None) -> Audience:
+    """Whom `clients` lets in: no way of the service may let in more."""
+    if service.clients == "anyone":
+        return ANYONE
+    return NOBODY if service.clients == "nobody" else named_people(service, estate)
+
+
+def meant_for_path(said: PathClients, service: Service, estate: Estate | None) -> Audience:
+    """Whom a path's own `clients` lets in."""
+    if said.clients == "anyone":
+        return ANYONE
+    if said.clients == "nobody":
+        return NOBODY
+    return people(said.people) if said.people else named_people(service, estate)

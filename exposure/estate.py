@@ -1,0 +1,144 @@
+"""What there is one of, folded from the ways of every service: rule list, applications, records, people, policy.
+
+Each fold stands here once. The component that registers it takes it, and so does reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from config.stack import Estate
+from config.values import Host
+from exposure.audience import ANYONE, NOBODY, Audience
+from exposure.model import AccessApplication, DnsRecord, PeopleSet, TunnelRule
+from exposure.names import ACME_EXPRESSION
+from exposure.ways.way import Claim, Way
+
+CATCH_ALL = TunnelRule(None, None, "http_status:404")
+"""cloudflared demands a last rule with neither host nor path [CFD ingress/ingress.go]."""
+
+
+def claims(ways: Iterable[Way]) -> tuple[Claim, ...]:
+    """What all ways take of public hosts."""
+    return tuple(claim for way in ways for claim in way.claims())
+
+
+def guards(found: Sequence[Claim]) -> dict[Claim, Claim | None]:
+    """The claim whose Access application decides over each claim: its own or one above it; None where nothing asks.
+
+    A claim needs an application of its own where its audience is not that of what is above it: the most specific
+    application wins, with nothing inherited [CFDOC cloudflare-one/access-controls/policies/app-paths].
+    """
+    by_host: dict[str, list[Claim]] = {}
+    for claim in found:
+        by_host.setdefault(claim.host, []).append(claim)
+    decided: dict[Claim, Claim | None] = {}
+    # A wildcard is above the hosts that it covers, and a path above what is below it.
+    for claim in sorted(
+        found, key=lambda c: (not c.host.wildcard, -len(c.host) if c.host.wildcard else 0, len(c.path))
+    ):
+        above = _above(claim, by_host)
+        inherited = above.audience if above else ANYONE
+        decided[claim] = claim if claim.audience != inherited else decided[above] if above else None
+    return decided
+
+
+def _above(claim: Claim, by_host: Mapping[str, list[Claim]]) -> Claim | None:
+    nearer = [c for c in by_host[claim.host] if c.path != claim.path and c.path.covers(claim.path)]
+    if nearer:
+        return max(nearer, key=lambda c: len(c.path))
+    if claim.host.wildcard:
+        return None
+    # Access's `*` is a single label, so only the wildcard that is right above a name is above it.
+    return next((c for c in by_host.get(f"*.{claim.host.partition('.')[2]}", ()) if c.path.root), None)
+
+
+def applications(found: Sequence[Claim]) -> tuple[AccessApplication, ...]:
+    """The Access applications: one a path whose audience differs from what is above it, for all of its hosts."""
+    guarded = guards(found)
+    needed: dict[str, list[Claim]] = {}
+    for claim in found:
+        if guarded[claim] is claim:
+            needed.setdefault(claim.application, []).append(claim)
+    return tuple(
+        AccessApplication(name, c[0].title, c[0].service, tuple(one.host for one in c), c[0].path, c[0].audience)
+        for name, c in needed.items()
+    )
+
+
+def rules(found: Sequence[Claim]) -> tuple[TunnelRule, ...]:
+    """The tunnel's rule list.
+
+    A rule accepts the AUD of the application that decides over it, and of those that let anyone by below it, which
+    never lead to a JWT. Of narrower or other people's applications it accepts none: where Access and cloudflared read a
+    path differently, nobody gets in by another path's login.
+    """
+    guarded = guards(found)
+    opening: dict[str, list[Claim]] = {}
+    for claim, guard in guarded.items():
+        if guard is claim and claim.audience == ANYONE:
+            opening.setdefault(claim.host, []).append(claim)
+    listed = []
+    for claim, guard in guarded.items():
+        accepted: tuple[str, ...] = ()
+        if guard is not None and claim.audience not in (ANYONE, NOBODY):
+            beside = [c for c in opening.get(claim.host, ()) if claim.path.covers(c.path)]
+            beside.sort(key=lambda c: (c.expression == ACME_EXPRESSION, c.path))
+            accepted = (guard.application, *(c.application for c in beside))
+        listed.append(TunnelRule(claim.host, claim.expression, claim.origin, claim.service, accepted, claim.settings))
+    return in_order(listed)
+
+
+def in_order(unordered: Iterable[TunnelRule]) -> tuple[TunnelRule, ...]:
+    """The rule list: every host's paths before its general rule, narrow before broad, the catch-all last and alone.
+
+    The first rule that matches wins, so a longer path stands before a shorter one and an exact host before a wildcard.
+    The order does not depend on the order given.
+    """
+    return (*sorted((r for r in unordered if r.host is not None), key=_key), CATCH_ALL)
+
+
+def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, int, str]:
+    host = rule.host or ""
+    wildcard = host.startswith("*.")
+    return (
+        wildcard,
+        -len(host) if wildcard else 0,
+        host,
+        rule.path is None,
+        -len(rule.path or ""),
+        rule.path or "",
+    )
+
+
+def records(ways: Sequence[Way], estate: Estate) -> tuple[DnsRecord, ...]:
+    """One record a host: to the tunnel, or past it to the router. A shared one is of the service that has most of it."""
+    found: dict[Host, DnsRecord] = {}
+    for claim in sorted(claims(ways), key=lambda c: (len(c.path), c.service)):
+        if claim.host not in found:
+            found[claim.host] = _record(claim.host, estate, None, claim.service)
+    for way in ways:
+        for address in way.addresses():
+            found[address.host] = _record(address.host, estate, address.ipv4, address.service)
+    return tuple(found[host] for host in sorted(found))
+
+
+def _record(host: Host, estate: Estate, ipv4: str | None, service: str) -> DnsRecord:
+    zone = estate.zone_of(host)
+    if zone is None:
+        raise ValueError(f"{host} is in no zone of the estate; check it first")
+    return DnsRecord(host, host, zone.name, ipv4, ipv4 is None, service)
+
+
+def logins(found: Iterable[Claim]) -> tuple[Audience, ...]:
+    """Everybody who logs in to something behind Access, each combination of sets once."""
+    guarded = {a.audience for a in applications(tuple(found))}
+    return tuple(sorted((a for a in guarded if a.people), key=lambda a: a.set_name))
+
+
+def people_sets(audiences: Iterable[Audience], estate: Estate) -> tuple[PeopleSet, ...]:
+    """The people of each audience, as Access gets them."""
+    return tuple(
+        PeopleSet(a.set_name, tuple(sorted({email for name in a.people for email in estate.people[name]})))
+        for a in sorted(set(audiences), key=lambda a: a.set_name)
+    )

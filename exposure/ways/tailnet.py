@@ -1,0 +1,127 @@
+"""On the tailnet alone: https by Serve, TCP and UDP by an address, or the node's own port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from config.services import NodeOrigin, Service, ServiceOrigin
+from config.stack import Estate
+from config.values import Machine, Tag
+from exposure.audience import Audience, named_people
+from exposure.names import node_tag, service_tag
+from exposure.ways.way import WEB, Facts, Grant, Way
+from exposure.workload import Protocol
+
+
+@dataclass(frozen=True)
+class TailnetPort:
+    """One port of a machine of the tailnet, and the port of the pods behind it."""
+
+    protocol: Protocol
+    port: int
+    target: int | str
+
+    @property
+    def name(self) -> str:
+        """Its name in a Kubernetes Service."""
+        return f"{self.protocol}-{self.port}"
+
+
+@dataclass(frozen=True)
+class TailnetWay(Way):
+    """A machine of the tailnet, for sets of people by grants of the policy.
+
+    `served` by Serve, https on 443; else `ports` of an address of its own, in front of the pods with `selector`, or
+    without one of the user's own Service. `backend` None is the node itself.
+    """
+
+    node: str
+    machine: Machine
+    tag: Tag
+    ports: tuple[TailnetPort, ...]
+    scheme: str
+    tailnet: str = ""
+    namespace: str = ""
+    backend: str | None = None
+    served: bool = False
+    backend_port: int = 0
+    selector: Mapping[str, str] | None = None
+    waits: tuple[str, ...] = ()
+
+    gate = "tailnet"
+    component = "components.tailnet_service.TailnetService"
+    phrase = "your devices, by grant"
+    stations = ("tailnet", "proxy")
+    carries = WEB | {"tcp", "udp"}
+    origins = (ServiceOrigin, NodeOrigin)
+    settings = frozenset({"tailnet_name", "people", "selector", "other_ports", "target_port"})
+    by: ClassVar[str] = "machine"
+
+    @classmethod
+    def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
+        """The people that it names, from their devices."""
+        return named_people(service, estate)
+
+    @classmethod
+    def plan(cls, facts: Facts) -> Self:
+        """See `Way`."""
+        origin, node = facts.service.origin, facts.node.name
+        start = (facts.key, facts.title, facts.people, node)
+        if isinstance(origin, NodeOrigin):
+            port = TailnetPort("udp" if origin.scheme == "udp" else "tcp", origin.port, origin.port)
+            scheme = "ssh" if origin.port == 22 else origin.scheme
+            return cls(*start, Machine(node), node_tag(node), (port,), scheme, facts.tailnet, waits=("tailscale-up",))
+        origin = facts.origin
+        served = origin.scheme in WEB
+        ports = [TailnetPort("tcp", 443, origin.target_port or origin.port)]
+        if not served:
+            ports = [
+                TailnetPort("udp" if origin.scheme == "udp" else "tcp", origin.port, origin.target_port or origin.port),
+                *(TailnetPort(p.protocol, p.port, p.target_port or p.port) for p in origin.other_ports or ()),
+            ]
+        return cls(
+            *start,
+            facts.machine,
+            service_tag(facts.key, node),
+            tuple(ports),
+            "https" if served else origin.scheme,
+            facts.tailnet,
+            origin.namespace,
+            origin.service,
+            served,
+            origin.port,
+            origin.selector,
+            () if facts.node.tailscale_operator == "helm" else ("tailscale-operator",),
+        )
+
+    @property
+    def on_node(self) -> bool:
+        """Whether it is the node's own port, with no proxy in between."""
+        return self.backend is None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """See `Way`."""
+        full = f"{self.machine}.{self.tailnet}"
+        if self.served:
+            return (f"https://{full}/",)
+        first, *others = self.ports
+        shown = "" if self.scheme == "ssh" else f":{first.port}"
+        return (f"{self.scheme}://{full}{shown}", *(f"{p.protocol}://{full}:{p.port}" for p in others))
+
+    @property
+    def reaches(self) -> str:
+        """See `Way`."""
+        return f"{self.audience}, from devices of the tailnet"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The operator where somebody else installs it, or the node's own login."""
+        return self.waits
+
+    def grants(self) -> tuple[Grant, ...]:
+        """One for each port."""
+        people = tuple(sorted(self.audience.people))
+        return tuple(Grant(self.service, self.node, people, self.tag, p.port, p.protocol) for p in self.ports)

@@ -1,0 +1,218 @@
+"""By a Cloudflare Tunnel: a host for anyone, or behind Access; and below it paths with audiences of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
+
+from config.services import OriginTls, Service, ServiceOrigin
+from config.stack import Estate
+from config.values import ROOT, Host, OriginUrl, Path
+from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named_people
+from exposure.names import origin_url, path_names, service_url
+from exposure.ways.way import DEFAULT_SETTINGS, Claim, Facts, OriginSettings, Way, count
+
+NOT_FOUND = "http_status:404"
+"""What cloudflared answers where nobody is meant to get through."""
+
+
+@dataclass(frozen=True)
+class ManagedIngress:
+    """An Ingress of the node's controller with a Let's Encrypt certificate of its own."""
+
+    namespace: str
+    service: str
+    port: int
+    scheme: str
+    hosts: tuple[Host, ...]
+    class_name: str
+    cluster_issuer: str
+
+
+@dataclass(frozen=True)
+class TunnelWay(Way):
+    """Hosts of the tunnel. `path` is the part of them that is the service's; `paths` are narrower or wider below it.
+
+    `names_host` expects the request's host on the origin's certificate.
+    """
+
+    hosts: tuple[Host, ...]
+    origin: OriginUrl
+    path: Path = ROOT
+    paths: tuple[tuple[Path, Audience], ...] = ()
+    request: OriginSettings = DEFAULT_SETTINGS
+    names_host: bool = False
+    ingress: ManagedIngress | None = None
+    people_count: str = field(default="", compare=False)
+
+    by: ClassVar[str] = "host"
+    stations = ("internet", "edge", "tunnel")
+    settings = frozenset(
+        {"host", "path", "paths", "origin_request", "origin_tls", "through_ingress", "own_certificate"}
+    )
+
+    @classmethod
+    def plan(cls, facts: Facts) -> Self:
+        """See `Way`."""
+        service, node = facts.service, facts.node
+        origin = _origin(facts)
+        tls, request = service.origin_tls or OriginTls(), service.origin_request
+        own = service.own_certificate and origin.scheme == "https"
+        ingress = None
+        if isinstance(service.origin, ServiceOrigin) and service.origin.through_ingress == "managed":
+            behind, controller = service.origin, node.ingress_controller
+            ingress = ManagedIngress(
+                behind.namespace,
+                behind.service,
+                behind.port,
+                behind.scheme,
+                facts.hosts,
+                controller.class_name,
+                controller.cluster_issuer,
+            )
+        paths = sorted((Path(p), meant_for_path(said, service, facts.estate)) for p, said in service.paths.items())
+        audience = cls.lets_in(service, facts.estate)
+        return cls(
+            facts.key,
+            facts.title,
+            audience,
+            facts.hosts,
+            origin,
+            Path(service.path) if service.path else ROOT,
+            tuple(paths),
+            OriginSettings(
+                origin_server_name=tls.origin_server_name,
+                match_sni_to_host=tls.match_sni_to_host,
+                ca_pool=tls.ca_pool,
+                no_tls_verify=tls.no_tls_verify,
+                http2_origin=bool(request and request.http2_origin),
+                http_host_header=request.http_host_header if request else None,
+                connect_timeout_seconds=request.connect_timeout_seconds if request else None,
+            ),
+            own and not (tls.match_sni_to_host or tls.no_tls_verify or tls.ca_pool or tls.origin_server_name),
+            ingress,
+            count(facts.estate, audience),
+        )
+
+    @classmethod
+    def of(
+        cls,
+        key: str,
+        *,
+        hosts: Sequence[str],
+        origin: str,
+        title: str | None = None,
+        audience: Audience | None = None,
+        path: str = "/",
+        paths: Mapping[str, Audience] | None = None,
+        request: OriginSettings = DEFAULT_SETTINGS,
+    ) -> Self:
+        """The way from plain texts, for a program that has no stack file.
+
+        Raises MalformedError, a ValueError, for a text that is no value, and ValueError for a path that is not below.
+        """
+        found = [(Path.parse(p), a) for p, a in (paths or {}).items()]
+        base = Path.parse(path)
+        for below, _ in found:
+            if below == base or not base.covers(below):
+                raise ValueError(f"{key}: path {below!r} is not below {base!r}, so it is not a part of it")
+        return cls(
+            key,
+            title or key,
+            ANYONE if audience is None else audience,
+            tuple(Host.parse(h) for h in hosts),
+            OriginUrl.parse(origin),
+            base,
+            tuple(sorted(found, key=lambda entry: entry[0])),
+            request,
+        )
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """See `Way`."""
+        return tuple(f"https://{host}{self.path.suffix}/" for host in self.hosts)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """The part of each host that is the service's, and each path below it with an audience of its own."""
+        names = path_names(self.service, [path for path, _ in self.paths])
+        parts = [(self.path, self.audience, self.service, self.title)]
+        parts += [(path, audience, names[path], f"{self.title} {path}") for path, audience in self.paths]
+        return tuple(
+            Claim(
+                host,
+                path,
+                audience,
+                self.service,
+                name,
+                title,
+                NOT_FOUND if audience == NOBODY else self.origin,
+                DEFAULT_SETTINGS
+                if audience == NOBODY
+                else replace(self.request, origin_server_name=host)
+                if self.names_host
+                else self.request,
+                path.expression,
+            )
+            for host in self.hosts
+            for path, audience, name, title in parts
+        )
+
+    def _exceptions(self) -> str:
+        groups: dict[Audience, list[Path]] = {}
+        for path, audience in self.paths:
+            groups.setdefault(audience, []).append(path)
+        return "".join(f"; {audience}: {' '.join(paths)}" for audience, paths in groups.items())
+
+
+@dataclass(frozen=True)
+class PublicTunnelWay(TunnelWay):
+    """HTML that does no harm in a stranger's hands, with nothing in front."""
+
+    gate = "public-tunnel"
+    component = "components.public_tunnel_route.PublicTunnelRoute"
+    phrase = "nothing in front"
+
+    @classmethod
+    def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
+        """Anyone."""
+        return ANYONE
+
+    @property
+    def reaches(self) -> str:
+        """See `Way`."""
+        return f"anyone on the internet{self._exceptions()}"
+
+
+@dataclass(frozen=True)
+class ZeroTrustWay(TunnelWay):
+    """HTML behind Access: people after a login, or nobody but for single paths."""
+
+    gate = "zero-trust"
+    component = "components.zero_trust_app.ZeroTrustApp"
+    phrase = "Google login first"
+
+    @classmethod
+    def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
+        """The people that it names; nobody where that is said."""
+        return NOBODY if service.clients == "nobody" else named_people(service, estate)
+
+    @property
+    def reaches(self) -> str:
+        """See `Way`."""
+        if self.audience == NOBODY:
+            return f"nobody{self._exceptions()}"
+        return f"{self.audience} ({self.people_count}) after Google login{self._exceptions()}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Google's client has to know Access."""
+        return ("google",)
+
+
+def _origin(facts: Facts) -> OriginUrl:
+    origin = facts.service.origin
+    if isinstance(origin, ServiceOrigin) and origin.through_ingress:
+        controller = facts.node.ingress_controller
+        return service_url(controller.namespace, controller.service, controller.https_port, "https")
+    return origin_url(facts.service, facts.node.lan_ipv4)

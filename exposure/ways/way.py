@@ -1,0 +1,216 @@
+"""What every way in has: its value, its words, its manual steps, and what it adds to what there is one of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from config.services import Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
+from config.stack import Estate
+from config.values import Host, Machine, Path, Tag
+from exposure.audience import Audience, meant, named_people
+from exposure.names import hosts_of, machine_of, title_of
+from exposure.workload import Protocol
+
+WEB = frozenset({"http", "https"})
+"""The schemes that browsers speak."""
+
+
+@dataclass(frozen=True)
+class OriginSettings:
+    """cloudflared's `originRequest` for one rule; None leaves cloudflared's default [CFD config/configuration.go]."""
+
+    origin_server_name: str | None = None
+    match_sni_to_host: bool = False
+    ca_pool: str | None = None
+    no_tls_verify: bool = False
+    http2_origin: bool = False
+    http_host_header: str | None = None
+    connect_timeout_seconds: int | None = None
+
+
+DEFAULT_SETTINGS = OriginSettings()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One path of one public host: whose it is, who may ask for it and for what is below it, and what answers.
+
+    `application` is the logical name of the Access application that it gets where it needs one; `expression` the RE2
+    expression of its rule, None for the whole host.
+    """
+
+    host: Host
+    path: Path
+    audience: Audience
+    service: str
+    application: str
+    title: str
+    origin: str
+    settings: OriginSettings
+    expression: str | None
+
+
+@dataclass(frozen=True)
+class Address:
+    """A public host name that leads to the router and not to a tunnel."""
+
+    host: Host
+    ipv4: str
+    service: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the tailnet's policy opens for a way: these sets of people reach this tag at this port."""
+
+    key: str
+    node: str
+    people: tuple[str, ...]
+    tag: Tag
+    port: int
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
+class HandWork:
+    """What a person has to do. `values` are literal; `outputs` names stack outputs that hold the rest."""
+
+    key: str
+    title: str
+    steps: tuple[str, ...]
+    service: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a way is planned from: one service, and the stack that it is in."""
+
+    key: str
+    service: Service
+    node: Node
+    estate: Estate
+    services: Mapping[str, Service]
+
+    @property
+    def title(self) -> str:
+        """The name people know the service by."""
+        return title_of(self.key, self.service)
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Its public host names."""
+        return tuple(Host(h) for h in hosts_of(self.key, self.service, self.node.name, self.estate.zone.name))
+
+    @property
+    def machine(self) -> Machine:
+        """Its name on the tailnet."""
+        return Machine(machine_of(self.key, self.service, self.node.name))
+
+    @property
+    def audience(self) -> Audience:
+        """Whom `clients` lets in."""
+        return meant(self.service, self.estate)
+
+    @property
+    def people(self) -> Audience:
+        """The people it names, whatever `clients` says."""
+        return named_people(self.service, self.estate)
+
+    @property
+    def origin(self) -> ServiceOrigin:
+        """Its origin, at gates that serve a Kubernetes Service alone. Raises TypeError otherwise: check it first."""
+        if not isinstance(self.service.origin, ServiceOrigin):
+            raise TypeError(f"service {self.key} has no Kubernetes Service; check it first")
+        return self.service.origin
+
+    @property
+    def tailnet(self) -> str:
+        """The tailnet's name. Raises ValueError where the estate has none."""
+        if self.estate.tailnet is None:
+            raise ValueError(f"service {self.key} goes by Tailscale and there is no tailnet; check it first")
+        return self.estate.tailnet.name
+
+
+@dataclass(frozen=True)
+class Way(ABC):
+    """One way into a service: a value that holds all that its component registers.
+
+    The class says what is so of its gate wherever it is used; `exposure.ways.WAYS` names every one. A way takes nothing
+    from the plan, which only calls it.
+    """
+
+    service: str
+    title: str
+    audience: Audience
+    """Whom it lets in, but for what `claims` say of single paths."""
+
+    gate: ClassVar[str]
+    """The gate's name, as in the stack file."""
+    phrase: ClassVar[str]
+    """The gate in a few words, for a legend."""
+    stations: ClassVar[tuple[str, ...]]
+    """What requests pass on the way, in order (`exposure.map.model.STATION_NAMES`)."""
+    component: ClassVar[str]
+    """The class that registers it, by its full name: what a stack means is decided without Pulumi."""
+    carries: ClassVar[frozenset[str]] = WEB
+    """The schemes of origins that it can serve."""
+    origins: ClassVar[tuple[type, ...]] = (ServiceOrigin, NodeOrigin, UrlOrigin)
+    """The kinds of origins that it can serve."""
+    settings: ClassVar[frozenset[str]] = frozenset()
+    """The keys of a service that count at this gate and not at every one."""
+    cautions: ClassVar[tuple[str, ...]] = ()
+    """What to keep in mind at this gate."""
+    by: ClassVar[str] = ""
+    """Two ways of a service by the same name take the same thing, and exclude each other: its host, its machine."""
+
+    @classmethod
+    @abstractmethod
+    def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
+        """Whom this gate would let in, paths with clients of their own left aside."""
+
+    @classmethod
+    @abstractmethod
+    def plan(cls, facts: Facts) -> Self:
+        """The way of a checked service."""
+
+    @property
+    @abstractmethod
+    def urls(self) -> tuple[str, ...]:
+        """Where people find it."""
+
+    @property
+    @abstractmethod
+    def reaches(self) -> str:
+        """Who gets in, in words."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The keys of the manual steps that it waits for."""
+        return ()
+
+    def claims(self) -> tuple[Claim, ...]:
+        """What it takes of public hosts, through the tunnel."""
+        return ()
+
+    def addresses(self) -> tuple[Address, ...]:
+        """The names that lead to the router for it."""
+        return ()
+
+    def grants(self) -> tuple[Grant, ...]:
+        """What the tailnet's policy has to open for it."""
+        return ()
+
+    def manual_steps(self, node: Node) -> tuple[HandWork, ...]:
+        """What a person has to do for this way alone."""
+        return ()
+
+
+def count(estate: Estate, audience: Audience) -> str:
+    """How many people are in an audience's sets, in words."""
+    number = len({email for name in audience.people for email in estate.people.get(name, ())})
+    return f"{number} {'person' if number == 1 else 'people'}"
