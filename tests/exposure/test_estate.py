@@ -1,4 +1,4 @@
-"""What is folded from all ways: who asks for a path of a host gets in where the narrowest claim says so, and only there.
+"""What is folded from all ways: who asks for a path gets in where the narrowest claim of its host says so, and only so."""
 
 Against a reading of its own: Access by the most specific application, cloudflared's rules by its public source.
 """
