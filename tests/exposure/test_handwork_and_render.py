@@ -6,9 +6,10 @@ import pytest
 
 from config.loader import load_project
 from exposure.handwork import redirect_uri
-from exposure.model import ExposurePlan, HandWork
+from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from exposure.render import exposure_table, hand_work_list, report
+from exposure.ways.way import HandWork
 from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, plan_of
 
 
@@ -135,24 +136,25 @@ def test_the_report_fits_the_columns_but_for_what_is_copied_whole(
 
 
 def test_the_table_says_of_every_service_its_gate_url_people_and_reason(plans: dict[str, ExposurePlan]) -> None:
-    text = " ".join(exposure_table(plans["alfred"].exposures).split())
-    for exposure in plans["alfred"].exposures:
-        for said in (exposure.service, exposure.gate, exposure.url.split(", ")[0], exposure.reaches, exposure.reason):
-            assert said in text
-        for caution in exposure.cautions:
-            assert f"mind {caution}" in text
+    text = " ".join(exposure_table(plans["alfred"].services).split())
+    for service in plans["alfred"].services:
+        for way, reason in zip(service.ways, service.reasons, strict=True):
+            for said in (service.key, way.gate, *way.urls, way.reaches, reason):
+                assert said in text
+            for caution in way.cautions:
+                assert f"mind {caution}" in text
 
 
 def test_a_gate_that_was_asked_for_is_marked() -> None:
     wished = {**MEDIA, "gate": "port-forward", "origin": {**MEDIA["origin"], "selector": {"app": "web"}}}
     wished["port_forward"] = GAME["port_forward"]
-    assert "(asked for)" in exposure_table(plan_of({"media": wished}).exposures)
-    assert "(asked for)" not in exposure_table(plan_of({"media": MEDIA}).exposures)
+    assert "(asked for)" in exposure_table(plan_of({"media": wished}).services)
+    assert "(asked for)" not in exposure_table(plan_of({"media": MEDIA}).services)
 
 
 def test_urls_are_never_broken_over_lines() -> None:
     host = "a-rather-long-name-for-a-service-of-somebody-who-likes-long-names.example.com"
-    table = exposure_table(plan_of({"web": {**OPEN_HTML, "host": host}}).exposures, 60)
+    table = exposure_table(plan_of({"web": {**OPEN_HTML, "host": host}}).services, 60)
     assert f"https://{host}/" in table
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.values import Path, object_name
 from exposure import names
-from exposure.plan import path_names
+from exposure.names import path_names
 from tests.kit import profiles
 from tests.kit.builders import service
 
@@ -17,37 +18,37 @@ profiles.load_profile()
 
 _PATHS = st.lists(
     st.sampled_from(["/a-b", "/a/b", "/a.b", "/A/b", "/a_b", "/ab", "/é", "/ü", "/api", "/API"]), unique=True
-)
+).map(lambda found: [Path(p) for p in found])
 
 
 @given(_PATHS)
-def test_every_path_exception_has_a_name_of_its_own(paths: list[str]) -> None:
+def test_every_path_has_a_name_of_its_own(paths: list[Path]) -> None:
     found = path_names("web", paths)
     assert set(found) == set(paths)
     assert len(set(found.values())) == len(paths)
 
 
 @given(_PATHS, st.randoms(use_true_random=False))
-def test_names_of_paths_do_not_depend_on_their_order_or_on_doubles(paths: list[str], random: object) -> None:
+def test_names_of_paths_do_not_depend_on_their_order_or_on_doubles(paths: list[Path], random: object) -> None:
     assert path_names("web", [*reversed(paths), *paths]) == path_names("web", paths)
 
 
 @given(st.lists(st.text(min_size=1, max_size=10).map(lambda t: f"/{t}"), unique=True, max_size=5))
 def test_any_path_has_a_name_that_a_resource_may_have(paths: list[str]) -> None:
-    for name in path_names("web", paths).values():
+    for name in path_names("web", [Path(p) for p in paths]).values():
         assert re.fullmatch(r"web-path-[a-z0-9-]+", name)
 
 
 def test_a_paths_name_is_readable_and_stays_when_others_come() -> None:
-    assert path_names("grafana", ["/api"]) == {"/api": "grafana-path-api"}
-    more = path_names("grafana", ["/api", "/public/build", "/.well-known"])
-    assert more["/api"] == "grafana-path-api"
-    assert more["/public/build"] == "grafana-path-public-build"
+    assert path_names("grafana", [Path("/api")]) == {"/api": "grafana-path-api"}
+    more = path_names("grafana", [Path("/api"), Path("/public/build"), Path("/.well-known")])
+    assert more[Path("/api")] == "grafana-path-api"
+    assert more[Path("/public/build")] == "grafana-path-public-build"
 
 
 def test_hosts_and_machines_are_service_and_node_unless_said() -> None:
-    assert names.host_of("grafana", service(), "alfred", "example.com") == "grafana-alfred.example.com"
-    assert names.host_of("grafana", service(host="g.example.com"), "alfred", "example.com") == "g.example.com"
+    assert names.hosts_of("grafana", service(), "alfred", "example.com") == ("grafana-alfred.example.com",)
+    assert names.hosts_of("grafana", service(host="g.example.com"), "alfred", "example.com") == ("g.example.com",)
     assert names.machine_of("komga", service(), "alfred") == "komga-alfred"
     assert names.machine_of("komga", service(tailnet_name="books"), "alfred") == "books"
 
@@ -82,3 +83,25 @@ def test_a_title_is_the_key_in_words_unless_said() -> None:
 def test_the_schemes_case_does_not_count() -> None:
     assert names.scheme_of(service(origin={"url": "HTTPS://nas.lan:5001"})) == "https"
     assert names.scheme_of(service(origin={"url": "nas.lan"})) == ""
+
+
+@given(
+    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True), st.sampled_from(["tailscale", "forwarded"])
+)
+def test_a_service_made_for_any_key_has_a_name_that_kubernetes_takes(key: str, suffix: str) -> None:
+    # RFC 1035, as Kubernetes asks of a Service: a letter first, at most 63 characters.
+    name = object_name(key, suffix)
+    assert re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name)
+    if key[0].isalpha() and len(key) <= 63 - len(suffix) - 1:
+        assert name == f"{key}-{suffix}"
+
+
+@given(st.lists(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True), unique=True, max_size=6))
+def test_two_keys_never_make_one_name(keys: list[str]) -> None:
+    assert len({object_name(key, "tailscale") for key in keys}) == len(keys)
+
+
+def test_keys_that_are_alike_where_they_are_cut_keep_names_of_their_own() -> None:
+    long = "z" * 62
+    assert object_name(f"{long}a", "forwarded") != object_name(f"{long}b", "forwarded")
+    assert object_name("1x", "tailscale") != object_name("s-1x", "tailscale")

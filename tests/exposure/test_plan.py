@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from config.loader import LoadedStack, load_project, tie
-from exposure.model import ExposurePlan, OriginSettings, TunnelRule
+from exposure.model import ExposurePlan, TunnelRule
 from exposure.plan import plan_stack
+from exposure.ways.funnel import FunnelWay
+from exposure.ways.port_forward import PortForwardWay
+from exposure.ways.tailnet import TailnetWay
+from exposure.ways.tunnel import TunnelWay
+from exposure.ways.way import OriginSettings
 from tests.kit.builders import ACME, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, loaded, plan_of
 
 
@@ -68,16 +73,17 @@ def test_protected_rules_name_every_application_of_their_host_and_open_ones_none
     for rule in alfred.rules:
         expected = by_host.get(rule.host or "", set()) if rule.path is None else set()
         assert set(rule.applications) == expected
-    assert by_host[f"grafana-alfred.{ZONE}"] == {"grafana", "grafana-path-api"}
-    assert by_host[f"kubernetes-alfred.{ZONE}"] == {"kubernetes-dashboard", "kubernetes-dashboard-acme"}
+    assert by_host[f"grafana-alfred.{ZONE}"] == {f"grafana-alfred.{ZONE}", f"grafana-alfred.{ZONE}/api"}
+    dashboard = f"kubernetes-alfred.{ZONE}"
+    assert by_host[dashboard] == {dashboard, f"{dashboard}/.well-known/acme-challenge"}
     assert f"influxdb-alfred.{ZONE}" not in by_host
 
 
-def test_an_application_without_people_is_for_a_path_alone(alfred: ExposurePlan, octavo: ExposurePlan) -> None:
+def test_an_application_for_anyone_is_for_a_path_alone(alfred: ExposurePlan, octavo: ExposurePlan) -> None:
     for application in (*alfred.applications, *octavo.applications):
-        assert (application.people is None) == (application.path is not None)
-        assert not application.uri.endswith(("/", "*"))
-    assert {a.uri for a in alfred.applications if a.people is None} == {
+        assert application.audience.anyone == (application.path != "/")
+        assert not application.name.endswith(("/", "*"))
+    assert {a.name for a in alfred.applications if a.audience.anyone} == {
         f"grafana-alfred.{ZONE}/api",
         f"kubernetes-alfred.{ZONE}/.well-known/acme-challenge",
     }
@@ -96,34 +102,36 @@ def test_every_public_host_has_one_record_and_nothing_else_has(alfred: ExposureP
 
 
 def test_the_funnels_go_to_the_services_ports(alfred: ExposurePlan) -> None:
-    found = {(i.machine, i.namespace, i.backend, i.port, i.tag, i.funnel) for i in alfred.tailscale_ingresses}
+    found = {(w.machine, w.namespace, w.backend, w.port, w.tag) for w in alfred.by(FunnelWay)}
     assert found == {
-        ("audiobookshelf-alfred", "audiobookshelf", "audiobookshelf-svc", 13388, "tag:k8s-funnel", True),
-        ("komga-alfred", "komga", "komga-svc", 25600, "tag:k8s-funnel", True),
-        ("navidrome-alfred", "navidrome", "navidrome-svc", 4533, "tag:k8s-funnel", True),
-        ("plex-alfred", "plexserver", "plex-tcp", 32400, "tag:k8s-funnel", True),
+        ("audiobookshelf-alfred", "audiobookshelf", "audiobookshelf-svc", 13388, "tag:k8s-funnel"),
+        ("komga-alfred", "komga", "komga-svc", 25600, "tag:k8s-funnel"),
+        ("navidrome-alfred", "navidrome", "navidrome-svc", 4533, "tag:k8s-funnel"),
+        ("plex-alfred", "plexserver", "plex-tcp", 32400, "tag:k8s-funnel"),
     }
 
 
 def test_minecrafts_ports_are_forwarded(alfred: ExposurePlan) -> None:
-    (game,) = alfred.forwarded
+    (game,) = alfred.by(PortForwardWay)
     assert (game.namespace, game.selector) == ("minecraft-server", {"app": "minecraft-server"})
     # (protocol, on the router, of the Service, on the node)
-    assert [p[1:] for p in game.ports] == [("TCP", 25565, 25565, 32565), ("UDP", 19132, 19132, 32132)]
+    found = [(p.protocol, p.external, p.port, p.node_port) for p in game.ports]
+    assert found == [("tcp", 25565, 25565, 32565), ("udp", 19132, 19132, 32132)]
+    assert [p.target for p in game.ports] == [25565, 19132]
 
 
 def test_urls_are_what_people_type(alfred: ExposurePlan) -> None:
-    urls = {e.service: e.url for e in alfred.exposures}
-    assert urls["grafana"] == f"https://grafana-alfred.{ZONE}/"
-    assert urls["navidrome"] == "https://navidrome-alfred.xantu-lizard.ts.net/"
-    assert urls["ssh"] == "ssh://alfred.xantu-lizard.ts.net"
-    assert urls["minecraft"] == f"tcp://minecraft-alfred.{ZONE}:25565, udp://minecraft-alfred.{ZONE}:19132"
-    assert urls["acme-renewals"] == f"http://kubernetes-alfred.{ZONE}/.well-known/acme-challenge/"
+    urls = {s.key: s.urls for s in alfred.services}
+    assert urls["grafana"] == (f"https://grafana-alfred.{ZONE}/",)
+    assert urls["navidrome"] == ("https://navidrome-alfred.xantu-lizard.ts.net/",)
+    assert urls["ssh"] == ("ssh://alfred.xantu-lizard.ts.net",)
+    assert urls["minecraft"] == (f"tcp://minecraft-alfred.{ZONE}:25565", f"udp://minecraft-alfred.{ZONE}:19132")
+    assert urls["acme-renewals"] == (f"http://kubernetes-alfred.{ZONE}/.well-known/acme-challenge/",)
 
 
 def test_who_reaches_it_is_said_of_every_service(alfred: ExposurePlan) -> None:
-    reaches = {e.service: e.reaches for e in alfred.exposures}
-    assert set(reaches) == {e.service for e in alfred.exposures}
+    reaches = {s.key: s.ways[0].reaches for s in alfred.services}
+    assert [len(s.ways) for s in alfred.services] == [1] * len(alfred.services)
     assert reaches["influxdb"] == "anyone on the internet"
     assert reaches["homebox"] == "household (2 people) after Google login"
     assert reaches["grafana"] == "household (2 people) after Google login; anyone: /api"
@@ -137,7 +145,7 @@ def test_the_member_takes_what_the_owner_has(octavo: ExposurePlan, alfred: Expos
     assert octavo.estate == alfred.estate
     assert octavo.people == (), "the groups and policies are the owner's to make"
     assert {p.name for p in alfred.people} == {"household"}
-    assert [e.url for e in octavo.exposures if e.gate == "zero-trust"] == [f"https://home-assistant-octavo.{ZONE}/"]
+    assert [way.urls for way in octavo.by(TunnelWay)] == [(f"https://home-assistant-octavo.{ZONE}/",)]
 
 
 def test_the_owner_makes_the_policies_that_its_members_need() -> None:
@@ -178,10 +186,10 @@ def test_own_certificate_brings_the_challenges_rule_before_the_hosts_own_and_pas
     assert challenge.origin == "http://ingress-nginx-controller.ingress-nginx.svc.cluster.local:80"
     assert (challenge.path, general.path) == (r"^/\.well-known/acme-challenge/", None)
     assert general.settings.origin_server_name == "web-alfred.example.com"
-    assert [(a.path, a.people) for a in plan.applications] == [
-        (None, "household"),
-        ("/.well-known/acme-challenge", None),
-    ]
+    assert {(a.path, str(a.audience)) for a in plan.applications} == {
+        ("/", "household"),
+        ("/.well-known/acme-challenge", "anyone"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -200,12 +208,14 @@ def test_through_the_ingress_controller_the_tunnel_goes_there_and_a_managed_one_
         plan = plan_of({"acme": ACME, "web": {**HTML, "origin": origin, "own_certificate": True}})
         controller = "https://ingress-nginx-controller.ingress-nginx.svc.cluster.local:443"
         assert _rule(plan, "web").origin == controller
-        assert len(plan.managed_ingresses) == (through == "managed")
-    assert plan_of({"web": HTML}).managed_ingresses == ()
+        (way,) = plan.by(TunnelWay)
+        assert (way.ingress is not None) == (through == "managed")
+    (plain,) = plan_of({"web": HTML}).by(TunnelWay)
+    assert plain.ingress is None
 
 
 def test_settings_of_the_way_to_the_origin_hold_for_its_open_paths_too() -> None:
-    said = {**HTML, "path_exceptions": ["/api"], "origin_request": {"connect_timeout_seconds": 5}}
+    said = {**HTML, "paths": {"/api": {"clients": "anyone"}}, "origin_request": {"connect_timeout_seconds": 5}}
     plan = plan_of({"web": said})
     assert {r.settings.connect_timeout_seconds for r in plan.rules if r.service} == {5}
     assert {r.path for r in plan.rules if r.service} == {None, "^/api(/|$)"}
@@ -215,13 +225,19 @@ def test_http_on_the_tailnet_is_served_by_an_ingress_and_other_ports_by_an_addre
     tcp = {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}}
     private = {"clients": "tailnet", "traffic": "non-html"}
     plan = plan_of({"wiki": {**HTML, **private}, "db": {**private, "origin": tcp}, "ssh": SSH})
-    assert [(i.service, i.tag, i.funnel) for i in plan.tailscale_ingresses] == [("wiki", "tag:wiki-alfred", False)]
-    (service,) = plan.tailscale_services
-    assert (service.service, service.protocol, service.port, service.selector) == ("db", "TCP", 5432, {"app": "db"})
-    assert {e.service: e.url for e in plan.exposures} == {
-        "wiki": "https://wiki-alfred.tail.ts.net/",
-        "db": "tcp://db-alfred.tail.ts.net:5432",
-        "ssh": "ssh://alfred.tail.ts.net",
+    ways = {way.service: way for way in plan.by(TailnetWay)}
+    assert [(way.served, way.on_node) for way in (ways["wiki"], ways["db"], ways["ssh"])] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+    assert ways["wiki"].tag == "tag:wiki-alfred"
+    assert [(p.protocol, p.port, p.target) for p in ways["db"].ports] == [("tcp", 5432, 5432)]
+    assert ways["db"].selector == {"app": "db"}
+    assert {s.key: s.urls for s in plan.services} == {
+        "wiki": ("https://wiki-alfred.tail.ts.net/",),
+        "db": ("tcp://db-alfred.tail.ts.net:5432",),
+        "ssh": ("ssh://alfred.tail.ts.net",),
     }
     assert plan.records == ()
     assert [r.host for r in plan.rules] == [None]

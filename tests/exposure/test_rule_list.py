@@ -9,9 +9,10 @@ import re2  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exposure.ingress import CATCH_ALL, acme_rule, general_rule, in_order, open_path_rule
+from config.values import Path
+from exposure.estate import CATCH_ALL, in_order
 from exposure.model import TunnelRule
-from exposure.names import ACME_PATH, path_expression
+from exposure.names import ACME_EXPRESSION, ACME_PATH
 from tests.kit import cloudflared, profiles
 
 profiles.load_profile()
@@ -38,9 +39,7 @@ def _rules(draw: st.DrawFn) -> list[TunnelRule]:
     """A rule for each (host, path) at most, each to an origin of its own."""
     wanted = draw(st.lists(st.tuples(PATTERNS, st.none() | PATHS), max_size=8, unique=True))
     return [
-        general_rule(f"s{n}", host, f"http://o{n}:80")
-        if path is None
-        else open_path_rule(f"s{n}", host, path, f"http://o{n}:80")
+        TunnelRule(host, Path(path or "/").expression, f"http://o{n}:80", f"s{n}")
         for n, (host, path) in enumerate(wanted)
     ]
 
@@ -103,9 +102,9 @@ _PLAIN = _Plain()
 def test_challenges_come_before_every_other_rule_of_the_host_that_would_take_them() -> None:
     # The tunnel that worked had the `.well-known` rule before the host's general one.
     rules = [
-        general_rule("d", "d.example.com", ORIGIN),
-        open_path_rule("d", "d.example.com", "/.well-known", ORIGIN),
-        acme_rule("d", "d.example.com", "http://solver:80"),
+        TunnelRule("d.example.com", None, ORIGIN),
+        TunnelRule("d.example.com", Path("/.well-known").expression, ORIGIN),
+        TunnelRule("d.example.com", ACME_EXPRESSION, "http://solver:80"),
     ]
     sent = _as_sent(in_order(rules))
     assert sent[cloudflared.first_match(sent, "d.example.com", f"{ACME_PATH}/token")]["service"] == "http://solver:80"
@@ -129,7 +128,7 @@ _ANY_PATH = st.lists(
 @given(_ANY_PATH)
 def test_an_expression_is_re2_and_matches_its_path_and_what_is_below(path: str) -> None:
     # cloudflared compiles it with Go's regexp, which is RE2, and searches unanchored.
-    expression = re2.compile(path_expression(path))
+    expression = re2.compile(Path(path).expression)
     assert expression.search(path)
     assert expression.search(f"{path}/")
     assert expression.search(f"{path}/below")
@@ -140,7 +139,7 @@ def test_an_expression_is_re2_and_matches_its_path_and_what_is_below(path: str) 
 @given(_ANY_PATH, _ANY_PATH)
 def test_an_expression_matches_nothing_else(path: str, request: str) -> None:
     expected = request == path or request.startswith(f"{path}/")
-    assert bool(re2.search(path_expression(path), request)) == expected
+    assert bool(re2.search(Path(path).expression, request)) == expected
 
 
 @pytest.mark.parametrize(
@@ -153,13 +152,13 @@ def test_an_expression_matches_nothing_else(path: str, request: str) -> None:
     ],
 )
 def test_expressions_read_as_people_write_them(path: str, expression: str) -> None:
-    assert path_expression(path) == expression
+    assert Path(path).expression == expression
 
 
 def test_a_bare_path_would_match_elsewhere() -> None:
     # The control: why ours are anchored at both ends.
     assert cloudflared.first_match([{"path": "/api", "service": "x"}, {"service": "y"}], "h", "/x/api2") == 0
     assert (
-        cloudflared.first_match([{"path": path_expression("/api"), "service": "x"}, {"service": "y"}], "h", "/x/api2")
+        cloudflared.first_match([{"path": Path("/api").expression, "service": "x"}, {"service": "y"}], "h", "/x/api2")
         == 1
     )
