@@ -441,17 +441,16 @@ def people_policy(name: str, emails: Iterable[str]) -> Policy:
 def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
     """The surface of a plan. `owner` is the plan of the estate's owner, for a member's stack."""
     known = known_of(plan, owner)
-    applications = {a.name: _application(a, known) for a in plan.applications}
     rules = []
     for rule in plan.rules:
-        accepted = tuple(sorted(applications[a].key for a in rule.applications))
-        check = JwtCheck(True, plan.estate.team, accepted) if accepted else None
+        # An application is named after its destination, which is its key here too.
+        check = JwtCheck(True, plan.estate.team, tuple(sorted(rule.applications))) if rule.applications else None
         rules.append(Rule(rule.host, rule.path, rule.origin, check, rule.service))
     proxied = [way for way in plan.by(TailnetWay) if not way.on_node]
     return surface(
         known,
         tunnels=[Tunnel(plan.node, tuple(rules))],
-        applications=applications.values(),
+        applications=[_application(a, known) for a in plan.applications],
         records=[
             Record(r.host, "CNAME", "", r.proxied, plan.node, r.service)
             if r.target is None
@@ -496,7 +495,7 @@ def _application(planned: AccessApplication, known: Known) -> Application:
         policy = known.deny if planned.audience == NOBODY else known.people.get(planned.audience.set_name)
     providers = () if anyone else known.identity_providers
     return Application(
-        tuple(sorted(Destination(host, planned.path.suffix) for host in planned.hosts)),
+        (Destination(planned.host, planned.path.suffix),),
         (policy,) if policy else (),
         providers,
         bool(providers),
