@@ -176,18 +176,21 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
         )
     audiences = {Path(path): meant_for_path(to, service, estate) for path, to in service.paths.items()}
     for path, audience in audiences.items():
-        above = [p for p, a in audiences.items() if a == ANYONE and p != path and p.covers(path)]
-        if gate == "funnel" and audience != ANYONE and above:
+        shut = gate == "funnel" and audience != ANYONE
+        above = [p for p, a in audiences.items() if shut and a == ANYONE and p.covers(path)]
+        if above:
             why = f"Funnel serves {above[0]} for anyone, with all that is below"
+            mend = f"name what is open below {above[0]} path by path"
         elif "paths" not in way.settings and len(service.asked) > 1 and not inside <= audience:
             why = f"gate {gate} tells no path from another, and lets {inside} in to all of it"
+            mend = f"take gate {gate} out, or let them in to this path too"
         else:
             continue
         yield Objection(
             "wider-than-meant",
             ("paths", str(path)),
             f"this path is for {audience}, and {why}",
-            f"take gate {gate} out, or this path",
+            mend,
         )
 
 

@@ -172,7 +172,7 @@ class OneService:
         """The kinds of its ways, as far as they are known."""
         return tuple(WAYS[gate] for gate in self.gates)
 
-    def by(self, *ways: type) -> bool:
+    def by(self, *ways: type[Way]) -> bool:
         """Whether it has a way of one of these kinds."""
         return any(issubclass(way, ways) for way in self.ways)
 

@@ -9,7 +9,6 @@ from config.errors import show
 from config.fields import LABEL
 from config.values import Host, MalformedError, Path, bare_host, is_name
 from exposure.audience import ANYONE
-from exposure.estate import guards
 from exposure.rules.base import (
     AllStacks,
     EstateRule,
@@ -62,10 +61,7 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
             mend = "remove `own_certificate:`, or write one service for each host name"
         elif said.path is not None or said.paths:
             word = "paths" if said.paths else "path"
-            reason = (
-                "a tunnel's `*.` matches any depth and an Access application's one label, so a path of deeper names "
-                "would have other clients than one of the names right below"
-            )
+            reason = "which of `*.x/a` and `y.x` is the more specific at Access, Cloudflare does not say"
             mend = f"remove `{word}:`, or write one service for each host name with paths of its own"
         else:
             continue
@@ -218,25 +214,6 @@ def _path_twice(stack: OneStack) -> Iterator[Problem]:
         )
 
 
-def _logical(stack: OneStack) -> Iterator[Problem]:
-    refs = dict(stack.claims)
-    own = [claim for claim, guard in guards(list(refs)).items() if guard is claim]
-    own.sort(key=lambda claim: claim.application != claim.service)
-    # Once for all hosts of a service.
-    named: dict[tuple[str, str, Path], Ref] = {}
-    for claim in own:
-        named.setdefault((claim.application, claim.service, claim.path), refs[claim])
-    for name, second, first in claimed_twice((key[0], ref) for key, ref in named.items()):
-        yield Problem(
-            second.path,
-            show(name),
-            f"service {first.path[1]} gives an Access application this name already, and one of the two would take "
-            "the other's place",
-            "rename one of the two services",
-            related=(first,),
-        )
-
-
 RULES = (
     ServiceRule(
         "host-form",
@@ -249,7 +226,7 @@ RULES = (
         "host-wildcard",
         "A wildcard stands in front of a tunnel's host, and has no paths and no certificate of its own",
         "CFD ingress/rule.go; CFDOC cloudflare-one/access-controls/policies/app-paths",
-        (3, 4, 33),
+        (4, 33),
         check=_wildcard,
     ),
     EstateRule(
@@ -286,11 +263,5 @@ RULES = (
         "CFDOC cloudflare-one/access-controls/policies/app-paths",
         (8, 36),
         check=_path_twice,
-    ),
-    StackRule(
-        "logical-name-twice",
-        "An Access application's logical name is its own",
-        "Gatehouse: logical names come from the service's key",
-        check=_logical,
     ),
 )

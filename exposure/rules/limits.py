@@ -9,7 +9,6 @@ from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackR
 
 _LIMITS = "CFDOC cloudflare-one/account-limits"
 _APPLICATIONS = 500
-_HOSTS = 5
 _ADDRESSES = 1000
 _TUNNELS = 1000
 _GROUPS = 300
@@ -25,22 +24,10 @@ def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     ("estate", "account_id"),
                     "",
-                    f"{count} Access applications over all stacks (one a service, and one a path with clients of its "
+                    f"{count} Access applications over all stacks (one a host, and one a path with clients of its "
                     f"own), and an account has at most {_APPLICATIONS}",
                     "take paths together under one path, or use a second account",
                 ),
-            )
-
-
-def _hosts(stack: OneStack) -> Iterator[Problem]:
-    most = {a.service: len(a.hosts) for a in stack.applications if len(a.hosts) > _HOSTS}
-    for service in stack.services:
-        if service.key in most:
-            yield service.problem(
-                "hosts",
-                None,
-                f"{most[service.key]} host names behind Access, and one application has at most {_HOSTS}",
-                "write some of them as a service of their own, with the same origin and people",
             )
 
 
@@ -101,7 +88,6 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 RULES = (
     EstateRule("limit-applications", "At most 500 Access applications an account", _LIMITS, check=_applications),
-    StackRule("limit-hosts", "At most 5 host names an Access application", _LIMITS, check=_hosts),
     EstateRule("limit-account", "At most 1,000 tunnels and 300 Access groups an account", _LIMITS, check=_account),
     StackRule("limit-addresses", "At most 1,000 addresses a rule", _LIMITS, check=_addresses),
     EstateRule(
