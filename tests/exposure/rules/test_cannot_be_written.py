@@ -231,7 +231,7 @@ def test_every_tag_has_an_owner() -> None:
         policy: Any = dict(plan.tailnet_policy)
         owners = policy.pop("tagOwners")
         used = set(re.findall(r"tag:[A-Za-z0-9-]+", str(policy)))
-        used |= {way.tag for way in (*plan.by(FunnelWay), *plan.by(TailnetWay))}
+        used |= {way.tag for way in plan.by(FunnelWay)} | {way.tag for way in plan.by(TailnetWay)}
         assert used <= set(owners), plan.stack
         assert all(owners[tag] for tag in used)
         seen |= used
