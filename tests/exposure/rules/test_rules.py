@@ -21,7 +21,7 @@ from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 MARK = re.compile(
-    r"(?P<rule>[a-z0-9-]+)(?: (?P<path>[^=?@\s]\S*))?(?: = (?P<value>.+?))?"
+    r"(?P<rule>[a-z0-9-]+)(?: (?P<path>[^=?@\s].*?))?(?: = (?P<value>.+?))?"
     r"(?: \? (?P<suggestion>\S+))?(?: @(?P<line>\d+))?"
 )
 RULE_IDS = sorted({rule.id for rule in RULES} | set(STRUCTURAL))
@@ -135,6 +135,8 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "origin-tls-unverified": "service",
         "access-path-bypass": "service",
         "sensitive-on-funnel": "service",
+        "sensitive-by-port-forward": "service",
+        "workload-wider": "service",
         "http-by-port-forward": "service",
         "hsts": "stack",
         "tailnet-policy-overwrite": "stack",
