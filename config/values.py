@@ -372,8 +372,17 @@ def object_name(key: str, suffix: str) -> str:
     name = f"{key}-{suffix}"
     if key[:1].isalpha() and len(name) <= 63:
         return name
-    mark = f"-{hashlib.sha256(key.encode()).hexdigest()[:8]}-{suffix}"
-    return f"s-{key}"[: 63 - len(mark)].rstrip("-") + mark
+    return _cut(f"s-{key}", key, f"-{suffix}")
+
+
+def label_name(name: str) -> str:
+    """The name where Kubernetes takes it in a label, at most 63 characters; otherwise cut, with a hash."""
+    return name if len(name) <= 63 else _cut(name, name, "")
+
+
+def _cut(text: str, hashed: str, end: str) -> str:
+    mark = f"-{hashlib.sha256(hashed.encode()).hexdigest()[:8]}{end}"
+    return text[: 63 - len(mark)].rstrip("-") + mark
 
 
 __all__ = [
@@ -387,5 +396,6 @@ __all__ = [
     "Tag",
     "bare_host",
     "is_name",
+    "label_name",
     "object_name",
 ]
