@@ -70,6 +70,8 @@ def access_application(
         http_only_cookie_attribute=True,
         same_site_cookie_attribute="lax" if asks else None,
         opts=component.child(
-            depends_on=after, replace_on_changes=["destinations"], aliases=component.formerly(*_ROUTES)
+            depends_on=after,
+            replace_on_changes=["destinations"],
+            aliases=component.formerly(*_ROUTES) if type(component).__name__ in _ROUTES else (),
         ),
     )

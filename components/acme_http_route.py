@@ -7,10 +7,10 @@ from typing import cast
 
 import pulumi
 
-from components.access import Access, access_application
+from components.access import Access
 from components.way import Context, WayComponent
 from exposure.audience import ANYONE
-from exposure.estate import rules as rules_of
+from exposure.estate import rules
 from exposure.model import AccessApplication, TunnelRule
 from exposure.names import ACME_PATH
 from exposure.ways.acme import AcmeWay, Challenges
@@ -40,7 +40,7 @@ class AcmeHttpRoute(WayComponent):
             access=google.access,
         )
         app = ZeroTrustApp("dashboard", ...)
-        app.publish(..., after=rules.configured, applications=acme.applications)
+        app.publish(..., after=[rules.configured, *acme.applications.values()])
         ```
     """
 
@@ -50,35 +50,39 @@ class AcmeHttpRoute(WayComponent):
         *,
         challenges: Challenges,
         access: Access | None = None,
+        applications: Sequence[AccessApplication] | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self.applications: list[pulumi.Resource] = []
-        if access is not None:
-            planned = AccessApplication(
-                challenges.name, f"{challenges.title} ACME", challenges.service, challenges.hosts, ACME_PATH, ANYONE
-            )
-            application = access_application(self, planned, access, after)
-            self.auds[challenges.name] = application.aud
-            self.applications.append(application)
-        self.rules: list[TunnelRule] = [rule for rule in rules_of(challenges.claims()) if rule.host is not None]
+        self._challenges = challenges
+        if applications is None:
+            applications = [_application(challenges)] if access else []
+        self.lock(applications, access, after)
         self.register_outputs({"hosts": list(challenges.hosts)})
+
+    @property
+    def rules(self) -> tuple[TunnelRule, ...]:
+        """The tunnel's rules for the challenges."""
+        return rules(self._challenges.claims())[:-1]
 
     @classmethod
     def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
         """See `WayComponent`: a component for each service whose challenges they are."""
-        found = []
-        for challenges in cast("AcmeWay", way).challenges:
-            guarded = any(a.name == challenges.name for a in context.applications(challenges.service))
-            route = cls(
+        return [
+            cls(
                 challenges.name,
                 challenges=challenges,
-                access=context.access if guarded else None,
+                access=context.access,
+                applications=[a for a in context.applications.get(challenges.service, ()) if a.name == challenges.name],
                 after=context.first,
                 opts=context.options,
             )
-            for host in challenges.hosts if guarded else ():
-                context.guards.setdefault(host, []).extend(route.applications)
-            found.append(route)
-        return found
+            for challenges in cast("AcmeWay", way).challenges
+        ]
+
+
+def _application(challenges: Challenges) -> AccessApplication:
+    """The one for all of its hosts, each behind Access."""
+    title = f"{challenges.title} ACME"
+    return AccessApplication(challenges.name, title, challenges.service, challenges.hosts, ACME_PATH, ANYONE)

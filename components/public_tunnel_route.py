@@ -19,6 +19,6 @@ class PublicTunnelRoute(TunnelRoute):
         way = PublicTunnelWay.of("blog", hosts=["blog.example.com"], origin="http://blog.blog.svc.cluster.local:80")
         route = PublicTunnelRoute("blog", way=way)
         rules = TunnelConfiguration("alfred", ..., rules=route.rules, auds={})
-        route.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules.configured)
+        route.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=[rules.configured])
         ```
     """

@@ -31,6 +31,6 @@ class ZeroTrustApp(TunnelRoute):
         )
         app = ZeroTrustApp("grafana", way=way, access=google.access)
         rules = TunnelConfiguration("alfred", ..., rules=app.rules, auds=app.auds)
-        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules.configured)
+        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=[rules.configured])
         ```
     """
