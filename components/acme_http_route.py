@@ -39,8 +39,16 @@ class AcmeHttpRoute(WayComponent):
             ),
             access=google.access,
         )
-        app = ZeroTrustApp("dashboard", ...)
-        app.publish(..., after=[rules.configured, *acme.applications.values()])
+        rules = TunnelConfiguration(
+            "alfred",
+            account_id="0" * 32,
+            tunnel_id=tunnel.tunnel_id,
+            team="example",
+            rules=[*acme.rules, *app.rules],
+            auds={**acme.auds, **app.auds},
+        )
+        after = [rules.configured, *acme.applications.values()]
+        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=after)
         ```
     """
 
