@@ -9,10 +9,8 @@ import pulumi
 
 from components.access import Access
 from components.way import Context, WayComponent
-from exposure.audience import ANYONE
-from exposure.estate import rules
+from exposure.estate import asked_for, rules
 from exposure.model import AccessApplication, TunnelRule
-from exposure.names import ACME_PATH
 from exposure.ways.acme import AcmeWay, Challenges
 from exposure.ways.way import Way
 
@@ -65,7 +63,7 @@ class AcmeHttpRoute(WayComponent):
         super().__init__(name, opts)
         self._challenges = challenges
         if applications is None:
-            applications = [_application(challenges)] if access else []
+            applications = [asked_for(claim) for claim in challenges.claims()] if access else []
         self.lock(applications, access, after)
         self.register_outputs({"hosts": list(challenges.hosts)})
 
@@ -82,15 +80,9 @@ class AcmeHttpRoute(WayComponent):
                 challenges.name,
                 challenges=challenges,
                 access=context.access,
-                applications=[a for a in context.applications.get(challenges.service, ()) if a.name == challenges.name],
+                applications=context.guarding(challenges.claims()),
                 after=context.first,
                 opts=context.options,
             )
             for challenges in cast("AcmeWay", way).challenges
         ]
-
-
-def _application(challenges: Challenges) -> AccessApplication:
-    """The one for all of its hosts, each behind Access."""
-    title = f"{challenges.title} ACME"
-    return AccessApplication(challenges.name, title, challenges.service, challenges.hosts, ACME_PATH, ANYONE)

@@ -15,7 +15,6 @@ from components.way import Context, Locks, WayComponent
 from config.values import Host
 from exposure import estate
 from exposure.model import AccessApplication, TunnelRule
-from exposure.names import ACME_PATH
 from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import Way
 
@@ -39,7 +38,7 @@ class TunnelRoute(WayComponent):
         super().__init__(name, opts)
         self.way = way
         self.lock(estate.applications(way.claims()) if applications is None else applications, access, after)
-        self.register_outputs({"hosts": list(way.hosts), **({"aud": self.auds[name]} if name in self.auds else {})})
+        self.register_outputs({"hosts": list(way.hosts), "auds": self.auds})
 
     @property
     def rules(self) -> tuple[TunnelRule, ...]:
@@ -50,9 +49,13 @@ class TunnelRoute(WayComponent):
     def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
         """See `WayComponent`."""
         found = cast("TunnelWay", way)
-        mine = [a for a in context.applications.get(way.service, ()) if a.path != ACME_PATH]
         route = cls(
-            way.service, way=found, access=context.access, applications=mine, after=context.first, opts=context.options
+            way.service,
+            way=found,
+            access=context.access,
+            applications=context.guarding(way.claims()),
+            after=context.first,
+            opts=context.options,
         )
         if found.ingress is None:
             return [route]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from typing import TypeVar, cast
+from typing import cast
 
 import pulumi
 
@@ -15,9 +15,7 @@ from components.base import Component
 from components.sdk import cloudflare
 from config.values import Host
 from exposure.model import AccessApplication, DnsRecord, ExposurePlan
-from exposure.ways.way import Way
-
-_T = TypeVar("_T", AccessApplication, DnsRecord)
+from exposure.ways.way import Claim, Way
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,21 @@ class Context:
     options: pulumi.ResourceOptions
 
     @cached_property
-    def applications(self) -> Mapping[str | None, list[AccessApplication]]:
-        """The Access applications that are planned, by service."""
-        return _by_service(self.plan.applications)
-
-    @cached_property
     def records(self) -> Mapping[str | None, list[DnsRecord]]:
         """The records that are planned, by service; the node's own under None."""
-        return _by_service(self.plan.records)
+        grouped: dict[str | None, list[DnsRecord]] = {}
+        for record in self.plan.records:
+            grouped.setdefault(record.service, []).append(record)
+        return grouped
+
+    @cached_property
+    def _applications(self) -> Mapping[str, AccessApplication]:
+        return {application.name: application for application in self.plan.applications}
+
+    def guarding(self, claims: Iterable[Claim]) -> list[AccessApplication]:
+        """The Access applications that are planned for these claims."""
+        names = [claim.destination for claim in claims]
+        return [self._applications[name] for name in names if name in self._applications]
 
     @cached_property
     def _classes(self) -> Mapping[str, list[str]]:
@@ -54,26 +59,17 @@ class Context:
         return frozenset(self._classes[way.service]) - {way.component.rpartition(".")[2]}
 
 
-def _by_service(found: Iterable[_T]) -> dict[str | None, list[_T]]:
-    grouped: dict[str | None, list[_T]] = {}
-    for one in found:
-        grouped.setdefault(one.service, []).append(one)
-    return grouped
-
-
 class WayComponent(Component):
     """A component that registers one way: first what locks it, and with `release` what gives it a name."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None) -> None:
         super().__init__(name, opts)
         self.applications: dict[str, cloudflare.ZeroTrustAccessApplication] = {}
-        """Its Access applications by logical name."""
-        self.locked: list[AccessApplication] = []
-        """The same as they were planned."""
+        """Its Access applications by destination."""
 
     @property
     def auds(self) -> dict[str, pulumi.Output[str]]:
-        """The AUD of each of its Access applications, by the application's logical name."""
+        """The AUD of each of its Access applications, by destination."""
         return {name: application.aud for name, application in self.applications.items()}
 
     def lock(
@@ -82,9 +78,8 @@ class WayComponent(Component):
         """Register these Access applications. Raises ValueError where `access` lacks what one of them needs."""
         for application in planned:
             if access is None:
-                raise ValueError(f"{self.name}: {application.uris[0]} is for {application.audience}: it needs `access`")
+                raise ValueError(f"{self.name}: {application.name} is for {application.audience}: it needs `access`")
             self.applications[application.name] = access_application(self, application, access, after)
-            self.locked.append(application)
 
     @classmethod
     def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
@@ -105,9 +100,8 @@ class Locks:
         self._rules = rules
         self._by_host: dict[Host, list[pulumi.Resource]] = {}
         for part in parts:
-            for planned in part.locked:
-                for host in planned.hosts:
-                    self._by_host.setdefault(host, []).append(part.applications[planned.name])
+            for destination, application in part.applications.items():
+                self._by_host.setdefault(Host(destination.partition("/")[0]), []).append(application)
 
     def of(self, host: Host) -> list[pulumi.Resource]:
         """Those of a host of the tunnel."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from config.errors import show
 from exposure.names import ACME_PATH
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule, StackRule, listed
+from exposure.ways.tailnet import TailnetWay
+from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
@@ -19,8 +21,13 @@ _DAYS = re.compile(r"([0-9]{1,4})(d|w)")
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
-    if service.gate in ("zero-trust", "tailnet") and service.estate is not None and service.people is None:
-        what = "its Access application would have no policy" if service.gate == "zero-trust" else "no grant opens it"
+    if (
+        service.by(ZeroTrustWay, TailnetWay)
+        and service.estate is not None
+        and not service.people
+        and service.service.clients != "nobody"
+    ):
+        what = "its Access application would have no policy" if service.by(ZeroTrustWay) else "no grant opens it"
         yield service.problem(
             "people",
             None,
@@ -36,9 +43,9 @@ def _people_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]
         if estate is None:
             continue
         known = sorted(estate.people)
-        said = [((*s.path, "people"), s.service.people) for s in stack.services]
+        said = [((*s.path, "people"), name) for s in stack.services for name in s.service.people or ()]
         if stack.stack.owns_estate:
-            said.append((("estate", "default_people"), estate.default_people))
+            said += [(("estate", "default_people"), name) for name in estate.default_people or ()]
         for path, name in said:
             if name is not None and name not in estate.people:
                 yield (
@@ -69,7 +76,7 @@ def _people_empty(stack: OneStack) -> Iterator[Problem]:
 
 def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
-        behind = [s for stack in family for s in stack.at(["zero-trust"])]
+        behind = [s for stack in family for s in stack.by(ZeroTrustWay)]
         if behind and owner.estate and owner.estate.google is None:
             yield (
                 owner,
@@ -85,13 +92,13 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 def _path_form(service: OneService) -> Iterator[Problem]:
-    for index, path in enumerate(service.service.path_exceptions):
+    for index, path in enumerate(service.service.paths):
         if path == "/":
             continue
         wrong = _wrong(path)
         if wrong:
             yield service.problem(
-                ("path_exceptions", index),
+                ("paths", path),
                 path,
                 f"{wrong}: Access and cloudflared would read it differently, and one of them would let more by",
                 "write a plain path such as `/api`; what is below it is included",
@@ -123,10 +130,10 @@ def _plainer(path: str) -> str:
 
 
 def _path_root(service: OneService) -> Iterator[Problem]:
-    for index, path in enumerate(service.service.path_exceptions):
+    for index, path in enumerate(service.service.paths):
         if path == "/":
             yield service.problem(
-                ("path_exceptions", index),
+                ("paths", path),
                 path,
                 "the whole host would be open to anyone, login or not",
                 "name the paths that API clients use; or, if all of it may be public, say `sensitivity: low` and "
@@ -134,37 +141,23 @@ def _path_root(service: OneService) -> Iterator[Problem]:
             )
 
 
-def _path_twice(service: OneService) -> Iterator[Problem]:
-    paths = service.service.path_exceptions
-    for index, path in enumerate(paths):
-        first = paths.index(path)
-        if first != index:
-            yield service.problem(
-                ("path_exceptions", index),
-                path,
-                "this path is listed twice: two applications with one destination",
-                "keep one of the two",
-                related=(service.ref("path_exceptions", first),),
-            )
-
-
 def _path_gate(service: OneService) -> Iterator[Problem]:
-    if service.service.path_exceptions and service.gate not in (None, "zero-trust"):
+    if service.service.paths and service.gates and not service.by(TunnelWay):
         yield service.problem(
-            "path_exceptions",
+            "paths",
             None,
-            f"gate {service.gate} asks for no Google login, so there is nothing to be excepted from",
+            f"gate {service.gate_words} asks for no Google login, so there is nothing to be excepted from",
             "remove them; they count at gate zero-trust",
         )
 
 
 def _path_acme(service: OneService) -> Iterator[Problem]:
-    for index, path in enumerate(service.service.path_exceptions):
+    for index, path in enumerate(service.service.paths):
         same = path == ACME_PATH or path.startswith(f"{ACME_PATH}/")
         swallows = path != "/" and ACME_PATH.startswith(f"{path}/") and service.service.own_certificate
         if same or swallows:
             yield service.problem(
-                ("path_exceptions", index),
+                ("paths", path),
                 path,
                 "HTTP-01 challenges get their own path and bypass, to the solver and not to the service; a second or "
                 "broader bypass opens more than that",
@@ -173,10 +166,10 @@ def _path_acme(service: OneService) -> Iterator[Problem]:
 
 
 def _bypass(service: OneService) -> Iterator[Problem]:
-    paths = service.service.path_exceptions
-    if paths and service.gate == "zero-trust":
+    paths = [p for p, said in service.service.paths.items() if said.clients == "anyone"]
+    if paths and service.by(ZeroTrustWay):
         yield service.problem(
-            "path_exceptions",
+            "paths",
             paths,
             f"anyone on the internet reaches {listed(sorted(set(paths)))} and all below without Google login",
             "remove them, or acknowledge `access-path-bypass` and say what login the service asks for there",
@@ -221,7 +214,6 @@ RULES = (
     ServiceRule(
         "path-exception-root", "No bypass of a whole host", f"{_APP_PATHS}; {_POLICIES}", (41,), check=_path_root
     ),
-    ServiceRule("path-exception-twice", "A path exception is listed once", _APP_PATHS, (8,), check=_path_twice),
     ServiceRule("path-exception-gate", "Path exceptions are for Zero Trust only", _APP_PATHS, check=_path_gate),
     ServiceRule(
         "path-exception-acme",

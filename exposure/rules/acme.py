@@ -6,16 +6,18 @@ from collections.abc import Iterator
 
 from config.services import NodeOrigin, ServiceOrigin
 from exposure.names import scheme_of
-from exposure.rules.base import TUNNEL_GATES, OneService, OneStack, Problem, ServiceRule, StackRule
+from exposure.rules.base import OneService, OneStack, Problem, ServiceRule, StackRule
+from exposure.ways.acme import AcmeWay
+from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _CM = "CM pkg/issuer/acme/http"
 
 
 def _without(service: OneService) -> Iterator[Problem]:
-    if not service.service.own_certificate or service.gate not in TUNNEL_GATES:
+    if not service.service.own_certificate or not service.by(TunnelWay):
         return
     if service.inside.whole and not any(s.service.traffic == "acme-http-01" for s in service.inside.services):
-        access = ", or Google login swallows them" if service.gate == "zero-trust" else ""
+        access = ", or Google login swallows them" if service.by(ZeroTrustWay) else ""
         yield service.problem(
             "own_certificate",
             True,
@@ -26,12 +28,12 @@ def _without(service: OneService) -> Iterator[Problem]:
 
 
 def _gate(service: OneService) -> Iterator[Problem]:
-    if service.service.own_certificate and service.gate is not None and service.gate not in TUNNEL_GATES:
-        what = "it carries the challenges itself" if service.gate == "acme" else "challenges come through the tunnel"
+    if service.service.own_certificate and service.gates and not service.by(TunnelWay):
+        what = "it carries the challenges itself" if service.by(AcmeWay) else "challenges come through the tunnel"
         yield service.problem(
             "own_certificate",
             True,
-            f"at gate {service.gate} the host has no route of the tunnel, and {what}",
+            f"at gate {service.gate_words} the host has no route of the tunnel, and {what}",
             "remove it; for a `*.ts.net` name Tailscale renews the certificate",
         )
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from config.errors import show
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, StackRule, claimed_twice
+from exposure.ways.port_forward import PortForwardWay
 
 
 def _owner_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -67,7 +68,7 @@ def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     where = {s.stack.name: s for s in everything.stacks}
     claims: list[tuple[str, Ref]] = []
     for stack in everything.stacks:
-        for service in stack.at(["port-forward"]):
+        for service in stack.by(PortForwardWay):
             for index, port in enumerate(service.service.port_forward or []):
                 if stack.node is not None:
                     claim = f"{port.protocol} port {port.external_port} of router {stack.node.router_ipv4}"
@@ -89,7 +90,7 @@ def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 def _node_ports(stack: OneStack) -> Iterator[Problem]:
     claims: list[tuple[str, Ref]] = []
-    for service in stack.at(["port-forward"]):
+    for service in stack.by(PortForwardWay):
         seen: dict[int, str] = {}
         for index, port in enumerate(service.service.port_forward or []):
             # One Service may use a NodePort for TCP and for UDP; two Services may not share it.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from config.services import Gate, NodeOrigin, ServiceOrigin
+from config.services import NodeOrigin, ServiceOrigin
 from exposure.names import scheme_of
-from exposure.rules.base import HOST_GATES, TUNNEL_GATES, OneService, Problem, ServiceRule, listed
+from exposure.rules.base import OneService, Problem, ServiceRule, listed
+from exposure.ways.port_forward import PortForwardWay
+from exposure.ways.tailnet import TailnetWay
 
-_ORIGINS: dict[Gate, tuple[type, ...]] = {
+_ORIGINS: dict[str, tuple[type, ...]] = {
     "funnel": (ServiceOrigin,),
     "tailnet": (ServiceOrigin, NodeOrigin),
     "port-forward": (ServiceOrigin,),
@@ -19,18 +21,18 @@ def _objecting(rule: str) -> Callable[[OneService], Iterable[Problem]]:
     """The objections of `exposure.decide` that carry one rule's id."""
 
     def check(service: OneService) -> Iterator[Problem]:
-        if not service.readable:
+        if not service.gates:
             return
         for objection in service.objections:
             if objection.rule == rule:
-                value = service.gate if objection.field == "gate" else getattr(service.service, objection.field)
+                value = service.gate_words if objection.field == "gate" else getattr(service.service, objection.field)
                 yield service.problem(objection.field, value, objection.reason, objection.mend, source=objection.source)
 
     return check
 
 
 def _origin(service: OneService) -> Iterator[Problem]:
-    gate = service.gate
+    gate = service.gate_words
     kinds = _ORIGINS.get(gate) if gate else None
     if kinds and not isinstance(service.service.origin, kinds):
         also = " or a port of the node (`on_node`)" if NodeOrigin in kinds else ""
@@ -44,7 +46,7 @@ def _origin(service: OneService) -> Iterator[Problem]:
 
 
 def _ports(service: OneService) -> Iterator[Problem]:
-    if service.gate == "port-forward" and not service.service.port_forward:
+    if service.by(PortForwardWay) and not service.service.port_forward:
         yield service.problem(
             "port_forward",
             None,
@@ -70,8 +72,8 @@ def _ports_twice(service: OneService) -> Iterator[Problem]:
 
 def _selector(service: OneService) -> Iterator[Problem]:
     origin = service.service.origin
-    own_service = service.gate == "port-forward" or (
-        service.gate == "tailnet" and scheme_of(service.service) in ("tcp", "udp")
+    own_service = service.by(PortForwardWay) or (
+        service.by(TailnetWay) and scheme_of(service.service) in ("tcp", "udp")
     )
     if own_service and isinstance(origin, ServiceOrigin) and not origin.selector:
         yield service.problem(
@@ -84,8 +86,10 @@ def _selector(service: OneService) -> Iterator[Problem]:
 
 
 def _no_effect(service: OneService) -> Iterator[Problem]:
-    gate, said, origin = service.gate, service.service, service.service.origin
-    if gate is None:
+    HOST_GATES = {"public-tunnel", "zero-trust", "port-forward"}
+    TUNNEL_GATES = {"public-tunnel", "zero-trust"}
+    gate, said, origin = service.gate_words, service.service, service.service.origin
+    if not gate:
         return
     in_cluster = isinstance(origin, ServiceOrigin)
     raw = scheme_of(said) in ("tcp", "udp")

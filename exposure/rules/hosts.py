@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 from config.errors import show
 from config.fields import LABEL
-from exposure.plan import path_names
+from config.values import Path
+from exposure.names import path_names
 from exposure.rules.base import (
-    HOST_GATES,
-    TUNNEL_GATES,
     AllStacks,
     EstateRule,
     OneService,
@@ -22,6 +21,8 @@ from exposure.rules.base import (
     StackRule,
     claimed_twice,
 )
+from exposure.ways.port_forward import PortForwardWay
+from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _DERIVED = "set `host:` to a name that fits"
 
@@ -37,8 +38,8 @@ def _is_name(text: str) -> bool:
 
 
 def _form(service: OneService) -> Iterator[Problem]:
-    host = service.host
-    if service.gate not in HOST_GATES or host is None or "*" in host:
+    host = next(iter(service.hosts), None)
+    if not service.by(TunnelWay, PortForwardWay) or host is None or "*" in host:
         return
     bare = _bare(host)
     if not _is_name(bare):
@@ -64,7 +65,7 @@ def _form(service: OneService) -> Iterator[Problem]:
 
 def _wildcard(service: OneService) -> Iterator[Problem]:
     host = service.service.host
-    if service.gate in HOST_GATES and host is not None and "*" in host:
+    if service.by(TunnelWay, PortForwardWay) and host is not None and "*" in host:
         yield service.problem(
             "host",
             host,
@@ -76,7 +77,7 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
 
 def _outside(service: OneService) -> Iterator[Problem]:
     host, zone = service.service.host, service.inside.zone_name
-    if service.gate not in HOST_GATES or host is None or zone is None or "*" in host:
+    if not service.by(TunnelWay, PortForwardWay) or host is None or zone is None or "*" in host:
         return
     bare = _bare(host)
     if bare == zone or bare.endswith(f".{zone}"):
@@ -94,7 +95,7 @@ def _outside(service: OneService) -> Iterator[Problem]:
 
 def _too_deep(service: OneService) -> Iterator[Problem]:
     host, zone = service.service.host, service.inside.zone_name
-    if service.gate not in TUNNEL_GATES or host is None or zone is None or "*" in host:
+    if not service.by(TunnelWay) or host is None or zone is None or "*" in host:
         return
     if service.estate is None or service.estate.zone.advanced_certificate:
         return
@@ -132,9 +133,9 @@ def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 def _claims(stack: OneStack) -> Iterator[tuple[str, Ref]]:
-    for service in stack.at(HOST_GATES):
-        if service.host is not None:
-            yield _bare(service.host), service.ref("host")
+    for service in stack.by(TunnelWay, PortForwardWay):
+        for index, host in enumerate(service.hosts):
+            yield _bare(host), service.ref(*service.host_path(index))
     # The node's own record last, so that the finding about it stands at the line that adds it.
     if stack.node and stack.node.public_record and stack.node_name and stack.zone_name:
         yield f"{stack.node_name}.{stack.zone_name}", stack.ref("node", "public_record")
@@ -146,12 +147,12 @@ def _who(first: Ref, second: Ref) -> str:
 
 
 def _logical(stack: OneStack) -> Iterator[Problem]:
-    claims: list[tuple[str, Ref]] = [(service.key, service.ref()) for service in stack.at(["zero-trust"])]
-    for service in stack.at(["zero-trust"]):
+    claims: list[tuple[str, Ref]] = [(service.key, service.ref()) for service in stack.by(ZeroTrustWay)]
+    for service in stack.by(ZeroTrustWay):
         if service.service.own_certificate:
             claims.append((f"{service.key}-acme", service.ref("own_certificate")))
-        names = path_names(service.key, service.service.path_exceptions)
-        claims += [(name, service.ref("path_exceptions")) for name in names.values()]
+        names = path_names(service.key, map(Path, service.service.paths))
+        claims += [(name, service.ref("paths")) for name in names.values()]
     for name, second, first in claimed_twice(claims):
         yield Problem(
             second.path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
+from exposure.ways.tunnel import ZeroTrustWay
 
 _LIMITS = "CFDOC cloudflare-one/account-limits"
 _APPLICATIONS = 500
@@ -18,9 +19,9 @@ def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
         count = 0
         for stack in family:
-            for service in stack.at(["zero-trust"]):
+            for service in stack.by(ZeroTrustWay):
                 said = service.service
-                count += 1 + len(set(said.path_exceptions)) + said.own_certificate
+                count += 1 + len(set(said.paths)) + said.own_certificate
         if count > _APPLICATIONS:
             yield (
                 owner,
@@ -49,7 +50,7 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 def _sets(family: Iterable[OneStack]) -> set[str]:
     """The sets of people that log in to something."""
-    return {s.people for stack in family for s in stack.at(["zero-trust"]) if s.people}
+    return {name for stack in family for s in stack.by(ZeroTrustWay) for name in s.people}
 
 
 def _addresses(stack: OneStack) -> Iterator[Problem]:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from config.fields import LABEL
 from config.services import OriginTls, ServiceOrigin, UrlOrigin
 from exposure.names import scheme_of
-from exposure.rules.base import SCHEMES, TUNNEL_GATES, OneService, Problem, ServiceRule
+from exposure.rules.base import SCHEMES, OneService, Problem, ServiceRule
+from exposure.ways.tunnel import TunnelWay
 
 _CFD = "CFD ingress/origin_service.go"
 _STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
@@ -153,7 +154,7 @@ def _through(service: OneService) -> str | None:
 
 
 def _tls_missing(service: OneService) -> Iterator[Problem]:
-    if service.gate not in TUNNEL_GATES or not _https(service) or service.service.own_certificate:
+    if not service.by(TunnelWay) or not _https(service) or service.service.own_certificate:
         return
     if _through(service) == "managed":
         return
@@ -171,7 +172,7 @@ def _tls_missing(service: OneService) -> Iterator[Problem]:
 
 def _unverified(service: OneService) -> Iterator[Problem]:
     tls = service.service.origin_tls
-    if service.gate in TUNNEL_GATES and tls is not None and tls.no_tls_verify:
+    if service.by(TunnelWay) and tls is not None and tls.no_tls_verify:
         yield service.problem(
             ("origin_tls", "no_tls_verify"),
             True,
@@ -181,7 +182,7 @@ def _unverified(service: OneService) -> Iterator[Problem]:
 
 
 def _managed(service: OneService) -> Iterator[Problem]:
-    if service.gate in TUNNEL_GATES and _through(service) == "managed" and not service.service.own_certificate:
+    if service.by(TunnelWay) and _through(service) == "managed" and not service.service.own_certificate:
         yield service.problem(
             ("origin", "through_ingress"),
             "managed",
@@ -192,9 +193,9 @@ def _managed(service: OneService) -> Iterator[Problem]:
 
 
 def _host_header(service: OneService) -> Iterator[Problem]:
-    request, host = service.service.origin_request, service.host
+    request, host = service.service.origin_request, next(iter(service.hosts), None)
     header = request.http_host_header if request else None
-    if service.gate not in TUNNEL_GATES or not _through(service):
+    if not service.by(TunnelWay) or not _through(service):
         return
     if header is not None and host is not None and header != host:
         yield service.problem(
@@ -208,7 +209,7 @@ def _host_header(service: OneService) -> Iterator[Problem]:
 
 def _http2(service: OneService) -> Iterator[Problem]:
     request = service.service.origin_request
-    if service.gate in TUNNEL_GATES and request is not None and request.http2_origin and not _https(service):
+    if service.by(TunnelWay) and request is not None and request.http2_origin and not _https(service):
         yield service.problem(
             ("origin_request", "http2_origin"),
             True,

@@ -21,6 +21,8 @@ from exposure.rules.base import (
     claimed_twice,
     listed,
 )
+from exposure.ways.funnel import FunnelWay
+from exposure.ways.tailnet import TailnetWay
 
 _TS = "TS cmd/k8s-operator"
 _FUNNEL = "tailscale.com/kb/1223"
@@ -29,7 +31,7 @@ _PROVIDER = "tailscale"
 
 
 def _on_tailnet(family: tuple[OneStack, ...]) -> list[OneService]:
-    return [s for stack in family for s in stack.at(["funnel", "tailnet"])]
+    return [s for stack in family for s in stack.by(FunnelWay, TailnetWay)]
 
 
 def _served(service: OneService) -> bool:
@@ -79,7 +81,7 @@ def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 def _operator(stack: OneStack) -> Iterator[Problem]:
-    need = [s for s in stack.at(["funnel", "tailnet"]) if isinstance(s.service.origin, ServiceOrigin)]
+    need = [s for s in stack.by(FunnelWay, TailnetWay) if isinstance(s.service.origin, ServiceOrigin)]
     if stack.node and stack.node.tailscale_operator == "none" and need:
         yield Problem(
             ("node", "tailscale_operator"),
@@ -93,7 +95,7 @@ def _operator(stack: OneStack) -> Iterator[Problem]:
 
 def _funnel_port(service: OneService) -> Iterator[Problem]:
     port = service.service.funnel_port
-    if service.gate == "funnel" and port not in (None, 443):
+    if service.by(FunnelWay) and port not in (None, 443):
         yield service.problem(
             "funnel_port",
             port,
@@ -104,7 +106,7 @@ def _funnel_port(service: OneService) -> Iterator[Problem]:
 
 
 def _funnel_host(service: OneService) -> Iterator[Problem]:
-    if service.gate == "funnel" and service.service.host is not None:
+    if service.by(FunnelWay) and service.service.host is not None:
         yield service.problem(
             "host",
             service.service.host,
@@ -115,7 +117,7 @@ def _funnel_host(service: OneService) -> Iterator[Problem]:
 
 def _name(service: OneService) -> Iterator[Problem]:
     machine = service.machine
-    if service.gate not in ("funnel", "tailnet") or machine is None or isinstance(service.service.origin, NodeOrigin):
+    if not service.by(FunnelWay, TailnetWay) or machine is None or isinstance(service.service.origin, NodeOrigin):
         return
     if not LABEL.fullmatch(machine):
         said = service.service.tailnet_name is not None
@@ -166,7 +168,7 @@ def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         ]
         claims += [(node_tag(s.node_name), s.ref("node", "name")) for s in family if s.node_name is not None]
         for stack in family:
-            for service in stack.at(["tailnet"]):
+            for service in stack.by(TailnetWay):
                 if stack.node_name and isinstance(service.service.origin, ServiceOrigin):
                     claims.append((service_tag(service.key, stack.node_name), service.ref()))
         for tag, second, first in claimed_twice(claims):
@@ -187,12 +189,7 @@ def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 def _passthrough(service: OneService) -> Iterator[Problem]:
     origin = service.service.origin
-    if (
-        service.gate == "tailnet"
-        and isinstance(origin, ServiceOrigin)
-        and origin.scheme == "tcp"
-        and origin.port == 443
-    ):
+    if service.by(TailnetWay) and isinstance(origin, ServiceOrigin) and origin.scheme == "tcp" and origin.port == 443:
         yield service.problem(
             ("origin", "scheme"),
             "tcp",

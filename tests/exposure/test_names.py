@@ -85,7 +85,9 @@ def test_the_schemes_case_does_not_count() -> None:
     assert names.scheme_of(service(origin={"url": "nas.lan"})) == ""
 
 
-@given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True), st.sampled_from(["tailscale", "forwarded"]))
+@given(
+    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True), st.sampled_from(["tailscale", "forwarded"])
+)
 def test_a_service_made_for_any_key_has_a_name_that_kubernetes_takes(key: str, suffix: str) -> None:
     # RFC 1035, as Kubernetes asks of a Service: a letter first, at most 63 characters.
     name = object_name(key, suffix)
