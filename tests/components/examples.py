@@ -99,12 +99,12 @@ def public_tunnel_route(
 def acme_http_route(
     name: str = "wiki-acme",
     *,
-    hosts: Sequence[str] = ("wiki.example.com",),
+    hosts: Sequence[str] = (),
     access: Access | None = ACCESS,
     opts: Options = None,
 ) -> AcmeHttpRoute:
     key = name.removesuffix("-acme")
-    challenges = Challenges(key, "Wiki", tuple(map(Host, hosts)), OriginUrl(SOLVER))
+    challenges = Challenges(key, "Wiki", tuple(map(Host, hosts or [f"{key}.example.com"])), OriginUrl(SOLVER))
     return AcmeHttpRoute(name, challenges=challenges, access=access, opts=opts)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+import pytest
 
 from components.estate import register_estate
 from components.providers import make_providers
@@ -36,7 +37,7 @@ def _registered(run: Run, services: Mapping[str, Any], **sections: Any) -> Recor
 
 def _applications(found: Recording, record: str) -> set[str]:
     waited = {d for d in found.one(RECORD, record).dependencies if d.startswith(APPLICATION)}
-    return {d.removeprefix(f"{APPLICATION} ").removesuffix("-access") for d in waited}
+    return {d.removeprefix(f"{APPLICATION} ") for d in waited}
 
 
 def _rules(found: Recording) -> list[tuple[str | None, str | None, str]]:
@@ -61,7 +62,8 @@ def test_services_that_share_a_host_share_its_record_which_waits_for_the_applica
     )
     record = found.one(RECORD)
     assert (record.name, record.parent.rsplit("::", 1)[1]) == ("chat.example.com", "element")
-    assert _applications(found, record.name) == {"element", "element-path-config-json", "synapse", "admin"}
+    places = {"chat.example.com" + path for path in ("", "/config.json", "/_matrix", "/_synapse/admin")}
+    assert _applications(found, record.name) == places == {a.name for a in found.all(APPLICATION)}
     assert f"{RULES} alfred-rules" in record.dependencies
     assert _rules(found) == [
         ("chat.example.com", "^/_synapse/admin(/|$)", "admin"),
@@ -72,14 +74,14 @@ def test_services_that_share_a_host_share_its_record_which_waits_for_the_applica
     ]
     # The public one is a bypass below the guarded host.
     policies = {a.name: a.property_dependencies("policies") for a in found.all(APPLICATION)}
-    assert policies["synapse-access"] == {"cloudflare:ZeroTrustAccessPolicy google-bypass"}
-    assert policies["admin-access"] == {"cloudflare:ZeroTrustAccessPolicy google-people-admins"}
+    assert policies["chat.example.com/_matrix"] == {"cloudflare:ZeroTrustAccessPolicy google-bypass"}
+    assert policies["chat.example.com/_synapse/admin"] == {"cloudflare:ZeroTrustAccessPolicy google-people-admins"}
 
 
 def test_a_path_with_the_audience_of_what_is_above_it_has_no_application_and_its_jwt(run: Run) -> None:
     chat = {"host": "chat.example.com"}
     found = _registered(run, {"a": _at("a", **chat), "b": _at("b", **chat, path="/b")})
-    assert [a.name for a in found.all(APPLICATION)] == ["a-access"]
+    assert [a.name for a in found.all(APPLICATION)] == ["chat.example.com"]
     general, path = (r for r in found.one(RULES).inputs["config"]["ingresses"] if "hostname" in r)
     assert general["originRequest"]["access"] == path["originRequest"]["access"]
 
@@ -96,22 +98,28 @@ def test_a_record_waits_for_the_application_of_a_wildcard_above_it_and_a_wildcar
         },
         node={**NODE, "public_record": True},
     )
-    assert {a.name for a in found.all(APPLICATION)} == {"all-access", "root-access"}
-    assert _applications(found, "*.example.com") == {"all", "root"}
-    assert _applications(found, "wiki.example.com") == {"all"}
-    assert _applications(found, "root.example.com") == {"all", "root"}
+    assert {a.name for a in found.all(APPLICATION)} == {"*.example.com", "root.example.com"}
+    assert _applications(found, "*.example.com") == {"*.example.com", "root.example.com"}
+    assert _applications(found, "wiki.example.com") == {"*.example.com"}
+    assert _applications(found, "root.example.com") == {"*.example.com", "root.example.com"}
     # Proxied, so Access is asked for it too; what is not proxied never meets Access.
-    assert _applications(found, "alfred-node") == {"all"}
+    assert _applications(found, "alfred-node") == {"*.example.com"}
     assert _applications(found, "game.example.com") == set()
 
 
-def test_a_host_that_goes_to_another_service_keeps_its_record(run: Run) -> None:
-    # A record made anew would stand beside the old one, which the API refuses.
+@pytest.mark.parametrize("short", [RECORD, APPLICATION])
+def test_a_host_that_goes_to_another_service_keeps_its_place_among_the_resources(short: str, run: Run) -> None:
+    # Made anew it would stand beside the old one, which the API refuses.
     host = {"host": "wiki.example.com"}
-    before = _registered(run, {"old": {**HTML, **host}, "new": OPEN_HTML}).one(RECORD, "wiki.example.com")
-    after = _registered(run, {"old": HTML, "new": {**HTML, **host}}).one(RECORD, "wiki.example.com")
+    before = _registered(run, {"old": {**HTML, **host}, "new": OPEN_HTML}).one(short, "wiki.example.com")
+    after = _registered(run, {"old": HTML, "new": {**HTML, **host}}).one(short, "wiki.example.com")
     assert before.urn == after.urn
-    public = _registered(run, {"new": {**OPEN_HTML, **host}}).one(RECORD, "wiki.example.com")
+
+
+def test_a_host_that_goes_to_a_service_at_another_gate_keeps_its_record(run: Run) -> None:
+    host = {"host": "wiki.example.com"}
+    before = _registered(run, {"old": {**HTML, **host}}).one(RECORD)
+    public = _registered(run, {"new": {**OPEN_HTML, **host}}).one(RECORD)
     assert public.urn != before.urn
     # As the engine makes a URN of an alias: the parent's types and the resource's own type and name.
     parents = [a.spec.parentUrn.split("::")[2] for a in public.request.aliases if a.spec.parentUrn and not a.spec.name]

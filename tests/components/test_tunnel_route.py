@@ -84,20 +84,36 @@ def test_the_application_guards_the_whole_host_with_one_policy_and_instant_auth(
     }
 
 
-def test_several_hosts_of_one_service_are_one_application_with_a_rule_and_a_record_each(run: Run) -> None:
-    # An application has several domains [developers.cloudflare.com/cloudflare-one/access-controls/applications].
+def test_each_of_several_hosts_has_an_application_a_rule_and_a_record(run: Run, known: Known) -> None:
     hosts = ["example.com", "www.example.com"]
     found = _published(run, lambda: zero_trust_app(hosts=hosts))
-    application = found.one(APPLICATION)
-    assert [d["uri"] for d in application.inputs["destinations"]] == hosts
+    assert [a.inputs["destinations"] for a in found.all(APPLICATION)] == [[{"type": "public", "uri": h}] for h in hosts]
     rules = _rules(found)
     assert list(rules) == [("example.com", None), ("www.example.com", None), (None, None)]
-    assert _auds(rules["example.com", None]) == _auds(rules["www.example.com", None]) != []
+    assert [_auds(rules[host, None]) for host in hosts] == [[known(f"{host}-aud")] for host in hosts]
     assert [r.inputs["name"] for r in found.all(RECORD)] == hosts
     for record in found.all(RECORD):
-        assert record.dependencies >= {f"{APPLICATION} {application.name}", f"{RULES} alfred-rules"}
-    # Of the host's record before, which was named after the service, there was one.
-    assert [{a.spec.name for a in r.request.aliases} - {""} for r in found.all(RECORD)] == [{"wiki-dns"}, set()]
+        assert record.dependencies >= {f"{APPLICATION} {record.name}", f"{RULES} alfred-rules"}
+    # They were named after the service, when it had one host.
+    for short, was in ((RECORD, "wiki-dns"), (APPLICATION, "wiki-access")):
+        assert [{a.spec.name for a in r.request.aliases} - {""} for r in found.all(short)] == [{was}, set()]
+
+
+def test_the_application_of_a_host_that_goes_to_another_origin_is_made_anew(run: Run) -> None:
+    # Its AUD is then another, so nobody gets to one origin by the login of the other; Cloudflare takes one application
+    # of a destination only (application_already_exists), so the old one goes first.
+    first = run(zero_trust_app).one(APPLICATION)
+    assert first.deletes_first
+    others = [
+        run(lambda: zero_trust_app(origin="http://other.wiki.svc.cluster.local:8080")),
+        run(lambda: zero_trust_app("other", hosts=["wiki.example.com"])),
+    ]
+    for found in others:
+        other = found.one(APPLICATION)
+        assert other.name == first.name
+        assert other.request.replacement_trigger != first.request.replacement_trigger
+    same = run(lambda: zero_trust_app(audience=ADMINS, title="Another")).one(APPLICATION)
+    assert same.request.replacement_trigger == first.request.replacement_trigger
 
 
 def test_an_open_path_is_an_application_of_that_path_alone_with_the_bypass_policy(run: Run) -> None:
@@ -105,20 +121,20 @@ def test_an_open_path_is_an_application_of_that_path_alone_with_the_bypass_polic
     # [developers.cloudflare.com/cloudflare-one/access-controls/policies/app-paths/].
     found = run(lambda: zero_trust_app(paths=OPEN_PATHS))
     assert len(found.all(APPLICATION)) == 3
-    for path in ("api", "socket-io"):
-        exception = found.one(APPLICATION, f"wiki-path-{path}-access").inputs
+    for path in ("api", "socket.io"):
+        exception = found.one(APPLICATION, f"wiki.example.com/{path}").inputs
         assert exception["policies"] == [{"id": "bypass-id", "precedence": 1}]
-        assert exception["destinations"] == [{"type": "public", "uri": f"wiki.example.com/{path.replace('-', '.')}"}]
+        assert exception["destinations"] == [{"type": "public", "uri": f"wiki.example.com/{path}"}]
         assert exception["appLauncherVisible"] is False
         # Nobody logs in at a bypass.
         assert not {"allowedIdps", "autoRedirectToIdentity"} & set(exception)
-    assert found.one(APPLICATION, "wiki-access").inputs["policies"] == [{"id": "policy-id", "precedence": 1}]
+    assert found.one(APPLICATION, "wiki.example.com").inputs["policies"] == [{"id": "policy-id", "precedence": 1}]
 
 
 def test_a_path_for_other_people_has_a_policy_and_a_jwt_of_its_own(run: Run, known: Known) -> None:
     # The most specific application wins and inherits nothing [app-paths]; a JWT of one must not pass at the other.
     found = _published(run, lambda: zero_trust_app(paths={"/admin": ADMINS, "/admin/hooks": ANYONE}))
-    admin = found.one(APPLICATION, "wiki-path-admin-access").inputs
+    admin = found.one(APPLICATION, "wiki.example.com/admin").inputs
     assert admin["destinations"] == [{"type": "public", "uri": "wiki.example.com/admin"}]
     assert admin["policies"] == [{"id": "admins-id", "precedence": 1}]
     assert (admin["allowedIdps"], admin["autoRedirectToIdentity"]) == (["idp-id"], True)
@@ -129,11 +145,11 @@ def test_a_path_for_other_people_has_a_policy_and_a_jwt_of_its_own(run: Run, kno
         ("wiki.example.com", None),
         (None, None),
     ]
-    hooks = known("wiki-path-admin-hooks-access-aud")
+    hooks = known("wiki.example.com/admin/hooks-aud")
     assert [_auds(rule) for rule in rules.values()] == [
         None,
-        [known("wiki-path-admin-access-aud"), hooks],
-        [known("wiki-access-aud"), hooks],
+        [known("wiki.example.com/admin-aud"), hooks],
+        [known("wiki.example.com-aud"), hooks],
         None,
     ]
 
@@ -144,19 +160,19 @@ def test_a_public_host_may_have_a_path_for_people(run: Run, known: Known) -> Non
     assert application.inputs["destinations"] == [{"type": "public", "uri": "blog.example.com/admin"}]
     assert application.inputs["policies"] == [{"id": "admins-id", "precedence": 1}]
     rules = _rules(found)
-    assert [_auds(rule) for rule in rules.values()] == [[known("blog-path-admin-access-aud")], None, None]
-    assert f"{APPLICATION} blog-path-admin-access" in found.one(RECORD).dependencies
+    assert [_auds(rule) for rule in rules.values()] == [[known("blog.example.com/admin-aud")], None, None]
+    assert f"{APPLICATION} blog.example.com/admin" in found.one(RECORD).dependencies
 
 
 def test_a_host_for_nobody_is_denied_by_access_and_404_at_the_tunnel_but_for_its_paths(run: Run) -> None:
     found = _published(run, lambda: zero_trust_app(audience=NOBODY, paths={"/hooks": ANYONE, "/admin": ADMINS}))
     policies = {a.name: a.inputs["policies"][0]["id"] for a in found.all(APPLICATION)}
     assert policies == {
-        "wiki-access": "deny-id",
-        "wiki-path-admin-access": "admins-id",
-        "wiki-path-hooks-access": "bypass-id",
+        "wiki.example.com": "deny-id",
+        "wiki.example.com/admin": "admins-id",
+        "wiki.example.com/hooks": "bypass-id",
     }
-    assert found.one(APPLICATION, "wiki-access").inputs["appLauncherVisible"] is False
+    assert found.one(APPLICATION, "wiki.example.com").inputs["appLauncherVisible"] is False
     rules = _rules(found)
     assert [(path, rule["service"]) for (_, path), rule in rules.items()] == [
         ("^/admin(/|$)", ORIGIN),
@@ -209,7 +225,7 @@ def test_open_paths_take_no_jwt_and_go_to_the_same_origin(run: Run) -> None:
     by_path = {rule.path: rule for rule in apps[0].rules}
     assert set(by_path) == {None, "^/api(/|$)", r"^/socket\.io(/|$)"}
     assert by_path["^/api(/|$)"].applications == ()
-    assert by_path[None].applications[0] == "wiki"
+    assert by_path[None].applications[0] == "wiki.example.com"
     assert {rule.settings.no_tls_verify for rule in apps[0].rules} == {True}
 
 
@@ -219,9 +235,9 @@ def test_the_auds_reach_the_rule_in_the_order_of_their_names_not_of_their_values
         "required": True,
         "teamName": "team",
         "audTags": [
-            known("wiki-access-aud"),
-            known("wiki-path-api-access-aud"),
-            known("wiki-path-socket-io-access-aud"),
+            known("wiki.example.com-aud"),
+            known("wiki.example.com/api-aud"),
+            known("wiki.example.com/socket.io-aud"),
         ],
     }
 
@@ -267,7 +283,7 @@ def test_a_host_is_locked_before_it_is_born(run: Run) -> None:
 
 def test_the_rules_follow_the_applications_whose_aud_they_name(run: Run) -> None:
     found = _locked(run)
-    named = {f"{APPLICATION} {r.name}" for r in found.all(APPLICATION) if r.name != "wiki-acme-access"}
+    named = {f"{APPLICATION} {r.name}" for r in found.all(APPLICATION) if "acme" not in r.name}
     assert found.one(RULES).property_dependencies("config") == named
 
 
@@ -301,22 +317,23 @@ def test_a_service_that_changes_its_gate_keeps_its_record(make: Callable[[], Any
 
 
 def test_a_service_that_changes_its_gate_keeps_the_application_of_a_path(run: Run) -> None:
-    guarded = run(lambda: zero_trust_app("wiki", paths={"/admin": ADMINS})).one(APPLICATION, "wiki-path-admin-access")
+    guarded = run(lambda: zero_trust_app(paths={"/admin": ADMINS})).one(APPLICATION, "wiki.example.com/admin")
     public = run(lambda: public_tunnel_route("wiki", access=ACCESS, paths={"/admin": ADMINS})).one(APPLICATION)
     assert guarded.former_parents == {"gatehouse:PublicTunnelRoute wiki"}
     assert public.former_parents == {"gatehouse:ZeroTrustApp wiki"}
     assert public.name == guarded.name
 
 
-def test_acme_opens_the_challenges_path_alone(run: Run) -> None:
+def test_acme_opens_the_challenges_path_of_each_host_alone(run: Run) -> None:
     # RFC 8555, 8.3: the path; a broader bypass would open more than the challenge.
-    found = run(lambda: acme_http_route(hosts=["wiki.example.com", "w.example.com"])).one(APPLICATION)
-    path = ".well-known/acme-challenge"
-    assert [d["uri"] for d in found.inputs["destinations"]] == [f"wiki.example.com/{path}", f"w.example.com/{path}"]
-    assert found.inputs["policies"] == [{"id": "bypass-id", "precedence": 1}]
-    assert not {"allowedIdps", "autoRedirectToIdentity"} & set(found.inputs)
-    # It was never a way by the tunnel: a service whose key ends in `-acme` may be one.
-    assert found.former_parents == set()
+    hosts = ["wiki.example.com", "w.example.com"]
+    found = run(lambda: acme_http_route(hosts=hosts)).all(APPLICATION)
+    wanted = [[{"type": "public", "uri": f"{host}/.well-known/acme-challenge"}] for host in hosts]
+    assert [a.inputs["destinations"] for a in found] == wanted
+    for application in found:
+        assert application.inputs["policies"] == [{"id": "bypass-id", "precedence": 1}]
+        assert not {"allowedIdps", "autoRedirectToIdentity"} & set(application.inputs)
+    assert "wiki-acme-access" in {alias.spec.name for alias in found[0].request.aliases}
 
 
 def test_acme_of_a_host_without_access_needs_no_application(run: Run) -> None:
