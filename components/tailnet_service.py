@@ -8,15 +8,7 @@ from typing import Any, cast
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.manifests import (
-    FORCED,
-    GIVEN_TO_SERVICES,
-    OURS,
-    SKIP_AWAIT,
-    RenderingProvider,
-    shared_namespace,
-    tailscale_ingress,
-)
+from components.manifests import FORCED, GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace, tailscale_ingress
 from components.way import Context, WayComponent
 from config.values import object_name
 from exposure.ways.tailnet import TailnetWay
@@ -29,8 +21,7 @@ class TailnetService(WayComponent):
     Takes the way: the Service's namespace and name, the machine name, the tag of its proxy, which the policy's grant
     names, and the ports; `after` is that policy. `served` is Serve (an Ingress, https on 443). Otherwise, with the
     `selector` of the pods Gatehouse makes a Service of class `tailscale`, which has no node ports; without one the
-    Service that is there is annotated `tailscale.com/expose`, and stays its owner's [TS cmd/k8s-operator]. Where
-    manifests are rendered, that is left to a person: two manifests of one object would be at odds.
+    Service that is there is annotated `tailscale.com/expose`, and stays its owner's [TS cmd/k8s-operator].
 
     Registers NamespacePatch, and Ingress, Service or ServicePatch.
 
@@ -77,7 +68,7 @@ class TailnetService(WayComponent):
                     "name": object_name(name, "tailscale"),
                     "namespace": way.namespace,
                     "labels": OURS,
-                    "annotations": {**SKIP_AWAIT, **way.annotations},
+                    "annotations": {**SKIP_AWAIT, **_names(way)},
                 },
                 spec=_spec(way),
                 opts=self.child(
@@ -85,8 +76,9 @@ class TailnetService(WayComponent):
                     ignore_changes=GIVEN_TO_SERVICES,
                 ),
             )
-        elif not isinstance(self.get_provider("kubernetes:core/v1:ServicePatch"), RenderingProvider):
-            annotations = {"pulumi.com/skipAwait": "true", **FORCED, **way.annotations}
+        else:
+            # The plugin would wait for somebody else's pods too.
+            annotations = {"pulumi.com/skipAwait": "true", **FORCED, **_names(way), "tailscale.com/expose": "true"}
             kubernetes.core.v1.ServicePatch(
                 f"{name}-exposed",
                 metadata={"name": way.backend, "namespace": way.namespace, "annotations": annotations},
@@ -102,6 +94,10 @@ class TailnetService(WayComponent):
             return []
         beside = context.beside(way)
         return [cls(way.service, way=found, beside=beside, after=context.tailnet, opts=context.options)]
+
+
+def _names(way: TailnetWay) -> dict[str, str]:
+    return {"tailscale.com/hostname": way.machine, "tailscale.com/tags": way.tag}
 
 
 def _spec(way: TailnetWay) -> Any:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from config.services import Node, NodeOrigin, Service, ServiceOrigin
+from config.services import NodeOrigin, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import Machine, Tag
 from exposure.audience import Audience, named_people
 from exposure.names import node_tag, service_tag
-from exposure.ways.way import WEB, Facts, Grant, HandWork, Way
+from exposure.ways.way import WEB, Facts, Grant, Way
 from exposure.workload import Protocol
 
 
@@ -81,9 +81,6 @@ class TailnetWay(Way):
                 TailnetPort("udp" if origin.scheme == "udp" else "tcp", origin.port, origin.target_port or origin.port),
                 *(TailnetPort(p.protocol, p.port, p.target_port or p.port) for p in origin.other_ports or ()),
             ]
-        waits: tuple[str, ...] = () if facts.node.tailscale_operator == "helm" else ("tailscale-operator",)
-        if facts.node.manifests_folder and not (served or origin.selector):
-            waits += (_annotating(facts.key),)
         return cls(
             *start,
             facts.machine,
@@ -96,19 +93,13 @@ class TailnetWay(Way):
             served,
             origin.port,
             origin.selector,
-            waits,
+            () if facts.node.tailscale_operator == "helm" else ("tailscale-operator",),
         )
 
     @property
     def on_node(self) -> bool:
         """Whether it is the node's own port, with no proxy in between."""
         return self.backend is None
-
-    @property
-    def annotations(self) -> dict[str, str]:
-        """What the operator reads at a Service [TS cmd/k8s-operator/svc.go]; one of its class is exposed as it is."""
-        named = {"tailscale.com/hostname": self.machine, "tailscale.com/tags": self.tag}
-        return named if self.selector else {"tailscale.com/expose": "true", **named}
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -134,15 +125,3 @@ class TailnetWay(Way):
         """One for each port."""
         people = tuple(sorted(self.audience.people))
         return tuple(Grant(self.service, self.node, people, self.tag, p.port, p.protocol) for p in self.ports)
-
-    def manual_steps(self, node: Node) -> tuple[HandWork, ...]:
-        """With rendered manifests: a Service that is not Gatehouse's is annotated where its own manifest is."""
-        if _annotating(self.service) not in self.waits:
-            return ()
-        title = f"Put Service {self.namespace}/{self.backend} on the tailnet"
-        step = "Add these annotations to its manifest, for Gatehouse renders nothing of what is yours"
-        return (HandWork(_annotating(self.service), title, (step,), self.service, self.annotations),)
-
-
-def _annotating(key: str) -> str:
-    return f"annotate-{key}"

@@ -6,11 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pulumi
-import pulumi_kubernetes
 import pytest
 
-from components.manifests import RenderingProvider
 from config.values import Host, Machine, Path
 from exposure.ways.port_forward import ForwardedPort
 from exposure.ways.tailnet import TailnetPort
@@ -182,19 +179,6 @@ def test_a_service_of_somebody_elses_is_annotated_and_nothing_more_of_it_is_touc
             },
         },
     }
-
-
-def test_a_service_of_somebody_elses_is_in_no_rendered_manifest(run: Run) -> None:
-    # A second manifest of one object: a GitOps tool would take all but the annotations out of it.
-    def program(provider: type[pulumi_kubernetes.Provider]) -> None:
-        made = provider("k", render_yaml_to_directory="manifests")
-        tailnet_service("wiki", TCP, opts=pulumi.ResourceOptions(providers=[made]))
-        tailnet_service("game", TCP, selector={"app": "game"}, opts=pulumi.ResourceOptions(providers=[made]))
-
-    found = run(lambda: program(RenderingProvider))
-    assert found.all(THEIRS) == []
-    assert [r.name for r in found.all(SERVICE)] == ["game-service"]
-    assert len(run(lambda: program(pulumi_kubernetes.Provider)).all(THEIRS)) == 1
 
 
 def test_a_port_of_the_node_itself_is_nothing_to_register(run: Run) -> None:
