@@ -56,7 +56,7 @@ class Host(str):
                 "write `*.` and a name, or one service for each host name",
             )
         name = text.removeprefix("*.")
-        bare = bare_host(name)
+        star, bare = text[: len(text) - len(name)], bare_host(name)
         if not is_name(bare):
             wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
             fixed = bare.replace("_", "-")
@@ -67,7 +67,7 @@ class Host(str):
                 else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both "
                 "ends",
                 "write such a name",
-                fixed if is_name(fixed) else "",
+                f"{star}{fixed}" if is_name(fixed) else "",
             )
         if bare != name:
             raise MalformedError(
@@ -75,7 +75,7 @@ class Host(str):
                 "a host name is lower case, with no scheme, port or path: cloudflared drops a request's port before it "
                 "compares, and Access takes neither",
                 "write the bare name",
-                bare,
+                f"{star}{bare}",
             )
         return cls(text)
 
@@ -224,15 +224,16 @@ class OriginUrl(str):
         if scheme.lower() not in SCHEMES:
             near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
             return [
+                *_address_faults(scheme, rest),
                 MalformedError(
                     "origin-scheme-unknown",
                     "not a scheme for a service: cloudflared takes an unknown one, a typo included, for TCP over "
                     "WebSocket, and browsers get nothing",
                     "use http (WebSockets work over it), https, tcp or udp",
                     f"{near}://{rest}" if near else "",
-                )
+                ),
             ]
-        return list(_address_faults(text, scheme, rest))
+        return _address_faults(scheme, rest)
 
     @property
     def scheme(self) -> str:
@@ -264,10 +265,10 @@ class OriginUrl(str):
             return None
 
 
-def _address_faults(text: str, scheme: str, rest: str) -> list[MalformedError]:
+def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
     address = re.split(r"[/?#]", rest, maxsplit=1)[0]
     found = []
-    if scheme != scheme.lower():
+    if scheme != scheme.lower() and scheme.lower() in SCHEMES:
         found.append(
             MalformedError("origin-url-form", "a scheme is lower case", "write it so", f"{scheme.lower()}://{rest}")
         )

@@ -1,0 +1,270 @@
+"""Everything that can be asked of a surface: its places, everybody who may ask, and who reaches each place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from exposure.names import node_tag
+from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
+from exposure.reach.examples import examples
+from exposure.reach.match import covers_host, matches_host
+from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
+from exposure.reach.tailnet import nodes, people_of, ports_to, tags_of
+
+ANY_NAME = "any-name"
+"""Stands for any label under a wildcard."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place that somebody may reach: what to ask for, and the service that it belongs to."""
+
+    request: Request
+    service: str | None = field(default=None, compare=False)
+    wildcard: bool = field(default=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """As people write it: host and path for the web, with the port otherwise."""
+        request = self.request
+        host = request.host.replace(f"{ANY_NAME}.", "*.", 1) if self.wildcard else request.host
+        if request.scheme in ("http", "https") and request.port in (80, 443):
+            return f"{host}{request.path}"
+        return f"{host}:{request.port}/{request.protocol}"
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """People who cannot be told apart by anything registered: one of them answers for all."""
+
+    representative: Principal
+    everybody: tuple[Principal, ...]
+
+
+def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
+    """Every place of the surfaces: hosts and paths with a rule or an application, tailnet names, forwarded ports.
+
+    `thorough` adds more paths of each rule and application, deeper names below wildcards, and tags with no machine:
+    what a comparison of two surfaces has to look at.
+    """
+    found: dict[Request, Place] = {}
+
+    def add(host: str, port: int, path: str, scheme: Scheme) -> None:
+        names = [host.replace("*", name, 1) for name in (ANY_NAME, f"any.{ANY_NAME}")[: 1 + thorough]]
+        for asked in dict.fromkeys(names):
+            request = Request(asked, port, path, scheme)
+            if request not in found:
+                services = (service_at(surface, request) for surface in surfaces)
+                found[request] = Place(request, next(filter(None, services), None), asked != host)
+
+    for host in dict.fromkeys(host for surface in surfaces for host in _hosts(surface)):
+        for path in sorted({p for surface in surfaces for p in _paths(surface, host, thorough)}):
+            add(host, 443, path, "https")
+    served: dict[str, set[str]] = {}
+    for surface in surfaces:
+        for ingress in surface.tailnet_ingresses:
+            below = [f"{path.rstrip('/')}/any" for path in ingress.paths if thorough]
+            served.setdefault(f"{ingress.machine}{_suffix(surface)}", {"/"}).update(ingress.paths, below)
+    for machine, paths in served.items():
+        for path in sorted(paths):
+            add(machine, 443, path, "https")
+    for surface in surfaces:
+        for host, port, scheme in _ports(surface, thorough):
+            add(host, port, "/", scheme)
+    return tuple(found.values())
+
+
+def service_at(surface: Surface, request: Request) -> str | None:
+    """The service that a request is for, as far as names and forwarded ports tell."""
+    machines: list[TailnetIngress | TailnetAddress] = [*surface.tailnet_ingresses, *surface.tailnet_addresses]
+    for machine in machines:
+        if request.host in (machine.machine, f"{machine.machine}{_suffix(surface)}"):
+            return machine.service
+    asked = (request.protocol, request.port)
+    addresses = {record.content for record in surface.lookup.answering(request.host)}
+    inside = {r.node_port for r in surface.router if r.address in addresses and (r.protocol, r.external) == asked}
+    forwarded = next((n.service for n in surface.node_ports if n.node_port in inside and n.service), None)
+    return forwarded or surface.taken_by(request.host, request.path)
+
+
+def _suffix(surface: Surface) -> str:
+    return f".{surface.tailnet.name}" if surface.tailnet and surface.tailnet.name else ""
+
+
+def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]]:
+    for record in surface.records:
+        for forwarded in surface.router:
+            if record.proxied or record.content != forwarded.address:
+                continue
+            node_port = next(
+                (
+                    n
+                    for n in surface.node_ports
+                    if (n.protocol, n.node_port) == (forwarded.protocol, forwarded.node_port)
+                ),
+                None,
+            )
+            # One address has many names, and each leads to every port: the service's own name stands for them.
+            if node_port is None or record.service is None or node_port.service in (None, record.service):
+                yield record.host, forwarded.external, _scheme(forwarded.protocol)
+    policy = surface.tailnet.policy if surface.tailnet else None
+
+    def opened(tags: Iterable[str]) -> tuple[tuple[str, int], ...]:
+        return ports_to(policy, tags) if policy else ()
+
+    for address in surface.tailnet_addresses:
+        for protocol, number in opened(address.tags) if address.ports is None else address.ports:
+            yield f"{address.machine}{_suffix(surface)}", number, _scheme(protocol)
+    if not policy:
+        return
+    for node in nodes(policy):
+        for protocol, number in opened((node_tag(node),)):
+            yield f"{node}{_suffix(surface)}", number, _scheme(protocol)
+    if thorough:
+        listened = {(t, "tcp", 443) for i in surface.tailnet_ingresses for t in i.tags}
+        listened |= {
+            (t, *port)
+            for a in surface.tailnet_addresses
+            for t in a.tags
+            for port in (opened((t,)) if a.ports is None else a.ports)
+        }
+        for tag in sorted(set(tags_of(policy)) - {node_tag(n) for n in nodes(policy)}):
+            for protocol, number in opened((tag,)):
+                if (tag, protocol, number) not in listened:
+                    yield tag, number, _scheme(protocol)
+
+
+def _scheme(protocol: str) -> Scheme:
+    return "udp" if protocol == "udp" else "tcp"
+
+
+def _hosts(surface: Surface) -> list[str]:
+    """The web's hosts."""
+    found = [record.host for record in surface.records if record.proxied]
+    found += [rule.host for rule in surface.rules if rule.host is not None]
+    return found + [d.host for application in surface.applications for d in application.destinations]
+
+
+def _paths(surface: Surface, host: str, thorough: bool) -> set[str]:
+    paths = {"/"}
+    for application in surface.applications:
+        for destination in application.destinations:
+            if destination.path and (destination.host == host or covers_host(destination.host, host)):
+                path = destination.path.replace("*", "any")
+                paths |= {path, f"{path.rstrip('/')}/any"} if thorough else {path}
+    for rule in surface.rules:
+        if rule.path and rule.host is not None and matches_host(rule.host, host):
+            paths |= set(examples(rule.path)[: 12 if thorough else 1])
+    return paths
+
+
+def principals(surface: Surface) -> list[Crowd]:
+    """Everybody whom anything names, in crowds; among them a stranger, some member of the tailnet and every tag."""
+    return crowds([surface])
+
+
+def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
+    """The crowds of several surfaces together: nobody in a crowd differs from another in any of them."""
+    marks: dict[str, set[object]] = {}
+    tags: set[str] = set()
+    domains: set[str] = set()
+    for number, surface in enumerate(surfaces):
+        for index, application in enumerate(surface.applications):
+            for place, policy in enumerate(application.policies):
+                for word, selectors in (("i", policy.include), ("e", policy.exclude), ("r", policy.require)):
+                    _mark(selectors, (number, index, place, word), marks, domains)
+        policy_json = surface.tailnet.policy if surface.tailnet else None
+        if policy_json:
+            tags |= set(tags_of(policy_json))
+            for person, names in people_of(policy_json).items():
+                marks.setdefault(person, set()).update((number, name) for name in names)
+        tags |= {tag for ingress in surface.tailnet_ingresses for tag in ingress.tags}
+        tags |= {tag for address in surface.tailnet_addresses for tag in address.tags}
+    groups: dict[tuple[frozenset[object], frozenset[str]], list[str]] = {}
+    for person in sorted(marks):
+        own = frozenset(d for d in domains if person.endswith(f"@{d}"))
+        groups.setdefault((frozenset(marks[person]), own), []).append(person)
+    for domain in sorted(domains):
+        groups.setdefault((frozenset(), frozenset({domain})), []).append(f"somebody@{domain}")
+    people = [tuple(Principal("person", name) for name in names) for names in groups.values()]
+    return [
+        Crowd(ANYONE, (ANYONE,)),
+        *(Crowd(everybody[0], everybody) for everybody in people),
+        Crowd(MEMBER, (MEMBER,)),
+        *(Crowd(Principal("tag", tag), (Principal("tag", tag),)) for tag in sorted(tags)),
+    ]
+
+
+def _mark(
+    selectors: Iterable[Selector], path: tuple[object, ...], marks: dict[str, set[object]], domains: set[str]
+) -> None:
+    for selector in selectors:
+        if selector.kind == "email":
+            marks.setdefault(selector.value, set()).add(path)
+        elif selector.kind == "emailDomain":
+            domains.add(selector.value)
+        elif selector.group is not None:
+            group = selector.group
+            for word, inner in (("i", group.include), ("e", group.exclude), ("r", group.require)):
+                _mark(inner, (*path, word), marks, domains)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Who reaches a place: each principal that does, and how."""
+
+    how: Mapping[Principal, Outcome]
+
+    @property
+    def anyone(self) -> Outcome | None:
+        """How a stranger reaches it; None where none does."""
+        return self.how.get(ANYONE)
+
+    def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
+        """In words: the widest first, without those who are in it anyway."""
+        show = show or _names
+        if not self.how:
+            return "nobody"
+        parts: list[str] = []
+        if self.anyone:
+            parts.append("anyone" if self.anyone is Outcome.OPEN else f"anyone, {self.anyone.value}")
+        for outcome in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET):
+            if self.anyone and outcome is not Outcome.TAILNET:
+                continue
+            here = [p for p, how in self.how.items() if how is outcome]
+            if self.anyone is Outcome.OPEN:
+                here = []
+            if MEMBER in here:
+                here = [p for p in here if p.kind != "person"]
+            names = [str(p) for p in here]
+            if names:
+                how = "" if outcome is Outcome.OPEN else f" {outcome.value}"
+                parts.append(show(names) + how)
+        return "; ".join(parts)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:
+    """Who of everybody reaches it."""
+    found = {p: a.outcome for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody}
+    return Reached(dict(sorted(found.items(), key=lambda item: (_KINDS.index(item[0].kind), item[0].name))))
+
+
+_KINDS = ("anyone", "person", "member", "tag")
+
+
+def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> list[tuple[Crowd, Answer]]:
+    """Each crowd's answer."""
+    answer = asking(surface, request)
+    return [(crowd, answer(crowd.representative)) for crowd in everybody]
+
+
+def table(surface: Surface) -> list[tuple[Place, Reached]]:
+    """Every place with who reaches it."""
+    everybody = principals(surface)
+    return [(place, reached(surface, place.request, everybody)) for place in places(surface)]
