@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gatehouse.probe.checks import Expect, HttpProbe
 from gatehouse.probe.judge import Answer, Failure, State, is_login, judge_http, redirect
+from gatehouse.probe.probes import Expect, HttpProbe
 
 
 def probe(expect: Expect, **more: str) -> HttpProbe:

@@ -60,7 +60,7 @@ SERVICES: Mapping[str, Mapping[str, object]] = {
     "media": MEDIA,
     "page": OPEN_HTML,
     "ssh": SSH,
-    "wiki": {**HTML, "path_exceptions": ["/api"], "acknowledge": {"access-path-bypass": WHY}},
+    "wiki": {**HTML, "paths": {"/api": {"clients": "anyone"}}, "acknowledge": {"access-path-bypass": WHY}},
 }
 """A service of each gate: `wiki` with an open path, `board` with a certificate of its own."""
 SECTIONS = {"node": {**NODE, "public_record": True}, "estate": ESTATE}
