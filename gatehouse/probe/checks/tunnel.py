@@ -168,7 +168,7 @@ class _Host:
             probe = HttpProbe("guarded", "https", self.name, path, headers=((header, value),))
             yield self.guard(f"{what}{suffix}", f"a made-up JWT in {where} opens nothing", probe, _FORGED)
         # What is asked of the whole is not asked of its parts again.
-        if claim is self.base or self.base.audience == ANYONE:
+        if claim is self.base or (self.base.audience == ANYONE and claim.audience != NOBODY):
             yield from self._otherwise(claim)
         above = [c for c in self.view.claims if c.host == self.host and c.path != path and c.path.covers(path)]
         opened = next((c.path for c in above if c.audience == ANYONE), None)
