@@ -49,19 +49,19 @@ def access_application(
 ) -> cloudflare.ZeroTrustAccessApplication:
     """A child of `component`: an application with exactly one policy and, where anybody logs in, exactly one login.
 
-    An application that is moved to another host in place leaves the old one without it while the old record and rule
-    are still there (docs/adr/0021): made anew, the new one comes first, and the old one goes when everything else has
-    moved. A service that changes its gate keeps its applications.
+    It is named after its destination, of which Cloudflare takes one application only (docs/adr/0022). Where its host
+    goes to another service, or to another origin, it is made anew, the old one deleted first: the rule asks for its AUD
+    and shuts the host until it has the new one, so that nobody gets to the old origin by the new people's login.
     """
     asks = planned.audience != ANYONE
     if asks and access.identity_provider_id is None:
         raise ValueError(f"{planned.name}: it is for {planned.audience}, which needs identity_provider_id, the login")
     return cloudflare.ZeroTrustAccessApplication(
-        f"{planned.name}-access",
+        planned.name,
         account_id=access.account_id,
         name=planned.title,
         type="self_hosted",
-        destinations=[{"type": "public", "uri": uri} for uri in planned.uris],
+        destinations=[{"type": "public", "uri": planned.name}],
         allowed_idps=[access.identity_provider_id] if access.identity_provider_id is not None and asks else None,
         auto_redirect_to_identity=True if asks else None,
         policies=[{"id": access.policy_of(planned), "precedence": 1}],
@@ -70,6 +70,10 @@ def access_application(
         http_only_cookie_attribute=True,
         same_site_cookie_attribute="lax" if asks else None,
         opts=component.child(
-            depends_on=after, replace_on_changes=["destinations"], aliases=component.formerly(*_ROUTES)
+            depends_on=after,
+            delete_before_replace=True,
+            replacement_trigger=f"{planned.service} {planned.origin}",
+            aliases=component.formerly(*_ROUTES)
+            + (component.formerly(*_ROUTES, was=planned.was) if planned.was else []),
         ),
     )

@@ -9,7 +9,6 @@ import pulumi
 
 from components.access import Access, access_application
 from components.way import Context, WayComponent
-from exposure.audience import ANYONE
 from exposure.estate import rules as rules_of
 from exposure.model import AccessApplication, TunnelRule
 from exposure.names import ACME_PATH
@@ -55,12 +54,13 @@ class AcmeHttpRoute(WayComponent):
     ) -> None:
         super().__init__(name, opts)
         self.applications: list[pulumi.Resource] = []
-        if access is not None:
+        for claim in challenges.claims() if access is not None else ():
+            assert access is not None
             planned = AccessApplication(
-                challenges.name, f"{challenges.title} ACME", challenges.service, challenges.hosts, ACME_PATH, ANYONE
+                claim.title, claim.service, claim.host, claim.path, claim.audience, claim.origin, claim.was
             )
             application = access_application(self, planned, access, after)
-            self.auds[challenges.name] = application.aud
+            self.auds[planned.name] = application.aud
             self.applications.append(application)
         self.rules: list[TunnelRule] = [rule for rule in rules_of(challenges.claims()) if rule.host is not None]
         self.register_outputs({"hosts": list(challenges.hosts)})
@@ -70,7 +70,7 @@ class AcmeHttpRoute(WayComponent):
         """See `WayComponent`: a component for each service whose challenges they are."""
         found = []
         for challenges in cast("AcmeWay", way).challenges:
-            guarded = any(a.name == challenges.name for a in context.applications(challenges.service))
+            guarded = any(a.path == ACME_PATH for a in context.applications(challenges.service))
             route = cls(
                 challenges.name,
                 challenges=challenges,
@@ -78,7 +78,7 @@ class AcmeHttpRoute(WayComponent):
                 after=context.first,
                 opts=context.options,
             )
-            for host in challenges.hosts if guarded else ():
-                context.guards.setdefault(host, []).extend(route.applications)
+            for host, application in zip(challenges.hosts, route.applications, strict=False):
+                context.guards.setdefault(host, []).append(application)
             found.append(route)
         return found

@@ -18,6 +18,7 @@ class ChildOptions(TypedDict, total=False):
     aliases: Sequence[pulumi.Input[str | pulumi.Alias]]
     additional_secret_outputs: list[str]
     replace_on_changes: list[str]
+    replacement_trigger: str
     ignore_changes: list[str]
 
 
@@ -50,6 +51,7 @@ class Component(pulumi.ComponentResource):
             aliases=list(options.get("aliases", ())),
             additional_secret_outputs=options.get("additional_secret_outputs"),
             replace_on_changes=options.get("replace_on_changes"),
+            replacement_trigger=options.get("replacement_trigger"),
             ignore_changes=options.get("ignore_changes"),
         )
 

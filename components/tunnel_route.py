@@ -41,11 +41,11 @@ class TunnelRoute(WayComponent):
         self.applications: dict[str, cloudflare.ZeroTrustAccessApplication] = {}
         for planned in applications_of(way.claims()) if applications is None else applications:
             if access is None:
-                raise ValueError(f"{name}: {planned.uris[0]} is for {planned.audience}, which needs `access`")
+                raise ValueError(f"{name}: {planned.name} is for {planned.audience}, which needs `access`")
             self.applications[planned.name] = access_application(self, planned, access, after)
         self.auds = {key: application.aud for key, application in self.applications.items()}
         self.rules: list[TunnelRule] = [rule for rule in rules_of(way.claims()) if rule.host is not None]
-        self.register_outputs({"hosts": list(way.hosts), **({"aud": self.auds[name]} if name in self.auds else {})})
+        self.register_outputs({"hosts": list(way.hosts), "auds": self.auds})
 
     @classmethod
     def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
@@ -56,8 +56,7 @@ class TunnelRoute(WayComponent):
             way.service, way=found, access=context.access, applications=mine, after=context.first, opts=context.options
         )
         for planned in mine:
-            for host in planned.hosts:
-                context.guards.setdefault(host, []).append(route.applications[planned.name])
+            context.guards.setdefault(planned.host, []).append(route.applications[planned.name])
         if found.ingress is None:
             return [route]
         return [route, ManagedIngress(f"{way.service}-ingress", ingress=found.ingress, opts=context.options)]

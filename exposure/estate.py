@@ -54,15 +54,12 @@ def _above(claim: Claim, by_host: Mapping[str, list[Claim]]) -> Claim | None:
 
 
 def applications(found: Sequence[Claim]) -> tuple[AccessApplication, ...]:
-    """The Access applications: one a path whose audience differs from what is above it, for all of its hosts."""
+    """The Access applications: one for each host and path whose audience differs from what is above it."""
     guarded = guards(found)
-    needed: dict[str, list[Claim]] = {}
-    for claim in found:
-        if guarded[claim] is claim:
-            needed.setdefault(claim.application, []).append(claim)
     return tuple(
-        AccessApplication(name, c[0].title, c[0].service, tuple(one.host for one in c), c[0].path, c[0].audience)
-        for name, c in needed.items()
+        AccessApplication(c.title, c.service, c.host, c.path, c.audience, c.origin, c.was)
+        for c in found
+        if guarded[c] is c
     )
 
 
@@ -84,7 +81,7 @@ def rules(found: Sequence[Claim]) -> tuple[TunnelRule, ...]:
         if guard is not None and claim.audience not in (ANYONE, NOBODY):
             beside = [c for c in opening.get(claim.host, ()) if claim.path.covers(c.path)]
             beside.sort(key=lambda c: (c.expression == ACME_EXPRESSION, c.path))
-            accepted = (guard.application, *(c.application for c in beside))
+            accepted = (guard.destination, *(c.destination for c in beside))
         listed.append(TunnelRule(claim.host, claim.expression, claim.origin, claim.service, accepted, claim.settings))
     return in_order(listed)
 
@@ -112,7 +109,7 @@ def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, int, str]:
 
 
 def records(ways: Sequence[Way], estate: Estate) -> tuple[DnsRecord, ...]:
-    """One record a host: to the tunnel, or past it to the router. A shared one is of the service that has most of it."""
+    """One record a host: to the tunnel, or past it to the router. A shared one is the service's that has most of it."""
     found: dict[Host, DnsRecord] = {}
     for claim in sorted(claims(ways), key=lambda c: (len(c.path), c.service)):
         if claim.host not in found:

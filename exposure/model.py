@@ -36,20 +36,24 @@ class TunnelRule:
 
 @dataclass(frozen=True)
 class AccessApplication:
-    """An Access application for hosts, or for one path of them. `audience` is whom its one policy lets in."""
+    """An Access application for one host, or for one path of it. `audience` is whom its one policy lets in.
 
-    name: str
-    """Logical name, from the service's key."""
+    Cloudflare takes one application a destination (`application_already_exists`), so it is named after that: it stays
+    when its host goes to another service. `origin` is what answers behind it, `was` the name that it had before.
+    """
+
     title: str
     service: str
-    hosts: tuple[Host, ...]
+    host: Host
     path: Path
     audience: Audience
+    origin: str
+    was: str | None = None
 
     @property
-    def uris(self) -> tuple[str, ...]:
-        """The destinations as Access writes them: host and path, no scheme, no trailing slash."""
-        return tuple(f"{host}{self.path.suffix}" for host in self.hosts)
+    def name(self) -> str:
+        """Logical name, and the destination as Access writes it: host and path, no scheme, no trailing slash."""
+        return f"{self.host}{self.path.suffix}"
 
 
 @dataclass(frozen=True)

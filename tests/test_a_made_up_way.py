@@ -1,8 +1,8 @@
-"""A way that is added: a file with its value, one with its component, and a line in one table. Nothing else is touched."""
+"""A way that is added: a file with its value, one with its component, a line in one table; nothing else is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, cast
@@ -68,9 +68,8 @@ class PigeonPost(WayComponent):
 
 
 @pytest.fixture
-def pigeons(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def pigeons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WAYS, PigeonWay.gate, PigeonWay)
-    yield
 
 
 WIKI = {**HTML, "gates": ["zero-trust", "pigeon"]}

@@ -35,11 +35,11 @@ class Challenges:
                 ACME_PATH,
                 ANYONE,
                 self.service,
-                self.name,
                 f"{self.title} ACME",
                 self.solver,
                 DEFAULT_SETTINGS,
                 ACME_EXPRESSION,
+                f"{self.name}-access" if host == self.hosts[0] else None,
             )
             for host in self.hosts
         )

@@ -144,7 +144,6 @@ class TunnelWay(Way):
                 path,
                 audience,
                 self.service,
-                name,
                 title,
                 NOT_FOUND if audience == NOBODY else self.origin,
                 DEFAULT_SETTINGS
@@ -153,6 +152,7 @@ class TunnelWay(Way):
                 if self.names_host
                 else self.request,
                 path.expression,
+                f"{name}-access" if host == self.hosts[0] else None,
             )
             for host in self.hosts
             for path, audience, name, title in parts

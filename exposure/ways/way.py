@@ -38,19 +38,24 @@ DEFAULT_SETTINGS = OriginSettings()
 class Claim:
     """One path of one public host: whose it is, who may ask for it and for what is below it, and what answers.
 
-    `application` is the logical name of the Access application that it gets where it needs one; `expression` the RE2
-    expression of its rule, None for the whole host.
+    `expression` is the RE2 expression of its rule, None for the whole host; `was` the name that its Access application
+    had when those were named after services.
     """
 
     host: Host
     path: Path
     audience: Audience
     service: str
-    application: str
     title: str
     origin: str
     settings: OriginSettings
     expression: str | None
+    was: str | None = None
+
+    @property
+    def destination(self) -> str:
+        """The name of the Access application that it gets where it needs one."""
+        return f"{self.host}{self.path.suffix}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from config.errors import Finding, Place, render
 from config.loader import load_project, parse_stack_text, tie, type_stack
 from config.secrets import SECRETS
-from config.services import GATES, Node, Service
+from config.services import Node, Service
 from config.stack import StackConfig
 from exposure.check import check
 from exposure.decide import decide
@@ -30,10 +30,12 @@ from exposure.plan import plan_stack
 from exposure.render import report
 from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
 from exposure.rules.acknowledgements import WIDER
+from exposure.ways import WAYS
 from gatehouse import cli
 from policy.rules import RULES as POLICIES
 from tests.kit.builders import ACME, ESTATE, NODE
 
+GATES = tuple(WAYS)
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/adr/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -311,7 +313,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "traffic": ("html", "non-html", "acme-http-01"),
     "bandwidth": ("low", "high"),
     "sensitivity": ("low", "high"),
-    "clients": ("anyone", "people", "tailnet"),
+    "clients": ("anyone", "people", "tailnet", "nobody"),
 }
 
 

@@ -69,21 +69,21 @@ def test_the_dashboards_certificate_is_checked_by_its_own_name(alfred: ExposureP
 def test_protected_rules_name_every_application_of_their_host_and_open_ones_none(alfred: ExposurePlan) -> None:
     by_host: dict[str, set[str]] = {}
     for application in alfred.applications:
-        for host in application.hosts:
-            by_host.setdefault(host, set()).add(application.name)
+        by_host.setdefault(application.host, set()).add(application.name)
     for rule in alfred.rules:
         expected = by_host.get(rule.host or "", set()) if rule.path is None else set()
         assert set(rule.applications) == expected
-    assert by_host[f"grafana-alfred.{ZONE}"] == {"grafana", "grafana-path-api"}
-    assert by_host[f"kubernetes-alfred.{ZONE}"] == {"kubernetes-dashboard", "kubernetes-dashboard-acme"}
+    assert by_host[f"grafana-alfred.{ZONE}"] == {f"grafana-alfred.{ZONE}", f"grafana-alfred.{ZONE}/api"}
+    dashboard = f"kubernetes-alfred.{ZONE}"
+    assert by_host[dashboard] == {dashboard, f"{dashboard}/.well-known/acme-challenge"}
     assert f"influxdb-alfred.{ZONE}" not in by_host
 
 
 def test_an_application_for_anyone_is_for_a_path_alone(alfred: ExposurePlan, octavo: ExposurePlan) -> None:
     for application in (*alfred.applications, *octavo.applications):
         assert application.audience.anyone == (application.path != "/")
-        assert not any(uri.endswith(("/", "*")) for uri in application.uris)
-    assert {uri for a in alfred.applications if a.audience.anyone for uri in a.uris} == {
+        assert not application.name.endswith(("/", "*"))
+    assert {a.name for a in alfred.applications if a.audience.anyone} == {
         f"grafana-alfred.{ZONE}/api",
         f"kubernetes-alfred.{ZONE}/.well-known/acme-challenge",
     }
