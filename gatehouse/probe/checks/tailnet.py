@@ -11,7 +11,10 @@ from gatehouse.probe.probes import Check, ClosedProbe, NameProbe
 
 
 def tailnet(view: View, way: TailnetWay) -> Iterator[Check]:
-    """No public name, no name in the zone, and no forward of its TCP ports; https by Serve is no port of the node."""
+    """No public name, no name in the zone, and no forward of its TCP ports.
+
+    What is served by https, or by a Service that Gatehouse makes, has no port of the node that could be forwarded.
+    """
     key, gate = way.service, way.gate
     name = f"{way.machine}.{way.tailnet}"
     yield Check(
@@ -27,7 +30,7 @@ def tailnet(view: View, way: TailnetWay) -> Iterator[Check]:
     )
     forwarded = {port.external for other in view.plan.by(PortForwardWay) for port in other.ports}
     ports = [port.port for port in way.ports if port.protocol == "tcp" and port.port not in forwarded]
-    for port in ports if view.router and not way.served else ():
+    for port in ports if view.router and not (way.served or way.selector) else ():
         assert view.router
         yield Check(
             key,

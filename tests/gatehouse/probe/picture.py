@@ -30,7 +30,7 @@ class _Alfred(World):
             return Response(301, headers={"Location": f"https://{request.name}{request.target}"})
         if request.name.startswith(HOLE) and "CF_Authorization=" in request.headers.get("cookie", ""):
             return self.origin(request)
-        own = [a for a in plan.applications if request.name in a.hosts]
+        own = [a for a in plan.applications if a.host == request.name]
         path = request.target.replace("%2e", ".")
         inside = [a.path for a in own if not a.path.root]
         inside = [p for p in inside if path.startswith(f"{p}/" if p == ACME_PATH else p)]
