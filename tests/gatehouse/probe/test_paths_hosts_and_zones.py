@@ -202,8 +202,8 @@ def test_each_tcp_port_of_the_user_s_own_service_must_not_answer_at_the_router()
     found = {c.what: c.probe for c in made().values() if c.subject == "dns" and isinstance(c.probe, ClosedProbe)}
     assert found == {"router-53": ClosedProbe(ROUTER, 53), "router-853": ClosedProbe(ROUTER, 853)}
     ours = {**SERVICES["dns"], "origin": {**SERVICES["dns"]["origin"], "selector": {"app": "dns"}}}
-    found = {check.what for check in checks_of(plan_of({"dns": ours}, **SECTIONS)) if check.subject == "dns"}
-    assert found == {"private-name", "no-name"}, "it has no port of the node"
+    whats = {check.what for check in checks_of(plan_of({"dns": ours}, **SECTIONS)) if check.subject == "dns"}
+    assert whats == {"private-name", "no-name"}, "it has no port of the node"
 
 
 def test_each_host_of_a_forwarded_port_leads_to_the_router() -> None:
