@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from config.values import Path
+from config.values import Path, label_name
 from exposure.names import FUNNEL_TAG
 
 # An object that was taken over from a lost state has fields of the provider that wrote them before, under another name.
@@ -47,7 +47,7 @@ def shared_namespace(
         f"{component.name}-namespace",
         metadata={
             "name": namespace,
-            "labels": {f"gatehouse.exposes/{component.name}": "true"},
+            "labels": {f"gatehouse.exposes/{label_name(component.name)}": "true"},
             "annotations": FORCED,
         },
         # A service that changes its gate keeps its mark on the namespace.

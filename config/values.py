@@ -370,10 +370,17 @@ def object_name(key: str, suffix: str) -> str:
     stands in front, the key is cut, and a hash of it tells it apart.
     """
     name = f"{key}-{suffix}"
-    if key[:1].isalpha() and len(name) <= 63:
-        return name
-    mark = f"-{hashlib.sha256(key.encode()).hexdigest()[:8]}-{suffix}"
-    return f"s-{key}"[: 63 - len(mark)].rstrip("-") + mark
+    return name if key[:1].isalpha() and len(name) <= 63 else _cut(f"s-{key}", key, f"-{suffix}")
+
+
+def label_name(name: str) -> str:
+    """The last part of a Kubernetes label's key: at most 63 characters, a long name cut and told apart by a hash."""
+    return name if len(name) <= 63 else _cut(name, name, "")
+
+
+def _cut(text: str, whole: str, end: str) -> str:
+    mark = f"-{hashlib.sha256(whole.encode()).hexdigest()[:8]}{end}"
+    return text[: 63 - len(mark)].rstrip("-") + mark
 
 
 __all__ = [
@@ -387,5 +394,6 @@ __all__ = [
     "Tag",
     "bare_host",
     "is_name",
+    "label_name",
     "object_name",
 ]

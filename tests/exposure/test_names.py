@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.values import Path, object_name
+from config.values import Path, label_name, object_name
 from exposure import names
 from exposure.names import path_names
 from tests.kit import profiles
@@ -99,6 +99,14 @@ def test_a_service_made_for_any_key_has_a_name_that_kubernetes_takes(key: str, s
 @given(st.lists(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True), unique=True, max_size=6))
 def test_two_keys_never_make_one_name(keys: list[str]) -> None:
     assert len({object_name(key, "tailscale") for key in keys}) == len(keys)
+
+
+@given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True))
+def test_a_mark_on_a_namespace_has_a_key_that_kubernetes_takes(key: str) -> None:
+    # Labels and Selectors: the part after the prefix has at most 63 characters. `-ingress` is the longest ending.
+    for name in (key, f"{key}-ingress"):
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", label_name(name))
+        assert len(name) > 63 or label_name(name) == name
 
 
 def test_keys_that_are_alike_where_they_are_cut_keep_names_of_their_own() -> None:
