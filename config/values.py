@@ -56,7 +56,7 @@ class Host(str):
                 "write `*.` and a name, or one service for each host name",
             )
         name = text.removeprefix("*.")
-        bare = bare_host(name)
+        star, bare = text[: len(text) - len(name)], bare_host(name)
         if not is_name(bare):
             wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
             fixed = bare.replace("_", "-")
@@ -67,7 +67,7 @@ class Host(str):
                 else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both "
                 "ends",
                 "write such a name",
-                fixed if is_name(fixed) else "",
+                f"{star}{fixed}" if is_name(fixed) else "",
             )
         if bare != name:
             raise MalformedError(
@@ -75,7 +75,7 @@ class Host(str):
                 "a host name is lower case, with no scheme, port or path: cloudflared drops a request's port before it "
                 "compares, and Access takes neither",
                 "write the bare name",
-                bare,
+                f"{star}{bare}",
             )
         return cls(text)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from config.services import Gate, Service
 from config.stack import Estate
-from exposure.audience import ANYONE, meant
+from config.values import Path
+from exposure.audience import ANYONE, meant, meant_for_path
 from exposure.names import is_web, scheme_of
 from exposure.ways import WAYS
 from exposure.ways.funnel import NO_LOGIN
 from exposure.ways.tunnel import TunnelWay
+from exposure.ways.way import Way
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a gate does not fit a service. `rule` may be acknowledged only where `acceptable`."""
+    """Why a gate does not fit a service, and at which key of it. `rule` may be acknowledged only where `acceptable`."""
 
     rule: str
-    field: str
+    field: tuple[str, ...]
     reason: str
     mend: str
-    source: str
+    source: str = ""
     acceptable: bool = False
 
 
@@ -94,31 +97,27 @@ def chosen(service: Service) -> tuple[Decision, ...]:
 
 def objections(service: Service, estate: Estate | None) -> list[Objection]:
     """Everything that speaks against the gates in force."""
-    return [found for decision in chosen(service) for found in _objections(service, estate, decision.gate)]
+    found = [o for d in chosen(service) if d.gate in WAYS for o in _objections(service, estate, WAYS[d.gate])]
+    return list(dict.fromkeys(found))
 
 
-def _objections(service: Service, estate: Estate | None, gate: Gate) -> list[Objection]:
-    way = WAYS.get(gate)
-    if way is None:
-        return []
-    found: list[Objection] = []
-    asked = "gates" if service.gates else "gate"
-
-    def against(rule: str, field: str, reason: str, mend: str, source: str = "", acceptable: bool = False) -> None:
-        found.append(Objection(rule, field, reason, mend, source, acceptable))
-
-    if (service.traffic == "acme-http-01") != (gate == "acme"):
-        reason = (
+def _objections(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[Objection]:
+    gate, scheme, said = way.gate, scheme_of(service), service.clients
+    asked = ("gates" if service.gates else "gate",)
+    page = service.traffic == "html"
+    if (service.traffic == "acme-http-01") != (gate == "acme") and not (
+        len(service.asked) > 1 and "acme" in service.asked
+    ):
+        yield Objection(
+            "gate-acme",
+            asked,
             "this gate carries challenges only"
             if gate == "acme"
-            else "HTTP-01 challenges go by path, before every login"
+            else "HTTP-01 challenges go by path, before every login",
+            f"remove `{asked[0]}:`",
         )
-        against("gate-acme", asked, reason, f"remove `{asked}:`")
-    scheme = scheme_of(service)
-    page = service.traffic == "html"
-    open_ = way.lets_in(service, estate) == ANYONE and gate != "acme"
-    if scheme and scheme not in way.carries:
-        against(
+    if gate != "acme" and scheme and scheme not in way.carries:
+        yield Objection(
             "gate-not-http",
             asked,
             "Funnel by the Tailscale operator carries HTTPS only"
@@ -127,92 +126,104 @@ def _objections(service: Service, estate: Estate | None, gate: Gate) -> list[Obj
             "use gate tailnet for known people, port-forward for anyone",
             "TS cmd/k8s-operator" if gate == "funnel" else "CFDOC cloudflare-one/applications/non-http",
         )
-    elif issubclass(way, TunnelWay) and (not page or service.bandwidth == "high"):
-        against(
+    elif issubclass(way, TunnelWay) and (service.traffic == "non-html" or service.bandwidth == "high"):
+        yield Objection(
             "media-through-tunnel",
-            "bandwidth" if service.bandwidth == "high" else "traffic",
+            ("bandwidth" if service.bandwidth == "high" else "traffic",),
             "Cloudflare's terms allow no video or other large files through the free plan; it may cut access off",
             "use gate funnel, tailnet or port-forward, or acknowledge `media-through-tunnel` with your reason",
             "CFDOC fundamentals/reference/policies-compliances/delivering-videos-with-cloudflare",
             True,
         )
-    if service.sensitivity == "high" and open_:
-        found += _sensitive(gate, asked, page, scheme in way.carries, service)
     if gate == "port-forward" and is_web(service) and not (page and service.sensitivity == "high"):
-        against(
+        yield Objection(
             "http-by-port-forward",
             asked,
             "plain HTTP crosses the internet unless the service itself speaks TLS, and nothing stands in front of it",
             "use gate funnel, or acknowledge `http-by-port-forward` and say what protects it",
             acceptable=True,
         )
-    if gate == "tailnet" and service.clients == "anyone" and len(service.asked) < 2:
-        against(
+    if gate == "acme":
+        return
+    if service.sensitivity == "high":
+        yield from _sensitive(service, estate, way)
+    if gate == "tailnet" and said == "anyone" and len(service.asked) < 2:
+        yield Objection(
             "tailnet-for-anyone",
-            "clients",
+            ("clients",),
             "clients without Tailscale cannot reach a tailnet name",
             "say `clients: tailnet`, or use another gate",
         )
-    if gate != "acme" and service.clients != "nobody" and not way.lets_in(service, estate) <= meant(service, estate):
-        whom = {"people": "named people", "tailnet": "devices of the tailnet"}[service.clients]
-        better = "zero-trust" if gate == "public-tunnel" and service.clients == "people" else "tailnet"
-        against(
-            "wider-than-meant",
-            "clients",
-            f"the clients are {whom}, and gate {gate} lets anyone in",
-            f"use gate {better}, or say `clients: anyone`",
-        )
-    if service.clients == "nobody" and way.lets_in(service, estate) != meant(service, estate):
-        against(
-            "wider-than-meant",
-            "clients",
-            f"the clients are nobody but for `paths`, and gate {gate} lets in {way.lets_in(service, estate)}",
-            "use gate zero-trust, or funnel with `paths`, or say whom `clients` are",
-        )
-    if page and service.sensitivity == "high" and service.clients == "anyone" and gate != "tailnet":
-        against(
-            "sensitive-for-anyone",
-            "clients",
-            "sensitive HTML for anyone is a contradiction: it goes behind Google login, and then not anyone gets in",
-            "say `clients: people`, or `sensitivity: low`",
-        )
-    return found
+    yield from _wider(service, estate, way)
 
 
-def _sensitive(gate: Gate, asked: str, page: bool, carried: bool, service: Service) -> list[Objection]:
-    """What is sensitive at a gate that lets anyone in."""
-    if page:
-        return [
-            Objection(
-                "sensitive-without-access",
-                asked if service.asked else "sensitivity",
-                f"gate {gate} shows a sensitive page to anyone who finds the name",
-                f"use gate zero-trust (remove `{asked}:`), or say `sensitivity: low` if a stranger there does no harm",
-                "",
-            )
-        ]
-    if gate == "public-tunnel":
-        return [
-            Objection(
-                "sensitive-without-access",
-                asked,
-                "gate public-tunnel lets anyone in, and this is sensitive",
-                "use gate zero-trust, or say `sensitivity: low`",
-                "",
-            )
-        ]
-    if not carried:
-        return []
-    rule = "sensitive-on-funnel" if gate == "funnel" else "sensitive-by-port-forward"
-    return [
-        Objection(
+def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[Objection]:
+    """Where the gate lets in somebody whom `clients` does not: to all of the service, or to a path of it."""
+    gate, inside = way.gate, way.lets_in(service, estate)
+    # Nobody at all is another rule's finding.
+    if not inside <= meant(service, estate) and (service.clients != "nobody" or is_web(service)):
+        whom = {"people": "named people", "tailnet": "devices of the tailnet", "nobody": "nobody but for `paths`"}
+        if service.clients == "nobody":
+            mend = "use gate zero-trust, or funnel with `paths`, or say whom `clients` are"
+        else:
+            better = "zero-trust" if gate == "public-tunnel" and service.clients == "people" else "tailnet"
+            mend = f"use gate {better}, or say `clients: anyone`"
+        yield Objection(
+            "wider-than-meant",
+            ("clients",),
+            f"the clients are {whom[service.clients]}, and gate {gate} lets {inside} in",
+            mend,
+        )
+    audiences = {Path(path): meant_for_path(to, service, estate) for path, to in service.paths.items()}
+    for path, audience in audiences.items():
+        shut = gate == "funnel" and audience != ANYONE
+        above = [p for p, a in audiences.items() if shut and a == ANYONE and p.covers(path)]
+        if above:
+            why = f"Funnel serves {above[0]} for anyone, with all that is below"
+            mend = f"name what is open below {above[0]} path by path"
+        elif "paths" not in way.settings and len(service.asked) > 1 and not inside <= audience:
+            why = f"gate {gate} tells no path from another, and lets {inside} in to all of it"
+            mend = f"take gate {gate} out, or let them in to this path too"
+        else:
+            continue
+        yield Objection(
+            "wider-than-meant",
+            ("paths", str(path)),
+            f"this path is for {audience}, and {why}",
+            mend,
+        )
+
+
+def _sensitive(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[Objection]:
+    """What speaks against a gate that shows something sensitive to anyone."""
+    gate, page = way.gate, service.traffic == "html"
+    asked = "gates" if service.gates else "gate"
+    whole = way.lets_in(service, estate) == ANYONE
+    open_path = gate == "funnel" and any(to.clients == "anyone" for to in service.paths.values())
+    if whole and (page or gate == "public-tunnel"):
+        what = "a sensitive page" if page else "something sensitive"
+        yield Objection(
+            "sensitive-without-access",
+            (asked if service.asked else "sensitivity",),
+            f"gate {gate} shows {what} to anyone who finds the name",
+            f"use gate zero-trust (remove `{asked}:`), or say `sensitivity: low` if a stranger there does no harm",
+        )
+    elif (whole or open_path) and scheme_of(service) in way.carries:
+        rule = "sensitive-on-funnel" if gate == "funnel" else "sensitive-by-port-forward"
+        yield Objection(
             rule,
-            "sensitivity",
+            ("sensitivity",),
             "Funnel has no login of its own, and this is sensitive"
             if gate == "funnel"
             else f"gate {gate} lets anyone try, with no login in front, and this is sensitive",
             f"use gate tailnet, or acknowledge `{rule}` and say what login the service has",
-            "",
-            True,
+            acceptable=True,
         )
-    ]
+    if page and service.clients == "anyone" and gate != "tailnet":
+        yield Objection(
+            "sensitive-for-anyone",
+            ("clients",),
+            "sensitive HTML for anyone is a contradiction: it goes behind Google login, and then not anyone gets in",
+            "say `clients: people`, or `sensitivity: low`; where a part of it alone is sensitive, `sensitivity: low` "
+            "and that part under `paths:` with clients of its own",
+        )

@@ -15,6 +15,7 @@ from exposure.rules import (
     limits,
     origins,
     tailscale,
+    workloads,
     zone,
 )
 from exposure.rules.base import Rule
@@ -28,13 +29,10 @@ _SUBJECTS: tuple[Rule, ...] = (
     *zone.RULES,
     *acme.RULES,
     *tailscale.RULES,
+    *workloads.RULES,
     *estate.RULES,
     *limits.RULES,
 )
-
-
-def _level(rule: Rule) -> Literal["service", "stack"]:
-    return "service" if rule.scope == "service" else "stack"
 
 
 STRUCTURAL: dict[str, str] = {
@@ -51,7 +49,7 @@ STRUCTURAL: dict[str, str] = {
     "estate-owner": "A stack owns an estate or is a member of one",
 }
 """What reading a stack file finds (`config.loader`), by id."""
-ACCEPTABLE: dict[str, Literal["service", "stack"]] = {r.id: _level(r) for r in _SUBJECTS if r.acceptable}
+ACCEPTABLE: dict[str, Literal["service", "stack"]] = {r.id: r.acceptable for r in _SUBJECTS if r.acceptable}
 """Which rules an `acknowledge` may accept, and whether a service's or the stack's."""
 RULES: tuple[Rule, ...] = (
     *_SUBJECTS,

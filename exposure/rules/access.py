@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from config.errors import show
+from config.errors import Path_, show
+from config.values import MalformedError, Path
+from exposure.audience import ANYONE
 from exposure.names import ACME_PATH
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule, StackRule, listed
+from exposure.ways import WAYS
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
-_SEGMENT = re.compile(r"[A-Za-z0-9._~@+-]+")
-_SIGNS = {"?": "a query", "#": "a fragment", "*": "a wildcard", "%": "percent-encoding", ":": "`:`"}
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
 _DAYS = re.compile(r"([0-9]{1,4})(d|w)")
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
-    if (
-        service.by(ZeroTrustWay, TailnetWay)
-        and service.estate is not None
-        and not service.people
-        and service.service.clients != "nobody"
-    ):
-        what = "its Access application would have no policy" if service.by(ZeroTrustWay) else "no grant opens it"
+    said = service.service
+    if service.estate is None or service.people:
+        return
+    login = service.by(ZeroTrustWay)
+    unnamed: list[tuple[str, ...]] = [("paths", p) for p, to in said.paths.items() if to.clients == "people"]
+    unnamed = [path for path in unnamed if service.by(TunnelWay) and not said.paths[path[1]].people]
+    if said.clients != "nobody" and (login or service.by(TailnetWay)):
+        unnamed = [("people",)]
+    for path in unnamed:
         yield service.problem(
-            "people",
+            path,
             None,
-            f"nobody is named who gets in: {what}",
+            "nobody is named who gets in: "
+            + (
+                "no grant opens it"
+                if path == ("people",) and not login
+                else "its Access application would have no policy"
+            ),
             "name a set with `people:`, or give the estate a `default_people:`",
             related=(service.inside.estate_ref("default_people"),),
         )
@@ -43,11 +51,15 @@ def _people_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]
         if estate is None:
             continue
         known = sorted(estate.people)
-        said = [((*s.path, "people"), name) for s in stack.services for name in s.service.people or ()]
+        said: list[tuple[Path_, list[str] | None]] = []
+        for service in stack.services:
+            said.append(((*service.path, "people"), service.service.people))
+            paths = service.service.paths.items()
+            said += [((*service.path, "paths", path, "people"), to.people) for path, to in paths]
         if stack.stack.owns_estate:
-            said += [(("estate", "default_people"), name) for name in estate.default_people or ()]
-        for path, name in said:
-            if name is not None and name not in estate.people:
+            said.append((("estate", "default_people"), estate.default_people))
+        for path, name in ((path, name) for path, names in said for name in names or ()):
+            if name not in estate.people:
                 yield (
                     stack,
                     Problem(
@@ -76,7 +88,8 @@ def _people_empty(stack: OneStack) -> Iterator[Problem]:
 
 def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
-        behind = [s for stack in family for s in stack.by(ZeroTrustWay)]
+        keys = {(stack.stack.name, c.service) for stack in family for c, _ in stack.claims if c.audience != ANYONE}
+        behind = [s for stack in family for s in stack.services if (stack.stack.name, s.key) in keys]
         if behind and owner.estate and owner.estate.google is None:
             yield (
                 owner,
@@ -92,73 +105,66 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 def _path_form(service: OneService) -> Iterator[Problem]:
-    for index, path in enumerate(service.service.paths):
-        if path == "/":
-            continue
-        wrong = _wrong(path)
-        if wrong:
-            yield service.problem(
-                ("paths", path),
-                path,
-                f"{wrong}: Access and cloudflared would read it differently, and one of them would let more by",
-                "write a plain path such as `/api`; what is below it is included",
-                suggestion=_plainer(path),
-            )
+    for place, path in _paths(service):
+        try:
+            Path.parse(path)
+        except MalformedError as error:
+            yield service.malformed(place, None if len(place) > 1 else path, error)
 
 
-def _wrong(path: str) -> str:
-    if not path.startswith("/"):
-        return "it does not start with `/`"
-    if path.endswith("/"):
-        return "it ends in `/`"
-    for sign, what in _SIGNS.items():
-        if sign in path:
-            return f"it has {what}"
-    segments = path[1:].split("/")
-    if "" in segments:
-        return "it has an empty part (`//`)"
-    if "." in segments or ".." in segments:
-        return "it is not normalised (`.` or `..`)"
-    odd = next((s for s in segments if not _SEGMENT.fullmatch(s)), None)
-    return f"{odd!r} has a character that is not a letter, digit or one of `._~@+-`" if odd is not None else ""
-
-
-def _plainer(path: str) -> str:
-    plain = re.split(r"[?#]", path, maxsplit=1)[0].removesuffix("*")
-    plain = "/" + "/".join(part for part in plain.split("/") if part)
-    return plain if plain not in ("/", path) and not _wrong(plain) else ""
+def _paths(service: OneService) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every path that is said, and where."""
+    if service.service.path is not None:
+        yield ("path",), service.service.path
+    for path in service.service.paths:
+        yield ("paths", path), path
 
 
 def _path_root(service: OneService) -> Iterator[Problem]:
-    for index, path in enumerate(service.service.paths):
-        if path == "/":
+    if "/" in service.service.paths:
+        yield service.problem(
+            ("paths", "/"),
+            None,
+            "the whole of it is no path: who reaches it is said by the service's own `clients`",
+            "say `clients:` (and `people:`) at the service, and name here the paths that have others",
+        )
+
+
+def _path_outside(service: OneService) -> Iterator[Problem]:
+    base = service.service.path
+    for path in service.service.paths if base is not None and base != "/" else ():
+        if path != "/" and (path == base or not Path(base or "/").covers(path)):
             yield service.problem(
                 ("paths", path),
-                path,
-                "the whole host would be open to anyone, login or not",
-                "name the paths that API clients use; or, if all of it may be public, say `sensitivity: low` and "
-                "`clients: anyone`",
+                None,
+                f"the whole of what the service has is no path of it: its own `clients` say who reaches {base}"
+                if path == base
+                else f"the service has {base} of its host and what is below it, and nothing else",
+                f"write a path below {base}, such as `{base}{path if path != base else '/admin'}`",
+                related=(service.ref("path"),),
             )
 
 
 def _path_gate(service: OneService) -> Iterator[Problem]:
-    if service.service.paths and service.gates and not service.by(TunnelWay):
+    if service.service.paths and service.gates and not service.counts("paths"):
+        able = (gate for gate, way in WAYS.items() if "paths" in way.settings)
         yield service.problem(
             "paths",
             None,
-            f"gate {service.gate_words} asks for no Google login, so there is nothing to be excepted from",
-            "remove them; they count at gate zero-trust",
+            f"gate {service.gate_words} lets the same clients in to all of it, and tells no path from another",
+            f"remove them; they count at gate {listed(able)}",
         )
 
 
 def _path_acme(service: OneService) -> Iterator[Problem]:
-    for index, path in enumerate(service.service.paths):
-        same = path == ACME_PATH or path.startswith(f"{ACME_PATH}/")
-        swallows = path != "/" and ACME_PATH.startswith(f"{path}/") and service.service.own_certificate
-        if same or swallows:
+    said = service.service
+    for place, path in _paths(service):
+        anyone = len(place) > 1 and said.paths[path].clients == "anyone"
+        swallows = said.own_certificate and anyone and path != "/" and Path(path).covers(ACME_PATH)
+        if ACME_PATH.covers(path) or swallows:
             yield service.problem(
-                ("paths", path),
-                path,
+                place,
+                None if len(place) > 1 else path,
                 "HTTP-01 challenges get their own path and bypass, to the solver and not to the service; a second or "
                 "broader bypass opens more than that",
                 "remove it; `own_certificate: true` opens the challenge's path alone",
@@ -166,14 +172,26 @@ def _path_acme(service: OneService) -> Iterator[Problem]:
 
 
 def _bypass(service: OneService) -> Iterator[Problem]:
-    paths = [p for p, said in service.service.paths.items() if said.clients == "anyone"]
-    if paths and service.by(ZeroTrustWay):
+    if not service.by(TunnelWay):
+        return
+    said = service.service
+    shut = [p for p, to in said.paths.items() if to.clients != "anyone"]
+    open_ = [p for p, to in said.paths.items() if to.clients == "anyone"]
+    whole = 0 if service.by(ZeroTrustWay) else -1
+    # The nearest above decides: a path of anyone inside an open one lets nobody by.
+    past = [p for p in open_ if max(_nearest(p, shut), whole) > _nearest(p, open_)]
+    if past:
         yield service.problem(
             "paths",
-            paths,
-            f"anyone on the internet reaches {listed(sorted(set(paths)))} and all below without Google login",
+            past,
+            f"anyone on the internet reaches {listed(sorted(past))} and all below without Google login",
             "remove them, or acknowledge `access-path-bypass` and say what login the service asks for there",
         )
+
+
+def _nearest(path: str, others: Iterable[str]) -> int:
+    """The length of the nearest of the others that is above a path; -1 where none is."""
+    return max((len(o) for o in others if o != path and Path(o).covers(path)), default=-1)
 
 
 def _session(stack: OneStack) -> Iterator[Problem]:
@@ -210,14 +228,13 @@ RULES = (
         (44,),
         check=_google,
     ),
-    ServiceRule("path-exception-form", "A path exception is a plain path", _APP_PATHS, (9, 47), check=_path_form),
+    ServiceRule("path-form", "A path is a plain one", _APP_PATHS, (9, 47), check=_path_form),
+    ServiceRule("path-root", "No path is the whole host", f"{_APP_PATHS}; {_POLICIES}", (41,), check=_path_root),
+    ServiceRule("path-outside", "A service's paths are below its own", _APP_PATHS, check=_path_outside),
+    ServiceRule("path-gate", "Paths are for ways that tell them apart", _APP_PATHS, check=_path_gate),
     ServiceRule(
-        "path-exception-root", "No bypass of a whole host", f"{_APP_PATHS}; {_POLICIES}", (41,), check=_path_root
-    ),
-    ServiceRule("path-exception-gate", "Path exceptions are for Zero Trust only", _APP_PATHS, check=_path_gate),
-    ServiceRule(
-        "path-exception-acme",
-        "No path exception takes in the ACME challenge's path",
+        "path-acme",
+        "No path takes in the ACME challenge's",
         f"{_APP_PATHS}; RFC 8555 8.3",
         (32,),
         check=_path_acme,
@@ -227,7 +244,7 @@ RULES = (
         "Paths without login only knowingly",
         _APP_PATHS,
         (41,),
-        acceptable=True,
+        acceptable="service",
         check=_bypass,
     ),
     StackRule("session-duration", "A session's duration is in Go units up to hours", _POLICIES, (45,), check=_session),

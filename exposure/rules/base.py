@@ -10,17 +10,17 @@ from typing import ClassVar, Literal, TypeAlias
 
 from config.errors import Finding, Path_, show
 from config.loader import LoadedStack
-from config.services import Gate, Node, Service, UrlOrigin
-from config.stack import Estate
+from config.services import Gate, Node, Service, ServiceOrigin, UrlOrigin
+from config.stack import Estate, Zone
+from config.values import SCHEMES, MalformedError
 from exposure.decide import Objection, chosen, objections
-from exposure.names import hosts_of, machine_of, scheme_of
+from exposure.estate import applications, claims
+from exposure.model import AccessApplication
+from exposure.names import ACME_PATH, hosts_of, machine_of, scheme_of
 from exposure.ways import WAYS
-from exposure.ways.way import Way
+from exposure.ways.way import Claim, Facts, Way
 
 Scope: TypeAlias = Literal["service", "stack", "estate"]
-
-SCHEMES = frozenset({"http", "https", "tcp", "udp"})
-"""The schemes of an origin; a URL with another one is refused, and nothing else is said of its service."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,21 @@ class OneStack:
         return self.estate.zone.name if self.estate and not unread else None
 
     @property
+    def record(self) -> str:
+        """The name of the node's own public record; empty where it has none, or it is not known."""
+        if not (self.node and self.node.public_record and self.node_name and self.zone_name):
+            return ""
+        return f"{self.node_name}.{self.zone_name}"
+
+    @property
+    def zones(self) -> tuple[tuple[Path_, Zone], ...]:
+        """The zones that this stack's file has, each with its path."""
+        if self.estate is None or not self.stack.owns_estate:
+            return ()
+        others = enumerate(self.estate.other_zones)
+        return (("estate", "zone"), self.estate.zone), *((("estate", "other_zones", i), zone) for i, zone in others)
+
+    @property
     def whole(self) -> bool:
         """Whether every service could be read, so that the absence of one means something."""
         return not any(path[:1] == ("services",) and len(path) < 3 for path in self.stack.assumed)
@@ -93,9 +108,32 @@ class OneStack:
         typed = self.stack.typed
         return tuple(OneService(self, key, s) for key, s in sorted(typed.services.items())) if typed else ()
 
-    def by(self, *ways: type[Way]) -> Iterator[OneService]:
+    def by(self, *ways: type) -> Iterator[OneService]:
         """The services that have a way of one of these kinds."""
         return (s for s in self.services if s.by(*ways))
+
+    @cached_property
+    def claims(self) -> tuple[tuple[Claim, Ref], ...]:
+        """What its services take of public hosts by the tunnel, as far as names are known, and where that is said."""
+        typed, estate = self.stack.typed, self.estate
+        if typed is None or estate is None:
+            return ()
+        by_key = {s.key: s for s in self.services if s.hosts}
+        facts = {s.key: Facts(s.key, s.service, typed.node, estate, typed.services) for s in by_key.values()}
+        ways = [
+            WAYS[gate].plan(facts[s.key])
+            for s in by_key.values()
+            for gate in s.gates
+            if WAYS[gate].by == "host" and isinstance(s.service.origin, WAYS[gate].origins)
+        ]
+        return tuple(
+            (claim, by_key[claim.service].claim_ref(claim)) for claim in claims(ways) if claim.service in by_key
+        )
+
+    @cached_property
+    def applications(self) -> tuple[AccessApplication, ...]:
+        """The Access applications that guard its services."""
+        return applications([claim for claim, _ in self.claims])
 
     def ref(self, *path: str | int) -> Ref:
         """A place in this stack's file."""
@@ -129,9 +167,18 @@ class OneService:
         """The known gates of its ways; none where the origin cannot be read."""
         return tuple(d.gate for d in chosen(self.service) if d.gate in WAYS) if self.readable else ()
 
+    @property
+    def ways(self) -> tuple[type[Way], ...]:
+        """The kinds of its ways, as far as they are known."""
+        return tuple(WAYS[gate] for gate in self.gates)
+
     def by(self, *ways: type[Way]) -> bool:
         """Whether it has a way of one of these kinds."""
-        return any(issubclass(WAYS[gate], ways) for gate in self.gates)
+        return any(issubclass(way, ways) for way in self.ways)
+
+    def counts(self, setting: str) -> bool:
+        """Whether a key of the service means something to one of its ways."""
+        return any(setting in way.settings for way in self.ways)
 
     @property
     def gate_words(self) -> str:
@@ -159,6 +206,21 @@ class OneService:
     def host_path(self, index: int) -> Path_:
         """Where a host name stands in its part of the file."""
         return ("hosts", index) if self.service.hosts else ("host",)
+
+    def claim_ref(self, claim: Claim) -> Ref:
+        """Where it is said that it takes a path of a public host."""
+        if claim.path in self.service.paths:
+            return self.ref("paths", str(claim.path))
+        return (
+            self.ref("own_certificate")
+            if claim.path == ACME_PATH
+            else self.ref(*self.host_path(self.hosts.index(claim.host)))
+        )
+
+    @property
+    def cluster_origin(self) -> ServiceOrigin | None:
+        """Its origin, where that is a Service of the cluster."""
+        return self.service.origin if isinstance(self.service.origin, ServiceOrigin) else None
 
     @property
     def machine(self) -> str | None:
@@ -194,6 +256,12 @@ class OneService:
             (*self.path, *below), "" if value is None else show(value), reason, mend, suggestion, source, related
         )
 
+    def malformed(
+        self, path: str | Sequence[str | int], value: object, error: MalformedError, mend: str = ""
+    ) -> Problem:
+        """The problem that something is no value of its kind; `mend` where the value was not written but derived."""
+        return self.problem(path, value, error.reason, mend or error.mend, suggestion=error.suggestion)
+
 
 @dataclass(frozen=True)
 class AllStacks:
@@ -213,14 +281,14 @@ class AllStacks:
 class Rule(ABC):
     """A rule: a stable `id`, the numbers of the catalogue that it refuses, a title and where the reason is documented.
 
-    `acceptable` says whether the owner may take the risk with an `acknowledge` that names the id.
+    `acceptable` says where the owner may take the risk with an `acknowledge` that names the id, if at all.
     """
 
     id: str
     title: str
     source: str
     refuses: tuple[int, ...] = ()
-    acceptable: bool = field(default=False, kw_only=True)
+    acceptable: Literal["service", "stack"] | None = field(default=None, kw_only=True)
     severity: Literal["error", "warning"] = field(default="error", kw_only=True)
     last: bool = field(default=False, kw_only=True)
     """Runs after the others, with what they found in `OneStack.taken`."""

@@ -54,7 +54,15 @@ CATALOGUE: tuple[Refusal, ...] = (
         "A host more than one label below the zone without an advanced certificate",
         "CFDOC ssl/edge-certificates/universal-ssl/limitations",
     ),
-    Refusal(3, "A tunnel wildcard deeper than the Access wildcard that guards it", f"{_CFD_RULE}; {_APP_PATHS}"),
+    Refusal(
+        3,
+        "A tunnel wildcard deeper than the Access wildcard that guards it",
+        f"{_CFD_RULE}; {_APP_PATHS}",
+        _plan(
+            "a guarded wildcard's rule asks for the JWT at any depth, and Access gives none for deeper names",
+            "test_a_guarded_wildcards_rule_asks_for_the_jwt_at_any_depth",
+        ),
+    ),
     Refusal(4, "`*foo.zone`, `a.*.zone`", _CFD_INGRESS),
     Refusal(5, "A port, scheme, path, capital or underscore in a host name", _CFD_INGRESS),
     Refusal(
@@ -110,20 +118,23 @@ CATALOGUE: tuple[Refusal, ...] = (
         _CFD_CONFIG,
         (
             *_plan("a team is one DNS label", "test_a_team_is_a_bare_name"),
-            *_registered("AUDs are those of the host's applications", "test_access_is_demanded_rule_by_rule"),
+            *_registered("AUDs are those of the applications that decide", "test_access_is_demanded_rule_by_rule"),
         ),
     ),
     Refusal(
         20,
         "access.required on a bypassed path's rule",
         _CFD_CONFIG,
-        _plan("a path exception's rule has no application", "test_a_bypassed_path_asks_for_no_jwt"),
+        _plan("the rule of a path for anyone has no application", "test_a_bypassed_path_asks_for_no_jwt"),
     ),
     Refusal(
         21,
         "audTag missing one of a host's applications",
         _APP_PATHS,
-        _plan("a host's rule names all of them", "test_a_protected_rule_names_every_application_of_its_host"),
+        _plan(
+            "a rule names the one that decides over it, and those that let anyone by below; never another login",
+            "test_a_rule_accepts_the_application_that_decides_over_it_and_what_is_let_by_below",
+        ),
     ),
     Refusal(
         22,
@@ -226,7 +237,7 @@ CATALOGUE: tuple[Refusal, ...] = (
         "Bypass with identity selectors; bypass of a whole host",
         _POLICIES,
         (
-            *_plan("an application without people is for a path", "test_only_a_path_is_let_by"),
+            *_plan("an application for anyone is for a path", "test_only_a_path_is_let_by"),
             *_registered("a bypass includes everyone alone", "test_a_policy_includes_one_group"),
         ),
     ),

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from config.errors import Finding
+from config.errors import Finding, in_order
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
 from config.text import wrap
-from exposure.check import check
 from exposure.rules import (
     ACCEPTABLE,
     RULES,
@@ -26,10 +25,12 @@ from exposure.rules import (
     limits,
     origins,
     tailscale,
+    workloads,
     zone,
 )
 from exposure.rules.acknowledgements import WIDER
 from exposure.rules.catalogue import CATALOGUE, Refusal
+from exposure.rules.run import run
 
 FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures" / "rules"
 """Whole small stack files, `<rule>/refused…` and `<rule>/accepted…`: the tests hold what is found in each."""
@@ -56,6 +57,7 @@ _SUBJECTS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
     ("Zone", zone.RULES),
     ("Certificates", acme.RULES),
     ("Tailscale", tailscale.RULES),
+    ("Workloads", workloads.RULES),
     ("Nodes and estate", estate.RULES),
     ("Limits", limits.RULES),
 )
@@ -146,7 +148,8 @@ def _findings(rule: str) -> Iterator[Finding]:
     if not cases:
         raise FileNotFoundError(f"{FIXTURES / rule}: the examples are in a checkout of the repository only")
     for case in cases:
-        yield from (finding for finding in check(_stacks(case)) if finding.rule == rule)
+        found = in_order(finding for findings in run(_stacks(case)).values() for finding in findings)
+        yield from (finding for finding in found if finding.rule == rule)
 
 
 def _stacks(case: Path) -> dict[str, LoadedStack]:

@@ -19,7 +19,8 @@ def _owner_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             continue
         claims.append((f"Cloudflare account {estate.account_id}", stack.ref("estate", "account_id")))
         claims.append((f"Zero Trust team {estate.team}", stack.ref("estate", "team")))
-        claims.append((f"zone {estate.zone.name}", stack.ref("estate", "zone", "name")))
+        zones = {zone.name: path for path, zone in reversed(stack.zones)}
+        claims += [(f"zone {name}", stack.ref(*path, "name")) for name, path in zones.items()]
         if estate.tailnet:
             claims.append((f"tailnet {estate.tailnet.name}", stack.ref("estate", "tailnet", "name")))
     for what, second, first in claimed_twice(claims):

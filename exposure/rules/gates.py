@@ -1,48 +1,148 @@
-"""Gates: whether the gate in force fits what the service is, and whether it has what it needs."""
+"""Gates: whether the gates in force fit what the service is, and each other, and whether they have what they need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
 
-from config.services import NodeOrigin, ServiceOrigin
-from exposure.names import scheme_of
+from config.services import NodeOrigin
+from config.values import bare_host
+from exposure.audience import ANYONE, meant_for_path
+from exposure.names import is_web, scheme_of
 from exposure.rules.base import OneService, Problem, ServiceRule, listed
+from exposure.ways import WAYS
+from exposure.ways.acme import AcmeWay
+from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
-
-_ORIGINS: dict[str, tuple[type, ...]] = {
-    "funnel": (ServiceOrigin,),
-    "tailnet": (ServiceOrigin, NodeOrigin),
-    "port-forward": (ServiceOrigin,),
-}
+from exposure.ways.tunnel import TunnelWay
 
 
 def _objecting(rule: str) -> Callable[[OneService], Iterable[Problem]]:
     """The objections of `exposure.decide` that carry one rule's id."""
 
     def check(service: OneService) -> Iterator[Problem]:
-        if not service.gates:
-            return
-        for objection in service.objections:
+        for objection in service.objections if service.gates else ():
             if objection.rule == rule:
-                value = service.gate_words if objection.field == "gate" else getattr(service.service, objection.field)
+                first, *below = objection.field
+                value = None if below else getattr(service.service, first)
                 yield service.problem(objection.field, value, objection.reason, objection.mend, source=objection.source)
 
     return check
 
 
-def _origin(service: OneService) -> Iterator[Problem]:
-    gate = service.gate_words
-    kinds = _ORIGINS.get(gate) if gate else None
-    if kinds and not isinstance(service.service.origin, kinds):
-        also = " or a port of the node (`on_node`)" if NodeOrigin in kinds else ""
+def _unknown(service: OneService) -> Iterator[Problem]:
+    for index, gate in enumerate(service.service.asked):
+        if gate not in WAYS:
+            yield service.problem(
+                ("gates", index) if service.service.gates else "gate",
+                gate,
+                "there is no gate of this name",
+                f"one of: {', '.join(WAYS)}; or leave it out: the gate is decided from what the service is",
+                suggestion=next(iter(difflib.get_close_matches(gate, WAYS, n=1, cutoff=0.6)), ""),
+            )
+
+
+def _one_or_several(service: OneService) -> Iterator[Problem]:
+    said = service.service
+    for one, several, both in (
+        ("gate", "gates", said.gate is not None and said.gates),
+        ("host", "hosts", said.host is not None and said.hosts),
+    ):
+        if both:
+            yield service.problem(
+                one,
+                getattr(said, one),
+                f"both `{one}` and `{several}`: only one of the two would count",
+                f"write them all under `{several}:`",
+                related=(service.ref(several),),
+            )
+    lists: list[tuple[tuple[str, ...], Sequence[str]]] = [
+        (("gates",), said.gates or ()),
+        (("hosts",), [bare_host(host) for host in said.hosts or ()]),
+        (("people",), said.people or ()),
+        *((("paths", path, "people"), to.people or ()) for path, to in said.paths.items()),
+    ]
+    for path, words in lists:
+        for index, word in enumerate(words):
+            if word in words[:index]:
+                yield service.problem(
+                    (*path, index),
+                    word,
+                    "it is listed twice",
+                    "keep one of the two",
+                    related=(service.ref(*path, words.index(word)),),
+                )
+
+
+def _clash(service: OneService) -> Iterator[Problem]:
+    asked = "gates" if service.service.gates else "gate"
+    for one, two in combinations(dict.fromkeys(service.gates), 2):
+        first, second = WAYS[one], WAYS[two]
+        if AcmeWay in (first, second):
+            reason = "gate acme carries challenges, for every service that renews its own certificate, and nothing else"
+            mend = "make the challenges a service of their own, with `traffic: acme-http-01` and no `gate:`"
+        elif first.by != second.by or not first.by:
+            continue
+        elif first.by == "machine":
+            reason = f"{one} and {two} need one name on the tailnet, which is either Serve or Funnel"
+            mend = (
+                "take tailnet out: a Funnel's name works inside the tailnet too; or make a second service with another "
+                "`tailnet_name:`"
+            )
+        elif issubclass(first, TunnelWay) and issubclass(second, TunnelWay):
+            reason = f"{one} and {two} are the tunnel's, and one host has one answer to who gets in"
+            mend = "keep one, and say in `paths` which paths have other clients"
+        else:
+            reason = f"{one} and {two} need the service's host name, which leads either to the tunnel or to the router"
+            mend = "keep one, or make a second service with another `host:`"
+        yield service.problem(asked, service.service.asked, reason, mend)
+
+
+def _nobody(service: OneService) -> Iterator[Problem]:
+    said, web = service.service, is_web(service.service)
+    if not service.gates or service.by(AcmeWay):
+        return
+    audiences = {path: meant_for_path(to, said, service.estate) for path, to in said.paths.items()}
+    open_ = [path for path, audience in audiences.items() if audience == ANYONE]
+    if said.clients == "nobody" and not (web and any(to.clients != "nobody" for to in said.paths.values())):
+        why = "no path of it is for somebody" if web else f"{scheme_of(said)} has no paths that could be for somebody"
+        mend = "say in `paths` who reaches what, or " if web else ""
         yield service.problem(
-            "origin",
-            None,
-            f"gate {gate} is made in the cluster, in front of a Kubernetes Service",
-            f"name a Service of the cluster by namespace, service and port{also}; for something outside it, make a "
-            "Service with Endpoints of its address",
+            "clients",
+            "nobody",
+            f"nothing reaches it by any way: {why}",
+            f"{mend}say whom its `clients` are, or remove the service",
         )
+    elif service.by(FunnelWay) and said.paths and not open_:
+        yield service.problem(
+            "paths",
+            None,
+            "Funnel serves the paths for anyone alone, and there is none",
+            "say `clients: anyone` at a path, or use another gate",
+        )
+    elif service.ways == (FunnelWay,) and said.paths and said.clients != "nobody":
+        yield service.problem(
+            "clients",
+            said.clients,
+            f"with `paths`, Funnel serves the open ones alone ({listed(sorted(open_))}): no way lets its clients in to "
+            "the rest",
+            "say `clients: nobody`, or take `paths` out",
+        )
+
+
+def _origin(service: OneService) -> Iterator[Problem]:
+    for gate, way in zip(service.gates, service.ways, strict=True):
+        if not isinstance(service.service.origin, way.origins):
+            also = " or a port of the node (`on_node`)" if NodeOrigin in way.origins else ""
+            yield service.problem(
+                "origin",
+                None,
+                f"gate {gate} is made in the cluster, in front of a Kubernetes Service",
+                f"name a Service of the cluster by namespace, service and port{also}; for something outside it, make a "
+                "Service with Endpoints of its address",
+            )
 
 
 def _ports(service: OneService) -> Iterator[Problem]:
@@ -56,85 +156,144 @@ def _ports(service: OneService) -> Iterator[Problem]:
 
 
 def _ports_twice(service: OneService) -> Iterator[Problem]:
-    seen: dict[tuple[str, int], int] = {}
-    for index, port in enumerate(service.service.port_forward or []):
-        first = seen.setdefault((port.protocol, port.service_port), index)
-        if first != index:
+    forwarded = enumerate(service.service.port_forward or ())
+    yield from _listed_twice(
+        service, [(("port_forward", i, "service_port"), p.protocol, p.service_port) for i, p in forwarded]
+    )
+
+
+def _other_ports_twice(service: OneService) -> Iterator[Problem]:
+    origin = service.cluster_origin
+    if origin and origin.other_ports:
+        others = enumerate(origin.other_ports)
+        main = (("origin", "port"), "udp" if origin.scheme == "udp" else "tcp", origin.port)
+        yield from _listed_twice(
+            service, [main, *((("origin", "other_ports", i, "port"), p.protocol, p.port) for i, p in others)]
+        )
+
+
+def _listed_twice(service: OneService, ports: Iterable[tuple[tuple[str | int, ...], str, int]]) -> Iterator[Problem]:
+    seen: dict[tuple[str, int], tuple[str | int, ...]] = {}
+    for path, protocol, port in ports:
+        first = seen.setdefault((protocol, port), path)
+        if first != path:
             yield service.problem(
-                ("port_forward", index, "service_port"),
-                port.service_port,
-                f"{port.protocol} port {port.service_port} of the Service is listed twice, and Kubernetes refuses a "
-                "Service with two such ports",
+                path,
+                port,
+                f"{protocol} port {port} of the Service is listed twice, and Kubernetes refuses a Service with two "
+                "such ports",
                 "keep one of the two",
-                related=(service.ref("port_forward", first, "service_port"),),
+                related=(service.ref(*first),),
             )
 
 
 def _selector(service: OneService) -> Iterator[Problem]:
-    origin = service.service.origin
-    own_service = service.by(PortForwardWay) or (
-        service.by(TailnetWay) and scheme_of(service.service) in ("tcp", "udp")
+    origin, node = service.cluster_origin, service.inside.node
+    rendered = bool(node and node.manifests_folder)
+    raw = service.by(TailnetWay) and not is_web(service.service)
+    if origin is None or origin.selector or not (service.by(PortForwardWay) or (raw and rendered)):
+        return
+    yield service.problem(
+        ("origin", "selector"),
+        None,
+        "Gatehouse makes a Service of its own here, and without its pods' labels it would lead nowhere"
+        if service.by(PortForwardWay)
+        else "what is rendered to a folder cannot change the Service that is there, so Gatehouse makes one of its own, "
+        "and without its pods' labels it would lead nowhere",
+        f"add `selector:` with the labels of the pods (kubectl -n {origin.namespace} describe service "
+        f"{origin.service})",
     )
-    if own_service and isinstance(origin, ServiceOrigin) and not origin.selector:
-        yield service.problem(
-            ("origin", "selector"),
-            None,
-            "Gatehouse makes a Service of its own here, and without its pods' labels it would lead nowhere",
-            f"add `selector:` with the labels of the pods (kubectl -n {origin.namespace} describe service "
-            f"{origin.service})",
-        )
 
 
 def _no_effect(service: OneService) -> Iterator[Problem]:
-    HOST_GATES = {"public-tunnel", "zero-trust", "port-forward"}
-    TUNNEL_GATES = {"public-tunnel", "zero-trust"}
-    gate, said, origin = service.gate_words, service.service, service.service.origin
-    if not gate:
+    if not service.gates:
         return
-    in_cluster = isinstance(origin, ServiceOrigin)
-    raw = scheme_of(said) in ("tcp", "udp")
-    through = origin.through_ingress if isinstance(origin, ServiceOrigin) else None
-    selector = origin.selector if isinstance(origin, ServiceOrigin) else None
-    https = scheme_of(said) == "https" or through is not None
-    # (field, what is said, whether it counts, at which gates it would)
-    rows: list[tuple[tuple[str, ...], object, bool, Iterable[str]]] = [
-        (("host",), said.host, gate in HOST_GATES or gate == "funnel", sorted(HOST_GATES)),
-        (
-            ("tailnet_name",),
-            said.tailnet_name,
-            gate == "funnel" or (gate == "tailnet" and in_cluster),
-            ("funnel", "tailnet (for a Service of the cluster)"),
-        ),
-        (("people",), said.people, gate in ("zero-trust", "tailnet"), ("zero-trust", "tailnet")),
-        (("port_forward",), said.port_forward, gate == "port-forward", ("port-forward",)),
-        (("funnel_port",), said.funnel_port, gate == "funnel", ("funnel",)),
-        (("origin_request",), said.origin_request, gate in TUNNEL_GATES, sorted(TUNNEL_GATES)),
-        (
-            ("origin_tls",),
-            said.origin_tls,
-            gate in TUNNEL_GATES and https,
-            (f"{g} with an https origin" for g in sorted(TUNNEL_GATES)),
-        ),
-        (("origin", "through_ingress"), through, gate in TUNNEL_GATES, sorted(TUNNEL_GATES)),
-        (
-            ("origin", "selector"),
-            selector,
-            gate == "port-forward" or (gate == "tailnet" and raw),
-            ("port-forward", "tailnet with a tcp or udp origin"),
-        ),
+    said, origin = service.service, service.cluster_origin
+    raw = not is_web(said)
+    https = scheme_of(said) == "https" or bool(origin and origin.through_ingress)
+    pods = bool(origin and origin.selector)
+    forwarded = service.by(PortForwardWay)
+    # A host at gate funnel is another rule's finding.
+    named = not service.by(FunnelWay) or service.counts("host")
+    # Where it stands, what is said, whether the rest of the service lets it count, and what that would take.
+    rows: list[tuple[tuple[str | int, ...], object, bool, str]] = [
+        (("host",), said.host if named else None, True, ""),
+        (("hosts",), said.hosts if named else None, True, ""),
+        (("path",), said.path, True, ""),
+        (("tailnet_name",), said.tailnet_name, origin is not None, " for a Service of the cluster"),
+        (("port_forward",), said.port_forward, True, ""),
+        (("funnel_port",), said.funnel_port, True, ""),
+        (("origin_request",), said.origin_request, True, ""),
+        (("origin_tls",), said.origin_tls, https, " with an https origin"),
     ]
-    for field, value, counts, gates in rows:
-        if value is not None and not counts:
-            shown = value if isinstance(value, str | int) else None
+    if origin:
+        others = enumerate(origin.other_ports or ())
+        with_pods = " with a tcp or udp origin and a `selector`"
+        rows += [
+            (("origin", "through_ingress"), origin.through_ingress, True, ""),
+            (("origin", "selector"), origin.selector, raw or forwarded, " with a tcp or udp origin"),
+            (("origin", "target_port"), origin.target_port, raw and pods, with_pods),
+            (("origin", "other_ports"), origin.other_ports, raw, " with a tcp or udp origin"),
+            *((("origin", "other_ports", i, "target_port"), p.target_port, pods, with_pods) for i, p in others if raw),
+        ]
+    for path, value, fits, needs in rows:
+        setting = "host" if path[0] == "hosts" else str(path[-1])
+        if value is not None and not (fits and service.counts(setting)):
+            able = [
+                f"{g}{'' if way is PortForwardWay else needs}" for g, way in WAYS.items() if setting in way.settings
+            ]
+            yield _without_effect(service, path, value, listed(able))
+    yield from _people_without_effect(service)
+
+
+def _people_without_effect(service: OneService) -> Iterator[Problem]:
+    said = service.service
+    inherited = service.counts("paths") and any(to.clients == "people" and not to.people for to in said.paths.values())
+    if said.people is not None and not inherited and (said.clients == "nobody" or not service.counts("people")):
+        able = (gate for gate, way in WAYS.items() if "people" in way.settings)
+        yield _without_effect(service, ("people",), ", ".join(said.people), listed(able))
+    for path, to in said.paths.items():
+        if to.people is not None and to.clients != "people":
             yield service.problem(
-                field,
-                shown,
-                f"it has no effect at gate {gate}: who relies on it would be let down",
-                f"remove it; it counts at gate {listed(gates)}",
+                ("paths", path, "people"),
+                ", ".join(to.people),
+                f"it has no effect beside `clients: {to.clients}`",
+                "remove one of the two",
             )
 
 
+def _without_effect(service: OneService, path: tuple[str | int, ...], value: object, able: str) -> Problem:
+    return service.problem(
+        path,
+        value if isinstance(value, str | int) else None,
+        f"it has no effect at gate {service.gate_words}: who relies on it would be let down",
+        f"remove it; it counts at gate {able}",
+    )
+
+
 RULES = (
+    ServiceRule(
+        "gate-unknown", "A gate that is asked for is a known one", "Gatehouse: a gate is one of a table", check=_unknown
+    ),
+    ServiceRule(
+        "one-or-several",
+        "One gate or several, one host or several, and each once",
+        "Gatehouse: one way to say a thing",
+        check=_one_or_several,
+    ),
+    ServiceRule(
+        "gates-clash",
+        "No two gates of a service take the same host or machine",
+        "tailscale.com/kb/1223; CFDOC cloudflare-one/access-controls/policies/app-paths",
+        (54,),
+        check=_clash,
+    ),
+    ServiceRule(
+        "nobody-at-all",
+        "Somebody gets in to what is said",
+        "Gatehouse: a gate is checked against the facts",
+        check=_nobody,
+    ),
     ServiceRule(
         "gate-acme",
         "Gate acme is for HTTP-01 challenges, and they for it",
@@ -153,7 +312,7 @@ RULES = (
         "No media or high bandwidth through Cloudflare, unless knowingly",
         "CFDOC fundamentals/reference/policies-compliances/delivering-videos-with-cloudflare",
         (50,),
-        acceptable=True,
+        acceptable="service",
         check=_objecting("media-through-tunnel"),
     ),
     ServiceRule(
@@ -167,14 +326,21 @@ RULES = (
         "sensitive-on-funnel",
         "Something sensitive on a Funnel only knowingly",
         "tailscale.com/kb/1223",
-        acceptable=True,
+        acceptable="service",
         check=_objecting("sensitive-on-funnel"),
+    ),
+    ServiceRule(
+        "sensitive-by-port-forward",
+        "Something sensitive by port forwarding only knowingly",
+        "Gatehouse: a forwarded port has no login in front of it",
+        acceptable="service",
+        check=_objecting("sensitive-by-port-forward"),
     ),
     ServiceRule(
         "http-by-port-forward",
         "Plain HTTP by port forwarding only knowingly",
         "Gatehouse: port forwarding is for non-HTTP services",
-        acceptable=True,
+        acceptable="service",
         check=_objecting("http-by-port-forward"),
     ),
     ServiceRule(
@@ -206,6 +372,9 @@ RULES = (
     ServiceRule("port-forward-ports", "Port forwarding names its ports", "Kubernetes Service", check=_ports),
     ServiceRule(
         "port-forward-twice", "A forwarded Service lists each port once", "Kubernetes Service", check=_ports_twice
+    ),
+    ServiceRule(
+        "other-ports-twice", "A Service's ports are listed once", "Kubernetes Service", check=_other_ports_twice
     ),
     ServiceRule(
         "selector-missing", "A Service that Gatehouse makes knows its pods", "Kubernetes Service", check=_selector

@@ -1,15 +1,14 @@
-"""Host names: inside the zone, one label deep, claimed once."""
+"""Host names, and the paths of one host: inside a zone, claimed once, wildcards where they are safe."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from config.errors import show
 from config.fields import LABEL
-from config.values import Path
-from exposure.names import path_names
+from config.values import Host, MalformedError, Path, bare_host, is_name
+from exposure.audience import ANYONE
 from exposure.rules.base import (
     AllStacks,
     EstateRule,
@@ -22,123 +21,161 @@ from exposure.rules.base import (
     claimed_twice,
 )
 from exposure.ways.port_forward import PortForwardWay
-from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
-
-_DERIVED = "set `host:` to a name that fits"
-
-
-def _bare(host: str) -> str:
-    """What is left of a host name without scheme, port, path and capitals."""
-    host = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", host)
-    return re.split(r"[:/?#]", host, maxsplit=1)[0].lower().rstrip(".")
+from exposure.ways.tunnel import TunnelWay
+from exposure.ways.way import Claim
 
 
-def _is_name(text: str) -> bool:
-    return len(text) <= 253 and all(LABEL.fullmatch(label) for label in text.split("."))
+def _public(service: OneService) -> Iterator[tuple[int, str, str]]:
+    """The host names that it takes, each with its place in the list and what of it is a name, wildcards included."""
+    if service.by(TunnelWay, PortForwardWay):
+        for index, host in enumerate(service.hosts):
+            star = "*." if host.startswith("*.") else ""
+            yield index, host, star + bare_host(host.removeprefix(star))
 
 
-def _form(service: OneService) -> Iterator[Problem]:
-    host = next(iter(service.hosts), None)
-    if not service.by(TunnelWay, PortForwardWay) or host is None or "*" in host:
-        return
-    bare = _bare(host)
-    if not _is_name(bare):
-        wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
-        reason = (
-            "a DNS name has at most 253 characters"
-            if wrong is None
-            else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both ends"
-        )
-        fixed = bare.replace("_", "-")
-        mend = "write such a name" if service.service.host is not None else "set `host:` to a shorter name"
-        yield service.problem("host", host, reason, mend, suggestion=fixed if _is_name(fixed) else "")
-    elif bare != host:
-        yield service.problem(
-            "host",
-            host,
-            "a host name is lower case, with no scheme, port or path: cloudflared drops a request's port before it "
-            "compares, and Access takes neither",
-            "write the bare name",
-            suggestion=bare,
-        )
+def _malformed(rule: str) -> Callable[[OneService], Iterable[Problem]]:
+    """The hosts that are none, by the rule that their parser names."""
+
+    def check(service: OneService) -> Iterator[Problem]:
+        for index, host, _ in _public(service):
+            try:
+                Host.parse(host)
+            except MalformedError as error:
+                if error.rule == rule:
+                    mend = "" if service.service.said_hosts else "set `host:` to a shorter name"
+                    yield service.malformed(service.host_path(index), host, error, mend)
+
+    return check
 
 
 def _wildcard(service: OneService) -> Iterator[Problem]:
-    host = service.service.host
-    if service.by(TunnelWay, PortForwardWay) and host is not None and "*" in host:
-        yield service.problem(
-            "host",
-            host,
-            "a tunnel's `*.` matches any depth and an Access application's one label only, so deeper names would be "
-            "open; a `*` anywhere else never matches",
-            "write one service for each host name",
-        )
+    yield from _malformed("host-wildcard")(service)
+    said = service.service
+    for index, host, name in _public(service):
+        if not name.startswith("*.") or "*" in name[2:]:
+            continue
+        if not service.by(TunnelWay):
+            reason, mend = "a router's ports are not told apart by name, so one name is enough", "write one name"
+        elif said.own_certificate:
+            reason = "HTTP-01 gives no certificate for a wildcard"
+            mend = "remove `own_certificate:`, or write one service for each host name"
+        elif said.path is not None or said.paths:
+            word = "paths" if said.paths else "path"
+            reason = "which of `*.x/a` and `y.x` is the more specific at Access, Cloudflare does not say"
+            mend = f"remove `{word}:`, or write one service for each host name with paths of its own"
+        else:
+            continue
+        yield service.problem(service.host_path(index), host, reason, mend)
+
+
+def _below_wildcard(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for _, family in everything.families():
+        found = [(stack, claim, ref) for stack in family for claim, ref in stack.claims]
+        guarded = {c.host: (c, ref) for _, c, ref in found if c.host.wildcard and c.path.root and c.audience != ANYONE}
+        if not guarded:
+            continue
+        names = [
+            (stack, str(claim.host), ref)
+            for stack, claim, ref in found
+            if claim.audience == ANYONE and not claim.host.wildcard and _highest(claim, stack)
+        ]
+        names += [(stack, stack.record, stack.ref("node", "public_record")) for stack in family if stack.record]
+        for stack, host, ref in names:
+            above = guarded.get(Host(f"*.{host.partition('.')[2]}"))
+            if above is not None:
+                yield (
+                    stack,
+                    Problem(
+                        ref.path,
+                        show(host),
+                        f"anyone is to get in, and service {above[0].service} guards {above[0].host}: Access asks for "
+                        "its login at every name right below, this one among them",
+                        "give it a name of another level or zone, say whom its clients are, or write the guarded names "
+                        "one by one",
+                        related=(above[1],),
+                    ),
+                )
+
+
+def _highest(claim: Claim, stack: OneStack) -> bool:
+    """Whether nothing of its own host is above it."""
+    return not any(c.host == claim.host and c.path != claim.path and c.path.covers(claim.path) for c, _ in stack.claims)
 
 
 def _outside(service: OneService) -> Iterator[Problem]:
-    host, zone = service.service.host, service.inside.zone_name
-    if not service.by(TunnelWay, PortForwardWay) or host is None or zone is None or "*" in host:
+    estate = service.estate
+    if estate is None or service.inside.zone_name is None:
         return
-    bare = _bare(host)
-    if bare == zone or bare.endswith(f".{zone}"):
-        return
-    first, _, rest = bare.partition(".")
-    near = LABEL.fullmatch(first) and (not rest or difflib.get_close_matches(rest, [zone], cutoff=0.6))
-    yield service.problem(
-        "host",
-        host,
-        f"outside the zone {zone}: no record of that name can be made there, so nobody would find it",
-        f"write a name that ends in .{zone}",
-        suggestion=f"{first}.{zone}" if near else "",
-    )
-
-
-def _too_deep(service: OneService) -> Iterator[Problem]:
-    host, zone = service.service.host, service.inside.zone_name
-    if not service.by(TunnelWay) or host is None or zone is None or "*" in host:
-        return
-    if service.estate is None or service.estate.zone.advanced_certificate:
-        return
-    bare = _bare(host)
-    below = bare.removesuffix(f".{zone}")
-    if below == bare or "." not in below:
-        return
-    joined = f"{below.replace('.', '-')}.{zone}"
-    yield service.problem(
-        "host",
-        host,
-        f"{below.count('.') + 1} labels below {zone}: Cloudflare's free certificate covers one, so browsers get a TLS "
-        "handshake failure and nothing else",
-        "join the labels with hyphens, or say `zone.advanced_certificate: true` if you pay for Advanced Certificate "
-        "Manager",
-        suggestion=joined if _is_name(joined) else "",
-    )
-
-
-def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
-    for host, second, first in claimed_twice(claim for stack in everything.stacks for claim in _claims(stack)):
-        node_record = second.path[0] == "node"
-        yield (
-            where[second.stack.name],
-            Problem(
-                second.path,
-                show(host),
-                f"{_who(first, second)} claims this name too: the DNS API refuses a second record, and a tunnel sends "
-                "everything to the first rule that matches",
-                f"give the service another `host:`{', or take `public_record` out' if node_record else ''}",
-                related=(first,),
-            ),
+    zones = [zone.name for zone in estate.zones]
+    for index, host, name in _public(service):
+        if "*" in name.removeprefix("*.") or estate.zone_of(name):
+            continue
+        first, _, rest = name.partition(".")
+        near = [estate.zone.name] if not rest else difflib.get_close_matches(rest, zones, n=1, cutoff=0.6)
+        outside = f"the zone {zones[0]}" if len(zones) == 1 else f"every zone ({', '.join(zones)})"
+        yield service.problem(
+            service.host_path(index),
+            host,
+            f"outside {outside}: no record of that name can be made there, so nobody would find it",
+            f"write a name that ends in {' or '.join(f'.{zone}' for zone in zones)}",
+            suggestion=f"{first}.{near[0]}" if near and (LABEL.fullmatch(first) or first == "*") else "",
         )
 
 
-def _claims(stack: OneStack) -> Iterator[tuple[str, Ref]]:
+def _too_deep(service: OneService) -> Iterator[Problem]:
+    estate = service.estate
+    if estate is None or service.inside.zone_name is None or not service.by(TunnelWay):
+        return
+    for index, host, name in _public(service):
+        zone = estate.zone_of(name)
+        below = name.removesuffix(f".{zone.name}") if zone else name
+        if zone is None or zone.advanced_certificate or below == name or "." not in below or "*" in name[2:]:
+            continue
+        joined = f"{below.replace('.', '-')}.{zone.name}"
+        yield service.problem(
+            service.host_path(index),
+            host,
+            f"{below.count('.') + 1} labels below {zone.name}: Cloudflare's free certificate covers one, so browsers "
+            "get a TLS handshake failure and nothing else",
+            f"{'write a name one label below' if below.startswith('*') else 'join the labels with hyphens'}, or say "
+            f"`advanced_certificate: true` at the zone if you pay for Advanced Certificate Manager",
+            suggestion=joined if is_name(joined) else "",
+        )
+
+
+def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    # A path within a tunnel; None is a name that is taken whole, past every tunnel.
+    taken: dict[str, list[tuple[Path | None, Ref]]] = {}
+    for stack in everything.stacks:
+        for host, path, ref in _names(stack):
+            others = taken.setdefault(host, [])
+            first = next((o for p, o in others if o.stack is not ref.stack or p is None or path in (None, p)), None)
+            others.append((path, ref))
+            if first is None or (first.stack is ref.stack and first.path[:2] == ref.path[:2]):
+                continue
+            own = f"give the service another `host:`{', or take `public_record` out' if ref.path[0] == 'node' else ''}"
+            shared = first.stack is ref.stack and path is not None and first.path[0] == "services"
+            yield (
+                stack,
+                Problem(
+                    ref.path,
+                    show(f"{host}{path.suffix if path else ''}"),
+                    f"{_who(first, ref)} claims this {'path of the host' if path and not path.root else 'name'} too: "
+                    "the DNS API refuses a second record, and a tunnel sends everything to the first rule that matches",
+                    f"{own}{', or one of the two a `path:` of its own' if shared else ''}",
+                    related=(first,),
+                ),
+            )
+
+
+def _names(stack: OneStack) -> Iterator[tuple[str, Path | None, Ref]]:
     for service in stack.by(TunnelWay, PortForwardWay):
-        for index, host in enumerate(service.hosts):
-            yield _bare(host), service.ref(*service.host_path(index))
+        path = Path(service.service.path or "/") if service.by(TunnelWay) else None
+        for index, _, name in _public(service):
+            yield name, path, service.ref(*service.host_path(index))
     # The node's own record last, so that the finding about it stands at the line that adds it.
-    if stack.node and stack.node.public_record and stack.node_name and stack.zone_name:
-        yield f"{stack.node_name}.{stack.zone_name}", stack.ref("node", "public_record")
+    if stack.record:
+        yield stack.record, None, stack.ref("node", "public_record")
 
 
 def _who(first: Ref, second: Ref) -> str:
@@ -146,20 +183,33 @@ def _who(first: Ref, second: Ref) -> str:
     return what if first.stack is second.stack else f"{what} in stack {first.stack.name}"
 
 
-def _logical(stack: OneStack) -> Iterator[Problem]:
-    claims: list[tuple[str, Ref]] = [(service.key, service.ref()) for service in stack.by(ZeroTrustWay)]
-    for service in stack.by(ZeroTrustWay):
-        if service.service.own_certificate:
-            claims.append((f"{service.key}-acme", service.ref("own_certificate")))
-        names = path_names(service.key, map(Path, service.service.paths))
-        claims += [(name, service.ref("paths")) for name in names.values()]
-    for name, second, first in claimed_twice(claims):
+def _path_twice(stack: OneStack) -> Iterator[Problem]:
+    bases = [(name, Path(s.service.path or "/"), s) for s in stack.by(TunnelWay) for _, _, name in _public(s)]
+    for name, base, service in bases:
+        for said in service.service.paths:
+            inside = next(
+                (
+                    o
+                    for n, b, o in bases
+                    if n == name and o is not service and b != base and base.covers(b) and b.covers(said)
+                ),
+                None,
+            )
+            if inside is not None:
+                yield service.problem(
+                    ("paths", said),
+                    f"{name}{said}",
+                    f"service {inside.key} has {inside.service.path} of this host, so this part of it has two owners",
+                    f"take it out, and say who its clients are at {inside.key}",
+                    related=(inside.ref("path"),),
+                )
+    renewing = {(c.host, ref.path): ref for c, ref in stack.claims if ref.path[-1] == "own_certificate"}
+    for host, second, first in claimed_twice((host, ref) for (host, _), ref in renewing.items()):
         yield Problem(
             second.path,
-            show(name),
-            f"service {first.path[1]} gives an Access application this name already, and one of the two would take "
-            "the other's place",
-            "rename one of the two services",
+            show(host),
+            f"service {first.path[1]} renews the certificate of this name already: one path has one solver",
+            "say `own_certificate:` at one of the two",
             related=(first,),
         )
 
@@ -170,40 +220,48 @@ RULES = (
         "A host name is a bare, lower-case DNS name",
         "CFD ingress/ingress.go; RFC 1123 2.1",
         (5, 47),
-        check=_form,
+        check=_malformed("host-form"),
     ),
     ServiceRule(
         "host-wildcard",
-        "No wildcard host names: a tunnel's and an Access application's wildcards differ in depth",
+        "A wildcard stands in front of a tunnel's host, and has no paths and no certificate of its own",
         "CFD ingress/rule.go; CFDOC cloudflare-one/access-controls/policies/app-paths",
-        (3, 4),
+        (4, 33),
         check=_wildcard,
+    ),
+    EstateRule(
+        "host-below-wildcard",
+        "No name for anyone right below a wildcard behind Access",
+        "CFDOC cloudflare-one/access-controls/policies/app-paths",
+        (41,),
+        check=_below_wildcard,
     ),
     ServiceRule(
         "host-outside-zone",
-        "A host name is inside the zone",
+        "A host name is inside a zone of the estate",
         "CFDOC dns/manage-dns-records",
         (1, 53),
         check=_outside,
     ),
     ServiceRule(
         "host-too-deep",
-        "A host name is one label below the zone, unless an advanced certificate covers more",
+        "A host name is one label below its zone, unless an advanced certificate covers more",
         "CFDOC ssl/edge-certificates/universal-ssl/limitations",
         (2,),
         check=_too_deep,
     ),
     EstateRule(
         "host-twice",
-        "One claim a host name, over all stacks",
+        "One claim a host name over all stacks, or a path of it in one tunnel",
         "CFDOC dns/manage-dns-records; CFD ingress/ingress.go",
         (8, 23),
         check=_twice,
     ),
     StackRule(
-        "logical-name-twice",
-        "An Access application's logical name is its own",
-        "Gatehouse: logical names come from the service's key",
-        check=_logical,
+        "path-twice",
+        "A path of a host belongs to one service",
+        "CFDOC cloudflare-one/access-controls/policies/app-paths",
+        (8, 36),
+        check=_path_twice,
     ),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from exposure.audience import Audience
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
-from exposure.ways.tunnel import ZeroTrustWay
 
 _LIMITS = "CFDOC cloudflare-one/account-limits"
 _APPLICATIONS = 500
@@ -17,20 +17,16 @@ _TEST_USERS = 100
 
 def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
-        count = 0
-        for stack in family:
-            for service in stack.by(ZeroTrustWay):
-                said = service.service
-                count += 1 + len(set(said.paths)) + said.own_certificate
+        count = sum(len(stack.applications) for stack in family)
         if count > _APPLICATIONS:
             yield (
                 owner,
                 Problem(
                     ("estate", "account_id"),
                     "",
-                    f"{count} Access applications over all stacks (one a service and one a path exception), and an "
-                    f"account has at most {_APPLICATIONS}",
-                    "take path exceptions together under one path, or use a second account",
+                    f"{count} Access applications over all stacks (one a host, and one a path with clients of its "
+                    f"own), and an account has at most {_APPLICATIONS}",
+                    "take paths together under one path, or use a second account",
                 ),
             )
 
@@ -38,19 +34,24 @@ def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
         # A policy for each group as well, of which there may be more.
-        groups = len(_sets(family))
+        groups = len(_logins(family))
         for count, most, what, mend in (
             (len(family), _TUNNELS, "tunnels, one a stack", "use a second account for some of the nodes"),
-            (groups, _GROUPS, "Access groups, one for each set of people that logs in", "take sets together"),
+            (
+                groups,
+                _GROUPS,
+                "Access groups, one for each combination of sets of people that logs in",
+                "take sets together",
+            ),
         ):
             if count > most:
                 reason = f"{count} {what}, and an account has at most {most}"
                 yield owner, Problem(("estate", "account_id"), "", reason, mend)
 
 
-def _sets(family: Iterable[OneStack]) -> set[str]:
-    """The sets of people that log in to something."""
-    return {name for stack in family for s in stack.by(ZeroTrustWay) for name in s.people}
+def _logins(family: Iterable[OneStack]) -> set[Audience]:
+    """Those who log in to something, each combination of sets of people once."""
+    return {a.audience for stack in family for a in stack.applications if a.audience.people}
 
 
 def _addresses(stack: OneStack) -> Iterator[Problem]:
@@ -71,7 +72,7 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         estate = owner.estate
         if estate is None or estate.google is None:
             continue
-        people = {email for name in _sets(family) for email in estate.people.get(name, ())}
+        people = {e for audience in _logins(family) for name in audience.people for e in estate.people.get(name, ())}
         if len(people) > _TEST_USERS:
             yield (
                 owner,
@@ -93,7 +94,7 @@ RULES = (
         "google-test-users",
         "At most 100 people while Google's client is in testing",
         "Google Cloud Console, Audience",
-        acceptable=True,
+        acceptable="stack",
         check=_test_users,
     ),
 )

@@ -2,155 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Iterator
 
-from config.fields import LABEL
-from config.services import OriginTls, ServiceOrigin, UrlOrigin
+from config.services import OriginTls, UrlOrigin
+from config.values import OriginUrl
 from exposure.names import scheme_of
-from exposure.rules.base import SCHEMES, OneService, Problem, ServiceRule
+from exposure.rules.base import OneService, Problem, ServiceRule
 from exposure.ways.tunnel import TunnelWay
 
 _CFD = "CFD ingress/origin_service.go"
-_STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
-_WORDS = ("hello_world", "hello-world", "bastion", "socks-proxy")
 
 
-def _url(service: OneService) -> str | None:
-    origin = service.service.origin
-    return origin.url if isinstance(origin, UrlOrigin) else None
+def _faults(rule: str) -> Callable[[OneService], Iterable[Problem]]:
+    """What is wrong with its URL, by the rule that the parser names."""
 
+    def check(service: OneService) -> Iterator[Problem]:
+        origin = service.service.origin
+        url = origin.url if isinstance(origin, UrlOrigin) else None
+        for error in OriginUrl.faults(url) if url is not None else ():
+            if error.rule == rule:
+                # A password is not said again.
+                yield service.malformed(("origin", "url"), None if url and "@" in url else url, error)
 
-def _url_form(service: OneService) -> Iterator[Problem]:
-    url = _url(service)
-    if url is None or "://" not in url:
-        return
-    scheme, _, rest = url.partition("://")
-    address = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if scheme != scheme.lower() and scheme.lower() in SCHEMES:
-        yield service.problem(
-            ("origin", "url"), url, "a scheme is lower case", "write it so", suggestion=f"{scheme.lower()}://{rest}"
-        )
-    more = rest[len(address) :]
-    if more:
-        what = {"/": "path", "?": "query", "#": "fragment"}[more[0]]
-        yield service.problem(
-            ("origin", "url"),
-            url,
-            f"cloudflared refuses a service URL with a {what}, even a lone `/`, and with it the tunnel's whole list",
-            "write scheme, host and port only; a request's own path is passed on as it is",
-            suggestion=f"{scheme}://{address}" if "@" not in address else "",
-        )
-    if "@" in address:
-        yield service.problem(
-            ("origin", "url"),
-            None,
-            "a user or password here stands in clear in the file, and cloudflared does not send it",
-            "take it out, and let the service ask for its own login",
-        )
-        return
-    if not _address(scheme, address):
-        yield service.problem(
-            ("origin", "url"),
-            url,
-            f"{address!r} is no host name or address with an optional port from 1 to 65535",
-            "write it as `http://192.168.0.9:8123`",
-        )
-
-
-def _address(scheme: str, address: str) -> bool:
-    try:
-        parts = urlsplit(f"{scheme}://{address}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or port == 0 or address.endswith(":"):
-        return False
-    if ":" in host:
-        return address.startswith("[")
-    return len(host) <= 253 and all(LABEL.fullmatch(label) for label in host.rstrip(".").split("."))
-
-
-def _no_scheme(service: OneService) -> Iterator[Problem]:
-    url = _url(service)
-    if url is None or "://" in url or _STATUS.match(url) or url.lower() in _WORDS or url.lower().startswith("unix"):
-        return
-    yield service.problem(
-        ("origin", "url"),
-        url,
-        "no scheme: cloudflared refuses the URL, and with it the tunnel's whole list",
-        "start it with http:// or https://",
-        suggestion=f"http://{url}" if "/" not in url and _address("http", url) else "",
-    )
-
-
-def _unknown_scheme(service: OneService) -> Iterator[Problem]:
-    url = _url(service)
-    if url is None or _STATUS.match(url):
-        return
-    scheme = url.split(":", 1)[0].lower() if "://" in url else ""
-    if "://" in url and scheme not in SCHEMES:
-        near = {"ws": "http", "wss": "https"}.get(scheme) or next(
-            iter(difflib.get_close_matches(scheme, sorted(SCHEMES), n=1, cutoff=0.6)), ""
-        )
-        yield service.problem(
-            ("origin", "url"),
-            url,
-            "not a scheme for a service: cloudflared takes an unknown one, a typo included, for TCP over WebSocket, "
-            "and browsers get nothing",
-            "use http (WebSockets work over it), https, tcp or udp",
-            suggestion=f"{near}://{url.split('://', 1)[1]}" if near else "",
-        )
-    elif url.lower() in _WORDS or url.lower().startswith("unix"):
-        yield service.problem(
-            ("origin", "url"),
-            url,
-            "one of cloudflared's own services or a socket in its pod, and no service of yours",
-            "name the Kubernetes Service, a port of the node, or an http or https URL",
-        )
-
-
-def _port(service: OneService) -> Iterator[Problem]:
-    url = _url(service)
-    if url is None or scheme_of(service.service) not in ("tcp", "udp"):
-        return
-    address = re.split(r"[/?#]", url.split("://", 1)[1], maxsplit=1)[0]
-    if not re.search(r":\d+$", address):
-        yield service.problem(
-            ("origin", "url"),
-            url,
-            "no port: cloudflared would call 7864, its own default for tcp",
-            "add the service's port",
-        )
-
-
-def _status(service: OneService) -> Iterator[Problem]:
-    url = _url(service)
-    match = _STATUS.match(url) if url is not None else None
-    if match:
-        code = int(match[1] or 0)
-        inside = 200 <= code <= 599
-        yield service.problem(
-            ("origin", "url"),
-            url,
-            "a fixed answer is no service; the rule list ends in http_status:404 by itself"
-            if inside
-            else "no status of an answer: those are 200 to 599",
-            "name what is to answer, or remove the service",
-        )
+    return check
 
 
 def _https(service: OneService) -> bool:
-    origin = service.service.origin
-    through = isinstance(origin, ServiceOrigin) and origin.through_ingress
-    return bool(through) or scheme_of(service.service) == "https"
+    return bool(_through(service)) or scheme_of(service.service) == "https"
 
 
 def _through(service: OneService) -> str | None:
-    origin = service.service.origin
-    return origin.through_ingress if isinstance(origin, ServiceOrigin) else None
+    return service.cluster_origin.through_ingress if service.cluster_origin else None
 
 
 def _tls_missing(service: OneService) -> Iterator[Problem]:
@@ -193,17 +75,18 @@ def _managed(service: OneService) -> Iterator[Problem]:
 
 
 def _host_header(service: OneService) -> Iterator[Problem]:
-    request, host = service.service.origin_request, next(iter(service.hosts), None)
+    request = service.service.origin_request
     header = request.http_host_header if request else None
     if not service.by(TunnelWay) or not _through(service):
         return
-    if header is not None and host is not None and header != host:
+    if header is not None and service.hosts and header not in service.hosts:
         yield service.problem(
             ("origin_request", "http_host_header"),
             header,
-            f"the ingress controller knows the service as {host} and answers 404 to another Host header",
+            f"the ingress controller knows the service as {' or '.join(service.hosts)} and answers 404 to another Host "
+            "header",
             "remove it: cloudflared passes the request's own host on",
-            suggestion=host,
+            suggestion=service.hosts[0],
         )
 
 
@@ -219,11 +102,29 @@ def _http2(service: OneService) -> Iterator[Problem]:
 
 
 RULES = (
-    ServiceRule("origin-url-form", "A service URL is scheme, host and port, and no path", _CFD, (10,), check=_url_form),
-    ServiceRule("origin-scheme-missing", "A service URL has a scheme", _CFD, (11,), check=_no_scheme),
-    ServiceRule("origin-scheme-unknown", "A service URL's scheme is a known one", _CFD, (12,), check=_unknown_scheme),
-    ServiceRule("origin-port-missing", "A tcp or udp URL has a port", _CFD, (13,), check=_port),
-    ServiceRule("origin-http-status", "A fixed http_status is no service", _CFD, (14,), check=_status),
+    ServiceRule(
+        "origin-url-form",
+        "A service URL is scheme, host and port, and no path",
+        _CFD,
+        (10,),
+        check=_faults("origin-url-form"),
+    ),
+    ServiceRule(
+        "origin-scheme-missing", "A service URL has a scheme", _CFD, (11,), check=_faults("origin-scheme-missing")
+    ),
+    ServiceRule(
+        "origin-scheme-unknown",
+        "A service URL's scheme is a known one",
+        _CFD,
+        (12,),
+        check=_faults("origin-scheme-unknown"),
+    ),
+    ServiceRule(
+        "origin-port-missing", "A tcp or udp URL has a port", _CFD, (13,), check=_faults("origin-port-missing")
+    ),
+    ServiceRule(
+        "origin-http-status", "A fixed http_status is no service", _CFD, (14,), check=_faults("origin-http-status")
+    ),
     ServiceRule(
         "origin-tls-missing",
         "An https origin says how its certificate is checked",
@@ -236,7 +137,7 @@ RULES = (
         "no_tls_verify only knowingly",
         "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
         (16,),
-        acceptable=True,
+        acceptable="service",
         check=_unverified,
     ),
     ServiceRule(

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from config.errors import show
 from config.fields import LABEL
-from config.services import NodeOrigin, ServiceOrigin
-from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag, scheme_of, service_tag
+from config.services import NodeOrigin
+from config.values import Machine, MalformedError
+from exposure.names import FUNNEL_TAG, OPERATOR_TAG, is_web, node_tag, service_tag
 from exposure.rules.base import (
     AllStacks,
     EstateRule,
@@ -36,7 +37,7 @@ def _on_tailnet(family: tuple[OneStack, ...]) -> list[OneService]:
 
 def _served(service: OneService) -> bool:
     """Whether an Ingress of the operator serves it, under a certificate of the tailnet."""
-    return isinstance(service.service.origin, ServiceOrigin) and scheme_of(service.service) in ("http", "https")
+    return service.cluster_origin is not None and is_web(service.service)
 
 
 def _missing(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -81,7 +82,7 @@ def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 def _operator(stack: OneStack) -> Iterator[Problem]:
-    need = [s for s in stack.by(FunnelWay, TailnetWay) if isinstance(s.service.origin, ServiceOrigin)]
+    need = [s for s in stack.by(FunnelWay, TailnetWay) if s.cluster_origin]
     if stack.node and stack.node.tailscale_operator == "none" and need:
         yield Problem(
             ("node", "tailscale_operator"),
@@ -106,10 +107,10 @@ def _funnel_port(service: OneService) -> Iterator[Problem]:
 
 
 def _funnel_host(service: OneService) -> Iterator[Problem]:
-    if service.by(FunnelWay) and service.service.host is not None:
+    if service.by(FunnelWay) and service.service.said_hosts and not service.counts("host"):
         yield service.problem(
-            "host",
-            service.service.host,
+            service.host_path(0),
+            service.service.said_hosts[0],
             "Funnel serves `<name>.<tailnet>.ts.net` and no domain of your own",
             "remove it; `tailnet_name:` sets the name's first label",
         )
@@ -119,16 +120,11 @@ def _name(service: OneService) -> Iterator[Problem]:
     machine = service.machine
     if not service.by(FunnelWay, TailnetWay) or machine is None or isinstance(service.service.origin, NodeOrigin):
         return
-    if not LABEL.fullmatch(machine):
+    try:
+        Machine.parse(machine)
+    except MalformedError as error:
         said = service.service.tailnet_name is not None
-        first = machine.split(".")[0].lower().replace("_", "-")
-        yield service.problem(
-            "tailnet_name",
-            machine,
-            "a machine's name on the tailnet is one DNS label: lower-case letters, digits and hyphens, at most 63",
-            "write the first label only" if said else "set `tailnet_name:` to a shorter name",
-            suggestion=first if LABEL.fullmatch(first) else "",
-        )
+        yield service.malformed("tailnet_name", machine, error, "" if said else "set `tailnet_name:` to a shorter name")
 
 
 def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -154,10 +150,28 @@ def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     show(name),
                     f"{other} has this name on the tailnet: Tailscale would rename one of the two (`{name}-1`), and a "
                     "name is either Serve or Funnel",
-                    "set another `tailnet_name:`",
+                    "set another `tailnet_name:`, or, where both are TCP or UDP of one Service, put both ports under "
+                    "one service by `other_ports:`",
                     related=(first,),
                 ),
             )
+
+
+def _service_twice(stack: OneStack) -> Iterator[Problem]:
+    claims = [
+        (f"{origin.namespace}/{origin.service}", s.ref("origin"))
+        for s in stack.by(TailnetWay)
+        if (origin := s.cluster_origin) and not origin.selector and not _served(s)
+    ]
+    for what, second, first in claimed_twice(claims):
+        yield Problem(
+            second.path,
+            show(what),
+            f"service {first.path[1]} puts this Service on the tailnet already: it carries one name and one tag, and "
+            "the two would undo each other's at every `up`",
+            f"list this port under `other_ports:` of {first.path[1]}, or give both a `selector:`",
+            related=(first,),
+        )
 
 
 def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -169,7 +183,7 @@ def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         claims += [(node_tag(s.node_name), s.ref("node", "name")) for s in family if s.node_name is not None]
         for stack in family:
             for service in stack.by(TailnetWay):
-                if stack.node_name and isinstance(service.service.origin, ServiceOrigin):
+                if stack.node_name and service.cluster_origin:
                     claims.append((service_tag(service.key, stack.node_name), service.ref()))
         for tag, second, first in claimed_twice(claims):
             if second.path[0] != "services":
@@ -188,15 +202,23 @@ def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 def _passthrough(service: OneService) -> Iterator[Problem]:
-    origin = service.service.origin
-    if service.by(TailnetWay) and isinstance(origin, ServiceOrigin) and origin.scheme == "tcp" and origin.port == 443:
-        yield service.problem(
-            ("origin", "scheme"),
-            "tcp",
-            "TLS would pass through to the workload, which has no certificate for its `*.ts.net` name",
-            "say `scheme: https`: the Tailscale proxy then shows the tailnet's certificate",
-            suggestion="https",
-        )
+    origin = service.cluster_origin
+    if not service.by(TailnetWay) or origin is None or _served(service):
+        return
+    ports: list[tuple[tuple[str | int, ...], int, str]] = [(("scheme",), origin.port, origin.scheme)]
+    others = enumerate(origin.other_ports or ())
+    for path, port, protocol in (*ports, *((("other_ports", i, "port"), p.port, p.protocol) for i, p in others)):
+        if port == 443 and protocol == "tcp":
+            main = path == ("scheme",)
+            yield service.problem(
+                ("origin", *path),
+                "tcp" if main else port,
+                "TLS would pass through to the workload, which has no certificate for its `*.ts.net` name",
+                "say `scheme: https`: the Tailscale proxy then shows the tailnet's certificate"
+                if main
+                else "make it a service of its own with `scheme: https` and another `tailnet_name:`",
+                suggestion="https" if main else "",
+            )
 
 
 def _domain(stack: OneStack) -> Iterator[Problem]:
@@ -265,6 +287,9 @@ RULES = (
     ServiceRule("funnel-host", "Funnel has no domain of your own", _FUNNEL, (53, 33), check=_funnel_host),
     ServiceRule("tailnet-name", "A machine's name is one DNS label", _TS, (55,), check=_name),
     EstateRule("tailnet-name-twice", "One claim a machine name, over all stacks", _TS, (54, 55), check=_name_twice),
+    StackRule(
+        "tailnet-service-twice", "A Service that is taken as it is goes on the tailnet once", _TS, check=_service_twice
+    ),
     EstateRule("tag-twice", "A tag belongs to one service", "tailscale.com/kb/1068", (56,), check=_tag_twice),
     ServiceRule("tailnet-tls-passthrough", "No TLS passed through to a workload", _TS, (63,), check=_passthrough),
     StackRule("tailnet-domain", "A tailnet's name ends in .ts.net", "tailscale.com/kb/1217", (55,), check=_domain),
@@ -273,7 +298,7 @@ RULES = (
         "Somebody's policy is replaced only knowingly",
         "TFT resource_acl.go",
         (60,),
-        acceptable=True,
+        acceptable="stack",
         check=_overwrite,
     ),
     StackRule(

@@ -191,6 +191,7 @@ class ZeroTrustWay(TunnelWay):
     gate = "zero-trust"
     component = "components.zero_trust_app.ZeroTrustApp"
     phrase = "Google login first"
+    settings = TunnelWay.settings | {"people"}
 
     @classmethod
     def lets_in(cls, service: Service, estate: Estate | None) -> Audience:

@@ -157,7 +157,7 @@ def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: boo
         if draw(st.booleans()):
             service["host"] = f"{key}-at-{node}.{ZONE}"
         if draw(st.integers(0, 3)) == 0:
-            service["origin"] = {"url": "http://192.168.0.200:8080"}
+            service["origin"] = {"url": f"http://{key}.{node}.home.arpa:8080"}
         elif draw(st.integers(0, 3)) == 0:
             origin |= {"scheme": "https", "through_ingress": "managed"}
             service["own_certificate"] = True
@@ -166,7 +166,10 @@ def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: boo
             service["sensitivity"] = "low"
         paths = draw(st.lists(st.sampled_from(_PATHS), max_size=3, unique=True))
         if paths:
-            service |= {"path_exceptions": paths, "acknowledge": {"access-path-bypass": _WHY}}
+            service |= {
+                "paths": {path: {"clients": "anyone"} for path in paths},
+                "acknowledge": {"access-path-bypass": _WHY},
+            }
     elif kind == "open":
         service |= {"sensitivity": "low", "clients": "anyone"}
     elif kind == "media":

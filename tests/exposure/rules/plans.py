@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
+from config.stack import Estate
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from tests.exposure.rules.test_rules import cases, load
@@ -19,6 +20,13 @@ def plans() -> tuple[ExposurePlan, ...]:
     for stacks in (load_project(ROOT), *(load(case) for case in cases("accepted"))):
         found += [plan_stack(stack, stacks) for stack in stacks.values()]
     return tuple(found)
+
+
+def shipped_estate() -> Estate:
+    """The estate of the shipped stacks."""
+    estate = load_project(ROOT)["alfred"].estate
+    assert estate
+    return estate
 
 
 def one(text: str) -> tuple[LoadedStack, ExposurePlan]:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from config.loader import parse_stack_text, type_stack
-from exposure.ingress import in_order
-from exposure.model import ExposurePlan, TunnelRule
+from exposure.audience import ANYONE
+from exposure.estate import in_order
+from exposure.model import AccessApplication, ExposurePlan, TunnelRule
+from exposure.ways.funnel import FunnelWay
+from exposure.ways.tailnet import TailnetWay
 from tests.exposure.rules.plans import ROOT, one, plans
 
 # A binding of the real RE2, which has no types.
@@ -29,8 +32,22 @@ def changed(old: str, new: str) -> list[tuple[str, str]]:
 
 
 def first_match(plan: ExposurePlan, host: str, path: str) -> TunnelRule:
-    """As cloudflared does it: from the top, host equal, path found anywhere."""
-    return next(r for r in plan.rules if r.host in (None, host) and (r.path is None or compiled(r.path).search(path)))
+    """As cloudflared does it: from the top, host equal or below a wildcard, path found anywhere."""
+
+    def named(rule: str | None) -> bool:
+        return rule in (None, host) or (rule is not None and rule.startswith("*.") and host.endswith(rule[1:]))
+
+    return next(r for r in plan.rules if named(r.host) and (r.path is None or compiled(r.path).search(path)))
+
+
+def deciding(plan: ExposurePlan, host: str, path: str) -> AccessApplication | None:
+    """The application with the most specific destination, as Access has it: an exact host first, then the path."""
+
+    def named(application: AccessApplication) -> bool:
+        pattern = re.escape(application.host).replace(re.escape("*"), "[^.]+")
+        return bool(re.fullmatch(pattern, host)) and f"{path}/".startswith(f"{application.path.rstrip('/')}/")
+
+    return max((a for a in plan.applications if named(a)), key=lambda a: ("*" not in a.host, len(a.path)), default=None)
 
 
 def test_the_catch_all_is_last_and_alone() -> None:
@@ -44,15 +61,15 @@ def test_the_catch_all_is_last_and_alone() -> None:
 
 
 def test_a_stack_with_no_service_still_has_the_catch_all() -> None:
-    bare = [plan for plan in plans() if not plan.exposures]
+    bare = [plan for plan in plans() if not plan.services]
     assert bare
     assert all([(r.host, r.path, r.origin) for r in plan.rules] == [CATCH_ALL] for plan in bare)
 
 
 def test_a_narrower_rule_stands_before_a_broader_one() -> None:
     _, plan = one(
-        ALFRED.replace("path_exceptions: [/api]", "path_exceptions: [/api, /api/v1/push, /a]", 1).replace(
-            "services:\n", "services:\n", 1
+        ALFRED.replace(
+            "paths: {/api: {clients: anyone}}", "paths: {/api: {clients: anyone}, /api/v1/push: {}, /a: {}}", 1
         )
     )
     host = "grafana-alfred.very-very-dark-gray.top"
@@ -66,8 +83,8 @@ def test_a_narrower_rule_stands_before_a_broader_one() -> None:
         for host in {r.host for r in plan.rules if r.host}:
             general = [number for number, r in enumerate(plan.rules) if r.host == host and r.path is None]
             paths = [number for number, r in enumerate(plan.rules) if r.host == host and r.path is not None]
-            assert len(general) == 1
-            assert all(number < general[0] for number in paths)
+            assert len(general) <= 1
+            assert all(number < general[0] for number in paths if general)
 
 
 def test_every_path_is_anchored_re2() -> None:
@@ -76,7 +93,7 @@ def test_every_path_is_anchored_re2() -> None:
     for expression in expressions:
         assert expression.startswith("^/")
         assert not re2.search(expression, "/x" + expression.strip("^").replace("\\", "").split("(")[0])
-    _, plan = one(ALFRED.replace("path_exceptions: [/api]", "path_exceptions: [/socket.io]", 1))
+    _, plan = one(ALFRED.replace("paths: {/api:", "paths: {/socket.io:", 1))
     host = "grafana-alfred.very-very-dark-gray.top"
     matched = {path: first_match(plan, host, path).path is not None for path in ("/socket.io", "/socket.io/1")}
     assert all(matched.values())
@@ -99,26 +116,58 @@ def test_a_team_is_a_bare_name(team: str) -> None:
 
 
 def test_a_bypassed_path_asks_for_no_jwt() -> None:
-    bypassed = {(plan.stack, a.host, a.path) for plan in plans() for a in plan.applications if a.path}
+    bypassed = {(plan.stack, a.name) for plan in plans() for a in plan.applications if a.audience == ANYONE}
     assert len(bypassed) > 3
     for plan in plans():
         for application in plan.applications:
-            if application.path:
+            if application.audience == ANYONE:
                 rule = first_match(plan, application.host, f"{application.path}/x")
                 assert rule.path is not None
                 assert rule.applications == ()
 
 
-def test_a_protected_rule_names_every_application_of_its_host() -> None:
-    seen = 0
+def test_a_rule_accepts_the_application_that_decides_over_it_and_what_is_let_by_below() -> None:
+    several, paths, shut = 0, 0, 0
+    for plan in plans():
+        people = {a.name for a in plan.applications if a.audience.people}
+        for rule in plan.rules[:-1]:
+            assert rule.host
+            host = rule.host.replace("*", "some")
+            path = re.sub(r"\\(.)", r"\1", (rule.path or "").removesuffix("(/|$)").removeprefix("^")).rstrip("/")
+            guard = deciding(plan, host, path)
+            if guard is None or guard.audience == ANYONE:
+                assert rule.applications == ()
+                continue
+            if rule.origin == "http_status:404":
+                assert not guard.audience.people
+                shut += 1
+                continue
+            below = {
+                a.name
+                for a in plan.applications
+                if a.host == rule.host and a.audience == ANYONE and f"{a.path}/".startswith(f"{path}/")
+            }
+            # One login alone: nobody gets in by the login of another path.
+            assert {name for name in rule.applications if name in people} == {guard.name}
+            assert set(rule.applications) == {guard.name, *below}
+            several += len(rule.applications) > 1
+            paths += bool(path)
+    assert several > 3
+    assert paths > 3
+    assert shut > 1
+
+
+def test_a_guarded_wildcards_rule_asks_for_the_jwt_at_any_depth() -> None:
+    guarded = 0
     for plan in plans():
         for rule in plan.rules:
-            if rule.host and rule.path is None:
-                of_host = {a.name for a in plan.applications if a.host == rule.host}
-                assert set(rule.applications) == of_host
-                assert len(rule.applications) == len(of_host)
-                seen += len(of_host) > 1
-    assert seen > 3
+            if rule.host and rule.host.startswith("*.") and deciding(plan, f"one{rule.host[1:]}", "/"):
+                # Access does not see the deeper name, and the rule does.
+                assert deciding(plan, f"two.one{rule.host[1:]}", "/") is None
+                assert first_match(plan, f"two.one{rule.host[1:]}", "/").applications == rule.applications
+                assert rule.applications
+                guarded += 1
+    assert guarded
 
 
 def test_own_certificate_brings_the_bypass() -> None:
@@ -126,21 +175,29 @@ def test_own_certificate_brings_the_bypass() -> None:
     for plan in plans():
         for rule in plan.rules:
             if rule.path and "acme" in rule.path:
-                assert first_match(plan, rule.host or "", f"{CHALLENGE}/token") is rule
-                assert first_match(plan, rule.host or "", "/.well-known/other") is not rule
+                host = rule.host or ""
+                assert first_match(plan, host, f"{CHALLENGE}/token") is rule
+                assert first_match(plan, host, "/.well-known/other") is not rule
                 assert rule.applications == ()
-                apps = [a for a in plan.applications if a.host == rule.host]
-                open_paths = [a.path for a in apps if a.people is None and a.path and a.path.startswith(CHALLENGE)]
-                assert open_paths == ([CHALLENGE] if apps else [])
-                protected += bool(apps)
+                above = deciding(plan, host, "/.well-known")
+                asked = deciding(plan, host, f"{CHALLENGE}/token")
+                if above is not None and above.audience != ANYONE:
+                    assert asked is not None
+                    assert (asked.path, asked.audience) == (CHALLENGE, ANYONE)
+                    protected += 1
+                else:
+                    assert asked is above
     assert protected > 2
 
 
 def test_only_a_path_is_let_by() -> None:
-    let_by = [a for plan in plans() for a in plan.applications if a.people is None]
+    let_by = [a for plan in plans() for a in plan.applications if a.audience == ANYONE]
     assert let_by
-    assert all(a.path and a.path.startswith("/") and len(a.path) > 1 for a in let_by)
-    assert all(a.people for plan in plans() for a in plan.applications if a.path is None)
+    assert all(a.path.startswith("/") and len(a.path) > 1 for a in let_by)
+    # And nothing stands in front of what is for anyone with nothing above.
+    whole = [a for plan in plans() for a in plan.applications if a.path == "/"]
+    assert whole
+    assert all(a.audience != ANYONE for a in whole)
 
 
 @pytest.mark.parametrize(
@@ -158,10 +215,10 @@ def test_a_funnel_brings_its_node_attribute() -> None:
         if policy is None:
             continue
         targets = {t for entry in policy.get("nodeAttrs", []) if "funnel" in entry["attr"] for t in entry["target"]}
-        tags = {i.tag for i in plan.tailscale_ingresses if i.funnel}
+        tags = {way.tag for way in plan.by(FunnelWay)}
         assert tags <= targets
         # No proxy of a private service may go public by an annotation.
-        assert not targets & {i.tag for i in plan.tailscale_ingresses if not i.funnel}
+        assert not targets & {way.tag for way in plan.by(TailnetWay)}
         funnels += bool(tags)
     assert funnels > 3
 
@@ -174,7 +231,7 @@ def test_every_tag_has_an_owner() -> None:
         policy: Any = dict(plan.tailnet_policy)
         owners = policy.pop("tagOwners")
         used = set(re.findall(r"tag:[A-Za-z0-9-]+", str(policy)))
-        used |= {i.tag for i in plan.tailscale_ingresses} | {s.tag for s in plan.tailscale_services}
+        used |= {way.tag for way in plan.by(FunnelWay)} | {way.tag for way in plan.by(TailnetWay)}
         assert used <= set(owners), plan.stack
         assert all(owners[tag] for tag in used)
         seen |= used
@@ -187,7 +244,7 @@ def test_a_policy_has_tests() -> None:
         policy: Any = plan.tailnet_policy
         if policy is None:
             continue
-        tags = {i.tag for i in plan.tailscale_ingresses if not i.funnel} | {s.tag for s in plan.tailscale_services}
+        tags = {way.tag for way in plan.by(TailnetWay) if not way.on_node}
         denied = {target.rsplit(":", 1)[0] for test in policy["tests"] for target in test.get("deny", [])}
         assert tags <= denied
         private += len(tags)

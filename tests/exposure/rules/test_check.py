@@ -71,7 +71,7 @@ def test_the_order_of_services_and_of_stacks_changes_no_finding_but_its_place() 
 
     def told(order: tuple[str, ...]) -> set[tuple[str, str]]:
         services = "".join(
-            f"    {n}:\n      origin: {{url: 'htp://{n}/'}}\n      traffic: html\n      host: {n}.other.org\n"
+            f"    {n}:\n      origin: {{url: 'http://{n}/'}}\n      traffic: html\n      host: {n}.other.org\n"
             for n in order
         )
         stack = type_stack(parse_stack_text(f"{HEAD}  gatehouse:services:\n{services}"))
@@ -97,7 +97,7 @@ def test_an_acknowledgement_accepts_its_own_service_alone() -> None:
 
 
 def test_an_acknowledgement_accepts_one_risk_and_not_the_next() -> None:
-    text = f"{HEAD}{WEB.replace('port: 80', 'port: 443, scheme: https')}      path_exceptions: [/api]\n"
+    text = f"{HEAD}{WEB.replace('port: 80', 'port: 443, scheme: https')}      paths: {{/api: {{clients: anyone}}}}\n"
     text += "      origin_tls: {no_tls_verify: true}\n      acknowledge: {origin-tls-unverified: its own certificate}\n"
     assert [f.rule for f in check(tie([type_stack(parse_stack_text(text))]))] == ["access-path-bypass"]
 

@@ -21,7 +21,7 @@ from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 MARK = re.compile(
-    r"(?P<rule>[a-z0-9-]+)(?: (?P<path>[^=?@\s]\S*))?(?: = (?P<value>.+?))?"
+    r"(?P<rule>[a-z0-9-]+)(?: (?P<path>[^=?@\s].*?))?(?: = (?P<value>.+?))?"
     r"(?: \? (?P<suggestion>\S+))?(?: @(?P<line>\d+))?"
 )
 RULE_IDS = sorted({rule.id for rule in RULES} | set(STRUCTURAL))
@@ -103,6 +103,96 @@ def column_is_right(finding: Finding, line: str) -> bool:
     return not finding.path or text.startswith(keys)
 
 
+def test_what_is_suggested_is_not_refused_again() -> None:
+    followed = 0
+    for case in cases("refused"):
+        for finding in check(load(case)) if case.is_file() else ():
+            lines = case.read_text().splitlines()
+            line = lines[finding.place.line - 1].split("#!")[0]
+            said = finding.value.strip('"') or str(finding.path[-1] if finding.path else "")
+            if finding.rule == "config-namespace":
+                said = said.partition(":")[0]
+            if not finding.suggestion or said not in line:
+                # Nothing is suggested, or for what is not written but derived.
+                continue
+            lines[finding.place.line - 1] = line.replace(said, finding.suggestion)
+            again = check(tie([type_stack(parse_stack_text("\n".join(lines)))]))
+            assert (finding.rule, finding.place.line) not in {(f.rule, f.place.line) for f in again}, case
+            followed += 1
+    assert followed > 30
+
+
+# What a mend says in words, followed: in place of what. The marks go with the rest of their line.
+MENDED: dict[str, tuple[tuple[str, str], ...]] = {
+    "access-path-bypass/refused-nobody": (
+        ("paths: {", "acknowledge: {access-path-bypass: each call is signed}\n      paths: {"),
+    ),
+    "gates-clash/refused": (("gates: [", "gate: public-tunnel\n      paths: {/admin: {people: admins}} #"),),
+    "gates-clash/refused-machine": (("gates: [", "gate: funnel #"),),
+    "gates-clash/refused-acme": (("gates: [", "#"),),
+    "gates-clash/refused-router": (
+        ("gates: [", "gate: public-tunnel #"),
+        (", selector: {app: web}", ""),
+        ("port_forward: [", "#"),
+        ("acknowledge:", "#"),
+        ("http-by-port-forward:", "#"),
+    ),
+    "host-below-wildcard/refused": (("host: web.example.com", "host: example.com"),),
+    "host-twice/refused": (("host: one.example.com  #!", "host: one.example.com\n      path: /b #"),),
+    "host-wildcard/refused": (("own_certificate: true", ""), ("challenges:", "others:"), ("acme-http-01", "html")),
+    "nobody-at-all/refused": (("clients: nobody", "clients: nobody\n      paths: {/a: {people: admins}} #"),),
+    "nobody-at-all/refused-funnel-for-people": (("clients: people", "clients: nobody"),),
+    "one-or-several/refused": (("gate: z", "#"), ("host: w", "#")),
+    "other-ports-twice/refused": (("- {port: 53, ", "#"), ("- {port: 853, ", "#")),
+    "path-gate/refused": (("paths: {", "#"),),
+    "path-outside/refused": (
+        ("/app: {", "/app/a: {"),
+        ("/admin: {", "/app/admin: {"),
+        ("/application: {", "/app/application: {"),
+    ),
+    "path-root/refused-for-people": (("/: {", "/admin: {"),),
+    "path-twice/refused": (("/matrix: {", "#"), ("path: /matrix", "path: /matrix\n      people: admins")),
+    "path-twice/refused-challenges": (("own_certificate: true  #!", "#"),),
+    "sensitive-for-anyone/refused": (
+        ("clients: anyone", "clients: anyone\n      sensitivity: low\n      paths: {/a: {people: family}} #"),
+    ),
+    "tailnet-service-twice/refused": (
+        ("port: 445, scheme: tcp}", "port: 445, scheme: tcp, other_ports: [{port: 139}]}"),
+        ("samba-netbios:", "samba-web:"),
+        ("port: 139, scheme: tcp}", "port: 80}"),
+    ),
+    "tailnet-tls-passthrough/refused-other-port": (
+        ("other_ports:", "#"),
+        ("- {port: 443}", "#"),
+        (
+            "clients: tailnet",
+            "clients: tailnet\n    git-web: {origin: {namespace: git, service: git, port: 443}, traffic: html}",
+        ),
+    ),
+    "wider-than-meant/refused-nobody": (("gates: [zero-trust, tailnet]", "gate: zero-trust"),),
+    "wider-than-meant/refused-path-by-funnel": (("/share: {", "/share/album: {"),),
+    "wider-than-meant/refused-path-by-tailnet": (("gates: [zero-trust, tailnet]", "gate: zero-trust"),),
+    "wider-than-meant/refused-people-on-funnel": (("gate: funnel", "gate: tailnet"),),
+    "workload-wider/refused": (
+        ("traffic: html\n    web-open", "traffic: html\n      paths: {/open: {}}\n    web-open"),
+        ("sensitivity: low", "sensitivity: low\n      acknowledge: {workload-wider: it shows public pages alone}"),
+    ),
+    "workload-wider/refused-controller": (
+        ("namespace: ingress-nginx, service: ingress-nginx-controller", "namespace: game, service: game"),
+    ),
+    "zone-twice/refused": (("- name: example.com", "#"),),
+}
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_a_mend_that_is_followed_mends(case: str) -> None:
+    text = (FIXTURES / f"{case}.yaml").read_text()
+    for old, new in MENDED[case]:
+        assert old in text
+        text = text.replace(old, new)
+    assert check(tie([type_stack(parse_stack_text(text))])) == ()
+
+
 @pytest.mark.parametrize("case", cases("accepted"), ids=named)
 def test_nothing_is_found_in_what_is_accepted(case: Path) -> None:
     stacks = load(case)
@@ -135,6 +225,8 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "origin-tls-unverified": "service",
         "access-path-bypass": "service",
         "sensitive-on-funnel": "service",
+        "sensitive-by-port-forward": "service",
+        "workload-wider": "service",
         "http-by-port-forward": "service",
         "hsts": "stack",
         "tailnet-policy-overwrite": "stack",

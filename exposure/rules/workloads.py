@@ -1,0 +1,111 @@
+"""Workloads: what answers to two services is as open as the more open of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+
+from config.values import ROOT, Path
+from exposure.audience import Audience, meant, meant_for_path
+from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, listed
+from exposure.ways.acme import AcmeWay
+from exposure.ways.port_forward import PortForwardWay
+from exposure.ways.tunnel import TunnelWay
+from exposure.workload import Workload, at_home, controller, through, workloads
+
+_ONE = "make one service of the two, with several `gates:`, or `paths:` with clients of their own"
+
+
+def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for _, family in everything.families():
+        told = set()
+        for wide, narrow, workload, leads in _together(family):
+            pair = (wide.inside.stack.name, wide.key, narrow.inside.stack.name, narrow.key)
+            path, who = _more(wide, narrow)
+            if not who or pair in told:
+                continue
+            told.add(pair)
+            other = narrow.key if narrow.inside is wide.inside else f"{narrow.key} of {narrow.inside.stack.name}"
+            yield (
+                wide.inside,
+                wide.problem(
+                    "origin",
+                    str(workload),
+                    ("the ingress controller leads on to" if leads else "this is also")
+                    + f" service {other}, which keeps {who} out{'' if path.root else f' of {path}'}; "
+                    + (f"asked by its name, it is open to them by {wide.key}" if leads else f"{wide.key} lets them in"),
+                    ("name what is behind the controller, and not the controller" if leads else _ONE)
+                    + "; or acknowledge `workload-wider` and say what keeps them out",
+                    related=(narrow.ref("origin"),),
+                ),
+            )
+
+
+def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneService, Workload, bool]]:
+    """Services with a workload in common, in both orders; and those that lead on to others, by the controller."""
+    behind: dict[tuple[str, Workload], list[OneService]] = {}
+    for stack in family:
+        node = stack.node
+        if node is None or stack.node_name is None:
+            continue
+        door = controller(node)[1]
+        inside = [s for s in stack.services if through(s.service, node)]
+        for service in stack.services:
+            if not service.gates or service.by(AcmeWay):
+                continue
+            found = list(workloads(service.service, node))
+            if service.by(PortForwardWay):
+                ports = service.service.port_forward or ()
+                found += [at_home(node.lan_ipv4, p.node_port, p.protocol) for p in ports]
+            for workload in found:
+                # An address is one machine's behind one router only.
+                behind.setdefault((node.router_ipv4, workload), []).append(service)
+            if any(workload.place == door.place for workload in found):
+                yield from ((service, other, door, True) for other in inside if _by_any_name(service, other))
+    for (_, workload), those in behind.items():
+        yield from ((wide, narrow, workload, False) for wide, narrow in permutations(those, 2))
+
+
+def _by_any_name(service: OneService, other: OneService) -> bool:
+    """Whether a request may carry the other's host to the controller: a tunnel passes on the one it was asked by."""
+    request = service.service.origin_request
+    header = request.http_host_header if request else None
+    return not all(issubclass(way, TunnelWay) for way in service.ways) or header in other.hosts
+
+
+def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:
+    """The first path that one lets somebody in to and the other does not, and whom; nobody in no words."""
+    said = {p for s in (wide, narrow) for p in (s.service.path, *s.service.paths) if p}
+    for path in map(Path, (ROOT, *sorted(said))):
+        one, other = _let_in(wide, path), _let_in(narrow, path)
+        if one is None or other is None:
+            continue
+        if one.anyone and not other.anyone:
+            return path, "strangers"
+        people = wide.estate.people if wide.estate and not other.anyone else {}
+        known = {email for name in other.people for email in people.get(name, ())}
+        more = {email for name in one.people for email in people.get(name, ())} - known
+        if more:
+            return path, listed(sorted(more))
+    return ROOT, ""
+
+
+def _let_in(service: OneService, path: Path) -> Audience | None:
+    """Whom a service lets in to a path of what answers; None where the path is outside its part."""
+    said = service.service
+    nearest = max((p for p in said.paths if Path(p).covers(path)), key=len, default=None)
+    if nearest is not None:
+        return meant_for_path(said.paths[nearest], said, service.estate)
+    part = Path(said.path or ROOT).covers(path) or not all(issubclass(way, TunnelWay) for way in service.ways)
+    return meant(said, service.estate) if part else None
+
+
+RULES = (
+    EstateRule(
+        "workload-wider",
+        "What answers to two services is no more open by one than by the other, unless knowingly",
+        "Gatehouse: who reaches a service is a question about what answers",
+        acceptable="service",
+        check=_wider,
+    ),
+)
