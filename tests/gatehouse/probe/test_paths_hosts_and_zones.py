@@ -16,16 +16,12 @@ from gatehouse.probe.checks import checks_of
 from gatehouse.probe.options import wildcards_beside
 from gatehouse.probe.probes import Check, ClosedProbe, HttpProbe, NameProbe, PortProbe, ZoneProbe
 from gatehouse.probe.runner import Result, run_checks
-from tests.gatehouse.probe.world import NAME_SERVERS, ROUTER, TEAM, WHY, Request, Response, World, login
+from tests.gatehouse.probe.world import NAME_SERVERS, ROUTER, TEAM, WHY, Request, Response, World, at, login
 from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, OPEN_HTML, loaded, plan_of
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 NONCE = "n0nce"
 OPEN = {"clients": "anyone"}
-
-
-def at(name: str, port: int = 80, **more: Any) -> Mapping[str, Any]:
-    return {"namespace": name, "service": name, "port": port, **more}
 
 
 SERVICES: Mapping[str, Mapping[str, Any]] = {

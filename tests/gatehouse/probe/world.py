@@ -43,11 +43,18 @@ TEAM = "team"
 ROUTER = "203.0.113.7"
 NAME_SERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
 WHY = "a reason that is long enough"
+
+
+def at(name: str, port: int = 80, **more: object) -> Mapping[str, object]:
+    """A Service of its own, as an origin: two services with one workload are one thing."""
+    return {"namespace": name, "service": name, "port": port, **more}
+
+
 SERVICES: Mapping[str, Mapping[str, object]] = {
     "acme-renewals": ACME,
     "board": {
         **HTML,
-        "origin": {**HTML["origin"], "scheme": "https", "through_ingress": "managed"},
+        "origin": at("board", scheme="https", through_ingress="managed"),
         "own_certificate": True,
     },
     "game": {
@@ -57,10 +64,15 @@ SERVICES: Mapping[str, Mapping[str, object]] = {
             {"external_port": 19132, "protocol": "udp", "service_port": 19132, "node_port": 32132},
         ],
     },
-    "media": MEDIA,
-    "page": OPEN_HTML,
+    "media": {**MEDIA, "origin": at("media")},
+    "page": {**OPEN_HTML, "origin": at("page")},
     "ssh": SSH,
-    "wiki": {**HTML, "paths": {"/api": {"clients": "anyone"}}, "acknowledge": {"access-path-bypass": WHY}},
+    "wiki": {
+        **HTML,
+        "origin": at("wiki"),
+        "paths": {"/api": {"clients": "anyone"}},
+        "acknowledge": {"access-path-bypass": WHY},
+    },
 }
 """A service of each gate: `wiki` with an open path, `board` with a certificate of its own."""
 SECTIONS = {"node": {**NODE, "public_record": True}, "estate": ESTATE}
