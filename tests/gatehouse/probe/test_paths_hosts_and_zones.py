@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from config.loader import tie
+from exposure.check import check_one
 from exposure.model import ExposurePlan
 from gatehouse.engine.program import collector_held
 from gatehouse.probe.checks import checks_of
@@ -35,12 +36,25 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
         "origin": at("wiki"),
         "gates": ["zero-trust", "tailnet"],
         "hosts": ["wiki.example.com", "wiki.example.org"],
+        "paths": {"/api": OPEN},
+        "acknowledge": {"access-path-bypass": WHY},
+    },
+    "notes": {
+        **HTML,
+        "origin": at("notes"),
+        "host": "notes.example.com",
         "paths": {"/api": OPEN, "/api/private": {"people": "admins"}},
         "acknowledge": {"access-path-bypass": WHY},
     },
     "chat": {**HTML, "host": "chat.example.com", "origin": at("chat")},
     "matrix": {**OPEN_HTML, "host": "chat.example.com", "path": "/matrix", "origin": at("matrix")},
-    "hooks": {**HTML, "clients": "nobody", "paths": {"/hooks": OPEN}, "origin": at("hooks")},
+    "hooks": {
+        **HTML,
+        "clients": "nobody",
+        "paths": {"/hooks": OPEN},
+        "origin": at("hooks"),
+        "acknowledge": {"access-path-bypass": WHY},
+    },
     "rest": {**HTML, "host": "*.example.org", "origin": at("ingress-nginx")},
     "photos": {**MEDIA, "clients": "nobody", "paths": {"/share": OPEN}, "origin": at("photos")},
     "dns": {
@@ -50,7 +64,7 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """One of each new form."""
-SECTIONS = {
+SECTIONS: Mapping[str, Any] = {
     "node": {**NODE, "public_record": True},
     "estate": {**ESTATE, "other_zones": [{"name": "example.org", "dnssec": False}]},
 }
@@ -72,6 +86,10 @@ def asked_of(subject: str, checks: Mapping[str, Check] | None = None) -> set[str
     return {i.partition("/")[2] for i, check in found.items() if check.subject == subject}
 
 
+def test_a_stack_file_may_say_all_of_this() -> None:
+    assert check_one("alfred", tie([loaded(SERVICES, **SECTIONS)])) == ()
+
+
 FORGERIES = {"forged-header", "forged-cookie", "forged-token"}
 ODD = {"http", "host-capitals", "host-dot", "host-port", "fronted", "router-https", "router-http"}
 
@@ -88,13 +106,13 @@ def test_a_path_for_people_on_a_public_host_is_asked_as_a_host_of_its_own_would_
 
 
 def test_what_is_shut_below_an_open_path_is_reached_by_no_other_spelling() -> None:
-    probes = [made()[f"wiki/into-{how}/api/private"].probe for how in ("dots", "slashes", "coded")]
+    probes = [made()[f"notes/into-{how}/api/private"].probe for how in ("dots", "slashes", "coded")]
     assert [p.target for p in probes if isinstance(p, HttpProbe)] == [
         "/api/xn0nce/../private",
         "/api//private",
         "/api/%70rivate",
     ]
-    assert "into-dots" not in asked_of("wiki"), "nothing above it is open"
+    assert "into-dots" not in asked_of("notes"), "nothing above it is open"
     assert "into-coded/@home" not in asked_of("a", checks({"a": {**OPEN_HTML, "paths": {"/@home": {}}}})), "reserved"
 
 
@@ -223,7 +241,7 @@ class Estate(World):
         match request.name:
             case "example.com" | "www.example.com":
                 return {"admin": login(request), "old": login(request)}.get(first, Response(200, "<h1>site</h1>"))
-            case "wiki.example.com" | "wiki.example.org":
+            case "wiki.example.com" | "wiki.example.org" | "notes.example.com":
                 private = first == "api" and path.split("/")[2:3] == ["private"]
                 return Response(200, "api") if first == "api" and not private else login(request)
             case "chat.example.com":
@@ -258,7 +276,7 @@ def world(holes: bool) -> Estate:
     made_up = Estate(
         records=records,
         other_zones=["example.org"],
-        hosts=["alfred", "www", "wiki", "chat", "hooks-alfred"],
+        hosts=["alfred", "www", "wiki", "notes", "chat", "hooks-alfred"],
         machines=[PHOTOS],
         funnel_names=[PHOTOS],
         router_ports=[53, 853],
