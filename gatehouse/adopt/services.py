@@ -20,7 +20,6 @@ from gatehouse.adopt.match import (
     TUNNEL_SUFFIX,
     is_for_everyone,
     lets_in,
-    prefix_of,
     rules_of,
 )
 from gatehouse.adopt.things import Thing, is_tailscale, machine_of_ingress, places, records_at
@@ -174,11 +173,10 @@ class _Reader:
         for number, rule in enumerate(rules):
             if rule.get("hostname") != host:
                 continue
-            path = _path(rule)
-            if path is None:
-                raise _NotUnderstoodError(
-                    f"its path {rule.get('path')} is an expression that a stack file has no word for"
-                )
+            plain = _path(rule)
+            if plain is None:
+                raise _NotUnderstoodError(f"its path {rule.get('path')} is an expression, which has no word here")
+            path = Path.parse(plain)
             if any(_takes(earlier, host, path) for earlier in rules[:number]):
                 continue
             if _ACME in path:
@@ -460,20 +458,15 @@ _LITERAL = re.compile(
 
 
 def _path(rule: Mapping[str, Any]) -> Path | None:
-    """The path that a rule is for: `^/api(/|$)` and `/api/.*` both give `/api`; None where it is no plain one.
-
-    Raises MalformedError where a stack file cannot say that path.
-    """
+    """The path that a rule is for: `^/api(/|$)` and `/api/.*` both give `/api`; None where it is no plain one."""
     found = _LITERAL.fullmatch(str(rule.get("path") or ""))
-    return Path.parse(re.sub(r"\\(.)", r"\1", found[1]).rstrip("/") or "/") if found else None
+    return Path(re.sub(r"\\(.)", r"\1", found[1]).rstrip("/") or "/") if found else None
 
 
 def _takes(rule: Mapping[str, Any], host: Host, path: Path) -> bool:
     """Whether an earlier rule takes all requests for a path of a host: cloudflared goes by the first that matches."""
-    over, at = str(rule.get("hostname") or ""), str(rule.get("path") or "")
-    if over and not Host(over).covers(host):
-        return False
-    return not at or (bool(_LITERAL.fullmatch(at)) and Path(prefix_of(at)).covers(path))
+    over, at = str(rule.get("hostname") or ""), _path(rule)
+    return (not over or Host(over).covers(host)) and at is not None and at.covers(path)
 
 
 def _said(audience: Audience) -> str | list[str]:
