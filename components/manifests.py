@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from config.values import Path, label_name
+from config.values import ROOT, Path, label_name
 from exposure.names import FUNNEL_TAG
 
 # An object that was taken over from a lost state has fields of the provider that wrote them before, under another name.
@@ -69,11 +69,11 @@ def tailscale_ingress(
     machine: str,
     tag: str,
     funnel: bool,
-    paths: Sequence[Path] = (),
+    paths: Sequence[Path] = (ROOT,),
     beside: frozenset[str] = frozenset(),
     after: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.networking.v1.Ingress:
-    """An Ingress of the Tailscale operator: one TLS host, the short machine name; with `paths`, those and no other.
+    """An Ingress of the Tailscale operator: one TLS host, the short machine name; `paths` and what is below them, nothing else.
 
     The operator ignores rule hosts that differ from the full name and takes the name's first label from
     `tls[0].hosts[0]` [TS cmd/k8s-operator/ingress.go]. A service that changes between Serve and Funnel keeps its
@@ -84,7 +84,7 @@ def tailscale_ingress(
         annotations["tailscale.com/funnel"] = "true"
     backend: Any = {"service": {"name": service, "port": {"number": port}}}
     spec: Any = {"ingress_class_name": "tailscale", "default_backend": backend, "tls": [{"hosts": [machine]}]}
-    if paths:
+    if ROOT not in paths:
         # Without a host a rule is for the name in `tls`, and the operator takes Prefix alone [TS ingress.go].
         entries = [{"path": str(path), "path_type": "Prefix", "backend": backend} for path in paths]
         spec = {"ingress_class_name": "tailscale", "rules": [{"http": {"paths": entries}}], "tls": spec["tls"]}

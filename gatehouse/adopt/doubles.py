@@ -103,7 +103,7 @@ def _lets_in(thing: Thing, things: Iterable[Thing]) -> str:
         return ""
     asked = Thing(_APPLICATION, "asked", inputs, "")
     steps = [_step(t) for t in (asked, *(t for t in things if t.type != _APPLICATION))]
-    [application] = from_steps({"steps": steps}, Known(zone="")).applications
+    [application] = from_steps({"steps": steps}, Known()).applications
     anyone = decide(application, ANYONE).verdict
     if anyone in ("bypass", "login"):
         return "anyone (bypass)" if anyone == "bypass" else "anyone who logs in"
