@@ -53,6 +53,8 @@ def access_application(
     goes to another service, or to another origin, it is made anew, the old one deleted first: the rule asks for its AUD
     and shuts the host until it has the new one, so that nobody gets to the old origin by the new people's login.
     """
+    # Those of challenges were never a route's.
+    formerly = _ROUTES if type(component).__name__ in _ROUTES else ()
     asks = planned.audience != ANYONE
     if asks and access.identity_provider_id is None:
         raise ValueError(f"{planned.name}: it is for {planned.audience}, which needs identity_provider_id, the login")
@@ -73,7 +75,6 @@ def access_application(
             depends_on=after,
             delete_before_replace=True,
             replacement_trigger=f"{planned.service} {planned.origin}",
-            aliases=component.formerly(*_ROUTES)
-            + (component.formerly(*_ROUTES, was=planned.was) if planned.was else []),
+            aliases=component.formerly(*formerly, was=planned.was),
         ),
     )

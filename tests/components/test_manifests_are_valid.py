@@ -30,11 +30,29 @@ VERSIONS = ("1.34", "1.37")
 # No objects of the cluster: the chart's own are Helm's affair.
 _NOT_OBJECTS = ("kubernetes:helm.sh/v3:Release",)
 
-# What the two stacks of the repository do not have: the operator's chart, a TCP service on the tailnet, Serve, origins
-# outside the cluster.
+# What the two stacks of the repository do not have: the operator's chart, TCP services on the tailnet, by a Service of
+# ours and by somebody's own, Serve, origins outside the cluster, paths at Funnel, keys that are no names.
+DATABASE: dict[str, Any] = {
+    "origin": {
+        "namespace": "db",
+        "service": "db",
+        "port": 5432,
+        "scheme": "tcp",
+        "target_port": "postgres",
+        "other_ports": [{"port": 53, "protocol": "udp"}, {"port": 53, "target_port": 1053}],
+        "selector": {"app": "db"},
+    },
+    "traffic": "non-html",
+    "clients": "tailnet",
+}
+THEIRS = {key: value for key, value in DATABASE["origin"].items() if key not in ("selector", "target_port")}
 EVERYTHING = {
     "acme-renewals": ACME,
-    "app": {**HTML, "path_exceptions": ["/api"], "acknowledge": {"access-path-bypass": "API clients cannot log in"}},
+    "app": {
+        **HTML,
+        "paths": {"/api": {"clients": "anyone"}},
+        "acknowledge": {"access-path-bypass": "API clients cannot log in"},
+    },
     "outside": {**HTML, "origin": {"url": "http://192.168.0.50:8123"}},
     "dashboard": {
         **HTML,
@@ -43,11 +61,9 @@ EVERYTHING = {
     },
     "media": MEDIA,
     "wiki": {**HTML, "clients": "tailnet"},
-    "database": {
-        "origin": {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}},
-        "traffic": "non-html",
-        "clients": "tailnet",
-    },
+    "database": DATABASE,
+    "9database": DATABASE,
+    "theirs": {**DATABASE, "origin": {**THEIRS, "other_ports": [{"port": 53, "protocol": "udp"}]}},
     "ssh": SSH,
     "game": GAME,
 }
