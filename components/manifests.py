@@ -69,7 +69,7 @@ def tailscale_ingress(
     beside: frozenset[str] = frozenset(),
     after: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.networking.v1.Ingress:
-    """An Ingress of the Tailscale operator: one TLS host, the short machine name; `paths` and what is below them, nothing else.
+    """An Ingress of the Tailscale operator: one TLS host, the short machine name; of the Service `paths` alone.
 
     The operator ignores rule hosts that differ from the full name and takes the name's first label from
     `tls[0].hosts[0]` [TS cmd/k8s-operator/ingress.go]. A service that changes between Serve and Funnel keeps its

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from components.access import Access
 from config.fields import IPv4, Label, NodePort, Port, SelectorKey, SelectorValue, TargetPort
-from config.values import Host, Machine, MalformedError, OriginUrl, Path, Tag
+from config.values import ROOT, Host, Machine, MalformedError, OriginUrl, Path, Tag
 from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.model import AccessApplication
 from exposure.ways.acme import Challenges
@@ -165,13 +165,14 @@ def _policy(name: str, found: str, policies: Mapping[str, Any]) -> Any:
 
 def funnel_way(name: str, args: given_as.FunnelServiceArgs) -> FunnelWay:
     """The way of a FunnelService."""
-    paths = each(name, "paths", Path.parse, args["paths"]) if "paths" in args else ()
-    if any(path.root for path in paths):
+    said = "paths" in args
+    paths = each(name, "paths", Path.parse, args["paths"]) if said else (ROOT,)
+    if said and ROOT in paths:
         raise ValueError(f"{name}: `paths` has '/', which is everything; take `paths` out if that is meant")
     return FunnelWay(
         _object(name),
         name,
-        NOBODY if paths else ANYONE,
+        NOBODY if said else ANYONE,
         read(name, "namespace", _label, args["namespace"]),
         read(name, "service", _label, args["service"]),
         read(name, "port", _port, args["port"]),

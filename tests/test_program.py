@@ -498,7 +498,8 @@ def test_a_wrong_stack_file_registers_nothing_and_tells_every_mistake_at_once(pr
 
 def test_the_same_program_registers_a_right_stack_file(project: Path) -> None:
     # The control of the test above.
-    (project / "Pulumi.good.yaml").write_text(stack_text({"web": HTML, "blog": OPEN_HTML}), encoding="utf-8")
+    blog = {**OPEN_HTML, "origin": {"namespace": "web", "service": "blog", "port": 80}}
+    (project / "Pulumi.good.yaml").write_text(stack_text({"web": HTML, "blog": blog}), encoding="utf-8")
     kinds = [short_type(step.type) for step in offline.run_offline(project, "good").steps]
     assert kinds.count(APPLICATION) == 1
     assert kinds.count(RECORD) == 2

@@ -10,7 +10,7 @@ import copy
 import functools
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -45,25 +45,33 @@ DATABASE: dict[str, Any] = {
     "traffic": "non-html",
     "clients": "tailnet",
 }
-THEIRS = {key: value for key, value in DATABASE["origin"].items() if key not in ("selector", "target_port")}
+
+
+def _at(name: str, service: Mapping[str, Any], **origin: Any) -> dict[str, Any]:
+    """The service, of a workload of its own; without what is None."""
+    whole = {**service["origin"], "service": name, **origin}
+    return {**service, "origin": {key: value for key, value in whole.items() if value is not None}}
+
+
+UDP = [{"port": 53, "protocol": "udp"}]
 EVERYTHING = {
     "acme-renewals": ACME,
     "app": {
-        **HTML,
+        **_at("app", HTML),
         "paths": {"/api": {"clients": "anyone"}},
         "acknowledge": {"access-path-bypass": "API clients cannot log in"},
     },
     "outside": {**HTML, "origin": {"url": "http://192.168.0.50:8123"}},
     "dashboard": {
         **HTML,
-        "origin": {"namespace": "web", "service": "web", "port": 443, "scheme": "https", "through_ingress": "managed"},
+        "origin": {"namespace": "web", "service": "own", "port": 443, "scheme": "https", "through_ingress": "managed"},
         "own_certificate": True,
     },
-    "media": MEDIA,
-    "wiki": {**HTML, "clients": "tailnet"},
+    "media": {**_at("media", MEDIA), "clients": "nobody", "paths": {"/feed": {"clients": "anyone"}}},
+    "wiki": {**_at("wiki", HTML), "clients": "tailnet"},
     "database": DATABASE,
-    "9database": DATABASE,
-    "theirs": {**DATABASE, "origin": {**THEIRS, "other_ports": [{"port": 53, "protocol": "udp"}]}},
+    "9database": _at("other", DATABASE, selector={"app": "other"}),
+    "theirs": _at("theirs", DATABASE, other_ports=UDP, selector=None, target_port=None),
     "ssh": SSH,
     "game": GAME,
 }
