@@ -62,7 +62,9 @@ class View:
         self._rules: dict[str, Sequence[Object]] = {
             key.rsplit("/", 1)[-1]: b["config"]["ingresses"] for key, b in self._bodies("cloudflare/tunnel-config/")
         }
-        policy = json.loads(objects["tailscale/policy"]["body"]["acl"] if "tailscale/policy" in objects else _EVERYTHING)
+        policy = json.loads(
+            objects["tailscale/policy"]["body"]["acl"] if "tailscale/policy" in objects else _EVERYTHING
+        )
         self._grants: list[Object] = policy["grants"]
         self._sets: dict[str, list[str]] = policy.get("groups", {})
         self._owned: list[str] = list(policy.get("tagOwners", {}))
