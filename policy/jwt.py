@@ -232,7 +232,7 @@ class _Host:
             yield self._problem(where, f"{count} AUDs", f"none is that of {deciding.application.name}: nobody gets in")
         elif len(told) < count and self.untold is None and not self._one_login():
             why = f"{self.host} has several logins, and whose AUD each of its rules takes cannot be told before `up`"
-            self.untold = self._problem(where, tags, why, False)
+            self.untold = self._problem(where, f"{count} AUDs", why, False)
 
     def _one_login(self) -> bool:
         logins = [p for p in self.places if not p.opens]
