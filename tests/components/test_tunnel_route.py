@@ -107,12 +107,13 @@ def test_the_application_of_a_host_that_goes_to_another_origin_is_made_anew(run:
     others = [
         run(lambda: zero_trust_app(origin="http://other.wiki.svc.cluster.local:8080")),
         run(lambda: zero_trust_app("other", hosts=["wiki.example.com"])),
+        run(lambda: zero_trust_app(audience=ADMINS)),
     ]
     for found in others:
         other = found.one(APPLICATION)
         assert other.name == first.name
         assert other.request.replacement_trigger != first.request.replacement_trigger
-    same = run(lambda: zero_trust_app(audience=ADMINS, title="Another")).one(APPLICATION)
+    same = run(lambda: zero_trust_app(title="Another")).one(APPLICATION)
     assert same.request.replacement_trigger == first.request.replacement_trigger
 
 
