@@ -36,6 +36,7 @@ def register_ways(plan: ExposurePlan, providers: Providers, estate: EstateIds, t
         team=plan.estate.team,
         rules=plan.rules,
         auds={name: aud for part in parts for name, aud in part.auds.items()},
+        after=[resource for part in parts for resource in part.behind],
         opts=providers.options,
     )
     locks = Locks(configuration.configured, parts)

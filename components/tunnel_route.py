@@ -59,7 +59,12 @@ class TunnelRoute(WayComponent):
         )
         if found.ingress is None:
             return [route]
-        return [route, ManagedIngress(f"{way.service}-ingress", ingress=found.ingress, opts=context.options)]
+        # A host that goes to another service is shut by that one's application before the controller leads there.
+        locks = list(route.applications.values())
+        return [
+            route,
+            ManagedIngress(f"{way.service}-ingress", ingress=found.ingress, after=locks, opts=context.options),
+        ]
 
     def release(self, context: Context, locks: Locks) -> None:
         """See `WayComponent`."""

@@ -66,6 +66,8 @@ class WayComponent(Component):
         super().__init__(name, opts)
         self.applications: dict[str, cloudflare.ZeroTrustAccessApplication] = {}
         """Its Access applications by destination."""
+        self.behind: list[pulumi.Resource] = []
+        """What leads on behind the tunnel's rules, which wait for it."""
 
     @property
     def auds(self) -> dict[str, pulumi.Output[str]]:

@@ -534,7 +534,7 @@ def _ingress(resource: _Resource) -> Iterable[TailnetIngress]:
     backends = dict.fromkeys(f"{_text(s.get('name'))}:{_port(_dict(s.get('port')))}" for s in services)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
-    paths = () if rest[0] or "/" in served else tuple(sorted(served))
+    paths = ("/",) if rest[0] or "/" in served else tuple(sorted(served))
     yield TailnetIngress(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service)
 
 

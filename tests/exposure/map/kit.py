@@ -10,8 +10,8 @@ from typing import Any
 from config.loader import load_project, tie
 from exposure.map import Map, Way, map_of
 from exposure.map.model import Crowd
-from exposure.model import HandWork
 from exposure.reach.project import plan_project
+from exposure.ways.way import HandWork
 from tests.kit import builders
 
 _WHY = "API clients have tokens of their own"

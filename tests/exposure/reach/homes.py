@@ -99,16 +99,14 @@ def _hosts(
     draw: st.DrawFn, wildcard: bool, key: str, home: Home, taken: set[tuple[str, str]], service: dict[str, Any]
 ) -> bool:
     """Give a web service its hosts and paths; False where another has one of them already."""
-    zones = st.sampled_from(list(home.zones))
+    zones = st.sampled_from(sorted(home.zones))
     found = []
     for _ in range(draw(st.integers(0, 2))):
         host = "*" if wildcard else draw(st.sampled_from(HOSTS))
         found.append(f"{host}.{draw(zones)}".removeprefix("@."))
     hosts = list(dict.fromkeys(found)) or [f"{key}-{home.node}.{next(iter(home.zones))}"]
-    if found and draw(st.booleans()) and len(hosts) == 1:
-        service["host"] = hosts[0]
-    elif found:
-        service["hosts"] = hosts
+    if found:
+        service |= {"host": hosts[0]} if len(hosts) == 1 and draw(st.booleans()) else {"hosts": hosts}
     # What Access is told of a wildcard's path holds at every host below it too: wildcards have none here.
     whole = not found or wildcard
     base = "" if whole else draw(st.sampled_from(["", "", *BASES]))

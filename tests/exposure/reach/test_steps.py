@@ -200,9 +200,10 @@ def test_an_ingress_serves_its_paths_and_everything_where_it_says_nothing_else()
     entries = [{"path": path, "backend": backend} for path in ("/share", "/api")]
     assert _ingress({"rules": [{"http": {"paths": entries}}]}).paths == ("/api", "/share")
     assert _ingress({"rules": [{"http": {"paths": entries}}]}).backend == "web:80"
-    assert _ingress({"defaultBackend": backend}).paths == ()
-    assert _ingress({"defaultBackend": backend, "rules": [{"http": {"paths": entries}}]}).paths == ()
-    assert _ingress({"rules": [{"http": {"paths": [*entries, {"path": "/", "backend": backend}]}}]}).paths == ()
+    assert _ingress({"defaultBackend": backend}).paths == ("/",)
+    assert _ingress({"defaultBackend": backend, "rules": [{"http": {"paths": entries}}]}).paths == ("/",)
+    assert _ingress({"rules": [{"http": {"paths": [*entries, {"path": "/", "backend": backend}]}}]}).paths == ("/",)
+    assert _ingress({}).paths == ()
 
 
 def test_of_a_patched_service_the_name_is_known_and_the_ports_are_not() -> None:
