@@ -212,6 +212,7 @@ def test_an_application_for_which_there_is_no_policy_or_login_is_refused(
         ({"path": "/app", "paths": {"/app": ANYONE}}, "not below"),
         ({"hosts": ["https://wiki.example.com"]}, "host"),
         ({"hosts": ["wiki.*.example.com"]}, "first label"),
+        ({"hosts": ["*.example.com"], "paths": {"/api": ANYONE}}, "a wildcard host has no paths"),
         ({"origin": "wiki:8080"}, "no scheme"),
         ({"origin": "http://wiki:8080/"}, "lone `/`"),
     ],
