@@ -1,8 +1,8 @@
 """Nothing wider than before and after: which workload each one reaches by each request, after each recorded call.
 
 Read off the clouds' objects alone, by what the platforms say of themselves: the record of a name, the most specific
-Access application, the tunnel's first rule with its JWT check, the Ingress behind a controller; the tailnet's grants and
-what the cluster exposes there; the node's ports. Nothing of the product's evaluator is in it.
+Access application, the tunnel's first rule with its JWT check, the Ingress behind a controller; the tailnet's grants
+and what the cluster exposes there; the node's ports. Nothing of the product's evaluator is in it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class View:
         self._rules: dict[str, Sequence[Object]] = {
             key.rsplit("/", 1)[-1]: b["config"]["ingresses"] for key, b in self._bodies("cloudflare/tunnel-config/")
         }
-        policy = json.loads(objects["tailscale/policy"]["body"]["acl"] if "tailscale/policy" in objects else _EVERYTHING)
+        policy = json.loads(
+            objects["tailscale/policy"]["body"]["acl"] if "tailscale/policy" in objects else _EVERYTHING
+        )
         self._grants: list[Object] = policy["grants"]
         self._sets: dict[str, list[str]] = policy.get("groups", {})
         self._owned: list[str] = list(policy.get("tagOwners", {}))
