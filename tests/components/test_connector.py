@@ -15,7 +15,7 @@ from policy.pod_security import restricted
 from tests.components.conftest import Known, Run
 from tests.components.examples import connector, tunnel
 from tests.kit.recorder import Recording, Secret
-from tests.policy.builders import deployment, resource
+from tests.policy import builders
 
 DEPLOYMENT = "kubernetes:Deployment"
 IN_CLUSTER = "http://wiki.wiki.svc.cluster.local:8080"
@@ -54,7 +54,13 @@ def test_it_registers_these_and_no_more(run: Run) -> None:
 @pytest.mark.parametrize("settings", [Settings(), Settings(replicas=3, protocol="http2", image="mirror/x:1")])
 def test_pod_security_restricted_admits_its_pods(settings: Settings, run: Run) -> None:
     assert (
-        list(restricted(resource("Deployment", "d", **deployment(_pod(run(lambda: connector(settings=settings)))))))
+        list(
+            restricted(
+                builders.resource(
+                    "Deployment", "d", **builders.deployment(_pod(run(lambda: connector(settings=settings))))
+                )
+            )
+        )
         == []
     )
 
