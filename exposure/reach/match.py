@@ -24,6 +24,18 @@ def covers_host(pattern: str, host: str) -> bool:
     return re.fullmatch(expression, host) is not None and not host.startswith(".")
 
 
+def glob(pattern: str) -> str:
+    """An Access application's path as an RE2 expression, "" for one that covers every path (`covers_path`)."""
+    pattern = pattern.rstrip("/")
+    if pattern in ("", "/*"):
+        return ""
+    return f"(?s)^{'.*'.join(_quoted(part) for part in pattern.split('*'))}(/.*)?$"
+
+
+def _quoted(text: str) -> str:
+    return "".join(f"\\{c}" if c in r"\.+*?()|[]{}^$" else c for c in text)
+
+
 @lru_cache(maxsize=4096)
 def covers_path(pattern: str, path: str) -> bool:
     """Whether an Access application's path covers a path: itself and what is below; `*` stands for anything, `/` too.

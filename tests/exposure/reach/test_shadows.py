@@ -8,9 +8,8 @@ import pytest
 
 from exposure.reach import ANYONE, Outcome, Request, who
 from exposure.reach import surface as s
-from exposure.reach.examples import examples
 from exposure.reach.match import matches_path
-from exposure.reach.shadows import Shadow, hidden, shadows
+from exposure.reach.shadows import Shadow, shadows
 from exposure.reach.surface import Surface
 from tests.exposure.reach.kit import BYPASS, CATCH_ALL, allow, app, rule, world
 
@@ -70,7 +69,6 @@ def test_a_rule_behind_a_broader_one_is_never_reached(first: s.Rule, second: s.R
 def test_a_rule_that_is_reached_is_not_called_hidden(first: s.Rule, second: s.Rule) -> None:
     found = {shadow.kind for shadow in shadows(world(first, second, hosts=(A, WILD, "q.x.example.com")))}
     assert not found & {"rule-shadowed", "wildcard-swallows-host"}
-    assert not hidden(first, second)
 
 
 def test_a_wildcard_before_a_host_swallows_it_and_its_login() -> None:
@@ -155,28 +153,3 @@ def test_a_protected_rule_that_lacks_an_aud_is_found() -> None:
 def test_rules_and_records_that_miss_each_other_are_found() -> None:
     assert _only(world(rule(A), hosts=()), "rule-without-record").example == f"https://{A}/"
     assert _only(world(rule(A), hosts=(A, B)), "record-without-rule").subject == B
-
-
-@pytest.mark.parametrize(
-    "expression",
-    [
-        *(
-            r"^/api(/|$)",
-            "/static/.*\\.html",
-            r"^/v[12]/(?:users|groups)/\d+$",
-            "[[:alpha:]]+",
-            "(?i)^/ADMIN",
-            "^/a{2,3}b?",
-        ),
-        *("x|y", "", "^/é", r"^/\.well-known/acme-challenge/", "^/[^/]+/x$", "a*", r"^/\w+@\w+$"),
-    ],
-)
-def test_examples_match_their_expression(expression: str) -> None:
-    found = examples(expression)
-    assert found
-    assert all(path.startswith("/") and matches_path(expression, path) for path in found)
-
-
-@pytest.mark.parametrize("expression", ["(", "(?=x)", r"^nothing$", "[", "a{"])
-def test_what_has_no_example_gives_none_and_no_error(expression: str) -> None:
-    assert all(matches_path(expression, path) for path in examples(expression))
