@@ -77,13 +77,11 @@ class TailnetService(WayComponent):
                 ),
             )
         else:
+            # The plugin would wait for somebody else's pods too.
+            annotations = {"pulumi.com/skipAwait": "true", **FORCED, **_names(way), "tailscale.com/expose": "true"}
             kubernetes.core.v1.ServicePatch(
                 f"{name}-exposed",
-                metadata={
-                    "name": way.backend,
-                    "namespace": way.namespace,
-                    "annotations": {**FORCED, **_names(way), "tailscale.com/expose": "true"},
-                },
+                metadata={"name": way.backend, "namespace": way.namespace, "annotations": annotations},
                 opts=self.child(depends_on=[*shared_namespace(self, way.namespace, beside), *after]),
             )
         self.register_outputs({"machine": way.machine})

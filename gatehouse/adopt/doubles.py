@@ -1,7 +1,8 @@
 """Second objects of a stack's own in the account: what a create made whose answer was lost and that was asked again.
 
-Access applications, policies, groups and login methods only: of them Cloudflare takes two of one name. Tunnels and
-records of one name it refuses (errors 1013, 81053, 81058), so a second create of theirs fails and is told.
+Access policies and groups, of which Cloudflare takes two of one name; applications and login methods too, for that it
+refuses a second one is not documented (11010). Tunnels and records of one name it refuses (errors 1013, 81053, 81058):
+a second create of theirs fails and is told.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from gatehouse.cli import main
+from gatehouse.engine.policy import check_plan
+from gatehouse.offline import run_offline
 from policy.model import Resource
 from policy.rules import RULES, check
-from tests.kit.builders import PROJECT
+from tests.kit.builders import HTML, NODE, PROJECT, stack_text
 from tests.policy.builders import broken
 from tests.policy.conftest import Planned
 
@@ -33,9 +36,11 @@ def _rule_of(inputs: Any, host: str) -> Any:
     return next(r for r in inputs["config"]["ingresses"] if r.get("hostname", "").startswith(host) and "path" not in r)
 
 
+GRAFANA = "grafana-alfred.very-very-dark-gray.top"
+HOME = "home-assistant-octavo.very-very-dark-gray.top"
 # rule -> (logical name, kind, what is spoiled)
 CONTROLS: dict[str, tuple[str, str, Callable[[Any], object]]] = {
-    "access-one-policy": ("grafana-access", "ZeroTrustAccessApplication", lambda i: i["policies"].clear()),
+    "access-one-policy": (GRAFANA, "ZeroTrustAccessApplication", lambda i: i["policies"].clear()),
     "access-one-include": (
         "google-people-household",
         "ZeroTrustAccessPolicy",
@@ -47,16 +52,17 @@ CONTROLS: dict[str, tuple[str, str, Callable[[Any], object]]] = {
         "ZeroTrustAccessGroup",
         lambda i: i["includes"].append({"everyone": {}}),
     ),
-    "tunnel-record-proxied": ("grafana-dns", "DnsRecord", lambda i: i.update(proxied=False)),
+    "tunnel-record-proxied": (GRAFANA, "DnsRecord", lambda i: i.update(proxied=False)),
+    "no-node-ports": ("minecraft-nodeport", "Service", lambda i: i["spec"].update(loadBalancerClass="tailscale")),
     "pod-security-restricted": (
         "connector-deployment",
         "Deployment",
         lambda i: _container(i)["securityContext"].pop("capabilities"),
     ),
     "no-plain-secret": ("connector-deployment", "Deployment", lambda i: _container(i)["args"].append("--token=abc")),
-    "access-one-login": ("grafana-access", "ZeroTrustAccessApplication", lambda i: i.pop("allowedIdps")),
+    "access-one-login": (GRAFANA, "ZeroTrustAccessApplication", lambda i: i.pop("allowedIdps")),
     "access-bypass-host": (
-        "grafana-path-api-access",
+        f"{GRAFANA}/api",
         "ZeroTrustAccessApplication",
         lambda i: i.update(destinations=[{"type": "public", "uri": "homebox-alfred.very-very-dark-gray.top"}]),
     ),
@@ -97,13 +103,25 @@ def test_the_real_plan_unprotected_is_found(planned: Planned, name: str, kind: s
 
 
 def test_a_record_of_the_real_plan_that_waits_for_nothing_is_found(planned: Planned) -> None:
-    assert broken(_spoil(planned("octavo"), "home-assistant-dns", "DnsRecord", dependencies=())) == {
-        ("born-locked", "home-assistant-dns")
-    }
+    assert broken(_spoil(planned("octavo"), HOME, "DnsRecord", dependencies=())) == {("born-locked", HOME)}
 
 
 def test_every_rule_has_its_control_on_the_real_plan() -> None:
     assert {*CONTROLS, "protected", "born-locked"} == {rule.id for rule in RULES}
+
+
+def test_a_member_with_hosts_for_nobody_breaks_no_rule_and_leaves_nothing_unjudged(tmp_path: Path) -> None:
+    # The policies are its owner's: what they decide is told by the owner's plan.
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / "policy").symlink_to(PROJECT / "policy")
+    (tmp_path / "Pulumi.owner.yaml").write_text(stack_text({}))
+    node = {**NODE, "name": "other", "context": "other", "lan_ipv4": "192.168.0.125", "router_ipv4": "203.0.113.8"}
+    hooks = {**HTML, "clients": "nobody", "paths": {"/in": {}}}
+    (tmp_path / "Pulumi.member.yaml").write_text(stack_text({"hooks": hooks}, member_of="owner", node=node))
+    found = run_offline(tmp_path, "member")
+    assert "deny_policy_id" in str([step.state["inputs"] for step in found.steps]), "the control"
+    assert [f.message for f in check_plan(tmp_path, found)] == []
 
 
 # --- the command
@@ -130,7 +148,7 @@ def test_plan_prints_what_the_rules_find_and_ends_with_1(
     shown = capsys.readouterr()
     said = " ".join((shown.err if form else shown.out).split())
     assert "error: policy protected: Zone z: protect is false; losing it takes down more than this stack." in said
-    assert ("Policy: 1 of 12 rules broken" in said) is (not form)
+    assert ("Policy: 1 of 13 rules broken" in said) is (not form)
 
 
 def test_plan_of_another_programs_project_asks_no_rules(careless: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,4 +159,4 @@ def test_plan_of_another_programs_project_asks_no_rules(careless: Path, capsys: 
 
 def test_plan_of_the_repository_says_that_the_rules_hold(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-C", str(PROJECT), "plan", "--stack", "alfred"]) == 0
-    assert "Policy: 12 rules hold (asked of this plan)" in capsys.readouterr().out
+    assert "Policy: 13 rules hold (asked of this plan)" in capsys.readouterr().out
