@@ -20,7 +20,7 @@ _MIX = (_LOGIN, _OPEN, _MEDIA, _LOGIN, _PRIVATE, _OPEN, _LOGIN, _MEDIA, _LOGIN, 
 
 
 def services(count: int) -> dict[str, dict[str, Any]]:
-    """Services of the mix by key; every 20th has a path exception."""
+    """Services of the mix by key; every 20th has an open path."""
     found: dict[str, dict[str, Any]] = {}
     for number in range(count):
         key = f"s{number:04}"
@@ -28,7 +28,7 @@ def services(count: int) -> dict[str, dict[str, Any]]:
         found[key] = {"origin": origin, **_MIX[number % len(_MIX)]}
         if number % 20 == 0:
             why = {"access-path-bypass": "API clients cannot log in with Google"}
-            found[key] |= {"path_exceptions": ["/api"], "acknowledge": why}
+            found[key] |= {"paths": {"/api": {"clients": "anyone"}}, "acknowledge": why}
     return found
 
 

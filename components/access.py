@@ -50,9 +50,12 @@ def access_application(
     """A child of `component`: an application with exactly one policy and, where anybody logs in, exactly one login.
 
     It is named after its destination, of which Cloudflare takes one application only (docs/adr/0022). Where its host
-    goes to another service, or to another origin, it is made anew, the old one deleted first: the rule asks for its AUD
-    and shuts the host until it has the new one, so that nobody gets to the old origin by the new people's login.
+    goes to another service, origin or audience, it is made anew, the old one deleted first: the rule asks for its AUD
+    and shuts the host until it has the new one, so that nobody gets to the old origin by the new people's login, nor to
+    a path that had no application of its own until now.
     """
+    # Those of challenges were never a route's.
+    formerly = _ROUTES if type(component).__name__ in _ROUTES else ()
     asks = planned.audience != ANYONE
     if asks and access.identity_provider_id is None:
         raise ValueError(f"{planned.name}: it is for {planned.audience}, which needs identity_provider_id, the login")
@@ -72,8 +75,7 @@ def access_application(
         opts=component.child(
             depends_on=after,
             delete_before_replace=True,
-            replacement_trigger=f"{planned.service} {planned.origin}",
-            aliases=component.formerly(*_ROUTES)
-            + (component.formerly(*_ROUTES, was=planned.was) if planned.was else []),
+            replacement_trigger=f"{planned.service} {planned.origin} {planned.audience}",
+            aliases=component.formerly(*formerly, was=planned.was),
         ),
     )

@@ -7,11 +7,10 @@ from typing import cast
 
 import pulumi
 
-from components.access import Access, access_application
+from components.access import Access
 from components.way import Context, WayComponent
-from exposure.estate import rules as rules_of
+from exposure.estate import asked_for, rules
 from exposure.model import AccessApplication, TunnelRule
-from exposure.names import ACME_PATH
 from exposure.ways.acme import AcmeWay, Challenges
 from exposure.ways.way import Way
 
@@ -38,8 +37,16 @@ class AcmeHttpRoute(WayComponent):
             ),
             access=google.access,
         )
-        app = ZeroTrustApp("dashboard", ...)
-        app.publish(..., after=rules.configured, applications=acme.applications)
+        rules = TunnelConfiguration(
+            "alfred",
+            account_id="0" * 32,
+            tunnel_id=tunnel.tunnel_id,
+            team="example",
+            rules=[*acme.rules, *app.rules],
+            auds={**acme.auds, **app.auds},
+        )
+        after = [rules.configured, *acme.applications.values()]
+        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=after)
         ```
     """
 
@@ -49,36 +56,33 @@ class AcmeHttpRoute(WayComponent):
         *,
         challenges: Challenges,
         access: Access | None = None,
+        applications: Sequence[AccessApplication] | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self.applications: list[pulumi.Resource] = []
-        for claim in challenges.claims() if access is not None else ():
-            assert access is not None
-            planned = AccessApplication(
-                claim.title, claim.service, claim.host, claim.path, claim.audience, claim.origin, claim.was
-            )
-            application = access_application(self, planned, access, after)
-            self.auds[planned.name] = application.aud
-            self.applications.append(application)
-        self.rules: list[TunnelRule] = [rule for rule in rules_of(challenges.claims()) if rule.host is not None]
+        self._challenges = challenges
+        if applications is None:
+            applications = [asked_for(claim) for claim in challenges.claims()] if access else []
+        self.lock(applications, access, after)
         self.register_outputs({"hosts": list(challenges.hosts)})
+
+    @property
+    def rules(self) -> tuple[TunnelRule, ...]:
+        """The tunnel's rules for the challenges."""
+        return rules(self._challenges.claims())[:-1]
 
     @classmethod
     def register(cls, way: Way, context: Context) -> Sequence[WayComponent]:
         """See `WayComponent`: a component for each service whose challenges they are."""
-        found = []
-        for challenges in cast("AcmeWay", way).challenges:
-            guarded = any(a.path == ACME_PATH for a in context.applications(challenges.service))
-            route = cls(
+        return [
+            cls(
                 challenges.name,
                 challenges=challenges,
-                access=context.access if guarded else None,
+                access=context.access,
+                applications=context.guarding(challenges.claims()),
                 after=context.first,
                 opts=context.options,
             )
-            for host, application in zip(challenges.hosts, route.applications, strict=False):
-                context.guards.setdefault(host, []).append(application)
-            found.append(route)
-        return found
+            for challenges in cast("AcmeWay", way).challenges
+        ]

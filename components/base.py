@@ -58,14 +58,12 @@ class Component(pulumi.ComponentResource):
     def formerly(self, *components: str, was: str | None = None) -> list[pulumi.Alias]:
         """Aliases of a child, for components of this name and those classes that may have had it before.
 
-        `was` is another name that the child had, here or there.
+        `was` is another name that the child may have had, here or there.
         """
-        mine = type(self).__name__
-        found = [pulumi.Alias(name=was)] if was else []
-        for other in components:
-            if other != mine:
-                parent = self._urn_as(other)
-                found.append(pulumi.Alias(name=was, parent=parent) if was else pulumi.Alias(parent=parent))
+        parents = [self._urn_as(other) for other in components if other != type(self).__name__]
+        found = [pulumi.Alias(parent=parent) for parent in parents]
+        if was is not None:
+            found += [pulumi.Alias(name=was), *(pulumi.Alias(name=was, parent=parent) for parent in parents)]
         return found
 
     def _urn_as(self, component: str) -> pulumi.Input[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -13,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from components.base import Component
 from components.manifests import GIVEN_TO_SECRETS, GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, UNHURRIED
 from config.services import Connector as Settings
+from config.values import OriginUrl
 from exposure.model import TunnelRule
 
 IMAGE = "cloudflare/cloudflared:2026.8.2"
@@ -228,14 +227,13 @@ def network_policy(rules: Sequence[TunnelRule], labels: dict[str, str]) -> Any:
     if any(rule.applications for rule in rules):
         # The team's public keys, at <team>.cloudflareaccess.com.
         egress.append({"to": internet, "ports": [{"protocol": "TCP", "port": 443}]})
-    origins = sorted({rule.origin for rule in rules if not rule.origin.startswith("http_status:")})
-    namespaces = sorted({n for n in (_namespace(o) for o in origins) if n})
+    origins = sorted({OriginUrl(rule.origin) for rule in rules if not rule.origin.startswith("http_status:")})
+    inside = {origin: origin.service for origin in origins}
     egress += [
-        {"to": [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": n}}}]} for n in namespaces
+        {"to": [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": n}}}]}
+        for n in sorted({found[0] for found in inside.values() if found})
     ]
-    for origin in origins:
-        if _namespace(origin) is None:
-            egress.append(_outside(origin))
+    egress += [_outside(origin) for origin in origins if inside[origin] is None]
     return {
         "pod_selector": {"match_labels": labels},
         "policy_types": ["Ingress", "Egress"],
@@ -244,19 +242,11 @@ def network_policy(rules: Sequence[TunnelRule], labels: dict[str, str]) -> Any:
     }
 
 
-def _namespace(origin: str) -> str | None:
-    host = urlsplit(origin).hostname or ""
-    labels = host.split(".")
-    return labels[1] if host.endswith(".svc.cluster.local") and len(labels) == 5 else None
-
-
-def _outside(origin: str) -> dict[str, Any]:
+def _outside(origin: OriginUrl) -> dict[str, Any]:
     """An origin that is not in the cluster: by its address, or, where it is a name, its port anywhere."""
-    parts = urlsplit(origin)
-    port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
-    try:
-        address = ipaddress.ip_address(parts.hostname or "")
-        cidrs = [f"{address}/{address.max_prefixlen}"]
-    except ValueError:
-        cidrs = ["0.0.0.0/0", "::/0"]
-    return {"to": [{"ip_block": {"cidr": c}} for c in cidrs], "ports": [{"protocol": "TCP", "port": port}]}
+    address = origin.address
+    cidrs = [f"{address}/{address.max_prefixlen}"] if address else ["0.0.0.0/0", "::/0"]
+    return {
+        "to": [{"ip_block": {"cidr": cidr}} for cidr in cidrs],
+        "ports": [{"protocol": "TCP", "port": origin.port}],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -16,7 +17,8 @@ class ManagedIngress(WayComponent):
     """Hosts on the node's ingress controller, whose certificate cert-manager renews.
 
     Takes the Service (namespace, name, port, scheme `http` or `https`), the hosts, and the controller's class and
-    ClusterIssuer. The TLS Secret is the hosts' own: a shared one runs into Let's Encrypt's rate limits.
+    ClusterIssuer; `after` is what locks the hosts. The TLS Secret is the hosts' own: a shared one runs into Let's
+    Encrypt's rate limits.
 
     Registers NamespacePatch and Ingress (annotated `cert-manager.io/cluster-issuer`).
 
@@ -31,14 +33,21 @@ class ManagedIngress(WayComponent):
         ```
     """
 
-    def __init__(self, name: str, *, ingress: Planned, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        ingress: Planned,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__(name, opts)
         annotations = {**SKIP_AWAIT, "cert-manager.io/cluster-issuer": ingress.cluster_issuer}
         if ingress.class_name == "nginx":
             annotations["nginx.ingress.kubernetes.io/backend-protocol"] = ingress.scheme.upper()
         backend: Any = {"service": {"name": ingress.service, "port": {"number": ingress.port}}}
         everything: Any = [{"path": "/", "path_type": "Prefix", "backend": backend}]
-        kubernetes.networking.v1.Ingress(
+        registered = kubernetes.networking.v1.Ingress(
             f"{name}-certificate",
             metadata={
                 "name": f"{name}-gatehouse",
@@ -51,6 +60,7 @@ class ManagedIngress(WayComponent):
                 "tls": [{"hosts": list(ingress.hosts), "secret_name": f"{name}-gatehouse-tls"}],
                 "rules": [{"host": host, "http": {"paths": everything}} for host in ingress.hosts],
             },
-            opts=self.child(depends_on=shared_namespace(self, ingress.namespace)),
+            opts=self.child(depends_on=[*shared_namespace(self, ingress.namespace), *after]),
         )
+        self.behind.append(registered)
         self.register_outputs({"hosts": list(ingress.hosts)})

@@ -9,21 +9,21 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from config.values import Path, label_name
-from exposure.names import FUNNEL_TAG
+from config.values import ROOT, Path, label_name
 
 # An object that was taken over from a lost state has fields of the provider that wrote them before, under another name.
 FORCED = {"pulumi.com/patchForce": "true"}
 UNHURRIED = {"pulumi.com/deletionPropagationPolicy": "background", **FORCED}
 """Foreground deletion, the plugin's default, waits up to ten silent minutes for the cluster's garbage collector."""
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true", **UNHURRIED}
+"""The plugin waits ten silent minutes for a Deployment, Service or Ingress; what it waits for may come later."""
 # What the cluster gives and an import reads: that the program does not have it is no reason to replace the object
 # [pulumi-kubernetes provider/pkg/provider/diff.go].
 GIVEN_TO_SERVICES = ["spec.clusterIP", "spec.clusterIPs"]
 GIVEN_TO_SECRETS = ["type"]
 OURS = {"app.kubernetes.io/managed-by": "gatehouse"}
 """The label of each object that is Gatehouse's own: by it `gatehouse adopt` knows them where the state is lost."""
-"""The plugin waits ten silent minutes for a Deployment, Service or Ingress; what it waits for may come later."""
+_MARKING = ("FunnelService", "TailnetService", "PortForward")
 
 
 class RenderingProvider(kubernetes.Provider):
@@ -51,13 +51,9 @@ def shared_namespace(
             "annotations": FORCED,
         },
         # A service that changes its gate keeps its mark on the namespace.
-        opts=component.child(aliases=component.formerly(*_others(beside))),
+        opts=component.child(aliases=component.formerly(*(n for n in _MARKING if n not in beside))),
     )
     return [patch]
-
-
-def _others(beside: frozenset[str]) -> list[str]:
-    return [name for name in ("FunnelService", "TailnetService", "PortForward") if name not in beside]
 
 
 def tailscale_ingress(
@@ -69,11 +65,11 @@ def tailscale_ingress(
     machine: str,
     tag: str,
     funnel: bool,
-    paths: Sequence[Path] = (),
+    paths: Sequence[Path] = (ROOT,),
     beside: frozenset[str] = frozenset(),
     after: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.networking.v1.Ingress:
-    """An Ingress of the Tailscale operator: one TLS host, the short machine name; with `paths`, those and no other.
+    """An Ingress of the Tailscale operator: one TLS host, the short machine name; of the Service `paths` alone.
 
     The operator ignores rule hosts that differ from the full name and takes the name's first label from
     `tls[0].hosts[0]` [TS cmd/k8s-operator/ingress.go]. A service that changes between Serve and Funnel keeps its
@@ -84,14 +80,15 @@ def tailscale_ingress(
         annotations["tailscale.com/funnel"] = "true"
     backend: Any = {"service": {"name": service, "port": {"number": port}}}
     spec: Any = {"ingress_class_name": "tailscale", "default_backend": backend, "tls": [{"hosts": [machine]}]}
-    if paths:
+    if ROOT not in paths:
         # Without a host a rule is for the name in `tls`, and the operator takes Prefix alone [TS ingress.go].
         entries = [{"path": str(path), "path_type": "Prefix", "backend": backend} for path in paths]
         spec = {"ingress_class_name": "tailscale", "rules": [{"http": {"paths": entries}}], "tls": spec["tls"]}
     return kubernetes.networking.v1.Ingress(
         f"{component.name}-ingress",
         metadata={
-            "name": f"{component.name}-tailscale",
+            # The operator makes a label of the name [TS cmd/k8s-operator/svc.go, childResourceLabels].
+            "name": label_name(f"{component.name}-tailscale"),
             "namespace": namespace,
             "labels": OURS,
             "annotations": annotations,
@@ -104,14 +101,3 @@ def tailscale_ingress(
             aliases=component.formerly("FunnelService", "TailnetService"),
         ),
     )
-
-
-__all__ = [
-    "FUNNEL_TAG",
-    "OURS",
-    "SKIP_AWAIT",
-    "UNHURRIED",
-    "RenderingProvider",
-    "shared_namespace",
-    "tailscale_ingress",
-]

@@ -9,10 +9,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace
-from components.records import address_record
+from components.records import dns_record
 from components.sdk import cloudflare
-from components.way import Context, WayComponent
-from config.values import object_name
+from components.way import Context, Locks, WayComponent
+from config.values import Host, object_name
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.way import Way
 
@@ -77,22 +77,24 @@ class PortForward(WayComponent):
         """See `WayComponent`."""
         return [cls(way.service, way=cast("PortForwardWay", way), beside=context.beside(way), opts=context.options)]
 
-    def release(self, context: Context, after: pulumi.Resource) -> None:
-        """See `WayComponent`."""
-        for record in context.plan.records:
-            if record.service == self.name and record.target is not None:
-                self.publish(zone_id=context.zone_ids[record.zone], hosts=[record.host])
+    def release(self, context: Context, locks: Locks) -> None:
+        """See `WayComponent`; nothing locks a port of the router."""
+        for record in context.records.get(self.name, ()):
+            if record.target is not None:
+                self.publish([record.host], zone_id=context.zone_ids[record.zone])
 
-    def publish(self, *, zone_id: pulumi.Input[str], hosts: Sequence[str] | None = None) -> list[cloudflare.DnsRecord]:
+    def publish(self, hosts: Sequence[Host] | None = None, *, zone_id: pulumi.Input[str]) -> list[cloudflare.DnsRecord]:
         """Register a DnsRecord for each host (all of the way's), after the NodePort."""
+        usual = self.way.hosts[0]
         return [
-            address_record(
+            dns_record(
                 self,
-                host=host,
+                host,
                 zone_id=zone_id,
-                ipv4=self.way.ipv4,
+                kind="A",
+                content=self.way.ipv4,
                 after=[self._service],
-                was=f"{self.name}-dns" if host == self.way.hosts[0] else None,
+                was=f"{self.name}-dns" if host == usual else None,
             )
             for host in (self.way.hosts if hosts is None else hosts)
         ]

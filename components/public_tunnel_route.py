@@ -18,7 +18,9 @@ class PublicTunnelRoute(TunnelRoute):
         ```python
         way = PublicTunnelWay.of("blog", hosts=["blog.example.com"], origin="http://blog.blog.svc.cluster.local:80")
         route = PublicTunnelRoute("blog", way=way)
-        rules = TunnelConfiguration("alfred", ..., rules=route.rules, auds={})
-        route.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules.configured)
+        rules = TunnelConfiguration(
+            "alfred", account_id="0" * 32, tunnel_id=tunnel.tunnel_id, team="example", rules=route.rules, auds={}
+        )
+        route.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=[rules.configured])
         ```
     """

@@ -10,7 +10,7 @@ from components.sdk import cloudflare
 from components.tailnet import Tailnet
 from components.tailscale_operator import TailscaleOperator
 from components.tunnel import Tunnel, TunnelConfiguration
-from components.way import Context, component_of
+from components.way import Context, Locks, component_of
 from exposure.model import ExposurePlan
 
 
@@ -36,23 +36,29 @@ def register_ways(plan: ExposurePlan, providers: Providers, estate: EstateIds, t
         team=plan.estate.team,
         rules=plan.rules,
         auds={name: aud for part in parts for name, aud in part.auds.items()},
+        after=[resource for part in parts for resource in part.behind],
         opts=providers.options,
     )
+    locks = Locks(configuration.configured, parts)
     for part in parts:
-        part.release(context, configuration.configured)
-    for record in plan.records:
-        if record.service is None and record.target:
-            cloudflare.DnsRecord(
-                f"{record.name}-node",
-                zone_id=estate.zone_ids[record.zone],
-                name=record.host,
-                type="A",
-                content=record.target,
-                proxied=True,
-                ttl=1,
-                comment=f"gatehouse: node {record.name}",
-                opts=pulumi.ResourceOptions(provider=providers.cloudflare, delete_before_replace=True),
-            )
+        part.release(context, locks)
+    for record in context.records.get(None, ()):
+        cloudflare.DnsRecord(
+            f"{record.name}-node",
+            zone_id=estate.zone_ids[record.zone],
+            name=record.host,
+            type="A",
+            content=record.target,
+            proxied=True,
+            ttl=1,
+            comment=f"gatehouse: node {record.name}",
+            opts=pulumi.ResourceOptions(
+                provider=providers.cloudflare,
+                delete_before_replace=True,
+                # A wildcard's application is asked for this name too.
+                depends_on=locks.applications(record.host),
+            ),
+        )
 
 
 def register_tailnet(plan: ExposurePlan, providers: Providers) -> list[pulumi.Resource]:

@@ -79,11 +79,7 @@ class TailnetService(WayComponent):
         else:
             kubernetes.core.v1.ServicePatch(
                 f"{name}-exposed",
-                metadata={
-                    "name": way.backend,
-                    "namespace": way.namespace,
-                    "annotations": _annotations(way),
-                },
+                metadata={"name": way.backend, "namespace": way.namespace, "annotations": _annotations(way)},
                 opts=self.child(depends_on=[*shared_namespace(self, way.namespace, beside), *after]),
             )
         self.register_outputs({"machine": way.machine})

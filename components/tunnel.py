@@ -80,7 +80,7 @@ class TunnelConfiguration(Component):
         rules = TunnelConfiguration(
             "alfred", account_id="0" * 32, tunnel_id=tunnel.tunnel_id, team="example", rules=app.rules, auds=app.auds
         )
-        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules.configured)
+        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=[rules.configured])
         ```
     """
 
@@ -93,6 +93,7 @@ class TunnelConfiguration(Component):
         team: str,
         rules: Sequence[TunnelRule],
         auds: Mapping[str, pulumi.Input[str]],
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
@@ -101,7 +102,7 @@ class TunnelConfiguration(Component):
             account_id=account_id,
             tunnel_id=tunnel_id,
             config={"ingresses": [_ingress(rule, team, auds) for rule in in_order(rules)]},
-            opts=self.child(),
+            opts=self.child(depends_on=after),
         )
         self.register_outputs({})
 

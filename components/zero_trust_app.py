@@ -30,7 +30,9 @@ class ZeroTrustApp(TunnelRoute):
             paths={"/api": ANYONE},
         )
         app = ZeroTrustApp("grafana", way=way, access=google.access)
-        rules = TunnelConfiguration("alfred", ..., rules=app.rules, auds=app.auds)
-        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=rules.configured)
+        rules = TunnelConfiguration(
+            "alfred", account_id="0" * 32, tunnel_id=tunnel.tunnel_id, team="example", rules=app.rules, auds=app.auds
+        )
+        app.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=[rules.configured])
         ```
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from config.secrets import SECRETS
@@ -14,7 +13,8 @@ _DEFINITIONS = "$defs"
 def stack_file_schema() -> dict[str, Any]:
     """The schema (draft 2020-12) of a whole `Pulumi.<stack>.yaml`.
 
-    It knows shapes only: what breaks live is for `gatehouse check`. Keys of other namespaces are the providers' own.
+    It knows shapes only: what breaks live is for `gatehouse check`, and which gates there are is added by `gatehouse
+    schema`. Keys of other namespaces are the providers' own.
     """
     model = StackConfig.model_json_schema(ref_template="#/$defs/{model}")
     definitions: dict[str, Any] = model.pop(_DEFINITIONS, {})
@@ -54,11 +54,6 @@ def stack_file_schema() -> dict[str, Any]:
     return tidied
 
 
-def stack_file_schema_text() -> str:
-    """The schema as the committed file has it."""
-    return json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
 def _tidy(part: Any) -> Any:
     """Without the titles that pydantic makes of names and without null, and with descriptions on one line."""
     if isinstance(part, list):
@@ -66,10 +61,11 @@ def _tidy(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     alternatives = part.get("anyOf", [])
-    if {"type": "null"} in alternatives and len(alternatives) == 2:
+    if {"type": "null"} in alternatives:
         # Nobody writes null for what may be left out, and editors name the key at fault without it.
-        (said,) = (a for a in alternatives if a != {"type": "null"})
-        part = {**said, **{key: value for key, value in part.items() if key not in ("anyOf", "default")}}
+        said = [a for a in alternatives if a != {"type": "null"}]
+        rest = {key: value for key, value in part.items() if key not in ("anyOf", "default")}
+        part = {**(said[0] if len(said) == 1 else {"anyOf": said}), **rest}
     tidied: dict[str, Any] = {}
     if "patternProperties" in part:
         # A key of another form is refused, as the model refuses it.

@@ -224,15 +224,16 @@ class OriginUrl(str):
         if scheme.lower() not in SCHEMES:
             near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
             return [
+                *_address_faults(scheme, rest),
                 MalformedError(
                     "origin-scheme-unknown",
                     "not a scheme for a service: cloudflared takes an unknown one, a typo included, for TCP over "
                     "WebSocket, and browsers get nothing",
                     "use http (WebSockets work over it), https, tcp or udp",
                     f"{near}://{rest}" if near else "",
-                )
+                ),
             ]
-        return list(_address_faults(text, scheme, rest))
+        return _address_faults(scheme, rest)
 
     @property
     def scheme(self) -> str:
@@ -264,10 +265,10 @@ class OriginUrl(str):
             return None
 
 
-def _address_faults(text: str, scheme: str, rest: str) -> list[MalformedError]:
+def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
     address = re.split(r"[/?#]", rest, maxsplit=1)[0]
     found = []
-    if scheme != scheme.lower():
+    if scheme != scheme.lower() and scheme.lower() in SCHEMES:
         found.append(
             MalformedError("origin-url-form", "a scheme is lower case", "write it so", f"{scheme.lower()}://{rest}")
         )

@@ -56,10 +56,13 @@ def _above(claim: Claim, by_host: Mapping[str, list[Claim]]) -> Claim | None:
 def applications(found: Sequence[Claim]) -> tuple[AccessApplication, ...]:
     """The Access applications: one for each host and path whose audience differs from what is above it."""
     guarded = guards(found)
-    return tuple(
-        AccessApplication(c.title, c.service, c.host, c.path, c.audience, c.origin, c.was)
-        for c in found
-        if guarded[c] is c
+    return tuple(asked_for(claim) for claim in found if guarded[claim] is claim)
+
+
+def asked_for(claim: Claim) -> AccessApplication:
+    """The Access application of a claim that needs one of its own."""
+    return AccessApplication(
+        claim.title, claim.service, claim.host, claim.path, claim.audience, claim.origin, claim.was
     )
 
 

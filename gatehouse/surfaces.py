@@ -19,10 +19,15 @@ from gatehouse.stacks import known_stack
 
 
 def planned_project(stacks: Mapping[str, LoadedStack], stack: str | None) -> Project | None:
-    """The stacks, planned; None where one has findings, which are printed. Raises UsageError for an unknown stack."""
+    """The stacks, planned; None where one, or its owner, has findings, which are printed.
+
+    Raises UsageError for an unknown stack.
+    """
     names = list(stacks) if stack is None else [known_stack(stack, stacks)]
     found = checked(stacks)
-    errors = {f for name in names for f in found.of(name) if f.severity == "error"}
+    # A member's people and the tailnet's policy are the owner's: without its plan there is no answer.
+    owners = [owner.name for name in names if (owner := stacks[name].owner)]
+    errors = dict.fromkeys(f for name in (*names, *owners) for f in found.of(name) if f.severity == "error")
     if errors:
         print(render_findings(list(errors)), file=sys.stderr)
         return None
@@ -83,6 +88,6 @@ def _known(stacks: Mapping[str, LoadedStack], name: str) -> Known:
     if name in stacks:
         try:
             return plan_project(stacks, [name]).known(name)
-        except (ValueError, AssertionError, KeyError, AttributeError):
+        except (ValueError, AssertionError, KeyError, AttributeError, TypeError):
             print(f"gatehouse: Pulumi.{name}.yaml has findings, so only the preview itself is read.", file=sys.stderr)
-    return Known(zone="")
+    return Known()

@@ -53,7 +53,9 @@ class GoogleArgs(TypedDict):
     client_secret: pulumi.Input[str]
     """The OAuth client's secret."""
     people: dict[str, list[str]]
-    """Sets of people by name: e-mail addresses."""
+    """Sets of people by name: e-mail addresses. What is for two sets together needs one named `admins+household`."""
+    nobody: NotRequired[bool]
+    """Whether a route, or a path of one, is for nobody. Default: false."""
     session_duration: NotRequired[str]
     """How long a login lasts, in Go units up to hours. Default: 24h."""
 
@@ -69,25 +71,43 @@ class TunnelArgs(TypedDict):
     """32 random bytes in base64."""
 
 
+class PathRoute(TypedDict):
+    """Whom a path of a route is for, and all below it: exactly one of `people`, `public` and `nobody` is said."""
+
+    people: NotRequired[list[str]]
+    """The sets of people (of `policyIds`) that may log in."""
+    public: NotRequired[bool]
+    """Anyone may open it, without login."""
+    nobody: NotRequired[bool]
+    """Nobody gets in."""
+
+
 class Route(TypedDict):
-    """One host through the tunnel: behind login where `people` is given, open to anyone where `public` is true."""
+    """Hosts through the tunnel, and whom they are for: exactly one of `people`, `public` and `nobody` is said.
+
+    Nothing is open by omission.
+    """
 
     key: str
-    """The service's key; its resources are named after it."""
-    host: str
-    """The public host name."""
+    """The service's key; its component is named after it."""
+    hosts: list[str]
+    """The public host names, the usual one first. Other routes may have other paths of the same host."""
     origin: str
     """Where it answers: scheme, host and port, no path."""
     title: NotRequired[str]
     """The name people know it by. Default: the key."""
-    people: NotRequired[str]
-    """The set of people (of `policyIds`) that may log in."""
+    people: NotRequired[list[str]]
+    """The sets of people (of `policyIds`) that may log in."""
     public: NotRequired[bool]
-    """Anyone may open it. Exactly one of `people` and `public` has to be said: nothing is open by omission."""
-    path_exceptions: NotRequired[list[str]]
-    """Paths that anyone reaches without login, such as `/api`."""
+    """Anyone may open it, without login."""
+    nobody: NotRequired[bool]
+    """Nobody gets in, but for what `paths` says."""
+    path: NotRequired[str]
+    """The part of the hosts that is the route's, such as `/app`. Default: the whole."""
+    paths: NotRequired[dict[str, PathRoute]]
+    """Paths with an audience of their own, such as `/api`; the longest that matches counts."""
     acme_solver: NotRequired[str]
-    """Where HTTP-01 challenges of the host go, for one that renews its own certificate."""
+    """Where HTTP-01 challenges of the hosts go, for one that renews its own certificate."""
     no_tls_verify: NotRequired[bool]
     """Accept any certificate of an https origin. Default: false."""
     origin_server_name: NotRequired[str]
@@ -110,11 +130,13 @@ class TunnelRoutesArgs(TypedDict):
     routes: list[Route]
     """The routes, in any order."""
     identity_provider_id: NotRequired[pulumi.Input[str]]
-    """A Google's; needed where a route has people."""
+    """A Google's; needed where anybody logs in."""
     policy_ids: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
-    """A Google's, by set of people; needed where a route has people."""
+    """A Google's, by set of people; needed where anybody logs in."""
     bypass_policy_id: NotRequired[pulumi.Input[str]]
-    """A Google's; needed for path exceptions, and for ACME behind login."""
+    """A Google's; needed for paths that anyone may open below others, and for ACME behind login."""
+    deny_policy_id: NotRequired[pulumi.Input[str]]
+    """A Google's with `nobody`; needed where a route or a path is for nobody."""
     session_duration: NotRequired[str]
     """How long a login lasts. Default: 24h."""
 
@@ -147,8 +169,8 @@ class ManagedIngressArgs(TypedDict):
     """The Service's name."""
     port: int
     """The Service's port."""
-    host: str
-    """The host name."""
+    hosts: list[str]
+    """The host names."""
     scheme: NotRequired[str]
     """http or https. Default: http."""
     class_name: NotRequired[str]
@@ -168,42 +190,55 @@ class FunnelServiceArgs(TypedDict):
     """The Service's port."""
     machine: str
     """First label of its name in the tailnet."""
+    paths: NotRequired[list[str]]
+    """The paths that are served, and what is below them. Default: all."""
+
+
+class TailnetPort(TypedDict):
+    """One port of an address in the tailnet."""
+
+    port: int
+    """The port, and the Service's."""
+    protocol: NotRequired[str]
+    """tcp or udp. Default: tcp."""
+    target_port: NotRequired[Any]
+    """With `selector`: the pods' port, by number or name. Default: the same."""
 
 
 class TailnetServiceArgs(TypedDict):
-    """A Service for devices of the tailnet only."""
+    """A Service for devices of the tailnet only: one port by https, or ports by TCP and UDP."""
 
     namespace: str
     """The Service's namespace."""
     service: str
     """The Service's name."""
-    port: int
-    """The Service's port."""
     machine: str
     """First label of its name in the tailnet."""
     tag: str
     """The proxy's tag, such as `tag:svc-wiki`: a grant of the tailnet's policy names it."""
-    protocol: NotRequired[str]
-    """TCP or UDP, for what is not HTTP."""
+    port: NotRequired[int]
+    """The Service's port, served by https on 443. Exactly one of `port` and `ports` is said."""
+    ports: NotRequired[list[TailnetPort]]
+    """Ports of an address of its own, for what is not HTTP."""
     selector: NotRequired[dict[str, str]]
-    """The labels of its pods; needed with `protocol`."""
+    """With `ports`: the labels of its pods, for a Service of its own. Without them the one that is there is exposed."""
 
 
 class ForwardedPort(TypedDict):
     """One port that the router forwards to the node."""
 
-    name: str
-    """The port's name in the Service."""
     protocol: str
-    """TCP or UDP."""
+    """tcp or udp."""
     port: int
     """The Service's port."""
     node_port: int
     """The node's port, 30000 to 32767."""
+    target_port: NotRequired[Any]
+    """The pods' port, by number or name. Default: the Service's."""
 
 
 class PortForwardArgs(TypedDict):
-    """NodePorts behind the router, and the name that points at it."""
+    """NodePorts behind the router, and the names that point at it."""
 
     namespace: str
     """The pods' namespace."""
@@ -211,10 +246,10 @@ class PortForwardArgs(TypedDict):
     """The pods' labels."""
     ports: list[ForwardedPort]
     """What the router forwards. Its own rule is yours to make."""
-    host: str
-    """The public host name."""
+    hosts: list[str]
+    """The public host names."""
     zone_id: pulumi.Input[str]
-    """The zone that the host is in."""
+    """The zone that the hosts are in."""
     ipv4: str
     """The router's public address."""
 

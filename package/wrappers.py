@@ -12,17 +12,21 @@ import pulumi
 
 import components
 from components.base import Component
-from components.zero_trust_app import ZeroTrustApp
+from components.way import Locks
 from config.services import Connector as ConnectorSettings
 from config.stack import Hsts as HstsSettings
-from exposure.model import OriginSettings, PeopleSet, TunnelRule
+from config.values import Host, OriginUrl
+from exposure import estate
+from exposure.model import AccessApplication, PeopleSet, TunnelRule
+from exposure.ways.acme import Challenges
+from exposure.ways.tunnel import PublicTunnelWay, TunnelWay
+from package import read
 from package.args import (
     ConnectorArgs,
     FunnelServiceArgs,
     GoogleArgs,
     ManagedIngressArgs,
     PortForwardArgs,
-    Route,
     TailnetArgs,
     TailnetServiceArgs,
     TailscaleOperatorArgs,
@@ -36,12 +40,8 @@ _PRESENT = "present"
 
 
 def _given(args: Mapping[str, Any], *without: str) -> dict[str, Any]:
-    """The arguments that are there; whole numbers as such, for they come over the wire as floats."""
-    return {k: _whole(v) for k, v in args.items() if v is not None and k not in without}
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """The arguments that are there."""
+    return {k: read.whole(v) for k, v in args.items() if v is not None and k not in without}
 
 
 class Zone(components.Zone):
@@ -68,7 +68,9 @@ class Google(components.Google):
     policy_ids: dict[str, pulumi.Output[str]]
     """The policies' ids by set of people."""
     bypass_policy_id: pulumi.Output[str]
-    """The policy that lets anyone by, for path exceptions and ACME."""
+    """The policy that lets anyone by, for open paths and ACME."""
+    deny_policy_id: pulumi.Output[str] | None
+    """The policy that lets nobody in; absent without `nobody`."""
     redirect_uri: str
     """To be entered at Google."""
 
@@ -97,113 +99,56 @@ class TunnelRoutes(Component):
     """
 
     urls: dict[str, str]
-    """The routes' URLs by key."""
+    """The routes' usual URLs by key."""
     auds: dict[str, pulumi.Output[str]]
-    """The AUD of each Access application by its name."""
+    """The AUD of each Access application by its destination: `host` or `host/path`."""
 
     def __init__(self, name: str, args: TunnelRoutesArgs, opts: _Options = None) -> None:
         super().__init__(name, opts)
-        routes = args["routes"]
-        _refuse_ambiguous(name, routes, args)
+        ways = [read.tunnel_way(name, route) for route in args["routes"]]
+        asked = [read.challenges(name, route, way) for route, way in zip(args["routes"], ways, strict=True)]
+        renewing = [found for found in asked if found is not None]
+        claims = [*estate.claims(ways), *(claim for found in renewing for claim in found.claims())]
+        read.refuse_twice(name, [way.service for way in ways], claims)
+        planned = {application.name: application for application in estate.applications(claims)}
+        access = read.access(name, args, planned.values())
         mine = pulumi.ResourceOptions(parent=self)
-        account_id, bypass = args["account_id"], args.get("bypass_policy_id")
-        acme = {
-            route["key"]: components.AcmeHttpRoute(
-                f"{route['key']}-acme",
-                service=route["key"],
-                host=route["host"],
-                solver=route["acme_solver"],
-                account_id=account_id,
-                bypass_policy_id=bypass if route.get("people") else None,
-                opts=mine,
+
+        def applications(of: TunnelWay | Challenges) -> list[AccessApplication]:
+            return [planned[claim.destination] for claim in of.claims() if claim.destination in planned]
+
+        routes = [
+            (components.PublicTunnelRoute if isinstance(way, PublicTunnelWay) else components.ZeroTrustApp)(
+                way.service, way=way, access=access, applications=applications(way), opts=mine
             )
-            for route in routes
-            if route.get("acme_solver")
-        }
-        parts = [self._route(route, args, acme.get(route["key"])) for route in routes]
-        self.auds = {
-            key: aud
-            for part in (*acme.values(), *parts)
-            if not isinstance(part, components.PublicTunnelRoute)
-            for key, aud in part.auds.items()
-        }
+            for way in ways
+        ]
+        acme = [
+            components.AcmeHttpRoute(
+                found.name, challenges=found, access=access, applications=applications(found), opts=mine
+            )
+            for found in renewing
+        ]
+        self.auds = {key: aud for part in (*acme, *routes) for key, aud in part.auds.items()}
         configuration = components.TunnelConfiguration(
             name,
-            account_id=account_id,
+            account_id=args["account_id"],
             tunnel_id=args["tunnel_id"],
             team=args["team"],
-            rules=[rule for part in (*acme.values(), *parts) for rule in part.rules],
+            rules=estate.rules(claims),
             auds=self.auds,
             opts=mine,
         )
-        for part in parts:
-            if isinstance(part, ZeroTrustApp):
-                others = acme[part.name].applications if part.name in acme else []
-                part.publish(
-                    zone_id=args["zone_id"], tunnel_id=args["tunnel_id"], after=configuration, applications=others
-                )
-            else:
-                part.publish(zone_id=args["zone_id"], tunnel_id=args["tunnel_id"], after=configuration)
-        self.urls = {route["key"]: f"https://{route['host']}" for route in routes}
+        locks = Locks(configuration.configured, [*acme, *routes])
+        named: set[Host] = set()
+        # A record is the route's that has most of its host, as in a stack.
+        for route in sorted(routes, key=lambda route: (len(route.way.path), route.name)):
+            for host in route.way.hosts:
+                if host not in named:
+                    named.add(host)
+                    route.publish([host], zone_id=args["zone_id"], tunnel_id=args["tunnel_id"], after=locks.of(host))
+        self.urls = {way.service: way.urls[0] for way in ways}
         self.register_outputs({"urls": self.urls, "auds": self.auds})
-
-    def _route(
-        self, route: Route, args: TunnelRoutesArgs, acme: components.AcmeHttpRoute | None
-    ) -> components.ZeroTrustApp | components.PublicTunnelRoute:
-        settings = OriginSettings(
-            origin_server_name=route.get("origin_server_name"),
-            no_tls_verify=route.get("no_tls_verify", False),
-            http_host_header=route.get("http_host_header"),
-        )
-        mine = pulumi.ResourceOptions(parent=self)
-        key, people = route["key"], route.get("people")
-        if people is None:
-            return components.PublicTunnelRoute(
-                key, host=route["host"], origin=route["origin"], settings=settings, opts=mine
-            )
-        return components.ZeroTrustApp(
-            key,
-            account_id=args["account_id"],
-            host=route["host"],
-            title=route.get("title", key),
-            origin=route["origin"],
-            identity_provider_id=args["identity_provider_id"],
-            policy_id=pulumi.Output.from_input(args["policy_ids"]).apply(lambda ids: _policy(ids, people, key)),
-            bypass_policy_id=args.get("bypass_policy_id"),
-            path_exceptions=route.get("path_exceptions", []),
-            also=acme.auds if acme else None,
-            settings=settings,
-            session_duration=args.get("session_duration", "24h"),
-            opts=mine,
-        )
-
-
-def _policy(policies: Mapping[str, Any], people: str, route: str) -> Any:
-    if people not in policies:
-        raise ValueError(f"route {route!r} is for {people!r}; policyIds has {', '.join(sorted(policies)) or 'none'}")
-    return policies[people]
-
-
-def _refuse_ambiguous(name: str, routes: list[Route], args: TunnelRoutesArgs) -> None:
-    """Raise ValueError for what a slip would leave open, or what would fail half way."""
-    for route in routes:
-        key = f"{name}: route {route['key']!r}"
-        public, people = bool(route.get("public")), route.get("people")
-        if public == (people is not None):
-            raise ValueError(f"{key} says {'both' if public else 'neither'} of `people` and `public`; say one")
-        if public and route.get("path_exceptions"):
-            raise ValueError(f"{key} is public, so a path exception has no effect")
-        missing = [k for k in ("identity_provider_id", "policy_ids") if args.get(k) is None]
-        if people is not None and missing:
-            raise ValueError(f"{key} is for {people!r}, which needs identityProviderId and policyIds")
-        passes = route.get("acme_solver") or route.get("path_exceptions")
-        if people is not None and passes and args.get("bypass_policy_id") is None:
-            raise ValueError(f"{key} has paths without login, which need bypassPolicyId")
-    for what in ("key", "host"):
-        values = [str(route[what]) for route in routes]
-        twice = sorted({v for v in values if values.count(v) > 1})
-        if twice:
-            raise ValueError(f"{name}: two routes have the {what} {', '.join(twice)}")
 
 
 class Connector(components.Connector):
@@ -211,10 +156,11 @@ class Connector(components.Connector):
 
     def __init__(self, name: str, args: ConnectorArgs, opts: _Options = None) -> None:
         logins = (_PRESENT,) if args.get("logins", True) else ()
+        origins = read.each(name, "origins", OriginUrl.parse, args["origins"])
         super().__init__(
             name,
             token=args["token"],
-            rules=[TunnelRule(None, None, origin, None, logins) for origin in args["origins"]],
+            rules=[TunnelRule(None, None, origin, None, logins) for origin in origins],
             settings=ConnectorSettings.model_validate(_given(args, "token", "origins", "logins")),
             opts=opts,
         )
@@ -224,36 +170,29 @@ class ManagedIngress(components.ManagedIngress):
     """An Ingress of the node's controller, with a Let's Encrypt certificate of its own."""
 
     def __init__(self, name: str, args: ManagedIngressArgs, opts: _Options = None) -> None:
-        defaults = {"scheme": "http", "class_name": "nginx", "cluster_issuer": "letsencrypt-prod"}
-        super().__init__(name, **{**defaults, **_given(args)}, opts=opts)
+        super().__init__(name, ingress=read.managed_ingress(name, args), opts=opts)
 
 
 class FunnelService(components.FunnelService):
     """A Service on the internet by Tailscale Funnel: for what is not HTML, or too much for a tunnel."""
 
     def __init__(self, name: str, args: FunnelServiceArgs, opts: _Options = None) -> None:
-        super().__init__(name, **_given(args), opts=opts)
+        super().__init__(name, way=read.funnel_way(name, args), opts=opts)
 
 
 class TailnetService(components.TailnetService):
-    """A Service for devices of the tailnet only."""
+    """A Service for devices of the tailnet only: by https, or ports by TCP and UDP."""
 
     def __init__(self, name: str, args: TailnetServiceArgs, opts: _Options = None) -> None:
-        super().__init__(name, **_given(args), opts=opts)
+        super().__init__(name, way=read.tailnet_way(name, args), opts=opts)
 
 
 class PortForward(components.PortForward):
-    """NodePorts for ports that the router forwards, and the name that points at the router."""
+    """NodePorts for ports that the router forwards, and the names that point at the router."""
 
     def __init__(self, name: str, args: PortForwardArgs, opts: _Options = None) -> None:
-        super().__init__(
-            name,
-            namespace=args["namespace"],
-            selector=args["selector"],
-            ports=[(p["name"], p["protocol"], int(p["port"]), int(p["node_port"])) for p in args["ports"]],
-            opts=opts,
-        )
-        self.publish(host=args["host"], zone_id=args["zone_id"], ipv4=args["ipv4"])
+        super().__init__(name, way=read.port_forward_way(name, args), opts=opts)
+        self.publish(zone_id=args["zone_id"])
 
 
 class Tailnet(components.Tailnet):

@@ -32,7 +32,7 @@ class Resource:
     """A resource as it is to be: inputs by their wire names (camelCase), unknowns and secrets as markers.
 
     `dependencies` are URNs; `by_property` holds those that an input was made from. Of a StackReference the inputs hold
-    `outputs`, the other stack's.
+    `outputs`, the other stack's; of an Access application its `aud`, once it has one.
     """
 
     type: str

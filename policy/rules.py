@@ -5,10 +5,10 @@ Nothing here is taken from the code that makes the resources, so that a mistake 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
+from policy.jwt import tunnel_jwt
 from policy.model import (
     Finding,
     Problem,
@@ -18,28 +18,35 @@ from policy.model import (
     StackRule,
     at,
     is_hidden,
-    is_unknown,
     items,
     mapping,
     show,
     text,
 )
+from policy.places import (
+    APPLICATION,
+    CONFIGURATION,
+    POLICY,
+    all_are,
+    covers,
+    decisions,
+    host_of,
+    may_be_bypass,
+    path_of,
+    serves,
+    uris,
+)
 from policy.pod_security import plain_secrets, restricted
 
 # Each with its name of before version 6 of the SDK, which still registers.
-_APPLICATION = ("ZeroTrustAccessApplication", "AccessApplication")
-_POLICY = ("ZeroTrustAccessPolicy", "AccessPolicy")
 _GROUP = ("ZeroTrustAccessGroup", "AccessGroup")
 _LOGIN = ("ZeroTrustAccessIdentityProvider", "AccessIdentityProvider")
 _TUNNEL = ("ZeroTrustTunnelCloudflared", "Tunnel")
-_RULES = ("ZeroTrustTunnelCloudflaredConfig", "TunnelConfig")
 _RECORD = ("DnsRecord", "Record")
 
 _PUBLIC_MAIL = frozenset({"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "icloud.com", "yahoo.com"})
 _ANY_ADDRESS = ("0.0.0.0/0", "::/0")
 _CFARGOTUNNEL = ".cfargotunnel.com"
-# `^`, a literal, and the end of a segment; what is escaped or no special sign stands for itself [RE2 syntax].
-_ANCHORED = re.compile(r"\^((?:\\[^A-Za-z0-9]|[^\\.+*?()|\[\]{}^$])+?)(\((?:\?:)?/\|\$\)|/|/?\$|/\?\$)")
 _PROTECTED: Mapping[str, tuple[str, ...]] = {
     "cloudflare": ("Zone", "ZoneDnssec", *_TUNNEL),
     "tailscale": ("Acl",),
@@ -50,7 +57,7 @@ _PROTECTED: Mapping[str, tuple[str, ...]] = {
 
 
 def _one_policy(resource: Resource) -> Iterator[Problem]:
-    if not resource.is_a("cloudflare", *_APPLICATION):
+    if not resource.is_a("cloudflare", *APPLICATION):
         return
     policies = resource.inputs.get("policies")
     if is_hidden(policies):
@@ -77,9 +84,9 @@ def _one_include(resource: Resource) -> Iterator[Problem]:
 
 def _policies(resource: Resource) -> Iterator[tuple[str, object]]:
     """Policies in a resource: (prefix of their properties, policy). An application may hold some of its own."""
-    if resource.is_a("cloudflare", *_POLICY):
+    if resource.is_a("cloudflare", *POLICY):
         yield "", resource.inputs
-    if resource.is_a("cloudflare", *_APPLICATION):
+    if resource.is_a("cloudflare", *APPLICATION):
         for number, policy in enumerate(items(resource.inputs.get("policies"))):
             if at(policy, "decision") is not None or at(policy, "includes") is not None:
                 yield f"policies[{number}].", policy
@@ -124,42 +131,21 @@ def _selector(entry: object, kind: str) -> str:
 
 
 def _bypass_on_host(stack: Stack) -> Iterator[Problem]:
-    for application in stack.all("cloudflare", *_APPLICATION):
-        decisions = _decisions(stack, application)
-        for uri in _uris(application):
+    for application in stack.all("cloudflare", *APPLICATION):
+        found = decisions(stack, application)
+        for uri in uris(application):
             if is_hidden(uri):
-                if "bypass" in decisions:
+                if "bypass" in found:
                     why = "the bypass is for a path alone, and none can be seen"
                     yield Problem(application, "destinations", show(uri), why, judged=False)
                 continue
-            if _path(text(uri)):
+            if path_of(text(uri)):
                 continue
-            if "bypass" in decisions:
+            if "bypass" in found:
                 yield Problem(application, "destinations", show(uri), "its policy lets anyone by on the whole host")
-            elif None in decisions:
+            elif None in found:
                 why = "whether its policy is a bypass is not in this stack"
                 yield Problem(application, "policies", _policy_ids(application), why, judged=False)
-
-
-def _decisions(stack: Stack, application: Resource) -> list[str | None]:
-    """What each policy of an application decides; None where the policy is not in sight."""
-    found: list[str | None] = []
-    unknown = 0
-    for policy in items(application.inputs.get("policies")):
-        decision = at(policy, "decision")
-        given = stack.given(at(policy, "id"))
-        if decision is not None and not is_hidden(decision):
-            found.append(str(decision))
-        elif given in ("bypass_policy_id", "policy_ids"):
-            found.append("bypass" if given == "bypass_policy_id" else "allow")
-        else:
-            unknown += 1
-    # An id is not known before `up`, or says nothing: what it was made from does.
-    referred = stack.referred(application, "policies", "cloudflare", *_POLICY)
-    found += [text(policy.inputs.get("decision")) or None for policy in referred]
-    if unknown > len(referred) or is_hidden(application.inputs.get("policies")):
-        found.append(None)
-    return found
 
 
 def _policy_ids(application: Resource) -> str:
@@ -179,18 +165,18 @@ def _google(resource: Resource) -> Iterator[Problem]:
 
 
 def _one_login(stack: Stack) -> Iterator[Problem]:
-    for application in stack.all("cloudflare", *_APPLICATION):
-        decisions = _decisions(stack, application)
-        if decisions and all(decision == "bypass" for decision in decisions):
-            # A bypass asks nobody.
-            continue
+    for application in stack.all("cloudflare", *APPLICATION):
+        found_decisions = decisions(stack, application)
         logins = application.inputs.get("allowedIdps")
         found = items(logins)
+        if all_are(found_decisions, "bypass") or (all_are(found_decisions, "deny") and not logins):
+            # A bypass asks nobody, and where everyone is denied a login changes nothing.
+            continue
         if is_hidden(logins):
             yield Problem(
                 application, "allowedIdps", show(logins), "the ways to log in cannot be counted", judged=False
             )
-        elif not found and _may_be_bypass(application, decisions):
+        elif not found and may_be_bypass(application, found_decisions):
             why = "a bypass needs none, and whether its policy is one is not in this stack"
             yield Problem(application, "allowedIdps", show(logins), why, judged=False)
         elif len(found) != 1:
@@ -201,166 +187,6 @@ def _one_login(stack: Stack) -> Iterator[Problem]:
         ):
             why = "the login method is not in this stack"
             yield Problem(application, "allowedIdps", show(found[0]), why, judged=False)
-
-
-def _may_be_bypass(application: Resource, decisions: Iterable[str | None]) -> bool:
-    """Whether an application whose policy is out of sight can be a path exception."""
-    uris = _uris(application)
-    return None in decisions and bool(uris) and all(not is_hidden(u) and _path(text(u)) for u in uris)
-
-
-# --- the tunnel asks again
-
-
-def _jwt(stack: Stack) -> Iterator[Problem]:
-    applications = list(stack.all("cloudflare", *_APPLICATION))
-    opening = [a for a in applications if _opens(stack, a)]
-    hosts: dict[str, list[Resource]] = {}
-    for application in applications:
-        if application in opening:
-            continue
-        for uri in _uris(application):
-            if is_hidden(uri):
-                yield Problem(application, "destinations", show(uri), "the host cannot be seen", judged=False)
-            else:
-                hosts[_host(text(uri))] = []
-    if not hosts:
-        return
-    for configuration in stack.all("cloudflare", *_RULES):
-        rules = items(at(configuration.inputs, "config", "ingresses"))
-        if is_hidden(at(configuration.inputs, "config", "ingresses")):
-            why = "whether protected hosts' rules demand a JWT cannot be seen"
-            yield Problem(configuration, "config.ingresses", "hidden", why, judged=False)
-        named = {text(at(rule, "hostname")).lower() for rule in rules} - {""}
-        # A wildcard application guards every host that it covers and the tunnel has a rule for.
-        covered = {name for name in named if any(_covers(host, name) for host in hosts)}
-        for host in sorted({*hosts, *covered}):
-            mine = _applications_of(host, applications)
-            opened = [
-                _raw_path(u) for a in mine if a in opening for u in map(text, _uris(a)) if _covers(_host(u), host)
-            ]
-            yield from _host_rules(configuration, host, len(mine), opened, rules)
-
-
-def _opens(stack: Stack, application: Resource) -> bool:
-    """Whether an application lets anyone by; where its policy is out of sight, whether it can be a path exception."""
-    decisions = _decisions(stack, application)
-    if decisions and all(decision == "bypass" for decision in decisions):
-        return True
-    return not items(application.inputs.get("allowedIdps")) and _may_be_bypass(application, decisions)
-
-
-def _applications_of(host: str, applications: Iterable[Resource]) -> list[Resource]:
-    """The applications that answer for a host; one for the whole host leaves nothing to a wildcard's."""
-    exact = [a for a in applications if any(_host(text(uri)) == host for uri in _uris(a))]
-    if any(_host(text(uri)) == host and not _path(text(uri)) for a in exact for uri in _uris(a)):
-        return exact
-    wider = [a for a in applications if any(_covers(_host(text(uri)), host) for uri in _uris(a))]
-    return [*exact, *(a for a in wider if a not in exact)]
-
-
-def _host_rules(
-    configuration: Resource, host: str, applications: int, opened: Iterable[str], rules: Iterable[object]
-) -> Iterator[Problem]:
-    """The rules that requests for a protected host can meet, in order, until one takes all that is left."""
-    for number, rule in enumerate(rules):
-        where = f"config.ingresses[{number}]"
-        hostname, path, service = at(rule, "hostname"), at(rule, "path"), at(rule, "service")
-        if is_hidden(rule) or is_hidden(hostname):
-            yield Problem(configuration, where, show(hostname), f"it may be a rule of {host}", judged=False)
-            continue
-        if not _serves(text(hostname).lower(), host):
-            continue
-        if not text(service).startswith("http_status:") and not _is_open(path, opened):
-            yield from _demand(configuration, f"{where}.originRequest.access", host, rule, applications)
-        if path in (None, ""):
-            return
-
-
-def _demand(configuration: Resource, where: str, host: str, rule: object, applications: int) -> Iterator[Problem]:
-    access = at(rule, "originRequest", "access")
-    required, tags, team = at(access, "required"), at(access, "audTags"), at(access, "teamName")
-    what = f"{host} is behind Access, and this rule lets requests by that Access never saw"
-    if path := text(at(rule, "path")):
-        what += f" (path {show(path)} is not one that an application opens)"
-    if is_hidden(required):
-        yield Problem(configuration, f"{where}.required", show(required), what, judged=False)
-        return
-    if required is not True:
-        judged = not is_hidden(at(rule, "path"))
-        yield Problem(configuration, f"{where}.required", show(required), what, judged)
-        return
-    if not is_hidden(team) and (not team or "." in text(team)):
-        why = "cloudflared takes the team's bare name, and checks no JWT without it"
-        yield Problem(configuration, f"{where}.teamName", show(team), why)
-    if is_hidden(tags):
-        yield Problem(configuration, f"{where}.audTags", show(tags), "the AUDs cannot be counted", judged=False)
-        return
-    known = [tag for tag in items(tags) if not is_unknown(tag)]
-    count = len(set(map(str, known))) + len(items(tags)) - len(known)
-    if count != applications:
-        why = f"{host} has {applications} Access applications, and a JWT of each of them, and of no other, is right"
-        yield Problem(configuration, f"{where}.audTags", f"{count} AUDs", why)
-
-
-def _is_open(path: object, opened: Iterable[str]) -> bool:
-    """Whether all that a rule's path can match is below a path that an application opens.
-
-    cloudflared matches the expression anywhere in the path [cloudflared ingress/rule.go], so only an anchored literal
-    that ends on a segment's end is sure to stay below.
-    """
-    literal = _ANCHORED.fullmatch(text(path))
-    if literal is None:
-        return False
-    plain = re.sub(r"\\(.)", r"\1", literal[1]).rstrip("/")
-    # A path with `*` covers less or other than the same without it: then nothing is sure.
-    whole = [prefix.rstrip("/") for prefix in opened if "*" not in prefix]
-    return any(prefix and (plain == prefix or plain.startswith(f"{prefix}/")) for prefix in whole)
-
-
-# --- hosts
-
-
-def _uris(application: Resource) -> list[object]:
-    """`host` or `host/path` of each place that an application is for."""
-    inputs = application.inputs
-    places = inputs.get("destinations")
-    if is_hidden(places):
-        return [places]
-    found: list[object] = []
-    for place in items(places):
-        if at(place, "type") in (None, "public") or is_hidden(place):
-            found.append(place if is_hidden(place) else at(place, "uri"))
-    return found or [v for v in [inputs.get("domain"), *items(inputs.get("selfHostedDomains"))] if v]
-
-
-def _host(uri: str) -> str:
-    return uri.removeprefix("https://").partition("/")[0].lower()
-
-
-def _raw_path(uri: str) -> str:
-    """The path of a place, with its slash in front; empty where there is none."""
-    _, slash, path = uri.removeprefix("https://").partition("/")
-    return f"{slash}{path}"
-
-
-def _path(uri: str) -> str:
-    """As `_raw_path`, and empty too where `/` or `/*` stand for the whole host."""
-    return _raw_path(uri).rstrip("/*")
-
-
-def _covers(pattern: str, host: str) -> bool:
-    """Whether an application's host covers a host: its `*` stands for a part of one label [Cloudflare, app paths]."""
-    if "*" not in pattern:
-        return pattern == host
-    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", "[^.]*"), host))
-
-
-def _serves(named: str, host: str) -> bool:
-    """Whether a tunnel rule for `named` takes requests for a host; `*.` stands for any depth [cloudflared ingress]."""
-    if named in ("", "*", host):
-        return True
-    return named.startswith("*.") and host.endswith(named[1:])
 
 
 # --- DNS
@@ -385,31 +211,53 @@ def _tunnel_record(resource: Resource) -> Iterator[Problem]:
 
 
 def _born_locked(stack: Stack) -> Iterator[Problem]:
-    guarded: list[tuple[str, Resource]] = [
-        (_host(text(uri)), application)
-        for application in stack.all("cloudflare", *_APPLICATION)
-        for uri in _uris(application)
-        if text(uri)
-    ]
-    tunnels = list(stack.all("cloudflare", *_RULES))
+    guarded: dict[str, list[Resource]] = {}
+    for application in stack.all("cloudflare", *APPLICATION):
+        for host in {host_of(text(uri)) for uri in uris(application) if text(uri)}:
+            guarded.setdefault(host, []).append(application)
+    wild = [host for host in guarded if "*" in host]
+    tunnels = list(stack.all("cloudflare", *CONFIGURATION))
     for record in stack.all("cloudflare", *_RECORD):
         name = text(record.inputs.get("name")).lower()
         if guarded and is_hidden(record.inputs.get("name")):
             why = "it may be the name of a host behind Access"
             yield Problem(record, "name", show(record.inputs.get("name")), why, judged=False)
-        mine = {a.urn: a for host, a in guarded if _covers(host, name)}
-        if not mine:
-            continue
-        first = [*mine.values(), *(t for t in tunnels if _has_rule(t, name))]
+        hosts = {name}
+        if record.inputs.get("proxied") is not False:
+            # What is not proxied never meets Access, so no wildcard's application either.
+            hosts |= {host for host in wild if covers(host, name)}
+        if name.startswith("*."):
+            # Through it every name below has an address, before it has a record of its own.
+            hosts |= {host for host in guarded if host.endswith(name[1:])}
+        mine = {a.urn: a for host in sorted(hosts) for a in guarded.get(host, ())}
+        first = [*mine.values(), *(t for t in tunnels if mine and _leads_to(t, record, name))]
         for other in first:
             if other.urn not in record.dependencies:
                 why = f"{name} would have an address before it has its lock, or keep it longer"
                 yield Problem(record, "dependsOn", f"without {other.kind} {other.name}", why)
 
 
-def _has_rule(configuration: Resource, host: str) -> bool:
-    rules = items(at(configuration.inputs, "config", "ingresses"))
-    return any(text(at(r, "hostname")) and _serves(text(at(r, "hostname")).lower(), host) for r in rules)
+def _leads_to(configuration: Resource, record: Resource, host: str) -> bool:
+    """Whether a record can be one of the tunnel, and the tunnel has a rule for its host."""
+    named = [text(at(r, "hostname")).lower() for r in items(at(configuration.inputs, "config", "ingresses"))]
+    return record.inputs.get("type") == "CNAME" and any(serves(n, host) for n in named if n)
+
+
+# --- the tailnet
+
+
+def _node_ports(resource: Resource) -> Iterator[Problem]:
+    spec = resource.inputs.get("spec")
+    if not resource.is_a("kubernetes", "Service", "ServicePatch") or at(spec, "loadBalancerClass") != "tailscale":
+        return
+    allocates = at(spec, "allocateLoadBalancerNodePorts")
+    why = "each port would be open on the node as well, for everybody at home"
+    if allocates is not False:
+        shown = "spec.allocateLoadBalancerNodePorts"
+        yield Problem(resource, shown, show(allocates), why, judged=not is_hidden(allocates))
+    for number, port in enumerate(items(at(spec, "ports"))):
+        if at(port, "nodePort") is not None:
+            yield Problem(resource, f"spec.ports[{number}].nodePort", show(at(port, "nodePort")), why)
 
 
 # --- what must not get lost
@@ -467,6 +315,14 @@ RESOURCE_RULES: tuple[ResourceRule, ...] = (
         _protected,
     ),
     ResourceRule(
+        "no-node-ports",
+        "What is for the tailnet has no port of the node",
+        "A Service of class `tailscale` has no node ports: Kubernetes allocates one for each port unless it is told "
+        "otherwise, open to everybody at home.",
+        "Set spec.allocateLoadBalancerNodePorts to false, and no port's nodePort.",
+        _node_ports,
+    ),
+    ResourceRule(
         "pod-security-restricted",
         "Pods are Pod Security `restricted`",
         "Every pod of a Kubernetes workload would be admitted under the Pod Security level `restricted`.",
@@ -488,7 +344,7 @@ STACK_RULES: tuple[StackRule, ...] = (
         "access-one-login",
         "One login method for each application",
         "An Access application names exactly one login method; with none, each that the account has is open. A bypass "
-        "needs none.",
+        "needs none, nor does an application that denies everyone.",
         "Set allowed_idps to the id of the Google identity provider alone.",
         _one_login,
     ),
@@ -502,16 +358,18 @@ STACK_RULES: tuple[StackRule, ...] = (
     StackRule(
         "tunnel-jwt",
         "The tunnel checks the JWT again",
-        "Every tunnel rule that a host behind Access can meet demands a JWT of one of that host's applications; only a "
-        "path that an application opens is without.",
-        "Set origin_request.access: required true, the bare team name, and the AUD of every application of the host.",
-        _jwt,
+        "Every tunnel rule that a request behind Access can meet demands a JWT of the application that decides where "
+        "the rule leads, and takes that of no other login; only what an application opens, or none covers, is without.",
+        "Set origin_request.access: required true, the bare team name, and the AUD of the application that decides; "
+        "give a path with a login of its own a rule of its own.",
+        tunnel_jwt,
     ),
     StackRule(
         "born-locked",
         "A host is locked before it has an address",
-        "The DNS record of a host behind Access depends directly on each of its applications and on the tunnel's "
-        "rules, so that it comes last and goes first.",
+        "The DNS record of a host behind Access depends directly on each application of the host, whosever it is, a "
+        "wildcard's above it among them, and on the tunnel's rules; a wildcard's record on those of every name below "
+        "it. So it comes last and goes first.",
         "Add them to the record's depends_on.",
         _born_locked,
     ),

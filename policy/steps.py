@@ -29,8 +29,11 @@ def resource_of(state: Mapping[str, object]) -> Resource:
     """A resource from its state: `urn`, `type`, `inputs`, `protect`, `dependencies`, `propertyDependencies`…"""
     urn, kind = str(state.get("urn", "")), str(state.get("type", ""))
     inputs = mapping(plain(state.get("inputs") or {}))
+    outputs = mapping(plain(state.get("outputs") or {}))
     if kind == REFERENCE:
-        inputs = {**inputs, **mapping(plain(state.get("outputs") or {}))}
+        inputs = {**inputs, **outputs}
+    elif "aud" in outputs:
+        inputs = {**inputs, "aud": outputs["aud"]}
     return Resource(
         kind,
         urn.split("::", 3)[-1],

@@ -140,7 +140,7 @@ def test_a_thousand_services_in_one_stack_are_planned() -> None:
     stacks = _stack(1000)
     assert check(stacks) == ()
     planned = plan_stack(stacks[STACK], stacks)
-    assert len(planned.exposures) == 1000
+    assert len(planned.services) == 1000
 
 
 def test_more_applications_than_an_account_takes_are_refused_with_the_source() -> None:
@@ -171,13 +171,13 @@ def fifty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedStack]:
 
 def test_fifty_stacks_of_one_estate_are_checked_and_planned(fifty: dict[str, LoadedStack]) -> None:
     assert check(fifty) == ()
-    assert sum(len(plan_stack(stack, fifty).exposures) for stack in fifty.values()) == 300
+    assert sum(len(plan_stack(stack, fifty).services) for stack in fifty.values()) == 300
 
 
 def test_a_member_of_a_large_estate_is_planned_by_the_program(tmp_path: Path) -> None:
     project = make_estate(tmp_path, 50, 6)
     names = {step.name for step in run_offline(project, "node49").steps}
-    assert "s0000-access" in names
+    assert "s0000-node49.example.com" in names
     # The owner's alone.
     assert "tailnet-policy" not in names
     assert "tailnet-policy" in {step.name for step in run_offline(project, "node00").steps}

@@ -137,12 +137,18 @@ def test_the_snapshot_has_the_shape_of_pulumi_preview_json() -> None:
 
 def test_the_snapshot_holds_secrets_as_a_mark_alone_and_unknowns_as_the_engine_writes_them() -> None:
     text = (SNAPSHOTS / "alfred.json").read_text(encoding="utf-8")
-    states = {step["urn"].rsplit("::", 1)[1]: step["newState"] for step in json.loads(text)["steps"]}
+    steps = [step["newState"] for step in json.loads(text)["steps"]]
+    # A record has the name of its host's application.
+    states = {s["urn"].rsplit("::", 1)[1]: s for s in steps if "AccessApplication" not in s["type"]}
     assert states["alfred-tunnel"]["inputs"]["tunnelSecret"] == "[secret]"
     assert states["connector-token"]["inputs"]["stringData"] == "[secret]"
     assert states["google-idp"]["inputs"]["config"]["clientSecret"] == "[secret]"
     # sdk/go/common/resource/plugin/rpc.go, UnknownStringValue.
-    assert states["grafana-dns"]["inputs"]["content"] == "04da6b54-80e4-46f7-96ec-b56ff0331ba9" == UNKNOWN
+    assert (
+        states["grafana-alfred.very-very-dark-gray.top"]["inputs"]["content"]
+        == "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+        == UNKNOWN
+    )
 
 
 # What alfred registers.
@@ -229,8 +235,8 @@ def test_only_what_cannot_be_made_again_is_protected_or_kept(alfred: Recording) 
         "cloudflare:ZoneDnssec",
         "tailscale:DnsPreferences",
     }
-    # Two records, or two machines of the tailnet, of one name cannot stand side by side.
-    deletes_first = {r.name for r in alfred.all(RECORD)} | {
+    # Two records of one name, applications of one place, or machines of the tailnet cannot stand side by side.
+    deletes_first = {r.name for r in (*alfred.all(RECORD), *alfred.all(APPLICATION))} | {
         r.name for r in alfred.all("kubernetes:Ingress") if r.inputs["spec"]["ingressClassName"] == "tailscale"
     }
     assert {r.name for r in alfred if r.deletes_first} == deletes_first
@@ -287,12 +293,16 @@ def test_the_connectors_pods_are_admitted_under_restricted(alfred: Recording) ->
     assert violations(alfred.one("kubernetes:Deployment").inputs["spec"]["template"]["spec"]) == []
 
 
-def test_logical_names_come_from_the_services_key_and_not_from_what_may_change(alfred: Recording) -> None:
+def test_logical_names_come_from_what_there_is_one_of_and_not_from_what_may_change(alfred: Recording) -> None:
+    # A host's record and applications are named after the host (docs/adr/0022), all else after service or stack.
     services = read_stack_file(PROJECT / "Pulumi.alfred.yaml").values["gatehouse:services"]
     assert isinstance(services, dict)
-    moved = {**services, "grafana": {**services["grafana"], "host": "other.very-very-dark-gray.top"}}
-    assert {r.urn for r in _run("alfred", True, services=moved)} == {r.urn for r in alfred}
-    assert not [r.name for r in alfred if "very-very" in r.name or "kubernetes-alfred" in r.name]
+    grafana = {**services["grafana"], "host": "other.very-very-dark-gray.top", "title": "Another"}
+    moved = {r.urn for r in _run("alfred", True, services={**services, "grafana": grafana})}
+    was, now = ("grafana-alfred.very-very-dark-gray.top", "other.very-very-dark-gray.top")
+    assert moved == {r.urn.replace(was, now) for r in alfred} != {r.urn for r in alfred}
+    named = {r.short for r in alfred if "very-very" in r.name}
+    assert named == {RECORD, APPLICATION}
 
 
 def test_the_exports_are_what_people_and_members_need(alfred: Recording, preview: bool) -> None:
@@ -305,6 +315,8 @@ def test_the_exports_are_what_people_and_members_need(alfred: Recording, preview
         "redirect_uri",
         "hand_work",
         "zone_id",
+        "zones",
+        "zone_ids",
         "identity_provider_id",
         "policy_ids",
         "bypass_policy_id",
@@ -353,10 +365,11 @@ def test_the_member_registers_nothing_that_there_is_one_of(octavo: Recording) ->
 
 
 def test_the_member_uses_the_owners_zone_login_and_policies(octavo: Recording) -> None:
-    host = octavo.one(APPLICATION, "home-assistant-access").inputs
+    name = "home-assistant-octavo.very-very-dark-gray.top"
+    host = octavo.one(APPLICATION, name).inputs
     assert host["allowedIdps"] == ["the idp"]
     assert host["policies"] == [{"id": "the policy", "precedence": 1}]
-    path = octavo.one(APPLICATION, "home-assistant-path-auth-access").inputs
+    path = octavo.one(APPLICATION, f"{name}/auth").inputs
     assert path["policies"] == [{"id": "the bypass", "precedence": 1}]
     assert octavo.one(RECORD).inputs["zoneId"] == "the zone"
 
@@ -485,7 +498,8 @@ def test_a_wrong_stack_file_registers_nothing_and_tells_every_mistake_at_once(pr
 
 def test_the_same_program_registers_a_right_stack_file(project: Path) -> None:
     # The control of the test above.
-    (project / "Pulumi.good.yaml").write_text(stack_text({"web": HTML, "blog": OPEN_HTML}), encoding="utf-8")
+    blog = {**OPEN_HTML, "origin": {"namespace": "web", "service": "blog", "port": 80}}
+    (project / "Pulumi.good.yaml").write_text(stack_text({"web": HTML, "blog": blog}), encoding="utf-8")
     kinds = [short_type(step.type) for step in offline.run_offline(project, "good").steps]
     assert kinds.count(APPLICATION) == 1
     assert kinds.count(RECORD) == 2

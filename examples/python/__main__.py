@@ -6,7 +6,9 @@ import pulumi
 
 from components import Connector, Google, PublicTunnelRoute, Tunnel, TunnelConfiguration, ZeroTrustApp, Zone
 from config.services import Connector as ConnectorSettings
+from exposure.audience import ANYONE, people
 from exposure.model import PeopleSet
+from exposure.ways.tunnel import PublicTunnelWay, ZeroTrustWay
 
 
 def main() -> None:
@@ -27,27 +29,33 @@ def main() -> None:
     )
     wiki = ZeroTrustApp(
         "wiki",
-        account_id=account_id,
-        host="wiki.example.com",
-        title="Wiki",
-        origin="http://wiki.wiki.svc.cluster.local:8080",
-        identity_provider_id=google.identity_provider_id,
-        policy_id=google.policy_ids["household"],
-        bypass_policy_id=google.bypass_policy_id,
-        path_exceptions=["/api"],
+        way=ZeroTrustWay.of(
+            "wiki",
+            title="Wiki",
+            hosts=["wiki.example.com"],
+            origin="http://wiki.wiki.svc.cluster.local:8080",
+            audience=people(["household"]),
+            paths={"/api": ANYONE},
+        ),
+        access=google.access,
         after=[zone.zone],
     )
-    blog = PublicTunnelRoute("blog", host="blog.example.com", origin="http://blog.blog.svc.cluster.local:80")
+    blog = PublicTunnelRoute(
+        "blog",
+        way=PublicTunnelWay.of(
+            "blog", hosts=["blog.example.com", "www.example.com"], origin="http://blog.blog.svc.cluster.local:80"
+        ),
+    )
     rules = [*wiki.rules, *blog.rules]
     configuration = TunnelConfiguration(
         "routes", account_id=account_id, tunnel_id=tunnel.tunnel_id, team="example", rules=rules, auds=wiki.auds
     )
     for route in (wiki, blog):
-        route.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=configuration)
+        route.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=[configuration.configured])
     Connector("connector", token=tunnel.token, rules=rules, settings=ConnectorSettings())
     pulumi.export("nameServers", zone.name_servers)
     pulumi.export("redirectUri", google.redirect_uri)
-    pulumi.export("urls", {r.name: f"https://{r.host}" for r in (wiki, blog)})
+    pulumi.export("urls", {r.name: r.way.urls[0] for r in (wiki, blog)})
 
 
 main()

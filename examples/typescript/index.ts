@@ -32,12 +32,12 @@ const routes = new gatehouse.TunnelRoutes("routes", {
         {
             key: "wiki",
             title: "Wiki",
-            host: "wiki.example.com",
+            hosts: ["wiki.example.com"],
             origin: wikiOrigin,
-            people: "household",
-            pathExceptions: ["/api"],
+            people: ["household"],
+            paths: { "/api": { public: true } },
         },
-        { key: "blog", host: "blog.example.com", origin: blogOrigin, public: true },
+        { key: "blog", hosts: ["blog.example.com", "www.example.com"], origin: blogOrigin, public: true },
     ],
 });
 new gatehouse.Connector("connector", { token: tunnel.token, origins: [wikiOrigin, blogOrigin] });

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeVar
 
-from exposure.map.model import STATION_NAMES, Crowd, Map, Spot, Station, Way
+from exposure.map.model import Crowd, Map, Spot, Station, Way, station_names
 
 _K = TypeVar("_K")
 
@@ -189,7 +189,7 @@ def _stations(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[floa
         top = tops[run[0]] if not frame.slim else ys[run[0]] - half + 2
         bottom = ys[run[-1]] + half - 2
         height = bottom - top
-        names = STATION_NAMES[station]
+        names = station_names(station)
         if upright:
             text = _longest(names, height - 4, frame.small)
             middle = Line(text, x + width / 2, top + height / 2, "station", True, True)
@@ -201,11 +201,11 @@ def _stations(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[floa
             lines.append(Line(fitted(note, width - 16, frame.small), x + 10, top + 35, "small"))
         return Box("station", x, top, width, height, tuple(lines), run, station)
 
-    for outside, run in _runs(found.ways, lambda way: "internet" in way.stations):
+    for outside, run in _runs(found.ways, lambda way: way.outside):
         if outside:
             yield box("internet", run, frame.net_x, frame.net, True)
-    for group, run in _runs(found.ways, lambda way: way.group):
-        x = frame.net_x if group == "tailnet" else frame.way_x
+    for (group, outside), run in _runs(found.ways, lambda way: (way.group, way.outside)):
+        x = frame.way_x if outside else frame.net_x
         yield box(group, run, x, frame.way_x + frame.way - x, frame.slim)
     for (_, inner), run in _runs(found.ways, lambda way: (way.group, way.inner)):
         if inner is not None:
@@ -255,7 +255,7 @@ def _crowds(found: Map, frame: Frame, ys: Sequence[float]) -> tuple[list[Box], d
 
 def _services(found: Map, frame: Frame, ys: Sequence[float]) -> Iterable[Box]:
     x, inner = frame.service_x, frame.service - 16
-    for _, run in _runs(found.ways, lambda way: way.service):
+    for _, run in _runs(found.ways, lambda way: (way.service, way.gate)):
         top, bottom = ys[run[0]] - frame.lane / 2 + 3, ys[run[-1]] + frame.lane / 2 - 3
         lines: list[Line] = []
         for index in run:
@@ -265,8 +265,8 @@ def _services(found: Map, frame: Frame, ys: Sequence[float]) -> Iterable[Box]:
                 most = 2 if frame.name == "narrow" else 1
                 texts += [(t, "title") for t in wrapped(way.title, inner, frame.title, most, bold=True)]
             if frame.name == "narrow":
-                label = way.gate if way.front != "no login here" else f"no login: {way.path}"
-                label = f"{label} {way.front}" if way.gate == "port-forward" else label
+                label = f"no login: {way.path}" if way.past_login else way.gate
+                label = label if way.how or way.link else f"{label} {way.front}"
                 texts += [(t, "small") for t in wrapped(label, inner, frame.small, 2)]
             elif frame.slim:
                 texts.append((fitted(f"{way.gate}: {way.front}", inner, frame.small), "small"))

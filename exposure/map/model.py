@@ -4,53 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Literal
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from config.services import GATES, Gate, NodeOrigin, Service, ServiceOrigin, UrlOrigin
-from exposure.model import Exposure, HandWork
+from config.stack import Estate
+from config.values import Host, Path
+from exposure.audience import Audience
+from exposure.model import ExposurePlan, PlannedService
 from exposure.names import ACME_PATH
-from exposure.reach.access import ANYONE, MEMBER, Principal
-from exposure.reach.audience import Audience, Place, principals, table
-from exposure.reach.evaluate import Outcome
+from exposure.reach.access import ANYONE, MEMBER
+from exposure.reach.evaluate import PORTS, Outcome, Request
+from exposure.reach.places import Place, Reached, principals, table
 from exposure.reach.project import Project
+from exposure.ways import WAYS
+from exposure.ways.tailnet import TailnetWay
+from exposure.ways.way import HandWork
+from exposure.ways.way import Way as PlannedWay
+from exposure.workload import Workload
 
-Station = Literal["internet", "edge", "funnel", "router", "tailnet", "tunnel", "proxy", "node-port"]
+Station: TypeAlias = str
 Spot = Literal["cluster", "node", "lan"]
 
 STATION_NAMES: Mapping[Station, tuple[str, str]] = {
-    "internet": ("Internet", "Internet"),
     "edge": ("Cloudflare edge", "Edge"),
     "funnel": ("Tailscale Funnel", "Funnel"),
-    "router": ("Router", "Router"),
-    "tailnet": ("Tailnet", "Tailnet"),
-    "tunnel": ("Tunnel", "Tunnel"),
     "proxy": ("Tailscale proxy", "Proxy"),
     "node-port": ("NodePort", "Port"),
 }
-"""A station's name, and a short one."""
+"""The name of a station, and a short one, where they are not its own word."""
 
-_STATIONS: Mapping[Gate, tuple[Station, ...]] = {
-    "public-tunnel": ("internet", "edge", "tunnel"),
-    "zero-trust": ("internet", "edge", "tunnel"),
-    "acme": ("internet", "edge", "tunnel"),
-    "funnel": ("internet", "funnel", "proxy"),
-    "port-forward": ("internet", "router", "node-port"),
-    "tailnet": ("tailnet", "proxy"),
-}
-GATE_WORDS: Mapping[Gate, str] = {
-    "public-tunnel": "nothing in front",
-    "zero-trust": "Google login first",
-    "acme": "the challenges' path alone",
-    "funnel": "Tailscale, no login",
-    "port-forward": "a port of the router",
-    "tailnet": "your devices, by grant",
-}
-"""Each gate in a few words, for the legend."""
-
-_GROUPS: tuple[Station, ...] = ("edge", "funnel", "router", "tailnet")
 _SPOTS: tuple[Spot, ...] = ("lan", "cluster", "node")
 _HOW = {Outcome.OPEN: "", Outcome.LOGIN: "after Google login", Outcome.TAILNET: "from the tailnet"}
+_STRANGERS = ("Anyone", "on the internet")
+
+
+def station_names(station: Station) -> tuple[str, str]:
+    """A station's name, and a short one."""
+    return STATION_NAMES.get(station, (station.capitalize(), station.capitalize()))
 
 
 @dataclass(frozen=True)
@@ -61,18 +51,24 @@ class Crowd:
     note: str
     members: tuple[str, ...] = ()
 
+    @property
+    def strangers(self) -> bool:
+        """Whether it is anyone on the internet."""
+        return (self.label, self.note) == _STRANGERS
+
 
 @dataclass(frozen=True)
 class Way:
     """One way from who to what: a host, path or port of a service, as reach finds it open.
 
     `people` are those of `Map.people` who get through; `link` is `url` where a browser opens it; `front` is what stands
-    in front, in words; `address` is `url` as it is written on the map.
+    in front, in words; `address` is `url` as it is written on the map. `past_login` says that it leads past the login
+    that the rest of its service asks for.
     """
 
     service: str
     title: str
-    gate: Gate
+    gate: str
     crowd: Crowd
     front: str
     how: str
@@ -83,27 +79,28 @@ class Way:
     stations: tuple[Station, ...]
     spot: Spot
     origin: str
+    past_login: bool = False
+
+    @property
+    def outside(self) -> bool:
+        """Whether it comes in from the internet."""
+        return "internet" in self.stations
 
     @property
     def group(self) -> Station:
         """The station by which it comes in."""
-        return next(s for s in self.stations if s in _GROUPS)
+        return next((s for s in self.stations if s != "internet"), "internet")
 
     @property
     def inner(self) -> Station | None:
         """What takes it in at the node, if anything does."""
-        return next((s for s in self.stations if s in ("tunnel", "proxy", "node-port")), None)
+        return next((s for s in self.stations if s not in ("internet", self.group)), None)
 
     @property
     def path(self) -> str:
         """The path of its URL, from the first slash after the host."""
         _, slash, path = self.url.split("://", 1)[-1].partition("/")
         return slash + path
-
-    @property
-    def past_login(self) -> bool:
-        """Whether it leads past the login that the rest of its service asks for."""
-        return self.gate == "zero-trust" and not self.how and bool(self.people)
 
     @property
     def who(self) -> str:
@@ -115,7 +112,7 @@ class Way:
         """The stations' names, with what stands in front at its place."""
         names = []
         for station in self.stations:
-            names.append(STATION_NAMES[station][0])
+            names.append(station_names(station)[0])
             if station == self.group:
                 names.append(self.front)
         return tuple(names)
@@ -127,7 +124,7 @@ class Map:
 
     stack: str
     node: str
-    zone: str
+    zones: tuple[str, ...]
     router: str
     tailnet: str | None
     ways: tuple[Way, ...]
@@ -135,10 +132,10 @@ class Map:
     hand_work: tuple[HandWork, ...]
 
     @property
-    def gates(self) -> tuple[Gate, ...]:
+    def gates(self) -> tuple[str, ...]:
         """The gates in use, in their usual order."""
         used = {way.gate for way in self.ways}
-        return tuple(gate for gate in GATES if gate in used)
+        return tuple(gate for gate in WAYS if gate in used)
 
     @property
     def crowds(self) -> tuple[Crowd, ...]:
@@ -147,15 +144,23 @@ class Map:
 
     @property
     def services(self) -> tuple[tuple[Way, ...], ...]:
-        """The ways of each service together, in order."""
-        return tuple(tuple(ways) for _, ways in groupby(self.ways, key=lambda way: way.service))
+        """The ways of each service together, in the order of their first one."""
+        found: dict[str, list[Way]] = {}
+        for way in self.ways:
+            found.setdefault(way.service, []).append(way)
+        return tuple(map(tuple, found.values()))
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """The place of each service among `services`."""
+        return {ways[0].service: number for number, ways in enumerate(self.services)}
 
     def note(self, station: Station) -> str:
         """What a station is called beside its name."""
         return {
-            "edge": self.zone,
+            "edge": ", ".join(self.zones),
             "router": self.router,
-            "tailnet": self.tailnet or "",
+            TailnetWay.stations[0]: self.tailnet or "",
             "funnel": self.tailnet or "",
             "tunnel": "cloudflared",
             "proxy": "operator",
@@ -163,31 +168,26 @@ class Map:
 
 
 def map_of(project: Project, stack: str) -> Map:
-    """The map of one planned stack. Every service has at least one way; one that nobody reaches says so."""
+    """The map of one planned stack. Every way of every service is there; what nobody gets in by says so."""
     plan, surface = project.plans[stack], project.surfaces[stack]
-    config = project.stacks[stack].config
-    assert config is not None
-    exposures = {e.service: e for e in plan.exposures}
-    solver = next((e.service for e in plan.exposures if e.gate == "acme"), None)
-    found: dict[str, list[tuple[Place | None, Audience]]] = {key: [] for key in exposures}
-    for place, audience in table(surface):
-        key = _service_of(project, stack, place, audience, solver)
-        if key in found:
-            found[key].append((place, audience))
+    planned = [(service, way) for service in plan.services for way in service.ways]
+    found: list[list[tuple[str, Place, Reached]]] = [[] for _ in planned]
+    for place, reached in table(surface):
+        for number, url in _leading(planned, place.request):
+            found[number].append((url, place, reached))
     ways: list[Way] = []
-    for key, places in found.items():
+    for (service, way), places in zip(planned, found, strict=True):
         # What nobody reaches is worth a line only where there is nothing else to show.
-        open_ = [p for p in places if p[1].reached] or places[:1] or [(None, Audience({}))]
-        set_name = config.services[key].people or plan.estate.default_people or ""
-        ways += [_way(exposures[key], config.services[key], set_name, place, audience) for place, audience in open_]
+        open_ = [p for p in places if p[2].how] or places[:1]
+        ways += [_way(plan, service, way, *p) for p in open_] or [_untold(plan, service, way)]
     everybody = [p for crowd in principals(surface) for p in crowd.everybody if p.kind in ("anyone", "person")]
     members = [MEMBER] if plan.estate.tailnet else []
     people = {str(p) for p in everybody if p != ANYONE} | {e for emails in plan.estate.people.values() for e in emails}
     return Map(
         stack=stack,
         node=plan.node,
-        zone=plan.zone.name,
-        router=config.node.router_ipv4,
+        zones=tuple(zone.name for zone in plan.estate.zones),
+        router=plan.home.router_ipv4,
         tailnet=plan.estate.tailnet.name if plan.estate.tailnet else None,
         ways=tuple(sorted(ways, key=_order)),
         people=(str(ANYONE), *sorted(people), *map(str, members)),
@@ -195,93 +195,135 @@ def map_of(project: Project, stack: str) -> Map:
     )
 
 
-def _service_of(project: Project, stack: str, place: Place, audience: Audience, solver: str | None) -> str | None:
-    owner = place.service or next((key for name, key in [project.owner_of(place) or ("", "")] if name == stack), None)
-    if owner is not None and solver is not None and place.request.path.startswith(ACME_PATH):
-        # The challenges of every host belong to whoever answers them; the bare folder leads nowhere.
-        return solver if audience.reached else None
-    return owner
+def _leading(planned: Iterable[tuple[PlannedService, PlannedWay]], request: Request) -> list[tuple[int, str]]:
+    """The ways, by number, whose URL is nearest to a request, and that URL: exact hosts first, then longer paths."""
+    found: dict[tuple[bool, int, int], list[tuple[int, str]]] = {}
+    for number, (_, way) in enumerate(planned):
+        for url in way.urls:
+            rank = _rank(url, request)
+            if rank is not None:
+                found.setdefault(rank, []).append((number, url))
+    return found[max(found)] if found else []
+
+
+def _rank(url: str, request: Request) -> tuple[bool, int, int] | None:
+    """How near a way's URL is to a request; None where it does not lead there."""
+    parts = urlsplit(url)
+    host, path = Host(parts.hostname or ""), Path(parts.path.rstrip("/") or "/")
+    if not host.covers(request.host) or not path.covers(request.path):
+        return None
+    web = {parts.scheme, request.scheme} <= {"http", "https"}
+    at = ("udp" if parts.scheme == "udp" else "tcp", parts.port or PORTS.get(parts.scheme))
+    if not web and at != (request.protocol, request.port):
+        return None
+    return (not host.wildcard, len(host), len(path))
+
+
+_GROUPS = ("edge", "funnel", "router")
 
 
 def _order(way: Way) -> tuple[object, ...]:
-    return (_GROUPS.index(way.group), _SPOTS.index(way.spot), GATES.index(way.gate), way.service, way.url)
+    group = _GROUPS.index(way.group) if way.group in _GROUPS else len(_GROUPS)
+    return (group, way.group, _SPOTS.index(way.spot), list(WAYS).index(way.gate), way.service, way.url)
 
 
-def _way(exposure: Exposure, service: Service, set_name: str, place: Place | None, audience: Audience) -> Way:
-    how = _outcome(audience)
-    url = _url(exposure, place)
-    stations = _STATIONS[exposure.gate]
-    on_node = isinstance(service.origin, NodeOrigin)
-    if exposure.gate == "tailnet" and on_node:
-        stations = ("tailnet",)
-    return Way(
-        service=exposure.service,
-        title=exposure.title,
-        gate=exposure.gate,
-        crowd=_crowd(exposure, how, set_name, audience),
-        front=_front(exposure, how, place),
-        how=_HOW[how] if how else "",
-        url=url,
-        address=url.removeprefix("https://").removesuffix("/") if url.startswith("https://") else url,
-        link=url if url.startswith(("https://", "http://")) else None,
-        people=tuple(str(p) for p in audience.reached if p.kind != "tag"),
-        stations=stations,
-        spot="node" if on_node else "lan" if isinstance(service.origin, UrlOrigin) else "cluster",
-        origin=_origin(service),
+def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str, place: Place, reached: Reached) -> Way:
+    how = next((o for o in _HOW if o in set(reached.how.values())), None)
+    web = place.request.scheme in ("http", "https")
+    if web:
+        url = f"{url.partition('://')[0]}://{place.text}"
+    past_login = how is Outcome.OPEN and "edge" in way.stations and not way.audience.anyone
+    challenge = place.request.path.startswith(ACME_PATH)
+    if how is None:
+        crowd, front = Crowd("Nobody", "no way leads here"), "closed"
+    elif challenge:
+        crowd, front = Crowd("Let's Encrypt", "and anyone else"), "this path alone"
+    else:
+        crowd, front = _crowd(plan.estate, way, place.request.path, reached), _front(how, place.request, past_login)
+    at = (place.request.protocol, place.request.port)
+    return _drawn(
+        plan,
+        service,
+        way,
+        crowd,
+        front,
+        _HOW[how] if how else "",
+        url,
+        tuple(str(p) for p in reached.how if p.kind != "tag"),
+        next((w for w in service.workloads if (w.protocol, w.port) == at), service.workloads[0]),
+        past_login,
     )
 
 
-def _outcome(audience: Audience) -> Outcome | None:
-    """How the widest of those get in who come by this way from outside."""
-    found = set(audience.reached.values())
-    return next((o for o in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET) if o in found), None)
+def _untold(plan: ExposurePlan, service: PlannedService, way: PlannedWay) -> Way:
+    """A way of which no resource that reach can read tells: drawn as the plan has it."""
+    emails = _emails(plan.estate, way.audience)
+    crowd = Crowd(*_STRANGERS) if way.audience.anyone else Crowd(str(way.audience), _count(len(emails)), emails)
+    people = (
+        (str(ANYONE), *sorted({e for p in plan.estate.people.values() for e in p})) if way.audience.anyone else emails
+    )
+    url = way.urls[0] if way.urls else ""
+    return _drawn(plan, service, way, crowd, way.phrase, "", url, people, service.workloads[0])
 
 
-def _url(exposure: Exposure, place: Place | None) -> str:
-    if place is None or exposure.gate == "tailnet":
-        return exposure.url
-    if exposure.gate == "acme":
-        return f"http://{place.text}"
-    request = place.request
-    return f"https://{place.text}" if request.scheme in ("http", "https") else request.url
+def _drawn(
+    plan: ExposurePlan,
+    service: PlannedService,
+    way: PlannedWay,
+    crowd: Crowd,
+    front: str,
+    how: str,
+    url: str,
+    people: tuple[str, ...],
+    workload: Workload,
+    past_login: bool = False,
+) -> Way:
+    spot: Spot = "node" if workload.place == plan.home.lan_ipv4 else "lan"
+    spot = "cluster" if " " in workload.place else spot
+    at_home = isinstance(way, TailnetWay) and way.on_node
+    return Way(
+        service=service.key,
+        title=service.title,
+        gate=way.gate,
+        crowd=crowd,
+        front=front,
+        how=how,
+        url=url,
+        address=url.removeprefix("https://").removesuffix("/") if url.startswith("https://") else url,
+        link=url if url.startswith(("https://", "http://")) and "*" not in url else None,
+        people=people,
+        stations=way.stations[:1] if at_home else way.stations,
+        spot=spot,
+        origin=f"port {workload.port} of the node" if spot == "node" else str(workload),
+        past_login=past_login,
+    )
 
 
-def _crowd(exposure: Exposure, how: Outcome | None, set_name: str, audience: Audience) -> Crowd:
-    if how is None:
-        return Crowd("Nobody", "no way leads here")
-    if exposure.gate == "acme":
-        return Crowd("Let's Encrypt", "and anyone else")
-    if how is Outcome.OPEN and ANYONE in audience.reached:
-        return Crowd("Anyone", "on the internet")
-    if MEMBER in audience.reached:
+def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crowd:
+    if reached.anyone is Outcome.OPEN:
+        return Crowd(*_STRANGERS)
+    if MEMBER in reached.how:
         return Crowd("Any member", "of the tailnet")
-    named = _names(p for p in audience.reached if p.kind == "person")
-    label = set_name or ", ".join(named) or "devices"
-    return Crowd(label, f"{len(named)} {'person' if len(named) == 1 else 'people'}", named)
+    named = tuple(sorted(str(p) for p in reached.how if p.kind == "person"))
+    # The sets of people are named where they are just those who get in.
+    meant = [c.audience for c in sorted(way.claims(), key=lambda c: -len(c.path)) if c.path.covers(path)]
+    label = next((str(a) for a in (*meant, way.audience) if a.people and _emails(estate, a) == named), "")
+    return Crowd(label or ", ".join(named) or "devices", _count(len(named)), named)
 
 
-def _names(people: Iterable[Principal]) -> tuple[str, ...]:
-    return tuple(sorted(map(str, people)))
+def _emails(estate: Estate, audience: Audience) -> tuple[str, ...]:
+    return tuple(sorted({email for name in audience.people for email in estate.people.get(name, ())}))
 
 
-def _front(exposure: Exposure, how: Outcome | None, place: Place | None) -> str:
-    if how is None:
-        return "closed"
-    if exposure.gate == "acme":
-        return "this path alone"
-    if exposure.gate == "port-forward" and place is not None:
-        return f"{place.request.protocol} {place.request.port}"
+def _count(people: int) -> str:
+    return f"{people} {'person' if people == 1 else 'people'}"
+
+
+def _front(how: Outcome, request: Request, past_login: bool) -> str:
     if how is Outcome.LOGIN:
         return "Google login"
     if how is Outcome.TAILNET:
         return "by grant"
-    return "no login here" if exposure.gate == "zero-trust" else "no login"
-
-
-def _origin(service: Service) -> str:
-    origin = service.origin
-    if isinstance(origin, ServiceOrigin):
-        return f"{origin.service}.{origin.namespace}:{origin.port}"
-    if isinstance(origin, UrlOrigin):
-        return origin.url
-    return f"port {origin.port} of the node"
+    if request.scheme in ("tcp", "udp"):
+        return f"{request.protocol} {request.port}"
+    return "no login here" if past_login else "no login"

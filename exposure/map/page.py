@@ -11,8 +11,9 @@ from html import escape
 from importlib.resources import files
 
 from exposure.map.layout import FRAMES, layout
-from exposure.map.model import GATE_WORDS, Map, Way
+from exposure.map.model import Map, Way
 from exposure.map.svg import drawing, sample
+from exposure.ways import WAYS
 
 _HEADS = ("Service", "Gate", "Who", "Address", "By way of")
 
@@ -71,6 +72,12 @@ def _asset(name: str) -> str:
     return files("exposure.map").joinpath(name).read_text(encoding="utf-8")
 
 
+@cache
+def colours() -> dict[str, str]:
+    """The colours of the page's light theme by name: each gate's own, and `soft` for one that has none."""
+    return dict(reversed(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", _asset("page.css"))))
+
+
 def _digest(text: str) -> str:
     """A source as CSP takes it [W3C CSP3 2.3.1]."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
@@ -79,7 +86,7 @@ def _digest(text: str) -> str:
 def _data(found: Map) -> str:
     """What the script filters by, as JSON with no character that HTML reads."""
     numbers = {crowd: number for number, crowd in enumerate(found.crowds)}
-    services = {ways[0].service: number for number, ways in enumerate(found.services)}
+    services = found.numbers
     people = {name: number for number, name in enumerate(found.people)}
     ways = [
         {
@@ -104,7 +111,7 @@ def _searched(way: Way) -> str:
 
 
 def _summary(found: Map) -> str:
-    strangers = {way.service for way in found.ways if found.people[0] in way.people and way.gate != "acme"}
+    strangers = {way.service for way in found.ways if way.crowd.strangers}
     closed = len(found.services) - len({way.service for way in found.ways if found.people[0] in way.people})
     return (
         f"{_count(len(found.services), 'service')} by {_count(len(found.ways), 'way')}."
@@ -118,7 +125,7 @@ def _controls(found: Map) -> str:
     )
     legend = "".join(
         f'<li><label><input type="checkbox" class="needs-script" value="{gate}" checked hidden>{sample(gate)}'
-        f"<span><strong>{gate}</strong>: {escape(GATE_WORDS[gate])}</span></label></li>"
+        f"<span><strong>{gate}</strong>: {escape(WAYS[gate].phrase)}</span></label></li>"
         for gate in found.gates
     )
     if any(way.past_login for way in found.ways):
@@ -146,9 +153,9 @@ def _drawings(found: Map) -> str:
 
 def _table(found: Map) -> str:
     rows = []
-    lines = [(service, place, way) for service, ways in enumerate(found.services) for place, way in enumerate(ways)]
-    for number, (service, place, way) in enumerate(lines):
-        mark = f' id="service-{service}"' if place == 0 else ""
+    firsts = {ways[0]: number for number, ways in enumerate(found.services)}
+    for number, way in enumerate(found.ways):
+        mark = f' id="service-{firsts[way]}"' if way in firsts else ""
         url = escape(way.url)
         address = f'<a href="{url}" rel="noopener noreferrer">{url}</a>' if way.link else f"<code>{url}</code>"
         cells = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from html import escape
 
-from config.services import Gate
 from exposure.map.layout import Box, Lane, Layout, Line, measure
 from exposure.map.model import Map, Way
 
@@ -28,7 +27,7 @@ def drawing(found: Map, drawn: Layout) -> str:
             label = f"{crowd.label}, {crowd.note}: {_ways(len(box.ways))}"
             number = numbers[crowd]
             parts.append(_link(box, f"who-{number}", f"w{number}", label, "who"))
-    services = {ways[0].service: number for number, ways in enumerate(found.services)}
+    services = found.numbers
     for box in drawn.boxes:
         if box.kind == "service":
             ways = [found.ways[index] for index in box.ways]
@@ -39,7 +38,7 @@ def drawing(found: Map, drawn: Layout) -> str:
     return "\n".join(parts)
 
 
-def sample(gate: Gate, past_login: bool = False) -> str:
+def sample(gate: str, past_login: bool = False) -> str:
     """A short piece of a gate's line, for the legend."""
     kind = f"sample g-{gate} past-login" if past_login else f"sample g-{gate}"
     return (
@@ -71,7 +70,7 @@ def _lane(lane: Lane, way: Way) -> str:
     )
 
 
-def _stroke(path: str, gate: Gate) -> str:
+def _stroke(path: str, gate: str) -> str:
     """The line in the gate's own style; zero-trust is a double line."""
     inner = f'<path class="core" d="{path}"/>' if gate == "zero-trust" else ""
     return f'<path class="line" d="{path}"/>{inner}'

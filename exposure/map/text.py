@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 from html import escape
 
-from config.services import Gate
-from exposure.map.model import GATE_WORDS, Map
+from exposure.map.model import Map, Way
+from exposure.map.page import colours
+from exposure.ways import WAYS
 
-_LINKS: dict[Gate, tuple[str, str]] = {
-    "public-tunnel": ("-->", "#0969da"),
-    "zero-trust": ("==>", "#1a7f37"),
-    "acme": ("-.->", "#59636e"),
-    "funnel": ("-.->", "#9a6700"),
-    "tailnet": ("-->", "#8250df"),
-    "port-forward": ("-.->", "#cf222e"),
-}
-"""Each gate's arrow and colour."""
 _PLAIN = frozenset(" .,:/()@+-_'→")
 _MARKS = "\\`*_[]|~"
 _CODE = re.compile(r"`([^`]+)`")
@@ -27,28 +19,31 @@ def mermaid(found: Map) -> str:
     lines = ["flowchart LR", f"  accTitle: Who reaches what in {_coded(found.node)}"]
     crowds = {crowd: f"who{number}" for number, crowd in enumerate(found.crowds)}
     lines += [f'  {name}(["{_coded(f"{crowd.label}, {crowd.note}")}"])' for crowd, name in crowds.items()]
-    routes: dict[tuple[str, Gate, tuple[str, ...]], str] = {}
+    routes: dict[tuple[str, str, str, tuple[str, ...]], str] = {}
     for way in found.ways:
-        routes.setdefault((crowds[way.crowd], way.gate, way.route), f"route{len(routes)}")
-    for (_, gate, route), name in routes.items():
+        routes.setdefault((crowds[way.crowd], way.gate, _arrow(way), way.route), f"route{len(routes)}")
+    for (_, gate, _, route), name in routes.items():
         lines.append(f'  {name}["{_coded(gate)}<br/>{_coded(" → ".join(route))}"]')
-    firsts = {ways[0] for ways in found.services}
-    services = {ways[0].service: f"service{number}" for number, ways in enumerate(found.services)}
-    for ways in found.services:
-        lines.append(f'  {services[ways[0].service]}["{_coded(ways[0].title)}<br/>{_coded(ways[0].address)}"]')
-    colours: list[str] = []
-    for (crowd_name, gate, _), name in routes.items():
-        lines.append(f"  {crowd_name} {_LINKS[gate][0]} {name}")
-        colours.append(_LINKS[gate][1])
+    firsts = {ways[0].service: ways[0] for ways in found.services}
+    numbers = found.numbers
+    for key, first in firsts.items():
+        lines.append(f'  service{numbers[key]}["{_coded(first.title)}<br/>{_coded(first.address)}"]')
+    strokes: list[str] = []
+    known = colours()
+    for (crowd_name, gate, arrow, _), name in routes.items():
+        lines.append(f"  {crowd_name} {arrow} {name}")
+        strokes.append(known.get(gate, known["soft"]))
     for way in found.ways:
-        route_name = routes[crowds[way.crowd], way.gate, way.route]
+        route_name = routes[crowds[way.crowd], way.gate, _arrow(way), way.route]
+        first = firsts[way.service]
         # The service's first address stands in its own box.
-        label = f'|"{_coded(way.path)}"|' if way.link and way not in firsts else ""
-        lines.append(f"  {route_name} {_LINKS[way.gate][0]}{label} {services[way.service]}")
-        colours.append(_LINKS[way.gate][1])
-    for colour in dict.fromkeys(colours):
-        numbers = ",".join(str(n) for n, c in enumerate(colours) if c == colour)
-        lines.append(f"  linkStyle {numbers} stroke:{colour},stroke-width:2px")
+        same_host = way.link and way.url.removesuffix(way.path) == first.url.removesuffix(first.path)
+        label = f'|"{_coded(way.path if same_host else way.address)}"|' if way != first else ""
+        lines.append(f"  {route_name} {_arrow(way)}{label} service{numbers[way.service]}")
+        strokes.append(known.get(way.gate, known["soft"]))
+    for colour in dict.fromkeys(strokes):
+        edges = ",".join(str(n) for n, c in enumerate(strokes) if c == colour)
+        lines.append(f"  linkStyle {edges} stroke:{colour},stroke-width:2px")
     return "\n".join(lines) + "\n"
 
 
@@ -63,7 +58,7 @@ def markdown(found: Map) -> str:
         address = f"<{way.link}>" if way.link and not set(way.link) & set("<>|\\` ") else _marked(way.url)
         route = " → ".join((*way.route, way.origin))
         lines.append(f"| {_marked(way.title)} | `{way.gate}` | {_marked(way.who)} | {address} | {_marked(route)} |")
-    lines += ["", "Gates: " + "; ".join(f"`{gate}` {_marked(GATE_WORDS[gate])}" for gate in found.gates) + "."] * bool(
+    lines += ["", "Gates: " + "; ".join(f"`{gate}` {_marked(WAYS[gate].phrase)}" for gate in found.gates) + "."] * bool(
         found.ways
     )
     lines += ["", "#### Hand-work", ""]
@@ -73,6 +68,11 @@ def markdown(found: Map) -> str:
     if not found.hand_work:
         lines.append("Nothing left to do by hand.")
     return "\n".join(lines) + "\n"
+
+
+def _arrow(way: Way) -> str:
+    """Thick after a login, broken past one."""
+    return "-.->" if way.past_login else "==>" if way.how else "-->"
 
 
 def _coded(text: str) -> str:

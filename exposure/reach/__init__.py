@@ -8,24 +8,25 @@ table(surface)
 from __future__ import annotations
 
 from exposure.reach.access import ANYONE, MEMBER, Principal
-from exposure.reach.audience import Audience, Place, places, principals, table
 from exposure.reach.evaluate import Answer, Outcome, Request, Step, parse_principal, who
+from exposure.reach.places import Place, Reached, places, principals, table
 from exposure.reach.steps import NoPreviewError, from_steps, stack_of
-from exposure.reach.surface import Known, Surface, from_plan, known_of, merge
+from exposure.reach.surface import Known, Surface, Zone, from_plan, known_of, merge
 
 __all__ = [
     "ANYONE",
     "MEMBER",
     "Answer",
-    "Audience",
     "Known",
     "NoPreviewError",
     "Outcome",
     "Place",
     "Principal",
+    "Reached",
     "Request",
     "Step",
     "Surface",
+    "Zone",
     "from_plan",
     "from_steps",
     "known_of",

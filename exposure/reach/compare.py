@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from exposure.reach.access import Principal
-from exposure.reach.audience import Audience, Place, audience, crowds, places
 from exposure.reach.evaluate import Outcome
+from exposure.reach.places import Place, Reached, crowds, places, reached
 from exposure.reach.surface import Known, Surface, surface
 
 _WIDTH = {Outcome.OPEN: 3, Outcome.LOGIN: 2, Outcome.TAILNET: 1}
@@ -16,22 +16,22 @@ _WIDTH = {Outcome.OPEN: 3, Outcome.LOGIN: 2, Outcome.TAILNET: 1}
 
 @dataclass(frozen=True)
 class Change:
-    """A place whose audience changes. `more` are the places, by the same rules and application, that change alike."""
+    """A place that others reach than before; `more` are those of its host that change alike."""
 
     place: Place
-    before: Audience
-    now: Audience
+    before: Reached
+    now: Reached
     more: tuple[Place, ...] = ()
 
     @property
     def gains(self) -> tuple[Principal, ...]:
         """Who reaches it now and did not, or reaches it by a wider way."""
-        return _wider(self.before.reached, self.now.reached)
+        return _wider(self.before.how, self.now.how)
 
     @property
     def losses(self) -> tuple[Principal, ...]:
         """Who reached it and does no longer, or only by a narrower way."""
-        return _wider(self.now.reached, self.before.reached)
+        return _wider(self.now.how, self.before.how)
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
@@ -48,7 +48,7 @@ class Change:
     @property
     def gone(self) -> bool:
         """Whether nobody reaches it any longer."""
-        return not self.now.reached
+        return not self.now.how
 
 
 def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
@@ -57,11 +57,11 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
     everybody = crowds([before, now])
     changes: dict[tuple[object, ...], Change] = {}
     for place in sorted(places(before, now, thorough=True), key=_order):
-        was = audience(before, place.request, everybody)
-        will = audience(now, place.request, everybody)
-        if was.reached == will.reached:
+        was = reached(before, place.request, everybody)
+        will = reached(now, place.request, everybody)
+        if was.how == will.how:
             continue
-        key = (place.request.host, place.request.port, frozenset(was.reached.items()), frozenset(will.reached.items()))
+        key = (place.request.host, place.request.port, frozenset(was.how.items()), frozenset(will.how.items()))
         if key in changes:
             changes[key] = replace(changes[key], more=(*changes[key].more, place))
         else:
@@ -71,7 +71,7 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
 
 def nothing(like: Surface) -> Surface:
     """A surface on which nobody reaches anything."""
-    return surface(Known(zone=like.zone))
+    return surface(Known(zones=like.zones))
 
 
 def _order(place: Place) -> tuple[str, int, int, str]:

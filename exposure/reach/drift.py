@@ -146,8 +146,10 @@ def _records(before: Surface, found: Surface) -> Iterator[str]:
             yield f"{label}'s record leads to {to}, was {was_to}"
     for key in new.keys() - old.keys():
         yield f"{key[0]} has a new record, which leads to {', '.join(map(_target, new[key]))}"
-    if before.always_https and not found.always_https:
-        yield "plain http is no longer sent to https"
+    https = {zone.name: zone.always_https for zone in found.zones}
+    for zone in before.zones:
+        if zone.always_https and not https.get(zone.name):
+            yield f"plain http is no longer sent to https in {zone.name}"
 
 
 def _by_name(surface: Surface) -> dict[tuple[str, str], list[Record]]:
@@ -187,6 +189,8 @@ def _tailnet(before: Surface, found: Surface) -> Iterator[str]:
 def _ingress(was: TailnetIngress, now: TailnetIngress) -> Iterator[str]:
     if was.funnel != now.funnel:
         yield f"{was.machine} is {'open to the internet by Funnel' if now.funnel else 'no longer open by Funnel'}"
+    if was.paths != now.paths:
+        yield f"{was.machine} serves {', '.join(now.paths) or 'nothing'}, was {', '.join(was.paths) or 'nothing'}"
     if was.backend != now.backend:
         yield f"{was.machine} leads to {now.backend}, was {was.backend}"
     if was.tags != now.tags:

@@ -15,7 +15,7 @@ from typing import Literal
 from exposure.names import node_tag
 from exposure.reach import access
 from exposure.reach.access import ANYONE, MEMBER, Principal
-from exposure.reach.match import ascii_host, readings
+from exposure.reach.match import ascii_host, readings, serves
 from exposure.reach.surface import (
     Application,
     JwtCheck,
@@ -46,6 +46,7 @@ class Outcome(Enum):
     ACCESS_DENIED = "refused by Access"
     JWT_REFUSED = "refused by cloudflared (403)"
     STATUS = "answered by the tunnel itself"
+    NOT_SERVED = "not served by the proxy (404)"
     TAILNET_DENIED = "not let in by the tailnet's policy"
     OFF_TAILNET = "not on the internet"
     NO_LISTENER = "nothing listens there"
@@ -141,10 +142,11 @@ def _public(surface: Surface, request: Request, principal: Principal) -> Answer:
     if not records and any(host in (r.content, rule.address) for r in surface.records for rule in surface.router):
         step = Step("dns", host, "an address, asked for without a name")
         return _router(surface, request, host, (step,))
-    if host != surface.zone and not host.endswith(f".{surface.zone}") and not records:
-        return Answer(Outcome.NO_NAME, (Step("dns", host, f"not in zone {surface.zone}, nor on the tailnet"),))
     if not records:
-        return Answer(Outcome.NO_NAME, (Step("dns", host, "no record and no wildcard answers for it"),))
+        zones = ", ".join(zone.name for zone in surface.zones) or "that is known here"
+        outside = f"not in zone {zones}, nor on the tailnet"
+        why = "no record and no wildcard answers for it" if surface.zone_of(host) else outside
+        return Answer(Outcome.NO_NAME, (Step("dns", host, why),))
     record = records[0]
     text = f"{record.host} {record.type} {_target(record)}"
     if not record.proxied:
@@ -164,16 +166,19 @@ def _edge(surface: Surface, request: Request, principal: Principal, record: Reco
         if request.scheme in ("tcp", "udp"):
             why = "Cloudflare's proxy carries HTTP only"
         return Answer(Outcome.NO_LISTENER, (*steps, Step("edge", f"port {request.port}", why)))
-    to_https = request.scheme == "http" and surface.always_https is not False
+    zone = surface.zone_of(request.host)
+    always_https = zone.always_https if zone else None
+    to_https = request.scheme == "http" and always_https is not False
     if to_https:
-        why = "Always Use HTTPS sends http on to https" if surface.always_https else "taken to be sent on to https"
+        why = "Always Use HTTPS sends http on to https" if always_https else "taken to be sent on to https"
         steps.append(Step("edge", request.url, why))
     if request.scheme == "https" or to_https:
-        depth = request.host.removesuffix(surface.zone).strip(".").count(".") + 1 if request.host != surface.zone else 0
-        if depth > 1 and not surface.advanced_certificate:
-            why = f"the edge's certificate covers {surface.zone} and one label below it, and this is {depth} below"
+        depth = request.host.removesuffix(zone.name).count(".") if zone else 0
+        if zone and depth > 1 and not zone.advanced_certificate:
+            why = f"the edge's certificate covers {zone.name} and one label below it, and this is {depth} below"
             return Answer(Outcome.NO_CERTIFICATE, (*steps, Step("certificate", request.host, why)))
-        steps.append(Step("certificate", request.host, "covered by the edge's certificate"))
+        why = "covered by the edge's certificate" if zone else "of a zone that is not known here; taken to be covered"
+        steps.append(Step("certificate", request.host, why))
     paths = readings(request.path)
     answers = [
         _through(surface, request, principal, record, (*steps, *noted), seen, routed)
@@ -321,7 +326,7 @@ def _router(surface: Surface, request: Request, address: str, steps: tuple[Step,
 
 @dataclass(frozen=True)
 class _Machine:
-    """A machine of the tailnet: its tags, ports (None: the node's own, all) and Ingress."""
+    """A machine of the tailnet: its tags, ports (None: not known, so any) and Ingress."""
 
     name: str
     tags: tuple[str, ...]
@@ -412,6 +417,11 @@ def _funnel(tailnet: Tailnet, machine: _Machine) -> tuple[bool, Step]:
 def _served(machine: _Machine, request: Request, outcome: Outcome, steps: tuple[Step, ...]) -> Answer:
     if machine.ingress:
         origin = f"{machine.ingress.namespace}/{machine.ingress.backend}"
+        paths = machine.ingress.paths
+        # Of bare TCP no path is known: it may be any that is served.
+        if not (serves(paths, request.path) if request.scheme == "https" else paths):
+            step = Step("proxy", request.path, f"only {', '.join(paths)} is served; the proxy answers 404")
+            return Answer(Outcome.NOT_SERVED, (*steps, step))
     elif machine.address:
         origin = f"{machine.address.namespace} {request.protocol}:{request.port}"
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -80,6 +82,16 @@ def compiled(expression: str) -> Any:
         reason = error.args[0] if error.args else error
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         raise ValueError(f"{expression!r} is no RE2 expression: {text}") from None
+
+
+def serves(paths: Iterable[str], path: str) -> bool:
+    """Whether a proxy of Tailscale's that serves these paths alone passes a request's path on.
+
+    It decodes, removes dot segments, and looks for the nearest path at or above it [TS ipn/ipnlocal/serve.go,
+    getServeHandler].
+    """
+    clean = posixpath.normpath(f"/{unquote(path).lstrip('/')}")
+    return any(clean == p.rstrip("/") or clean.startswith(f"{p.rstrip('/')}/") for p in paths)
 
 
 @lru_cache(maxsize=4096)

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from config.loader import LoadedStack
-from config.services import NodeOrigin
-from exposure.decide import chosen
 from exposure.model import ExposurePlan
-from exposure.names import scheme_of
 from exposure.plan import plan_stack
-from exposure.reach.audience import Place
-from exposure.reach.evaluate import Request
+from exposure.reach.places import Place, service_at
 from exposure.reach.surface import Known, Surface, from_plan, known_of, merge
+from exposure.ways.tailnet import TailnetWay
 
 
 @dataclass(frozen=True)
@@ -40,35 +37,18 @@ class Project:
         """The stack and the service that a place belongs to."""
         request = place.request
         for name, found in self.surfaces.items():
-            hosts = {r.host: r.service for r in found.records if r.service}
-            hosts |= {r.host: r.service for r in found.rules if r.host and r.service}
-            suffix = f".{found.tailnet.name}" if found.tailnet and found.tailnet.name else ""
-            hosts |= {f"{i.machine}{suffix}": i.service for i in found.tailnet_ingresses if i.service}
-            hosts |= {f"{a.machine}{suffix}": a.service for a in found.tailnet_addresses if a.service}
-            service = hosts.get(request.host) or _forwarded(found, request)
-            if service:
+            service = service_at(found, request)
+            for way in self.plans[name].by(TailnetWay) if service is None else ():
+                at_node = way.on_node and request.host in (way.machine, f"{way.machine}.{way.tailnet}")
+                if at_node and (request.protocol, request.port) == (way.ports[0].protocol, way.ports[0].port):
+                    service = way.service
+            if service is not None:
                 return name, service
-            config = self.stacks[name].config
-            for key, own in config.services.items() if config else ():
-                origin = own.origin
-                if config and isinstance(origin, NodeOrigin) and chosen(own).gate == "tailnet":
-                    at_node = request.host in (config.node.name, f"{config.node.name}{suffix}")
-                    protocol = "udp" if scheme_of(own) == "udp" else "tcp"
-                    if at_node and (protocol, origin.port) == (request.protocol, request.port):
-                        return name, key
         return None
 
     def _owner(self, stack: str) -> ExposurePlan | None:
         owner = self.stacks[stack].owner
         return self.plans.get(owner.name) if owner else None
-
-
-def _forwarded(found: Surface, request: Request) -> str | None:
-    """The service behind a forwarded port, under whatever name of the router it is asked for."""
-    if not any(r.host == request.host and r.content in {f.address for f in found.router} for r in found.records):
-        return None
-    inside = {r.node_port for r in found.router if (r.protocol, r.external) == (request.protocol, request.port)}
-    return next((n.service for n in found.node_ports if n.node_port in inside), None)
 
 
 def plan_project(stacks: Mapping[str, LoadedStack], names: Iterable[str] | None = None) -> Project:

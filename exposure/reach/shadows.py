@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from exposure.reach.access import ANYONE, decide
-from exposure.reach.audience import ANY_NAME, principals
 from exposure.reach.evaluate import Outcome, Request, rule_text, who
 from exposure.reach.examples import examples
 from exposure.reach.match import matches_host, matches_path
-from exposure.reach.surface import Application, Destination, Rule, Surface, Tunnel
+from exposure.reach.places import ANY_NAME, principals
+from exposure.reach.surface import Application, Destination, Rule, Surface, Tunnel, winners
 
 _DEEP = f"any.{ANY_NAME}"
 _ENOUGH = 4
@@ -257,15 +257,21 @@ def _wildcards(surface: Surface) -> Iterator[Shadow]:
             guard = surface.lookup.deciding(shallow, path)
             if not guard or surface.lookup.deciding(deep, path):
                 continue
-            open_to = [c for c in everybody if who(surface, Request(deep, 443, path), c.representative).reaches]
-            end = "anyone gets in there" if open_to else "nothing but other checks keeps strangers out there"
+            asked = [Request(host, 443, path) for host in (deep, shallow)]
+            reached = [
+                {c.representative for c in everybody if who(surface, r, c.representative).reaches} for r in asked
+            ]
+            if reached[0] <= reached[1]:
+                # The rule's JWT check keeps the deeper names shut, or their path is for anyone anyway.
+                continue
             yield Shadow(
                 "access-wildcard-too-shallow",
                 f"{guard[0].key} against {rule_text(rule)}",
                 _url(deep, path),
-                f"the tunnel's wildcard is any depth, Access's one label: no application covers this host, and {end}",
+                "the tunnel's wildcard is any depth, Access's one label: no application covers this host, and who is"
+                " refused one label below the wildcard gets in there",
                 _services(rule, *guard),
-                opens=bool(open_to),
+                opens=True,
             )
 
 
@@ -280,7 +286,7 @@ def _bypasses(surface: Surface) -> Iterator[Shadow]:
 def _bypass(surface: Surface, application: Application, destination: Destination) -> Iterator[Shadow]:
     host = destination.host.replace("*", ANY_NAME, 1).replace("*", "")
     path = destination.path.replace("*", "").rstrip("/")
-    if path == "":
+    if path == "" and not winners((a for a in surface.applications if a is not application), host, "/"):
         yield Shadow(
             "bypass-of-whole-host",
             destination.uri,
@@ -291,7 +297,7 @@ def _bypass(surface: Surface, application: Application, destination: Destination
         )
         return
     below = [f"{path}/any", f"{path}/any/below", *_rule_examples(surface, host, path)]
-    outcomes = {p: who(surface, Request(host, 443, p), ANYONE).outcome for p in (path, *below)}
+    outcomes = {p: who(surface, Request(host, 443, p), ANYONE).outcome for p in below}
     won = [p for p in below if application in surface.lookup.deciding(host, p)]
     refused = [p for p in won if outcomes[p] is Outcome.JWT_REFUSED]
     reached = [p for p in won if outcomes[p] is Outcome.OPEN]
@@ -310,7 +316,7 @@ def _bypass(surface: Surface, application: Application, destination: Destination
         a.service for a in surface.applications if a.service and any(d.host == destination.host for d in a.destinations)
     }
     others = sorted(s for s in foreign if s != application.service)
-    if others and application.service:
+    if others and application.service and surface.taken_by(host, f"{path}/any") != application.service:
         yield Shadow(
             "bypass-on-another-service",
             destination.uri,

@@ -2,8 +2,9 @@
 
 Property names are the Pulumi providers' own (pulumi_cloudflare 6, pulumi_tailscale 0, pulumi_kubernetes 4). In a
 preview ids are unknown; what an unknown id refers to is told by `propertyDependencies`. An AUD inside the rule list
-cannot be told that way, since the dependencies are the whole list's: the unknown AUDs of a rule are those of the
-applications that the list depends on and that cover the rule's host, if there are as many of one as of the other.
+cannot be told that way, since the dependencies are the whole list's. A rule's unknown AUDs are taken for those that its
+place asks for (the application that decides there, and those that let anyone by below), where they are just as many;
+otherwise they count as unresolved, which any login passes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from exposure.model import Json
-from exposure.reach.match import covers_host
+from exposure.reach.access import ANYONE, decide
+from exposure.reach.examples import examples
+from exposure.reach.match import covers_path
 from exposure.reach.surface import (
     DECISIONS,
     Application,
@@ -23,6 +26,7 @@ from exposure.reach.surface import (
     Group,
     JwtCheck,
     Known,
+    Lookup,
     NodePort,
     Policy,
     Record,
@@ -33,7 +37,9 @@ from exposure.reach.surface import (
     TailnetAddress,
     TailnetIngress,
     Tunnel,
+    Zone,
     surface,
+    zone_of,
 )
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -53,11 +59,12 @@ _DNS = "tailscale:index/dnsPreferences:DnsPreferences"
 _TAILNET = "tailscale:index/tailnetSettings:TailnetSettings"
 _INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _SERVICE = "kubernetes:core/v1:Service"
+_SERVICE_PATCH = "kubernetes:core/v1:ServicePatch"
 _REFERENCE = "pulumi:pulumi:StackReference"
 
 _CFARGOTUNNEL = ".cfargotunnel.com"
 _PLACEHOLDER = re.compile(
-    r"<(?P<stack>.+)-(?P<output>policy_ids|bypass_policy_id|identity_provider_id)(-(?P<key>.+))?>"
+    r"<(?P<stack>.+)-(?P<output>policy_ids|(bypass|deny)_policy_id|identity_provider_id|zone_ids?)(-(?P<key>.+))?>"
 )
 """What the offline plan puts for an output of the estate's owner that only the cloud knows."""
 _DEFAULT_TAG = "tag:k8s"
@@ -122,23 +129,24 @@ def policies_of(document: Mapping[str, object], known: Known) -> dict[str, Polic
 
 
 def known_from(owner: Mapping[str, object], known: Known) -> Known:
-    """What a member's stack knows by its owner's document: people, bypass, login methods, tailnet and zone settings."""
+    """What a member's stack knows by its owner's document: policies, login methods, tailnet, and zones."""
     reader = _Reader(owner, known)
     policies = {}
     for resource in reader.of(_POLICY):
-        # A set's policy is a child of the component `google`: `google-people-household`, and `google-bypass` beside it.
+        # A set's policy is a child of the component `google`: `google-people-household`; beside it `google-bypass`.
         prefix = resource.parent.rsplit("::", 1)[-1]
         policies[resource.name.removeprefix(f"{prefix}-")] = reader._policy(resource, resource.inputs, resource.name)
     found = reader.surface()
     by_id: dict[str, Policy | str] = {r.id: reader._policy(r, r.inputs, r.name) for r in reader.of(_POLICY) if r.id}
     by_id |= {r.id: reader.providers[r.urn] for r in reader.of(_IDP) if r.id}
+    by_id |= {r.id: _text(r.inputs.get("name")) for r in reader.of(_ZONE) if r.id}
     return replace(
         known,
         by_id=by_id,
-        zone=found.zone,
-        always_https=found.always_https,
+        zones=reader.zones,
         tailnet=found.tailnet,
         bypass=policies.pop("bypass", None) or known.bypass,
+        deny=policies.pop("nobody", None) or known.deny,
         people={name.removeprefix("people-"): policy for name, policy in policies.items()},
         identity_providers=tuple(sorted(set(reader.providers.values()))),
     )
@@ -166,29 +174,24 @@ class _Reader:
                 f"it leaves out {same - shown} unchanged resources: make it by `pulumi preview --json --show-sames`"
             )
         self.outputs = self._owner_outputs()
-        self.zone = next((str(r.inputs.get("name")) for r in self.of(_ZONE)), known.zone)
+        self.zones = self._zones()
         providers = {r.urn: str(r.inputs.get("type")) for r in self.of(_IDP)}
         self.providers = providers
         self.applications = {r.urn: self._application(r) for r in self.of(_APPLICATION)}
         self.auds = {str(r.outputs["aud"]): r.urn for r in self.of(_APPLICATION) if _is_known(r.outputs.get("aud"))}
+        self.lookup = Lookup(self.applications.values(), ())
 
     def of(self, type_: str) -> list[_Resource]:
         return [r for r in self.resources.values() if r.type == type_]
 
     def surface(self) -> Surface:
-        https = [r for r in self.of(_SETTING) if r.inputs.get("settingId") == "always_use_https"]
         return surface(
-            replace(
-                self.known,
-                zone=self.zone,
-                always_https=https[0].inputs.get("value") == "on" if https else self.known.always_https,
-                tailnet=self._tailnet(),
-            ),
+            replace(self.known, zones=self.zones, tailnet=self._tailnet()),
             tunnels=[self._tunnel(r) for r in self.of(_TUNNEL)],
             applications=self.applications.values(),
             records=[self._record(r) for r in self.of(_RECORD)],
             tailnet_ingresses=[i for r in self.of(_INGRESS) for i in _ingress(r)],
-            tailnet_addresses=[a for r in self.of(_SERVICE) for a in _address(r)],
+            tailnet_addresses=[a for r in (*self.of(_SERVICE), *self.of(_SERVICE_PATCH)) for a in _address(r)],
             node_ports=[n for r in self.of(_SERVICE) for n in _node_ports(r)],
         )
 
@@ -203,47 +206,59 @@ class _Reader:
         return Tunnel(name, tuple(self._rule(lists[0], entry) for entry in _dicts(config.get("ingresses"))))
 
     def _rule(self, owner: _Resource, entry: Mapping[str, object]) -> Rule:
-        host = _text(entry.get("hostname")) or None
+        host, path = _text(entry.get("hostname")) or None, _text(entry.get("path")) or None
         access = _dict(_dict(entry.get("originRequest")).get("access"))
-        check = self._check(owner, host or "", access) if access else None
-        applications = [self.applications[u] for u in self._applications_of(owner, host or "")]
+        deciding = self._deciding(host or "", path)
         record = next((r for r in self.of(_RECORD) if _text(r.inputs.get("name")) == host), None)
-        service = next((a.service for a in applications), record.service if record else None)
+        own = [a.service for a in deciding if any(d.host == host for d in a.destinations)]
+        services = [*own, record.service if record else None, *(a.service for a in deciding)]
         return Rule(
             None if host == "*" else host,
-            _text(entry.get("path")) or None,
+            path,
             _text(entry.get("service")),
-            check,
-            service,
+            self._check(owner, host or "", path, deciding, access) if access else None,
+            next(filter(None, services), None),
         )
 
-    def _check(self, owner: _Resource, host: str, access: Mapping[str, object]) -> JwtCheck:
+    def _deciding(self, host: str, path: str | None) -> list[Application]:
+        """The applications that may decide where a rule's path, or its whole host, begins."""
+        # No name has that sign, so of a wildcard it stands for those that have no application of their own.
+        return self.lookup.deciding(host.replace("*", "~", 1), _start(path)) if host else []
+
+    def _check(
+        self,
+        owner: _Resource,
+        host: str,
+        path: str | None,
+        deciding: Sequence[Application],
+        access: Mapping[str, object],
+    ) -> JwtCheck:
         tags = [str(t) for t in _list(access.get("audTags"))]
-        resolved = {self.auds[t] for t in tags if t in self.auds}
-        unknown = sum(t == UNKNOWN for t in tags)
-        unresolved = sum(t not in self.auds for t in tags)
-        candidates = [
-            u for u in self._applications_of(owner, host) if u not in resolved and u not in self.auds.values()
-        ]
-        if unknown and unknown == len(candidates):
-            resolved |= set(candidates)
-            unresolved -= unknown
+        resolved = {self.applications[self.auds[t]].key for t in tags if t in self.auds}
+        unresolved = [t for t in tags if t not in self.auds]
+        # What the place asks for, of which the AUD is not known yet; Gatehouse's own rules name just these.
+        asked = {a.key for a in deciding} | {a.key for a in self._opening(host, path)}
+        waiting = {
+            self.applications[urn].key
+            for urn in {*owner.dependencies, *owner.by_property.get("config", ())} & self.applications.keys()
+            if urn not in self.auds.values()
+        }
+        missing = asked - resolved
+        if resolved <= asked and missing <= waiting and unresolved == [UNKNOWN] * len(missing):
+            resolved, unresolved = asked, []
         return JwtCheck(
-            access.get("required") is True,
-            _text(access.get("teamName")),
-            tuple(sorted(self.applications[u].key for u in resolved)),
-            unresolved,
+            access.get("required") is True, _text(access.get("teamName")), tuple(sorted(resolved)), len(unresolved)
         )
 
-    def _applications_of(self, owner: _Resource, host: str) -> list[str]:
-        """The applications that the rule list depends on and that cover the host."""
-        urns = {*owner.dependencies, *owner.by_property.get("config", ())}
-        return sorted(
-            urn
-            for urn in urns
-            if urn in self.applications
-            and any(d.host == host or covers_host(d.host, host) for d in self.applications[urn].destinations)
-        )
+    def _opening(self, host: str, path: str | None) -> list[Application]:
+        """The applications that let anyone by at a part of what a rule takes."""
+        start = _start(path).rstrip("/")
+        return [
+            a
+            for a in self.applications.values()
+            if any(d.host == host and covers_path(start, d.path or "/") for d in a.destinations)
+            and decide(a, ANYONE).verdict == "bypass"
+        ]
 
     # Access
 
@@ -284,13 +299,15 @@ class _Reader:
         known = self.known.by_id.get(identity)
         if isinstance(known, Policy):
             return known
-        output, key = self.outputs.get(identity, ("", ""))
-        match = _PLACEHOLDER.fullmatch(identity)
-        if match:
-            output, key = match["output"], match["key"] or ""
-        if output == "bypass_policy_id":
-            return self.known.bypass
+        output, key = self._owners_output(identity)
+        if output in ("bypass_policy_id", "deny_policy_id"):
+            return self.known.bypass if output == "bypass_policy_id" else self.known.deny
         return self.known.people.get(key) if output == "policy_ids" else None
+
+    def _owners_output(self, identity: str) -> tuple[str, str]:
+        """Which output of the owner an id is, and under which key in it."""
+        match = _PLACEHOLDER.fullmatch(identity)
+        return (match["output"], match["key"] or "") if match else self.outputs.get(identity, ("", ""))
 
     def _policy(self, owner: _Resource, inputs: Mapping[str, object], name: str) -> Policy:
         decision = _text(inputs.get("decision"))
@@ -348,8 +365,7 @@ class _Reader:
             by_id = self.known.by_id.get(str(identity))
             if isinstance(by_id, str):
                 matching = {by_id}
-            owners = self.outputs.get(str(identity), ("", ""))[0] == "identity_provider_id"
-            if not matching and (owners or _PLACEHOLDER.fullmatch(str(identity))):
+            if not matching and self._owners_output(str(identity))[0] == "identity_provider_id":
                 matching = set(self.known.identity_providers)
             found |= matching or {"unknown"}
         return tuple(sorted(found))
@@ -367,14 +383,42 @@ class _Reader:
 
     # DNS
 
+    def _zones(self) -> tuple[Zone, ...]:
+        """The zones that are registered here, with their settings; those that are known otherwise."""
+        known = {zone.name: zone for zone in self.known.zones}
+        found = []
+        for resource in self.of(_ZONE):
+            zone = known.get(_text(resource.inputs.get("name"))) or Zone(_text(resource.inputs.get("name")))
+            for setting in self.of(_SETTING):
+                mine = self._refers(setting, "zoneId", resource)
+                if mine and setting.inputs.get("settingId") == "always_use_https":
+                    zone = replace(zone, always_https=setting.inputs.get("value") == "on")
+            found.append(zone)
+        return tuple(found) or self.known.zones
+
+    def _zone_of(self, record: _Resource, name: str) -> str:
+        """The name of the zone that a record is in: by the id that it gives, else by its own name."""
+        identity = _text(record.inputs.get("zoneId"))
+        mine = next((r for r in self.of(_ZONE) if self._refers(record, "zoneId", r)), None)
+        if mine is not None:
+            return _text(mine.inputs.get("name"))
+        by_id = self.known.by_id.get(identity)
+        if isinstance(by_id, str):
+            return by_id
+        output, key = self._owners_output(identity)
+        inside = zone_of(self.zones, name)
+        first = self.zones[0].name if self.zones else ""
+        return key if output == "zone_ids" else first if output == "zone_id" or not inside else inside.name
+
     def _record(self, record: _Resource) -> Record:
         inputs = record.inputs
         name = _text(inputs.get("name")).lower().rstrip(".")
+        zone = self._zone_of(record, name)
         if name in ("@", ""):
-            name = self.zone
-        elif self.zone and name != self.zone and not name.endswith(f".{self.zone}"):
+            name = zone
+        elif zone and name != zone and not name.endswith(f".{zone}"):
             # The API takes names below the zone and gives them back whole [TFC dns_record].
-            name = f"{name}.{self.zone}"
+            name = f"{name}.{zone}"
         content = _text(inputs.get("content"))
         tunnel = self._leads_to(record, content)
         return Record(
@@ -444,6 +488,11 @@ def _resource(step: Mapping[str, object], state: Mapping[str, object]) -> _Resou
     )
 
 
+def _start(path: str | None) -> str:
+    """A path that a rule takes, the shortest; `/` where it takes the whole host."""
+    return next(iter(examples(path)), "/") if path else "/"
+
+
 def _destination(uri: str) -> Destination:
     host, slash, path = uri.removeprefix("https://").partition("/")
     return Destination(host.lower(), f"{slash}{path}")
@@ -476,14 +525,17 @@ def _ingress(resource: _Resource) -> Iterable[TailnetIngress]:
     hosts = [h for tls in _dicts(spec.get("tls"))[:1] for h in _list(tls.get("hosts"))]
     # Without a TLS host the name is made from namespace and name [TS cmd/k8s-operator/ingress.go].
     machine = str(hosts[0]).split(".", 1)[0] if hosts else f"{namespace}-{name}-ingress"
-    backends = [_dict(spec.get("defaultBackend"))]
+    rest = [_dict(spec.get("defaultBackend"))]
+    served = {}
     for rule in _dicts(spec.get("rules")):
-        backends += [_dict(p.get("backend")) for p in _dicts(_dict(rule.get("http")).get("paths"))]
-    services = [_dict(b.get("service")) for b in backends if b]
-    backend = ", ".join(f"{_text(s.get('name'))}:{_port(_dict(s.get('port')))}" for s in services)
+        for entry in _dicts(_dict(rule.get("http")).get("paths")):
+            served[_text(entry.get("path")) or "/"] = _dict(entry.get("backend"))
+    services = [_dict(b.get("service")) for b in (*rest, *served.values()) if b]
+    backends = dict.fromkeys(f"{_text(s.get('name'))}:{_port(_dict(s.get('port')))}" for s in services)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
-    yield TailnetIngress(machine, namespace, backend, _tags(annotations), funnel, resource.service)
+    paths = ("/",) if rest[0] or "/" in served else tuple(sorted(served))
+    yield TailnetIngress(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service)
 
 
 def _address(resource: _Resource) -> Iterable[TailnetAddress]:
@@ -492,10 +544,12 @@ def _address(resource: _Resource) -> Iterable[TailnetAddress]:
     if spec.get("loadBalancerClass") != "tailscale" and annotations.get("tailscale.com/expose") != "true":
         return
     namespace, name = _text(metadata.get("namespace")) or "default", _text(metadata.get("name"))
+    # A patch says nothing of the ports of the Service that it is put on.
+    whole = resource.type == _SERVICE
     yield TailnetAddress(
         _text(annotations.get("tailscale.com/hostname")) or f"{namespace}-{name}",
         namespace,
-        tuple((_protocol(p), _number(p.get("port"))) for p in _dicts(spec.get("ports"))),
+        tuple(sorted((_protocol(p), _number(p.get("port"))) for p in _dicts(spec.get("ports")))) if whole else None,
         _tags(annotations),
         resource.service,
     )

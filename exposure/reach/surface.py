@@ -11,8 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
+from exposure import estate as one
+from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json
 from exposure.reach.match import covers_host, covers_path, matches_host, matches_path
+from exposure.ways.funnel import FunnelWay
+from exposure.ways.port_forward import PortForwardWay
+from exposure.ways.tailnet import TailnetWay
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
@@ -132,9 +137,24 @@ class Tunnel:
         return {}
 
 
+@dataclass(frozen=True, order=True)
+class Zone:
+    """A zone. `always_https` is None where nothing says; `advanced_certificate`: the edge has one for any depth."""
+
+    name: str
+    advanced_certificate: bool = False
+    always_https: bool | None = None
+
+
+def zone_of(zones: Iterable[Zone], host: str) -> Zone | None:
+    """The longest zone that a host is in, if any."""
+    inside = (z for z in zones if host == z.name or host.endswith(f".{z.name}"))
+    return max(inside, key=lambda z: len(z.name), default=None)
+
+
 @dataclass(frozen=True)
 class Record:
-    """A DNS record of the zone. `tunnel` names the tunnel that a CNAME leads to; `content` is "" then."""
+    """A DNS record. `tunnel` names the tunnel that a CNAME leads to; `content` is "" then."""
 
     host: str
     type: str
@@ -146,23 +166,30 @@ class Record:
 
 @dataclass(frozen=True)
 class TailnetIngress:
-    """An Ingress of the Tailscale operator: https on 443 at `machine`, for the internet too with `funnel`."""
+    """An Ingress of the Tailscale operator: https on 443 at `machine`, for the internet too with `funnel`.
+
+    It serves `paths` and what is below them, and nothing else.
+    """
 
     machine: str
     namespace: str
     backend: str
     tags: tuple[str, ...]
     funnel: bool
+    paths: tuple[str, ...] = ("/",)
     service: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class TailnetAddress:
-    """A Service with a tailnet address of its own. `ports` are (`tcp` or `udp`, port)."""
+    """A Service with a tailnet address of its own. `ports` are (`tcp` or `udp`, port).
+
+    None: somebody else's Service, of which nothing here says the ports; it may listen at any.
+    """
 
     machine: str
     namespace: str
-    ports: tuple[tuple[str, int], ...]
+    ports: tuple[tuple[str, int], ...] | None
     tags: tuple[str, ...]
     service: str | None = field(default=None, compare=False)
 
@@ -202,16 +229,16 @@ class Tailnet:
 class Known:
     """What no resource of a stack says: the stack file and the estate's owner do.
 
-    `people` are the owner's reusable policies by set of people, `bypass` the one that lets anyone by, `by_id` its
-    policies and login methods by their ids in the cloud, where those are known.
+    `zones` begin with the one for names that are not said. `people` are the owner's reusable policies by sets of people
+    (`admins+household`), `bypass` the one that lets anyone by, `deny` the one that lets nobody in; `by_id` are its
+    policies, login methods and zones by their ids in the cloud, where those are known.
     """
 
-    zone: str
-    advanced_certificate: bool = False
-    always_https: bool | None = None
+    zones: tuple[Zone, ...] = ()
     tailnet: Tailnet | None = None
     people: Mapping[str, Policy] = field(default_factory=dict)
     bypass: Policy | None = None
+    deny: Policy | None = None
     identity_providers: tuple[str, ...] = ()
     router: tuple[RouterRule, ...] = ()
     by_id: Mapping[str, Policy | str] = field(default_factory=dict)
@@ -220,11 +247,13 @@ class Known:
 class Lookup:
     """What decides over a host, found once: the applications and records of a surface by name."""
 
-    def __init__(self, applications: Iterable[Application], records: Iterable[Record], zone: str) -> None:
+    def __init__(
+        self, applications: Iterable[Application], records: Iterable[Record], zones: Iterable[Zone] = ()
+    ) -> None:
         self.applications = tuple(applications)
         self._records: dict[str, list[Record]] = {}
         # A name exists where it has a record, or a name below it has.
-        self._existing = {zone}
+        self._existing = {zone.name for zone in zones}
         for record in records:
             self._records.setdefault(record.host, []).append(record)
             labels = record.host.split(".")
@@ -291,15 +320,10 @@ def _path_rank(pattern: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Surface:
-    """Everything that decides who reaches what, of one stack or of several (`merge`).
+    """Everything that decides who reaches what, of one stack or of several (`merge`). `tailnet` is None where nothing
+    says."""
 
-    `always_https` and `tailnet` are None where nothing says; `advanced_certificate` says that the edge has certificates
-    for more than one label below the zone.
-    """
-
-    zone: str
-    advanced_certificate: bool
-    always_https: bool | None
+    zones: tuple[Zone, ...]
     tunnels: tuple[Tunnel, ...]
     applications: tuple[Application, ...]
     records: tuple[Record, ...]
@@ -317,7 +341,25 @@ class Surface:
     @cached_property
     def lookup(self) -> Lookup:
         """Applications and records by host."""
-        return Lookup(self.applications, self.records, self.zone)
+        return Lookup(self.applications, self.records, self.zones)
+
+    def zone_of(self, host: str) -> Zone | None:
+        """The longest zone that a host is in, if any."""
+        return zone_of(self.zones, host)
+
+    def taken_by(self, host: str, path: str) -> str | None:
+        """The service that a host, or that path of it, belongs to: by the rule that takes it, else by its record."""
+        records = self.lookup.answering(host)
+        led_to = {record.tunnel for record in records}
+        for tunnel in self.tunnels:
+            try:
+                index = tunnel.first(host, path) if tunnel.name in led_to or not records else None
+            except ValueError:
+                continue
+            if index is not None and tunnel.rules and tunnel.rules[index].service:
+                return tunnel.rules[index].service
+        owners = [r.service for r in records] + [a.service for a in self.lookup.deciding(host, path)]
+        return next(filter(None, owners), None)
 
 
 def surface(
@@ -332,9 +374,7 @@ def surface(
 ) -> Surface:
     """A surface with everything but the rules in one order, so that equal ones are equal."""
     return Surface(
-        zone=known.zone,
-        advanced_certificate=known.advanced_certificate,
-        always_https=known.always_https,
+        zones=tuple(sorted(known.zones)),
         tunnels=tuple(sorted(tunnels, key=lambda t: t.name)),
         applications=tuple(sorted(applications, key=lambda a: a.key)),
         records=tuple(sorted(records, key=lambda r: (r.host, r.type, r.content))),
@@ -347,15 +387,17 @@ def surface(
 
 
 def merge(surfaces: Iterable[Surface]) -> Surface:
-    """The surfaces of one estate's stacks as one: its zone, Access account and tailnet are shared by all of them."""
+    """The surfaces of one estate's stacks as one: its zones, Access account and tailnet are shared by all of them."""
     every = tuple(surfaces)
-    first = every[0]
     tailnets = [s.tailnet for s in every if s.tailnet]
+    zones: dict[str, Zone] = {}
+    for zone in (z for s in every for z in s.zones):
+        same = zones.get(zone.name, zone)
+        https = zone.always_https if same.always_https is None else same.always_https
+        zones[zone.name] = Zone(zone.name, same.advanced_certificate or zone.advanced_certificate, https)
     return surface(
         Known(
-            zone=first.zone,
-            advanced_certificate=any(s.advanced_certificate for s in every),
-            always_https=next((s.always_https for s in every if s.always_https is not None), None),
+            zones=tuple(zones.values()),
             tailnet=next((t for t in tailnets if t.policy is not None), tailnets[0] if tailnets else None),
             router=tuple(dict.fromkeys(r for s in every for r in s.router)),
         ),
@@ -371,23 +413,21 @@ def merge(surfaces: Iterable[Surface]) -> Surface:
 def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
     """What a plan knows beside its resources. `owner` is the plan of the estate's owner, for a member's."""
     registered = plan if plan.owns_estate else owner
-    sets = {s.name: s.emails for s in registered.people} if registered else dict(plan.estate.people)
+    logins = {a.audience for a in plan.applications if a.audience.people}
+    sets = registered.people if registered else one.people_sets(logins, plan.estate)
     policy = registered.tailnet_policy if registered else None
     settings = plan.estate.tailnet
     return Known(
-        zone=plan.zone.name,
-        advanced_certificate=plan.zone.advanced_certificate,
-        always_https=plan.zone.always_use_https,
+        zones=tuple(Zone(z.name, z.advanced_certificate, z.always_use_https) for z in plan.estate.zones),
         tailnet=Tailnet(settings.name, policy, settings.magic_dns, settings.https) if settings else None,
-        people={name: people_policy(name, emails) for name, emails in sets.items()},
+        people={s.name: people_policy(s.name, s.emails) for s in sets},
         bypass=Policy("bypass", (Selector("everyone"),), name="bypass"),
+        deny=Policy("deny", (Selector("everyone"),), name="nobody"),
         identity_providers=(GOOGLE,) if plan.estate.google else (),
         router=tuple(
-            RouterRule(record.target, protocol.lower(), external, node_port)
-            for service in plan.forwarded
-            for record in plan.records
-            if record.service == service.service and record.target is not None
-            for _, protocol, external, _, node_port in service.ports
+            RouterRule(way.ipv4, port.protocol, port.external, port.node_port)
+            for way in plan.by(PortForwardWay)
+            for port in way.ports
         ),
     )
 
@@ -401,26 +441,15 @@ def people_policy(name: str, emails: Iterable[str]) -> Policy:
 def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
     """The surface of a plan. `owner` is the plan of the estate's owner, for a member's stack."""
     known = known_of(plan, owner)
-    keys = {a.name: a.uri for a in plan.applications}
+    rules = []
+    for rule in plan.rules:
+        # An application is named after its destination, which is its key here too.
+        check = JwtCheck(True, plan.estate.team, tuple(sorted(rule.applications))) if rule.applications else None
+        rules.append(Rule(rule.host, rule.path, rule.origin, check, rule.service))
+    proxied = [way for way in plan.by(TailnetWay) if not way.on_node]
     return surface(
         known,
-        tunnels=[
-            Tunnel(
-                plan.node,
-                tuple(
-                    Rule(
-                        rule.host,
-                        rule.path,
-                        rule.origin,
-                        JwtCheck(True, plan.estate.team, tuple(sorted(keys[a] for a in rule.applications)))
-                        if rule.applications
-                        else None,
-                        rule.service,
-                    )
-                    for rule in plan.rules
-                ),
-            )
-        ],
+        tunnels=[Tunnel(plan.node, tuple(rules))],
         applications=[_application(a, known) for a in plan.applications],
         records=[
             Record(r.host, "CNAME", "", r.proxied, plan.node, r.service)
@@ -429,33 +458,49 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
             for r in plan.records
         ],
         tailnet_ingresses=[
-            TailnetIngress(i.machine, i.namespace, f"{i.backend}:{i.port}", (i.tag,), i.funnel, i.service)
-            for i in plan.tailscale_ingresses
+            *(
+                TailnetIngress(w.machine, w.namespace, f"{w.backend}:{w.port}", (w.tag,), True, w.paths, w.service)
+                for w in plan.by(FunnelWay)
+            ),
+            *(
+                TailnetIngress(
+                    w.machine, w.namespace, f"{w.backend}:{w.backend_port}", (w.tag,), False, service=w.service
+                )
+                for w in proxied
+                if w.served
+            ),
         ],
         tailnet_addresses=[
-            TailnetAddress(s.machine, s.namespace, ((s.protocol.lower(), s.port),), (s.tag,), s.service)
-            for s in plan.tailscale_services
+            TailnetAddress(
+                w.machine,
+                w.namespace,
+                tuple(sorted((p.protocol, p.port) for p in w.ports)) if w.selector else None,
+                (w.tag,),
+                w.service,
+            )
+            for w in proxied
+            if not w.served
         ],
         node_ports=[
-            NodePort(s.namespace, protocol.lower(), service_port, node_port, s.service)
-            for s in plan.forwarded
-            for _, protocol, _, service_port, node_port in s.ports
+            NodePort(w.namespace, p.protocol, p.port, p.node_port, w.service)
+            for w in plan.by(PortForwardWay)
+            for p in w.ports
         ],
     )
 
 
 def _application(planned: AccessApplication, known: Known) -> Application:
-    if planned.people is None:
-        policies = (known.bypass,) if known.bypass else ()
-        return Application(
-            (Destination(planned.host, planned.path or ""),), policies, (), False, planned.title, planned.service
-        )
-    policy = known.people.get(planned.people)
+    anyone = planned.audience == ANYONE
+    if anyone:
+        policy = known.bypass
+    else:
+        policy = known.deny if planned.audience == NOBODY else known.people.get(planned.audience.set_name)
+    providers = () if anyone else known.identity_providers
     return Application(
-        (Destination(planned.host, planned.path or ""),),
+        (Destination(planned.host, planned.path.suffix),),
         (policy,) if policy else (),
-        known.identity_providers,
-        bool(known.identity_providers),
+        providers,
+        bool(providers),
         planned.title,
         planned.service,
     )

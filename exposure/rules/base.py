@@ -167,7 +167,7 @@ class OneService:
         """The known gates of its ways; none where the origin cannot be read."""
         return tuple(d.gate for d in chosen(self.service) if d.gate in WAYS) if self.readable else ()
 
-    @property
+    @cached_property
     def ways(self) -> tuple[type[Way], ...]:
         """The kinds of its ways, as far as they are known."""
         return tuple(WAYS[gate] for gate in self.gates)
@@ -195,7 +195,7 @@ class OneService:
         """Its path in the stack file."""
         return ("services", self.key)
 
-    @property
+    @cached_property
     def hosts(self) -> tuple[str, ...]:
         """Its public host names, said or derived; none where node or zone are unknown."""
         node, zone = self.inside.node_name, self.inside.zone_name

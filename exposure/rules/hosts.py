@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import permutations
 
 from config.errors import show
 from config.fields import LABEL
@@ -184,25 +185,21 @@ def _who(first: Ref, second: Ref) -> str:
 
 
 def _path_twice(stack: OneStack) -> Iterator[Problem]:
-    bases = [(name, Path(s.service.path or "/"), s) for s in stack.by(TunnelWay) for _, _, name in _public(s)]
-    for name, base, service in bases:
-        for said in service.service.paths:
-            inside = next(
-                (
-                    o
-                    for n, b, o in bases
-                    if n == name and o is not service and b != base and base.covers(b) and b.covers(said)
-                ),
-                None,
-            )
-            if inside is not None:
-                yield service.problem(
-                    ("paths", said),
-                    f"{name}{said}",
-                    f"service {inside.key} has {inside.service.path} of this host, so this part of it has two owners",
-                    f"take it out, and say who its clients are at {inside.key}",
-                    related=(inside.ref("path"),),
-                )
+    sharing: dict[str, list[tuple[Path, OneService]]] = {}
+    for service in stack.by(TunnelWay):
+        for _, _, name in _public(service):
+            sharing.setdefault(name, []).append((Path(service.service.path or "/"), service))
+    for name, parts in sharing.items():
+        for (base, service), (other, owner) in permutations(parts, 2):
+            for said in service.service.paths if base != other and base.covers(other) else ():
+                if other.covers(said):
+                    yield service.problem(
+                        ("paths", said),
+                        f"{name}{said}",
+                        f"service {owner.key} has {other} of this host, so this part of it has two owners",
+                        f"take it out, and say who its clients are at {owner.key}",
+                        related=(owner.ref("path"),),
+                    )
     renewing = {(c.host, ref.path): ref for c, ref in stack.claims if ref.path[-1] == "own_certificate"}
     for host, second, first in claimed_twice((host, ref) for (host, _), ref in renewing.items()):
         yield Problem(

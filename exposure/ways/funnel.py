@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from config.services import Service, ServiceOrigin
 from config.stack import Estate
-from config.values import Machine, Path, Tag
+from config.values import ROOT, Machine, Path, Tag
 from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path
 from exposure.names import FUNNEL_TAG
 from exposure.ways.way import Facts, Way
@@ -17,7 +17,7 @@ NO_LOGIN = "Funnel has no login of its own: whoever knows the name meets the ser
 
 @dataclass(frozen=True)
 class FunnelWay(Way):
-    """A Kubernetes Service at `https://<machine>.<tailnet>/`; with `paths`, those alone are served."""
+    """A Kubernetes Service at `https://<machine>.<tailnet>/`, of which `paths` are served and nothing else."""
 
     namespace: str
     backend: str
@@ -25,7 +25,7 @@ class FunnelWay(Way):
     machine: Machine
     tailnet: str = ""
     tag: Tag = FUNNEL_TAG
-    paths: tuple[Path, ...] = ()
+    paths: tuple[Path, ...] = (ROOT,)
     waits: tuple[str, ...] = ()
 
     gate = "funnel"
@@ -50,8 +50,8 @@ class FunnelWay(Way):
     def plan(cls, facts: Facts) -> Self:
         """See `Way`."""
         origin = facts.origin
-        said = facts.service.paths.items()
-        open_ = [Path(p) for p, to in said if meant_for_path(to, facts.service, facts.estate) == ANYONE]
+        said = facts.service.paths
+        open_ = [Path(p) for p, to in said.items() if meant_for_path(to, facts.service, facts.estate) == ANYONE]
         return cls(
             facts.key,
             facts.title,
@@ -61,14 +61,14 @@ class FunnelWay(Way):
             origin.port,
             facts.machine,
             facts.tailnet,
-            paths=tuple(sorted(open_)),
+            paths=tuple(sorted(open_)) if said else (ROOT,),
             waits=() if facts.node.tailscale_operator == "helm" else ("tailscale-operator",),
         )
 
     @property
     def urls(self) -> tuple[str, ...]:
         """See `Way`."""
-        return tuple(f"https://{self.machine}.{self.tailnet}{path}" for path in self.paths or ("/",))
+        return tuple(f"https://{self.machine}.{self.tailnet}{path}" for path in self.paths)
 
     @property
     def reaches(self) -> str:

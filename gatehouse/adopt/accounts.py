@@ -90,7 +90,8 @@ def read_accounts(stack: LoadedStack, settings: Settings, *, without: Collection
         from gatehouse.adopt.cloudflare_account import read_cloudflare
 
         with cloudflare_client(settings) as client:
-            things += read_cloudflare(client, stack.estate.account_id, stack.estate.zone.name, estate=stack.owns_estate)
+            zones = [zone.name for zone in stack.estate.zones]
+            things += read_cloudflare(client, stack.estate.account_id, zones, estate=stack.owns_estate)
     if tailnet:
         import httpx
 

@@ -6,7 +6,7 @@ them, with a type for each field of the whole of Zero Trust, takes more than a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ _RULES = {"include": "includes", "exclude": "excludes", "require": "requires"}
 _REQUEST = {"noTLSVerify": "noTlsVerify", "matchSNItoHost": "matchSnItoHost"}
 
 
-def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool = True) -> list[Thing]:
-    """What Gatehouse may know of an account: the zone named, what is in it, tunnels and Access.
+def read_cloudflare(client: Cloudflare, account: str, zones: Sequence[str], *, estate: bool = True) -> list[Thing]:
+    """What Gatehouse may know of an account: the zones named, what is in them, tunnels and Access.
 
     `estate` False leaves zone settings and DNSSEC out, which only the estate's owner has.
     Raises AccountError, naming the permission where one is missing.
@@ -32,9 +32,9 @@ def read_cloudflare(client: Cloudflare, account: str, zone: str, *, estate: bool
         found.append(Thing(type_, import_id(type_, own, account=account, zone=zone_id), inputs, label))
 
     with _told("Zone Read"):
-        zones = list(_all(client, "/zones", name=zone))
-    for item in (z for z in zones if z["name"] == zone and z.get("account", {}).get("id", account) == account):
-        zone_id = item["id"]
+        there = [item for zone in zones for item in _all(client, "/zones", name=zone) if item["name"] == zone]
+    for item in (z for z in there if z.get("account", {}).get("id", account) == account):
+        zone, zone_id = item["name"], item["id"]
         add("Zone", zone_id, camel({k: item.get(k) for k in ("name", "type", "paused", "account", "created_on")}), zone)
         with _told("DNS Read"):
             for record in _all(client, f"/zones/{zone_id}/dns_records"):

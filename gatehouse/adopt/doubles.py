@@ -1,7 +1,8 @@
 """Second objects of a stack's own in the account: what a create made whose answer was lost and that was asked again.
 
-Access applications, policies, groups and login methods only: of them Cloudflare takes two of one name. Tunnels and
-records of one name it refuses (errors 1013, 81053, 81058), so a second create of theirs fails and is told.
+Access policies and groups, of which Cloudflare takes two of one name; applications and login methods too, for that it
+refuses a second one is not documented (11010). Tunnels and records of one name it refuses (errors 1013, 81053, 81058):
+a second create of theirs fails and is told.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _lets_in(thing: Thing, things: Iterable[Thing]) -> str:
         return ""
     asked = Thing(_APPLICATION, "asked", inputs, "")
     steps = [_step(t) for t in (asked, *(t for t in things if t.type != _APPLICATION))]
-    [application] = from_steps({"steps": steps}, Known(zone="")).applications
+    [application] = from_steps({"steps": steps}, Known()).applications
     anyone = decide(application, ANYONE).verdict
     if anyone in ("bypass", "login"):
         return "anyone (bypass)" if anyone == "bypass" else "anyone who logs in"

@@ -103,7 +103,7 @@ class _Matcher:
         finders: Mapping[str, Callable[[Planned], Thing | None]] = {
             "Zone": lambda p: self._first(p, lambda t: t.inputs.get("name") == p.inputs.get("name")),
             "ZoneSetting": self._setting,
-            "ZoneDnssec": lambda p: self._first(p, lambda t: True),
+            "ZoneDnssec": lambda p: self._first(p, lambda t: self._in_its_zone(p, t)),
             "ZeroTrustTunnelCloudflared": lambda p: None if self.tunnel and self.tunnel.managed else self.tunnel,
             "ZeroTrustTunnelCloudflaredConfig": self._rules,
             "ZeroTrustAccessIdentityProvider": self._login,
@@ -152,6 +152,13 @@ class _Matcher:
 
     # --- Cloudflare
 
+    def _in_its_zone(self, planned: Planned, thing: Thing) -> bool:
+        """Whether a thing is of the zone whose id the planned resource takes; of any where it takes none."""
+        keys = planned.refers.get("zoneId", ())
+        names = [p.inputs.get("name") for p in self.planned if p.type == "Zone" and p.key in keys]
+        zones = [t.own_id for t in self.things if t.type == "Zone" and t.inputs.get("name") in names]
+        return not names or thing.id.split("/")[0] in zones
+
     def _unfit(self, tunnel: Thing) -> str:
         """Why a tunnel cannot be this stack's; empty where it can."""
         if tunnel.inputs.get("configSrc") == "local":
@@ -181,7 +188,8 @@ class _Matcher:
         return lost
 
     def _setting(self, planned: Planned) -> Thing | None:
-        thing = self._first(planned, lambda t: t.own_id == planned.inputs.get("settingId"))
+        setting = planned.inputs.get("settingId")
+        thing = self._first(planned, lambda t: t.own_id == setting and self._in_its_zone(planned, t))
         if thing is None or not _is_map(thing.inputs.get("value")):
             return thing
         # The plugin crashes where it imports a setting whose value is an object, and takes the whole run with it
@@ -206,9 +214,9 @@ class _Matcher:
         return None
 
     def _policy(self, planned: Planned) -> Thing | None:
-        decision = planned.inputs.get("decision")
-        if decision == "bypass":
-            return self._first(planned, lambda t: lets_anyone_by(t.inputs))
+        decision = str(planned.inputs.get("decision"))
+        if decision in ("bypass", "deny"):
+            return self._first(planned, lambda t: is_for_everyone(t.inputs, decision))
         group = next((p for p in self.planned if p.key in planned.refers.get("includes", ())), None)
         wanted = emails_of(group.inputs.get("includes") or (), self.things) if group else None
         return self._first(planned, lambda t: wanted is not None and lets_in(t.inputs, self.things) == wanted)
@@ -295,11 +303,13 @@ class _Matcher:
         self.result.in_the_way.append((planned, thing, why))
 
 
-def choose_tunnel(things: Iterable[Thing], node: str, zone: str, hosts: Iterable[str], asked: str = "") -> Thing | None:
+def choose_tunnel(
+    things: Iterable[Thing], node: str, zones: Sequence[str], hosts: Iterable[str], asked: str = ""
+) -> Thing | None:
     """The stack's own tunnel: the one asked for by name or id, else of the node's name, else where the hosts lead.
 
-    `hosts` are those of the stack's services; without a record of theirs, those that end in `-<node>.<zone>` count.
-    None where several could be it.
+    `hosts` are those of the stack's services; without a record of theirs, those that end in `-<node>.<zone>` count,
+    and then all of the `zones`. None where several could be it.
     """
     things = list(things)
     tunnels = [t for t in things if t.type == "ZeroTrustTunnelCloudflared"]
@@ -311,8 +321,8 @@ def choose_tunnel(things: Iterable[Thing], node: str, zone: str, hosts: Iterable
     known = set(hosts)
     for counts in (
         lambda name: name in known,
-        lambda name: name.endswith(f"-{node}.{zone}"),
-        lambda name: name == zone or name.endswith(f".{zone}"),
+        lambda name: name.endswith(tuple(f"-{node}.{zone}" for zone in zones)),
+        lambda name: f".{name}".endswith(tuple(f".{zone}" for zone in zones)),
     ):
         targets = {
             str(t.inputs.get("content", "")).lower()
@@ -369,11 +379,11 @@ def lets_in(policy: Mapping[str, Any], things: Iterable[Thing]) -> frozenset[str
     return emails_of(policy.get("includes") or (), things)
 
 
-def lets_anyone_by(policy: Mapping[str, Any]) -> bool:
-    """Whether a policy is bypass for everyone."""
+def is_for_everyone(policy: Mapping[str, Any], decision: str) -> bool:
+    """Whether a policy has that decision (`bypass`, `deny`) for everyone."""
     rules = policy.get("includes") or []
     everyone = len(rules) == 1 and _is_map(rules[0]) and rules[0].get("everyone") is not None
-    return policy.get("decision") == "bypass" and everyone and not policy.get("requires") and not policy.get("excludes")
+    return policy.get("decision") == decision and everyone and not policy.get("requires") and not policy.get("excludes")
 
 
 def runs_cloudflared(deployment: Thing) -> bool:

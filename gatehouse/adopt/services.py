@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from config.fields import LABEL
 from config.services import ServiceOrigin
 from config.stack import Estate, StackConfig
-from exposure.names import host_of, machine_of
+from config.values import ROOT, Host, MalformedError, Path
+from exposure.audience import ANYONE, NOBODY, Audience
+from exposure.audience import people as people_of
+from exposure.names import hosts_of, machine_of
 from gatehouse.adopt.match import (
     TUNNEL_SUFFIX,
-    lets_anyone_by,
+    is_for_everyone,
     lets_in,
-    prefix_of,
     rules_of,
 )
 from gatehouse.adopt.things import Thing, is_tailscale, machine_of_ingress, places, records_at
@@ -70,6 +73,42 @@ def recognise(
     return reader.found
 
 
+@dataclass
+class _Part:
+    """What of one host is a service: a path of it, who may ask for that, and paths with audiences of their own.
+
+    `way` is the origin and the settings of the way there, as the stack file has them.
+    """
+
+    host: Host
+    path: Path
+    way: Mapping[str, Any]
+    audience: Audience
+    title: str | None
+    own_certificate: bool
+    paths: dict[Path, Audience] = field(default_factory=dict)
+
+    def audience_at(self, path: Path) -> Audience:
+        """Who may ask for a path."""
+        return _nearest({self.path: self.audience, **self.paths}, path) or self.audience
+
+    def joins(self, other: _Part) -> bool:
+        """Whether it is the same at another host."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("path", "way", "audience", "own_certificate", "paths")
+        )
+
+
+_T = TypeVar("_T")
+
+
+def _nearest(found: Mapping[Path, _T], path: Path) -> _T | None:
+    """What is said for the longest path that covers one."""
+    covering = [p for p in found if p.covers(path)]
+    return found[max(covering, key=len)] if covering else None
+
+
 class _Reader:
     def __init__(self, things: list[Thing], config: StackConfig, estate: Estate, owns_estate: bool) -> None:
         self.things = things
@@ -79,7 +118,7 @@ class _Reader:
         self.name = config.node.name
         self.zone = estate.zone.name
         self.found = Recognised()
-        self.hosts = {host_of(k, s, self.name, self.zone) for k, s in config.services.items()}
+        self.hosts = {h for k, s in config.services.items() for h in hosts_of(k, s, self.name, self.zone)}
         self.machines = {machine_of(k, s, self.name) for k, s in config.services.items()}
         self.solver = any(s.traffic == "acme-http-01" for s in config.services.values())
         self.applications: dict[str, Thing] = {}
@@ -99,52 +138,137 @@ class _Reader:
             ),
             [],
         )
-        for rule in rules:
-            host = str(rule.get("hostname") or "")
-            if not host or rule.get("path") or host in self.hosts:
+        services: list[list[_Part]] = []
+        whole: list[list[_Part]] = []
+        for host in dict.fromkeys(str(rule["hostname"]) for rule in rules if rule.get("hostname")):
+            if host in self.hosts:
                 continue
             try:
-                key, entry = self._tunnelled(host, rule, [r for r in rules if r.get("hostname") == host], tunnel)
-            except _NotUnderstoodError as why:
+                parts = self._parts(Host.parse(host), rules, tunnel)
+            except (_NotUnderstoodError, MalformedError) as why:
                 self.found.notes.append(f"{host}: {why}")
                 continue
-            self.hosts.add(host)
+            # A host that is one service as a whole may be one more name of another such.
+            alike = next((s for s in whole if len(parts) == 1 and s[0].joins(parts[0])), None)
+            if alike:
+                alike += parts
+            else:
+                services += [[part] for part in parts]
+                whole += services[-1:] if len(parts) == 1 else []
+        for hosts in services:
+            key, entry = self._entry(hosts)
             self.found.services[key] = entry
 
-    def _tunnelled(
-        self, host: str, rule: Mapping[str, Any], rules: list[Mapping[str, Any]], tunnel: Thing
-    ) -> tuple[str, dict[str, Any]]:
-        if host != self.zone and not host.endswith(f".{self.zone}"):
-            raise _NotUnderstoodError(f"it is outside the zone {self.zone}")
-        if "*" in host:
-            raise _NotUnderstoodError("a service has one host name, and this is a wildcard")
+    def _parts(self, host: Host, rules: list[Mapping[str, Any]], tunnel: Thing) -> list[_Part]:
+        """The services at a host: one for each origin, and the paths of each that others may ask for."""
+        if self.estate.zone_of(host) is None:
+            raise _NotUnderstoodError(f"it is outside the zones {', '.join(z.name for z in self.estate.zones)}")
         target = tunnel.own_id + TUNNEL_SUFFIX
         if not any(str(r.inputs.get("content", "")).lower() == target for r in records_at(self.things, host)):
             raise _NotUnderstoodError(
                 "no DNS record leads to the tunnel, so nobody reaches it; Gatehouse would make one"
             )
-        origin = self._origin(str(rule.get("service", "")))
-        entry: dict[str, Any] = {"origin": origin, "traffic": "html"}
-        entry.update(self._request(rule.get("originRequest") or {}))
-        exceptions, own_certificate = self._paths(host, rule, rules)
-        application = self.applications.get(host)
+        ways: dict[Path, dict[str, Any] | None] = {}
+        solver = ""
+        for number, rule in enumerate(rules):
+            if rule.get("hostname") != host:
+                continue
+            plain = _path(rule)
+            if plain is None:
+                raise _NotUnderstoodError(f"its path {rule.get('path')} is an expression, which has no word here")
+            path = Path.parse(plain)
+            if any(_takes(earlier, host, path) for earlier in rules[:number]):
+                continue
+            if _ACME in path:
+                solver = str(rule.get("service", ""))
+            else:
+                ways[path] = self._way(rule)
+        if not ways:
+            raise _NotUnderstoodError("an earlier rule of the list takes all of its requests")
+        audiences = self._audiences(host)
+        parts: list[_Part] = []
+        behind = [way for way in ways.values() if way is not None]
+        if ROOT in ways and ways[ROOT] is None and behind and all(way == behind[0] for way in behind):
+            parts.append(_Part(host, ROOT, behind[0], NOBODY, self._title(host), bool(solver)))
+        for path in sorted({*ways, *audiences}, key=len):
+            way = _nearest(ways, path)
+            audience = NOBODY if way is None else _nearest(audiences, path) or ANYONE
+            above = next((part for part in reversed(parts) if part.path.covers(path)), None)
+            if above and way in (None, above.way):
+                if audience != above.audience_at(path):
+                    above.paths[path] = audience
+            elif way is not None:
+                title = self._title(f"{host}{path.suffix}")
+                parts.append(_Part(host, path, way, audience, title, bool(solver) and not parts))
+        if solver:
+            self._solver(solver)
+        return parts
+
+    def _title(self, place: str) -> str | None:
+        """What the Access application for just that is called."""
+        application = self.applications.get(place)
         if application is None:
-            if any(p.startswith(f"{host}/") for p in self.applications):
-                raise _NotUnderstoodError("Access guards some of its paths and not the host")
-            entry.update(sensitivity="low", clients="anyone")
-        else:
-            entry = {"title": _title(application), **entry}
-            people = self._people(host, application)
-            if people:
-                entry["people"] = people
-            if exceptions:
-                entry["path_exceptions"] = exceptions
-        if own_certificate:
+            return None
+        return "".join(c for c in application.label if c.isprintable())[:100] or places(application)[0]
+
+    def _audiences(self, host: Host) -> dict[Path, Audience]:
+        """Whom Access lets in at a host, by path; where it says nothing, anyone gets by. An exact host wins."""
+        wildcard = f"*.{host.partition('.')[2]}"
+        exact: dict[Path, Audience] = {}
+        wide: dict[Path, Audience] = {}
+        for place, application in self.applications.items():
+            pattern, slash, rest = place.partition("/")
+            odd = "*" in pattern.removeprefix("*.")
+            # Access's `*` is one label in front, or stands within a label, or for any part of a path.
+            if pattern not in (host, wildcard) and not (odd and fnmatchcase(host, pattern)):
+                continue
+            if odd or "*" in rest:
+                raise _NotUnderstoodError(f"an Access application for {place}: a `*` within has no word here")
+            if _ACME not in rest:
+                found = exact if pattern == host else wide
+                found[Path.parse(slash + rest) if rest else ROOT] = self._audience(host, application)
+        return exact if ROOT in exact else {**wide, **exact}
+
+    def _way(self, rule: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Origin and settings of a rule, as the stack file has them; None where it answers by itself."""
+        service = str(rule.get("service", ""))
+        if service.startswith("http_status:"):
+            return None
+        return {"origin": self._origin(service), "traffic": "html", **self._request(rule.get("originRequest") or {})}
+
+    def _entry(self, parts: list[_Part]) -> tuple[str, dict[str, Any]]:
+        """The service at one host, or at several."""
+        part, hosts = parts[0], [part.host for part in parts]
+        key = self._key(self._words(part.host, part.path))
+        entry: dict[str, Any] = {"title": part.title} if part.title else {}
+        if len(hosts) > 1:
+            entry["hosts"] = list(map(str, hosts))
+        elif hosts[0] != f"{key}-{self.name}.{self.zone}":
+            entry["host"] = str(hosts[0])
+        if not part.path.root:
+            entry["path"] = str(part.path)
+        entry |= part.way
+        if part.audience == ANYONE:
+            entry |= {"sensitivity": "low", "clients": "anyone"}
+        elif part.audience == NOBODY:
+            entry["clients"] = "nobody"
+        elif part.audience.people != set(self.estate.default_people or ()):
+            entry["people"] = _said(part.audience)
+        if part.paths:
+            entry["paths"] = {
+                str(path): {"people": _said(audience)} if audience.people else {"clients": str(audience)}
+                for path, audience in sorted(part.paths.items())
+            }
+        if part.own_certificate:
             entry["own_certificate"] = True
-        key = self._key(host.removesuffix(self.zone).rstrip("."))
-        if host != f"{key}-{self.name}.{self.zone}":
-            entry = {**({"title": entry.pop("title")} if "title" in entry else {}), "host": host, **entry}
         return key, entry
+
+    def _words(self, host: Host, path: Path = ROOT) -> str:
+        """What a service is called after: its host without the zone, and its path."""
+        zone = self.estate.zone_of(host)
+        name = host.removesuffix(zone.name if zone else "").rstrip(".")
+        words = "any" if name == "*" else name.removeprefix("*.") or ("" if path.root else host.partition(".")[0])
+        return words if path.root else f"{words.removesuffix(f'-{self.name}')}-{path.slug}"
 
     def _origin(self, url: str) -> dict[str, Any]:
         try:
@@ -189,32 +313,6 @@ class _Reader:
             if any(v is not None for v in section.values())
         }
 
-    def _paths(
-        self, host: str, general: Mapping[str, Any], rules: Iterable[Mapping[str, Any]]
-    ) -> tuple[list[str], bool]:
-        """The path exceptions of a host, and whether it renews its own certificate."""
-        open_paths = {
-            place.removeprefix(host): application
-            for place, application in self.applications.items()
-            if place.startswith(f"{host}/")
-        }
-        own_certificate = False
-        for path, application in open_paths.items():
-            if not all(lets_anyone_by(self._whole(p)) for p in application.inputs.get("policies") or [{}]):
-                raise _NotUnderstoodError(f"an Access application for {host}{path} is no plain bypass")
-        for rule in rules:
-            path = str(rule.get("path") or "")
-            if not path:
-                continue
-            if _ACME in path:
-                own_certificate = True
-                self._solver(str(rule.get("service", "")))
-            elif rule.get("service") != general.get("service"):
-                raise _NotUnderstoodError(f"its path {path} goes to another origin ({rule.get('service')})")
-            elif prefix_of(path) not in open_paths and self.applications.get(host) is not None:
-                raise _NotUnderstoodError(f"a rule of its own for {path}, which no Access application lets by")
-        return sorted(p for p in open_paths if _ACME not in p), own_certificate
-
     def _solver(self, service: str) -> None:
         if self.solver:
             return
@@ -226,9 +324,13 @@ class _Reader:
             "clients": "anyone",
         }
 
-    def _people(self, host: str, application: Thing) -> str | None:
-        """The set of people that an application lets in; None for the default set."""
+    def _audience(self, host: Host, application: Thing) -> Audience:
+        """Whom an application lets in. A set of people that nobody has yet is added, named after the host."""
         policies = [self._whole(p) for p in application.inputs.get("policies") or ()]
+        if policies and all(is_for_everyone(p, "bypass") for p in policies):
+            return ANYONE
+        if policies and all(p.get("decision") == "deny" for p in policies):
+            return NOBODY
         allowed = [lets_in(p, self.things) for p in policies if p.get("decision") != "deny"]
         if not allowed or None in allowed or len(allowed) != len(policies):
             raise _NotUnderstoodError(
@@ -237,18 +339,19 @@ class _Reader:
         emails = frozenset().union(*(a for a in allowed if a))
         sets = {name: frozenset(e.lower() for e in given) for name, given in self.estate.people.items()}
         sets |= {name: frozenset(given) for name, given in self.found.people.items()}
-        if self.estate.default_people and sets.get(self.estate.default_people) == emails:
-            return None
+        usual = self.estate.default_people or []
+        if usual and frozenset().union(*(sets.get(name, ()) for name in usual)) == emails:
+            return people_of(usual)
         for name, given in sorted(sets.items()):
             if given == emails:
-                return name
+                return people_of([name])
         if not self.owns_estate:
             raise _NotUnderstoodError(
                 "it lets in other people than any set of the estate's owner: add the set there first"
             )
-        name = self._key(host.removesuffix(self.zone).rstrip("."), taken=sets)
+        name = self._key(self._words(host), taken=sets)
         self.found.people[name] = sorted(emails)
-        return name
+        return people_of([name])
 
     def _whole(self, policy: Mapping[str, Any]) -> Mapping[str, Any]:
         """A policy of an application; where it is only referred to, the reusable one."""
@@ -265,7 +368,7 @@ class _Reader:
             return
         try:
             entry = self._served(ingress)
-        except _NotUnderstoodError as why:
+        except (_NotUnderstoodError, MalformedError) as why:
             self.found.notes.append(f"Ingress {ingress.id}: {why}")
             return
         key = self._key(machine)
@@ -281,12 +384,14 @@ class _Reader:
             raise _NotUnderstoodError("it is served by a ProxyGroup, which Gatehouse has no word for")
         paths = [p for rule in spec.get("rules") or () for p in (rule.get("http") or {}).get("paths") or ()]
         backends = [spec["defaultBackend"]] if spec.get("defaultBackend") else []
-        if any(p.get("path", "/") != "/" for p in paths):
-            raise _NotUnderstoodError("it sends paths to several Services; one machine name is one Service here")
         backends += [p["backend"] for p in paths]
+        whole = bool(spec.get("defaultBackend")) or any(p.get("path", "/") == "/" for p in paths)
+        funnel = str(annotations.get("tailscale.com/funnel", "")).lower() == "true"
+        if not whole and not funnel:
+            raise _NotUnderstoodError("it serves single paths on the tailnet, and a service there is served whole")
         services = [b.get("service") for b in backends if b.get("service")]
         if len(services) != len(backends) or any(s != services[0] for s in services) or not services:
-            raise _NotUnderstoodError("it has no single Service behind it")
+            raise _NotUnderstoodError("it has no single Service behind it; one machine name is one Service here")
         namespace, port = ingress.id.split("/")[0], services[0].get("port") or {}
         number = port.get("number") or self._port(f"{namespace}/{services[0]['name']}", str(port.get("name")))
         origin = {"namespace": namespace, "service": services[0]["name"], "port": number}
@@ -294,14 +399,12 @@ class _Reader:
             # The operator speaks https to these [TS cmd/k8s-operator].
             origin["scheme"] = "https"
         ServiceOrigin.model_validate(origin)
-        if str(annotations.get("tailscale.com/funnel", "")).lower() == "true":
-            return {
-                "origin": origin,
-                "traffic": "non-html",
-                "bandwidth": "high",
-                "sensitivity": "low",
-                "clients": "anyone",
-            }
+        if funnel:
+            entry = {"origin": origin, "traffic": "non-html", "bandwidth": "high", "sensitivity": "low"}
+            if whole:
+                return {**entry, "clients": "anyone"}
+            opened = sorted(Path.parse(str(p["path"]).rstrip("/")) for p in paths)
+            return {**entry, "clients": "nobody", "paths": {str(p): {"clients": "anyone"} for p in opened}}
         return {"origin": origin, "traffic": "html", "clients": "tailnet"}
 
     def _port(self, service: str, name: str) -> int:
@@ -349,9 +452,27 @@ class _Reader:
         return next(name for name in names if name not in used)
 
 
-def _title(application: Thing) -> str:
-    text = "".join(c for c in application.label if c.isprintable())[:100]
-    return text or places(application)[0]
+_LITERAL = re.compile(
+    r"\^?((?:[\w/~@-]|\\.|\.(?![*+?])|\+(?=\w))*)(?:\(/\|\$\)|\(/\.\*\)\?\$?|(?:\.?\*)?\$?)", re.ASCII
+)
+
+
+def _path(rule: Mapping[str, Any]) -> Path | None:
+    """The path that a rule is for: `^/api(/|$)` and `/api/.*` both give `/api`; None where it is no plain one."""
+    found = _LITERAL.fullmatch(str(rule.get("path") or ""))
+    return Path(re.sub(r"\\(.)", r"\1", found[1]).rstrip("/") or "/") if found else None
+
+
+def _takes(rule: Mapping[str, Any], host: Host, path: Path) -> bool:
+    """Whether an earlier rule takes all requests for a path of a host: cloudflared goes by the first that matches."""
+    over, at = str(rule.get("hostname") or ""), _path(rule)
+    return (not over or Host(over).covers(host)) and at is not None and at.covers(path)
+
+
+def _said(audience: Audience) -> str | list[str]:
+    """Sets of people as the stack file has them."""
+    names = sorted(audience.people)
+    return names[0] if len(names) == 1 else names
 
 
 def _images(deployment: Thing) -> str:

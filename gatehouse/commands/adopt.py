@@ -96,7 +96,7 @@ class Adoption:
 
 def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, tunnel: str = "") -> Adoption:
     """What of `things` belongs to a stack, and its stack file's text with that. Raises CommandError."""
-    from exposure.names import host_of
+    from exposure.names import hosts_of
     from gatehouse.adopt.match import choose_tunnel, match
     from gatehouse.adopt.services import recognise
     from gatehouse.adopt.stack_text import edit
@@ -105,8 +105,8 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
     assert config is not None
     assert estate is not None
     node, zone = config.node.name, estate.zone.name
-    hosts = [host_of(key, service, node, zone) for key, service in config.services.items()]
-    own = choose_tunnel(things, node, zone, hosts, tunnel)
+    hosts = [host for key, service in config.services.items() for host in hosts_of(key, service, node, zone)]
+    own = choose_tunnel(things, node, [z.name for z in estate.zones], hosts, tunnel)
     if tunnel and own is None:
         known = ", ".join(sorted(t.label for t in things if t.type == "ZeroTrustTunnelCloudflared"))
         raise UsageError(f"--tunnel {tunnel}: there is no such tunnel in the account; there are: {known or 'none'}.")
@@ -303,9 +303,8 @@ def _of(entry: Mapping[str, Any]) -> str:
         if "service" in origin
         else f"port {origin['port']} of the node"
     )
-    return (
-        f"{entry.get('host') or entry.get('tailnet_name') or ''} {where}, for {entry.get('clients', 'people')}".strip()
-    )
+    names = " ".join(entry.get("hosts") or [entry.get("host") or entry.get("tailnet_name") or ""])
+    return f"{names}{entry.get('path', '')} {where}, for {entry.get('clients', 'people')}".strip()
 
 
 def _take_tunnel_secret(project: Path, args: argparse.Namespace, stack: LoadedStack, adoption: Adoption) -> None:

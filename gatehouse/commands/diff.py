@@ -116,9 +116,9 @@ def _against_revision(
     for surface in now.whole():
         before = _same_estate(base, surface) if base else None
         rows += [_row(change, now, base) for change in compare(before, surface)]
-    gone = [s for s in (base.whole() if base else []) if not any(s.zone == n.zone for n in now.whole())]
-    for surface in gone:
-        notes.append(f"zone {surface.zone} is gone, and everything that was exposed in it")
+    there = {zone.name for surface in now.whole() for zone in surface.zones}
+    for name in sorted({zone.name for surface in (base.whole() if base else []) for zone in surface.zones} - there):
+        notes.append(f"zone {name} is gone, and everything that was exposed in it")
     return rows
 
 
@@ -136,7 +136,9 @@ def _planned(stacks: Mapping[str, LoadedStack], revision: str, notes: list[str])
 
 def _same_estate(base: Project, surface: Surface) -> Surface | None:
     found = base.whole()
-    return next((s for s in found if s.zone == surface.zone), found[0] if len(found) == 1 else None)
+    zones = {zone.name for zone in surface.zones}
+    same = (s for s in found if zones & {zone.name for zone in s.zones})
+    return next(same, found[0] if len(found) == 1 else None)
 
 
 def read_revision(project: Path, revision: str) -> dict[str, LoadedStack]:

@@ -1,4 +1,4 @@
-"""`gatehouse explain`: each service's gate, why, its URL, who reaches it, and what is left to do by hand."""
+"""`gatehouse explain`: each service's ways in, why, their URLs, who reaches it by which, and what is left by hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,25 @@ def run(args: argparse.Namespace, project: Path) -> int:
 def _plan_dict(plan: ExposurePlan) -> dict[str, object]:
     return {
         "stack": plan.stack,
-        "services": [asdict(e) for e in plan.exposures],
+        "services": [
+            {
+                "service": service.key,
+                "title": service.title,
+                "asked_for": service.asked_for,
+                "reaches": str(service.audience),
+                "ways": [
+                    {
+                        "gate": way.gate,
+                        "reason": reason,
+                        "urls": list(way.urls),
+                        "reaches": way.reaches,
+                        "cautions": list(way.cautions),
+                    }
+                    for way, reason in zip(service.ways, service.reasons, strict=True)
+                ],
+            }
+            for service in plan.services
+        ],
         "hand_work": [asdict(w) for w in plan.hand_work],
     }
 

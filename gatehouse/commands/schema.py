@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
-from config.schema import stack_file_schema_text
+from config.schema import stack_file_schema
+from exposure.ways import WAYS
 from gatehouse.commands import CommandError
 
 _FILE = Path("schema") / "stack.schema.json"
@@ -18,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, project: Path) -> int:
     """Print the schema, or write it. Returns 0. Raises CommandError where the file cannot be written."""
-    text = stack_file_schema_text()
+    text = text_of(whole_schema())
     if not args.write:
         print(text, end="")
         return 0
@@ -30,3 +33,18 @@ def run(args: argparse.Namespace, project: Path) -> int:
         raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
     print(f"Wrote {path}")
     return 0
+
+
+def whole_schema() -> dict[str, Any]:
+    """The schema of the stack file with the gates that there are, which the model alone does not know."""
+    schema = stack_file_schema()
+    service = schema["$defs"]["Service"]["properties"]
+    for holder in (service["gate"], service["gates"]["items"]):
+        del holder["pattern"]
+        holder["enum"] = list(WAYS)
+    return schema
+
+
+def text_of(schema: Any) -> str:
+    """A schema as the committed file has it."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

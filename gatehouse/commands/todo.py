@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from config.text import wrap
 from gatehouse.commands import project_name, width
-from gatehouse.probe.options import add_network_arguments, ds_in, name_servers_in, outputs_in, planned, settings_of
+from gatehouse.probe.options import add_network_arguments, planned, settings_of
+from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone, outputs_in
 
 if TYPE_CHECKING:
-    from exposure.model import ExposurePlan, HandWork
+    from exposure.model import ExposurePlan
+    from exposure.ways.way import HandWork
 
 _ALGORITHMS = {"8": "RSA/SHA-256", "13": "ECDSA Curve P-256 with SHA-256", "14": "ECDSA Curve P-384 with SHA-384"}
 """Names in registrars' lists [RFC 8624; IANA, DNS Security Algorithm Numbers]. Cloudflare signs with 13."""
@@ -73,35 +75,38 @@ def todos(plan: ExposurePlan, outputs: Mapping[str, Any], form: str = "any") -> 
     """What is to be done for a stack, in order; `outputs` are the stack's, as far as known, `form` is of DS_FORMS."""
     found: list[Todo] = []
     for work in plan.hand_work:
-        make = _SPECIAL.get(work.key.split("-", 1)[0] if work.key.startswith("router-") else work.key)
+        # Of a router's rules and of further zones there are several, each with its own name behind the word.
+        make = _SPECIAL.get(work.key) or _SPECIAL.get(work.key.partition("-")[0])
         found += make(plan, work, outputs, form) if make else [Todo(work.key, work.title, work.steps)]
     return found
 
 
 def _registrar(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    zone = plan.zone.name
-    servers = name_servers_in(outputs)
+    main, zone = plan.estate.zone.name, work.values["zone"]
+    own = of_zone(outputs, zone, main)
+    name = "" if zone == main else f"-{zone}"
+    servers = name_servers_in(own)
     values = tuple((f"Name server {n}", server) for n, server in enumerate(servers, 1))
     found = [
         Todo(
-            "name-servers",
+            f"name-servers{name}",
             f"Point {zone} to Cloudflare at its registrar",
             ("Replace all of the domain's name servers with these two.",),
             values or (("Name servers", _WAITS),),
             (f"{zone}/name-servers",),
         )
     ]
-    if plan.zone.dnssec:
+    if next(z.dnssec for z in plan.estate.zones if z.name == zone):
         found.append(
             Todo(
-                "ds-record",
+                f"ds-record{name}",
                 f"Then enter {zone}'s DS record there",
                 (
                     "Once the name servers have changed, not before: with a DS record and other name servers, the"
                     " domain is down.",
                     "Leave other fields of the form empty.",
                 ),
-                _ds_values(outputs, form),
+                _ds_values(own, form),
                 (f"{zone}/ds", f"{zone}/chain"),
             )
         )
@@ -109,7 +114,7 @@ def _registrar(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], f
 
 
 def ds_fields(outputs: Mapping[str, Any]) -> dict[str, str]:
-    """The DS record by field, from output `ds`, or taken apart from `ds_record`; empty where neither is known."""
+    """A zone's DS record by field, from its output `ds`, or out of `ds_record`; empty where neither is known."""
     ds = outputs.get("ds")
     if isinstance(ds, dict) and ds.get("digest"):
         return {str(k): str(v) for k, v in ds.items()}
@@ -155,16 +160,13 @@ def _google(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form
 
 
 def _tailnet_name(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    funnels = [i.service for i in plan.tailscale_ingresses if i.funnel]
-    return [
-        Todo(
-            work.key,
-            work.title,
-            work.steps,
-            (("Tailnet name", work.values["tailnet"]),),
-            tuple(f"{f}/certificate" for f in funnels[:1]),
-        )
-    ]
+    shown = _certificates(plan)[:1]
+    return [Todo(work.key, work.title, work.steps, (("Tailnet name", work.values["tailnet"]),), shown)]
+
+
+def _certificates(plan: ExposurePlan) -> tuple[str, ...]:
+    """The checks that show a Funnel at work."""
+    return tuple(f"{way.service}/certificate" for way in plan.ways if way.gate == "funnel")
 
 
 def _tailscale_up(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
@@ -179,21 +181,22 @@ def _tailscale_up(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any]
 
 
 def _operator(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    funnels = [i.service for i in plan.tailscale_ingresses if i.funnel]
-    return [Todo(work.key, work.title, work.steps, checks=tuple(f"{f}/certificate" for f in funnels))]
+    return [Todo(work.key, work.title, work.steps, checks=_certificates(plan))]
 
 
 def _router(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    forwarded = next(f for f in plan.forwarded if f.service == work.service)
+    from exposure.ways.port_forward import PortForwardWay
+
     # The plan's own words hold the node's address: "Router: TCP port 25565 to 192.168.0.124 port 32565".
     values = tuple(("Forward", step.removeprefix("Router: ")) for step in work.steps)
-    checks = tuple(f"{work.service}/{protocol.lower()}-{external}" for _, protocol, external, _, _ in forwarded.ports)
+    ways = [way for way in plan.by(PortForwardWay) if way.service == work.service]
+    checks = tuple(f"{way.service}/{port.protocol}-{port.external}" for way in ways for port in way.ports)
     return [Todo(work.key, work.title, ("In the router's port forwarding, a rule each:",), values, checks)]
 
 
 def _connector_secret(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     # What a login answers comes from the edge: a public page alone shows that the tunnel is connected.
-    shown = [f"{e.service}/answers" for e in plan.exposures if e.gate == "public-tunnel"]
+    shown = [f"{way.service}/answers" for way in plan.ways if way.gate == "public-tunnel"]
     command = next((s for s in work.steps if s.startswith("kubectl ")), "")
     steps = tuple(s for s in work.steps if s != command)
     return [Todo(work.key, work.title, steps, (("Run", command),), tuple(shown[:1]))]
@@ -237,9 +240,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, project: Path) -> int:
     """Print what is left to do. Returns 0, or 1 where the stack file has findings. Raises UsageError."""
-    plan = planned(project, args.stack)
-    if plan is None:
+    read = planned(project, args.stack)
+    if read is None:
         return 1
+    plan, _ = read
     outputs = outputs_in(args.outputs) if args.outputs else simulated_outputs(project, args.stack)
     found = todos(plan, outputs, args.registrar)
     seen = _probe(args, plan, outputs, {c for t in found for c in t.checks}) if args.probe else None
@@ -286,9 +290,7 @@ def _probe(args: argparse.Namespace, plan: ExposurePlan, outputs: Mapping[str, A
     from gatehouse.probe.report import Progress
     from gatehouse.probe.runner import run_checks
 
-    checks = [
-        c for c in checks_of(plan, os.urandom(4).hex(), name_servers_in(outputs), ds_in(outputs)) if c.id in wanted
-    ]
+    checks = [c for c in checks_of(plan, os.urandom(4).hex(), outputs) if c.id in wanted]
     progress = Progress(checks, sys.stderr, sys.stderr.isatty())
     results = asyncio.run(run_checks(checks, plan.estate.team, settings_of(args), progress))
     return Seen({r.check.id: r.verdict.state for r in results})

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatehouse.commands import CommandError, UsageError, width
-from gatehouse.probe.options import add_network_arguments, ds_in, name_servers_in, outputs_in, planned, settings_of
+from gatehouse.probe.options import add_network_arguments, planned, settings_of, wildcards_beside
+from gatehouse.probe.outputs import outputs_in
 
 if TYPE_CHECKING:
-    from gatehouse.probe.checks import Check
+    from gatehouse.probe.probes import Check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,16 +47,17 @@ def run(args: argparse.Namespace, project: Path) -> int:
 
     Raises UsageError for options that don't fit, CommandError where the JUnit file cannot be written.
     """
-    plan = planned(project, args.stack)
-    if plan is None:
+    found = planned(project, args.stack)
+    if found is None:
         return 1
-    from config.loader import load_project
+    plan, stacks = found
+    stack = stacks[args.stack]
     from gatehouse.probe.account import account_checks
     from gatehouse.probe.checks import checks_of, selected
 
     outputs = outputs_in(args.outputs) if args.outputs else {}
-    everything = checks_of(plan, os.urandom(4).hex(), name_servers_in(outputs), ds_in(outputs))
-    everything = (*account_checks(project, load_project(project)[args.stack]), *everything)
+    everything = checks_of(plan, os.urandom(4).hex(), outputs, wildcards_beside(stack, stacks))
+    everything = (*account_checks(project, stack), *everything)
     checks = selected(everything, args.only)
     if not checks:
         raise UsageError(_nothing(args.only, everything, args.stack))
@@ -93,10 +95,10 @@ def run(args: argparse.Namespace, project: Path) -> int:
         print(json.dumps(report.to_dict(args.stack, results, seconds), indent=2, ensure_ascii=False))
     else:
         colours = live and not os.environ.get("NO_COLOR")
-        found = report.findings(results, width(), colours, args.all)
+        text = report.findings(results, width(), colours, args.all)
         print("\n" + report.table(results, width(), colours))
-        if found:
-            print("\n" + found)
+        if text:
+            print("\n" + text)
         print("\n" + report.summary(results, seconds))
     states = {r.verdict.state for r in results}
     return 0 if "failed" not in states and "passed" in states else 1
@@ -109,10 +111,10 @@ def _list(checks: Sequence[Check], as_json: bool) -> None:
         return
     subject = None
     for check in checks:
-        if check.subject != subject:
-            subject = check.subject
-            print(f"{subject} ({check.gate})")
-        head = f"  {check.id.split('/', 1)[1]:<20} "
+        if (check.subject, check.gate) != subject:
+            subject = (check.subject, check.gate)
+            print(f"{check.subject} ({check.gate})")
+        head = f"  {check.id.removeprefix(f'{check.subject}/'):<20} "
         print(textwrap.fill(check.promise, width(), initial_indent=head, subsequent_indent=" " * len(head)))
 
 
@@ -121,7 +123,7 @@ def _nothing(patterns: Sequence[str], checks: Sequence[Check], stack: str) -> st
 
     if not patterns:
         return f"Stack {stack} has nothing to ask for from outside."
-    words = list(dict.fromkeys(w for c in checks for w in (c.subject, c.gate, c.id.split("/", 1)[1], c.id)))
+    words = list(dict.fromkeys(w for c in checks for w in (c.subject, c.gate, c.what, c.id)))
     near = [m for p in patterns for m in difflib.get_close_matches(p, words, n=1)]
     return f"--only {' '.join(patterns)}: no check has that name" + (
         f"; did you mean {near[0]!r}?" if near else "; --list shows them."

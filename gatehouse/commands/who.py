@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from config.loader import load_project
 from config.text import wrap
 from exposure.reach.access import ANYONE, Principal
-from exposure.reach.audience import Audience, Crowd, Place, answers, places, principals, table
 from exposure.reach.evaluate import HTTPS_PORTS, PORTS, Answer, Request, Scheme, parse_principal, who
+from exposure.reach.places import Crowd, Place, Reached, answers, places, principals, table
 from exposure.reach.shadows import Shadow, shadows
 from exposure.reach.surface import Surface, merge
 from exposure.reach.tailnet import PolicyError
@@ -162,7 +162,7 @@ def _answer(found: Sequence[Surface], args: argparse.Namespace) -> int:
 def _owning(found: Sequence[Surface], target: str) -> Surface:
     """The estate that the target belongs to; the first where none does."""
     for surface in found:
-        if any(request.host.endswith(surface.zone) for request in requests(target, surface)):
+        if any(surface.zone_of(request.host) for request in requests(target, surface)):
             return surface
     return found[0]
 
@@ -249,7 +249,7 @@ def _table(found: Sequence[Surface], as_json: bool) -> int:
     shadowed = [shadow for surface in found for shadow in shadows(surface)]
     if as_json:
         document = {
-            "places": [_row(place, audience) for place, audience in rows],
+            "places": [_row(place, reached) for place, reached in rows],
             "shadows": [
                 {
                     "kind": s.kind,
@@ -270,19 +270,19 @@ def _table(found: Sequence[Surface], as_json: bool) -> int:
     return 0
 
 
-def _row(place: Place, audience: Audience) -> dict[str, Any]:
+def _row(place: Place, reached: Reached) -> dict[str, Any]:
     return {
         "place": place.text,
         "url": place.request.url,
         "service": place.service,
-        "who": audience.text(),
-        "reached": {_name(p): how.value for p, how in audience.reached.items()},
+        "who": reached.text(),
+        "reached": {_name(p): how.value for p, how in reached.how.items()},
     }
 
 
-def render_table(rows: Sequence[tuple[Place, Audience]], columns: int) -> str:
+def render_table(rows: Sequence[tuple[Place, Reached]], columns: int) -> str:
     """Place and who reaches it, side by side where that fits."""
-    shown = [(place.text, audience.text()) for place, audience in _without_twins(rows)]
+    shown = [(place.text, reached.text()) for place, reached in _without_twins(rows)]
     if not shown:
         return "Nothing is exposed."
     first = max(len(place) for place, _ in shown) + 2
@@ -294,7 +294,7 @@ def render_table(rows: Sequence[tuple[Place, Audience]], columns: int) -> str:
     return "\n".join(lines)
 
 
-def _without_twins(rows: Sequence[tuple[Place, Audience]]) -> list[tuple[Place, Audience]]:
+def _without_twins(rows: Sequence[tuple[Place, Reached]]) -> list[tuple[Place, Reached]]:
     """Without `/a` where `/a/` stands and nobody reaches `/a`: an application names the folder, a rule its content."""
     asked = {place.request for place, _ in rows}
 
@@ -302,7 +302,7 @@ def _without_twins(rows: Sequence[tuple[Place, Audience]]) -> list[tuple[Place, 
         request = place.request
         return Request(request.host, request.port, f"{request.path}/", request.scheme) in asked
 
-    return [(place, audience) for place, audience in rows if audience.reached or not twin(place)]
+    return [(place, reached) for place, reached in rows if reached.how or not twin(place)]
 
 
 def render_shadow(shadow: Shadow, columns: int) -> str:

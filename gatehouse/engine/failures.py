@@ -124,7 +124,7 @@ _ADOPT = "`gatehouse adopt --stack {stack} --apply`"
 _LOST = (
     "The connection to {cloud} broke before the answer for {what} came. What was being made may exist although this "
     "run did not hear of it. Run {again} again: it first looks for what this run made, and takes that over. If it then "
-    f"says that something exists already, {_ADOPT} does. What Cloudflare takes twice (an application, a policy) may be "
+    f"says that something exists already, {_ADOPT} does. What Cloudflare takes twice (a policy, a group) may be "
     "there twice afterwards: `up` says so, and `gatehouse doubles --stack {stack}` lists them. A key of Tailscale's "
     "that was made and not heard of is to be deleted in its admin console."
 )
@@ -206,6 +206,13 @@ _REASONS: Sequence[_Reason] = (
     _reason(
         "cloudflare",
         "",
+        r"application_already_exists",
+        "Cloudflare has an Access application for the destination of {what} already, and this stack does not know it. "
+        f"To keep it, run {_ADOPT}; or delete it in the dashboard (Zero Trust, Access, Applications). {_AGAIN}",
+    ),
+    _reason(
+        "cloudflare",
+        "",
         r'"code":\s*1013\b',
         "The account has a tunnel with the name of {what} already, and this stack does not know it. To keep it, run "
         f"{_ADOPT}; or, if nothing uses it, delete it in the dashboard (Zero Trust, Networks, Tunnels). {_AGAIN}",
@@ -227,6 +234,21 @@ _REASONS: Sequence[_Reason] = (
         f"{_ADOPT} takes it over. Else save it from Tailscale's admin console (Access controls), put what it allows "
         "into the stack files, set `overwrite_policy: true` under `estate.tailnet` and acknowledge "
         f"`tailnet-policy-overwrite`. {_AGAIN}",
+    ),
+    _reason(
+        "kubernetes",
+        "",
+        r"currently managing a required field",
+        "{what}: the Service that this annotates was deleted meanwhile. `gatehouse refresh --stack {stack}` takes that "
+        f"into the state. {_AGAIN}",
+    ),
+    _reason(
+        "kubernetes",
+        "",
+        r"ServicePatch::.*spec\.ports: Required value",
+        "{what} annotates a Service that is not there. `kubectl --context {context} get services -A` shows those there "
+        "are: correct `namespace` and `service` in Pulumi.{stack}.yaml, or give the labels of the pods as `selector`, "
+        f"and Gatehouse makes a Service of its own. {_AGAIN}",
     ),
     _reason(
         "kubernetes",

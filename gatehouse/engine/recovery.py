@@ -43,7 +43,7 @@ class OpenOperation:
 
     @property
     def name(self) -> str:
-        """Type and logical name, short, as `gatehouse:adopt` has it: `DnsRecord/grafana-dns`."""
+        """Type and logical name, short, as `gatehouse:adopt` has it: `DnsRecord/grafana.example.com`."""
         return f"{self.type.rsplit(':', 1)[-1]}/{self.urn.split('::', 3)[3]}"
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ def open_operations(deployment: Mapping[str, Any] | None) -> list[OpenOperation]
 
 
 def recognised(creating: Sequence[OpenOperation], things: Sequence[Thing], *, exactly: bool = False) -> dict[str, str]:
-    """Which of the resources that were being made are there: name (`DnsRecord/grafana-dns`) to the import id.
+    """Which of the resources that were being made are there: name (`DnsRecord/grafana.example.com`) to the import id.
 
     `things` are what is in the accounts, with what a state has already marked. What is set and not made (rules, the
     settings of a zone, DNSSEC) is never among the answers: to set it once more does no harm. `exactly`: only what is in

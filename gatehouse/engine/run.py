@@ -135,7 +135,11 @@ class _Run:
             self.say(f"Nothing of {self.stack} is up on simulated clouds.")
             return 0
         workspace.begin_world()
-        clouds = SimulatedClouds(places.clouds_file(self.project), namespaces=places.namespaces(self.source))
+        clouds = SimulatedClouds(
+            places.clouds_file(self.project),
+            namespaces=places.namespaces(self.source),
+            services=places.services(self.source),
+        )
         # The clouds take as long to start as the stack takes to be set up.
         clouds.begin()
         at_end.callback(clouds.stop)

@@ -70,7 +70,7 @@ class Step:
 
     @property
     def label(self) -> str:
-        """Type and logical name for a sentence: `DnsRecord/grafana-dns`."""
+        """Type and logical name for a sentence: `DnsRecord/grafana.example.com`."""
         return f"{self.type.rpartition(':')[2]}/{self.name}"
 
 

@@ -295,10 +295,27 @@ def simulated_folder(project: Path) -> Path:
 
 def namespaces(source: StackFile) -> list[str]:
     """The namespaces that the stack's services are in: in simulated clusters they are there from the start."""
-    services = source.values.get("gatehouse:services")
-    origins = [s.get("origin") for s in services.values() if isinstance(s, dict)] if isinstance(services, dict) else []
-    found = {o.get("namespace") for o in origins if isinstance(o, dict)}
-    return sorted(name for name in found if isinstance(name, str))
+    return sorted({origin["namespace"] for origin in _origins(source)})
+
+
+def services(source: StackFile) -> list[str]:
+    """The Services that the stack file takes as they are, as `<namespace>/<name>:<port>/<protocol>,…`: likewise."""
+    found: dict[str, dict[str, None]] = {}
+    for origin in _origins(source):
+        own = {"port": origin.get("port"), "protocol": "udp" if origin.get("scheme") == "udp" else "tcp"}
+        others = origin.get("other_ports")
+        ports = [own, *(p for p in (others if isinstance(others, list) else ()) if isinstance(p, dict))]
+        if isinstance(origin.get("service"), str) and not origin.get("selector"):
+            listed = found.setdefault(f"{origin['namespace']}/{origin['service']}", {})
+            listed |= {f"{p['port']}/{p.get('protocol', 'tcp')}": None for p in ports if isinstance(p.get("port"), int)}
+    return [f"{name}:{','.join(ports)}" for name, ports in sorted(found.items()) if ports]
+
+
+def _origins(source: StackFile) -> list[dict[str, Any]]:
+    """The origins in clusters, also of a file that is not checked yet."""
+    values = source.values.get("gatehouse:services")
+    origins = [s.get("origin") for s in values.values() if isinstance(s, dict)] if isinstance(values, dict) else []
+    return [o for o in origins if isinstance(o, dict) and isinstance(o.get("namespace"), str)]
 
 
 def clouds_file(project: Path) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from config.loader import LoadedStack
 from gatehouse.commands import CommandError
-from gatehouse.probe.checks import AccountProbe, Check
 from gatehouse.probe.judge import Verdict, failed, not_proven, passed
+from gatehouse.probe.probes import AccountProbe, Check
 
 
 def account_checks(project: Path, stack: LoadedStack) -> tuple[Check, ...]:
@@ -30,7 +30,8 @@ def account_checks(project: Path, stack: LoadedStack) -> tuple[Check, ...]:
 
     return (
         Check(
-            f"{stack.estate.zone.name}/doubles",
+            stack.estate.zone.name,
+            "doubles",
             "zone",
             "of each Access application, policy, group and login method of the stacks there is one",
             AccountProbe("the Cloudflare account", ask),

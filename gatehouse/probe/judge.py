@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
-from gatehouse.probe.checks import HttpProbe
+from gatehouse.probe.probes import HttpProbe
 
 State: TypeAlias = Literal["passed", "failed", "not proven"]
 
@@ -125,8 +125,15 @@ def judge_http(probe: HttpProbe, team: str, answers: Sequence[Answer] | Failure)
                 return failed(_WHY.get(answer.status, f"{answer.status}: no solver behind the path"))
             return passed(f"{answer.status}, with no login")
         case "unknown":
+            if at_login:
+                return passed("sent to the login")
             if _refused(answer):
                 return passed(f"{answer.status}, not served")
+            return failed(_answered(answer, location))
+        case "unserved":
+            # Go's http.NotFound; another 404 is the service's own [TS ipn/ipnlocal/serve.go].
+            if answer.status == 404 and answer.body.strip() in (b"", b"404 page not found"):
+                return passed("404, not served")
             return failed(_answered(answer, location))
         case "not-served":
             if probe.scheme == "http" and answer.status in _REDIRECTS and location.startswith("https:"):
@@ -166,7 +173,7 @@ def is_login(answer: Answer, team: str) -> bool:
 def _without_answer(probe: HttpProbe, failure: Failure) -> Verdict:
     if probe.expect == "unknown" and failure.kind in ("no name", "tls", "refused"):
         return passed(str(failure))
-    if probe.expect == "not-served":
+    if probe.expect == "not-served" or (probe.expect == "unserved" and failure.kind == "refused"):
         return passed(str(failure))
     if failure.kind == "no name":
         return not_proven(str(failure))

@@ -21,8 +21,8 @@ import dns.rdtypes.ANY.DS
 import dns.rrset
 import stamina
 
-from gatehouse.probe.checks import NameProbe, ZoneProbe
 from gatehouse.probe.judge import Verdict, failed, not_proven, passed
+from gatehouse.probe.probes import NameProbe, ZoneProbe
 
 # Cloudflare's authoritative servers are `<word>.ns.cloudflare.com` [CFDOC dns/nameservers].
 _CLOUDFLARE = ".ns.cloudflare.com"

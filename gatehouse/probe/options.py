@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gatehouse.commands import CommandError, UsageError
 
 if TYPE_CHECKING:
+    from config.loader import LoadedStack
     from exposure.model import ExposurePlan
     from gatehouse.probe.settings import Settings
 
@@ -92,8 +92,8 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and 1 <= int(text) <= 65535
 
 
-def planned(project: Path, stack: str) -> ExposurePlan | None:
-    """The stack's plan; None where the stack file has findings, which are printed. Raises UsageError."""
+def planned(project: Path, stack: str) -> tuple[ExposurePlan, Mapping[str, LoadedStack]] | None:
+    """The stack's plan and every stack; None where the file has findings, which are printed. Raises UsageError."""
     from config.errors import render as render_findings
     from exposure.check import check_one
     from exposure.plan import plan_stack
@@ -105,33 +105,14 @@ def planned(project: Path, stack: str) -> ExposurePlan | None:
     if errors:
         print(render_findings(errors), file=sys.stderr)
         return None
-    return plan_stack(stacks[stack], stacks)
+    return plan_stack(stacks[stack], stacks), stacks
 
 
-def outputs_in(source: str) -> dict[str, Any]:
-    """The stack outputs in a file (or `-`), as `pulumi stack output --json` prints them. Raises UsageError."""
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        found = json.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--outputs {source}: {getattr(error, 'strerror', None) or error}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"--outputs {source}: not JSON ({error}).") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"--outputs {source}: not an object; give what `pulumi stack output --json` prints.")
-    return found
-
-
-def name_servers_in(outputs: Mapping[str, Any]) -> list[str]:
-    """Output `name_servers`; empty where it is not there."""
-    found = outputs.get("name_servers")
-    return [n for n in found if isinstance(n, str)] if isinstance(found, list) else []
-
-
-def ds_in(outputs: Mapping[str, Any]) -> str | None:
-    """Output `ds_record`, None where it is not there."""
-    found = outputs.get("ds_record")
-    return found if isinstance(found, str) and found.strip() else None
+def wildcards_beside(stack: LoadedStack, stacks: Mapping[str, LoadedStack]) -> list[str]:
+    """The wildcard hosts that the other stacks of the estate have."""
+    others = [s.config for s in stacks.values() if s.config and s is not stack and s.estate is stack.estate]
+    hosts = [host for config in others for service in config.services.values() for host in service.said_hosts]
+    return [host for host in hosts if host.startswith("*.")]
 
 
 def no_network_library(error: ImportError) -> CommandError:

@@ -9,8 +9,8 @@ import struct
 
 import stamina
 
-from gatehouse.probe.checks import CertificateProbe, ClosedProbe, PortProbe
 from gatehouse.probe.judge import Verdict, failed, not_proven, passed
+from gatehouse.probe.probes import CertificateProbe, ClosedProbe, PortProbe
 from gatehouse.probe.settings import Places, blind
 
 _UDP_SECONDS = 2.0

@@ -9,8 +9,8 @@ from typing import TextIO
 from xml.etree import ElementTree
 
 from config.text import wrap
-from gatehouse.probe.checks import Check
 from gatehouse.probe.judge import State
+from gatehouse.probe.probes import Check
 from gatehouse.probe.runner import Result
 
 _COLOURS = {"failed": "31;1", "not proven": "33", "passed": "32"}
@@ -50,16 +50,16 @@ class Progress:
 
 
 def table(results: Sequence[Result], columns: int = 80, colours: bool = False) -> str:
-    """A row for each subject: what works, what must not work and does not, what could not be shown."""
-    rows: dict[str, list[Result]] = {}
+    """A row for each gate of each subject: what works, what must not work and does not, what could not be shown."""
+    rows: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        rows.setdefault(result.check.subject, []).append(result)
-    widest = min(max(map(len, rows), default=0), columns - 53)
+        rows.setdefault((result.check.subject, result.check.gate), []).append(result)
+    widest = min(max((len(subject) for subject, _ in rows), default=0), columns - 53)
     lines = [f"{'':<{widest}}  {'gate':<13}  {'works':>7}  {'kept shut':>9}  {'unproven':>8}"]
-    for subject, found in rows.items():
+    for (subject, gate), found in rows.items():
         state = _worst(found)
         line = (
-            f"{_cut(subject, widest):<{widest}}  {found[0].check.gate:<13}  {_share(found, False):>7}"
+            f"{_cut(subject, widest):<{widest}}  {gate:<13}  {_share(found, False):>7}"
             f"  {_share(found, True):>9}  {_count(found, 'not proven') or '':>8}  "
         )
         lines.append(line + _painted(_MARKS[state], state, colours))

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import httpx
 import stamina
 
-from gatehouse.probe.checks import (
+from gatehouse.probe.judge import Verdict, failed, not_proven
+from gatehouse.probe.names import NoAnswerError, Resolver, check_name, check_zone
+from gatehouse.probe.ports import check_certificate, check_closed, check_port
+from gatehouse.probe.probes import (
     AccountProbe,
     CertificateProbe,
     Check,
@@ -21,9 +24,6 @@ from gatehouse.probe.checks import (
     PortProbe,
     ZoneProbe,
 )
-from gatehouse.probe.judge import Verdict, failed, not_proven
-from gatehouse.probe.names import NoAnswerError, Resolver, check_name, check_zone
-from gatehouse.probe.ports import check_certificate, check_closed, check_port
 from gatehouse.probe.settings import Places, Settings
 from gatehouse.probe.web import Web
 

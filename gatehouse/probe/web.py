@@ -12,8 +12,8 @@ import httpx
 import stamina
 
 from gatehouse import __version__
-from gatehouse.probe.checks import HttpProbe
 from gatehouse.probe.judge import Answer, Failure, Verdict, judge_http, redirect
+from gatehouse.probe.probes import HttpProbe
 from gatehouse.probe.settings import Places, blind
 
 _BODY = 4096

@@ -24,6 +24,9 @@ def main() -> int:
     parser.add_argument("--seed", default="gatehouse", help="decides the ids of a world that starts empty")
     parser.add_argument("--namespace", action="append", default=[], help="a namespace every cluster has")
     parser.add_argument(
+        "--service", action="append", default=[], help="a Service every cluster has: NAMESPACE/NAME:PORT/PROTOCOL,..."
+    )
+    parser.add_argument(
         "--dnssec-pending", action="store_true", help="a refresh shows DNSSEC as pending, as the real service does"
     )
     args = parser.parse_args()
@@ -39,7 +42,7 @@ def main() -> int:
     clouds = (
         Cloudflare(store, faults, dnssec_pending=args.dnssec_pending),
         Tailscale(store, faults, policy_tests=evaluated_tests),
-        Kubernetes(store, faults, namespaces=args.namespace),
+        Kubernetes(store, faults, namespaces=args.namespace, services=args.service),
     )
     servers, ports = serve(clouds)
     print(json.dumps(ports), flush=True)

@@ -822,6 +822,7 @@ class _Policy(_Access):
         return True
 
 
+_MOST_DESTINATIONS: Final = 5
 _ANSWERED: Final = ("autoRedirectToIdentity", "enableBindingCookie", "optionsPreflightBypass")
 
 
@@ -863,6 +864,11 @@ class _Application(_Access):
                 raise self.bad(inputs, f"invalid_request: destinations[{index}].uri is required")
         if inputs.get("type", "self_hosted") == "self_hosted" and not places:
             raise self.bad(inputs, "invalid_request: a self-hosted application needs a domain or a destination")
+        if len(places) > _MOST_DESTINATIONS:
+            raise self.bad(inputs, f"invalid_request: at most {_MOST_DESTINATIONS} destinations, not {len(places)}")
+        taken = {place.lower() for other in self.others("access-app", id_) for place in self.places(other)}
+        if taken & {place.lower() for place in places}:
+            raise self.bad(inputs, "application_already_exists", 11010, "409 Conflict")
         zones = [zone["name"] for zone in self.others("zone", None)]
         for place in places:
             host = place.partition("/")[0]

@@ -60,6 +60,8 @@ _REPLACES: Final = {
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SERVICE_LABEL: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_VALUE: Final = re.compile(r"|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_KEY: Final = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_PORT_NAME: Final = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
 _STRING_MAPS: Final = frozenset({"annotations", "labels", "matchLabels", "nodeSelector"})
 _AUTONAMED: Final = "pulumi.com/autonamed"
 _PATCH_FORCE: Final = "pulumi.com/patchForce"
@@ -166,10 +168,22 @@ class Kubernetes(Cloud):
     name = "kubernetes"
     version = "4.34.2"
 
-    def __init__(self, store: Store, faults: Faults | None = None, *, namespaces: Iterable[str] = ()) -> None:
-        """Keeps its objects in `store`; `namespaces` are there in each cluster from the start."""
+    def __init__(
+        self,
+        store: Store,
+        faults: Faults | None = None,
+        *,
+        namespaces: Iterable[str] = (),
+        services: Iterable[str] = (),
+    ) -> None:
+        """Keeps its objects in `store`.
+
+        In each cluster `namespaces` are there from the start, and the user's own `services`, each written as
+        `<namespace>/<name>:<port>/<protocol>,…`.
+        """
         super().__init__(store, faults)
         self.namespaces = _SYSTEM_NAMESPACES | set(namespaces)
+        self.services = {name: ports.split(",") for name, _, ports in (one.partition(":") for one in services)}
 
     # -- the provider ---------------------------------------------------------------------------------------
 
@@ -305,9 +319,9 @@ class Kubernetes(Cloud):
             return target.id, _secret_kind(target, values.conceal(inputs, secrets))
 
         def act() -> tuple[str, Object]:
-            existing = self.store.get(target.key)
+            existing = self.store.get(target.key) or self._users_service(target)
             self._home(target)
-            self._valid(target, inputs)
+            self._valid(target, inputs, partial=target.patch and existing is not None)
             upsert = target.patch or _truthy(request.config.get("upsertExistingObjects"))
             taken = existing is not None or (target.kind == "Namespace" and target.name in self.namespaces)
             if taken and not upsert:
@@ -371,12 +385,27 @@ class Kubernetes(Cloud):
         return self.call("read", request, act)
 
     def _from_the_start(self, target: _Target) -> Object | None:
-        """Gives a namespace that no program made."""
+        """Gives a namespace that no program made, or a Service of the user's."""
         if target.kind != "Namespace" or target.name not in self.namespaces:
-            return None
+            return self._users_service(target)
         uid = uuid_of(hashlib.sha256(target.key.encode()).hexdigest())
         metadata = {"name": target.name, "uid": uid, "labels": {"kubernetes.io/metadata.name": target.name}}
         return {"body": {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata, "status": {"phase": "Active"}}}
+
+    def _users_service(self, target: _Target) -> Object | None:
+        if target.kind != "Service" or target.id not in self.services:
+            return None
+        item = self._new(target, {}, target.id)
+        ports = [
+            {
+                "name": port.replace("/", "-"),
+                "port": int(port.partition("/")[0]),
+                "protocol": port.partition("/")[2].upper(),
+            }
+            for port in self.services[target.id]
+        ]
+        body = {**item["body"], "spec": {"selector": {"app": target.name}, "ports": ports}}
+        return {"body": self._fill(target, body, {})}
 
     def update(self, request: Request) -> Object:
         """Changes the object as server-side apply does: sets what is given, takes away what no longer is."""
@@ -403,9 +432,10 @@ class Kubernetes(Cloud):
 
         def act() -> tuple[str, Object]:
             self._home(target)
-            self._valid(target, inputs)
+            existing = self.store.get(target.key)
+            self._valid(target, inputs, partial=target.patch and existing is not None)
             # An apply makes anew what someone else deleted.
-            item = self.store.get(target.key) or self._new(target, inputs, request.urn)
+            item = existing or self._new(target, inputs, request.urn)
             before = item["body"]
             if target.patch:
                 self._patch(target, item, inputs, request)
@@ -432,6 +462,13 @@ class Kubernetes(Cloud):
 
         def act() -> tuple[str, None]:
             item = self.store.get(target.key)
+            if item is None and target.patch and target.kind == "Service":
+                # It is let go of by an apply without fields, which would make a Service without ports.
+                raise RefusedError(
+                    "this Patch resource is currently managing a required field, so it can't be deleted directly. "
+                    "Either set the `retainOnDelete` resource option, or transfer ownership of the field before "
+                    "deleting: spec.ports"
+                )
             if item is None:
                 return target.id, None
             if target.patch:
@@ -517,7 +554,9 @@ class Kubernetes(Cloud):
         if self._namespaced(target) and not self._namespace_exists(target):
             raise RefusedError(f'namespaces "{target.namespace}" not found')
 
-    def _valid(self, target: _Target, inputs: Object) -> None:
+    def _valid(self, target: _Target, inputs: Object, *, partial: bool = False) -> None:
+        """Refuses what the API server does; `partial` are fields for an object that is there."""
+
         def bad(path: str, value: Any, why: str) -> RefusedError:
             return RefusedError(
                 f'{target.kind} "{target.name}" is invalid: {path}: Invalid value: {json.dumps(value)}: {why}'
@@ -539,11 +578,17 @@ class Kubernetes(Cloud):
                 f"{'' if form == 'label' else ' or .'}, and must start and end with an alphanumeric character"
             )
             raise bad("metadata.name", target.name, why)
-        for name, value in ((inputs.get("metadata") or {}).get("labels") or {}).items():
-            if isinstance(value, str) and not _LABEL_VALUE.fullmatch(value):
-                raise bad(f"metadata.labels.{name}", value, "a valid label must be at most 63 letters, digits, -, _, .")
         spec = inputs.get("spec") or {}
-        if target.patch or not isinstance(spec, dict):
+        labelled = [("metadata.labels", (inputs.get("metadata") or {}).get("labels") or {})]
+        if target.kind == "Service" and isinstance(spec, dict):
+            labelled.append(("spec.selector", spec.get("selector") or {}))
+        for where, pairs in labelled:
+            for name, value in pairs.items():
+                if not _LABEL_KEY.fullmatch(name):
+                    raise bad(where, name, "name part must be at most 63 letters, digits, -, _, .")
+                if isinstance(value, str) and not _LABEL_VALUE.fullmatch(value):
+                    raise bad(f"{where}.{name}", value, "a valid label must be at most 63 letters, digits, -, _, .")
+        if partial or not isinstance(spec, dict):
             return
         if target.kind == "Deployment":
             wanted = (spec.get("selector") or {}).get("matchLabels") or {}
@@ -553,11 +598,7 @@ class Kubernetes(Cloud):
         if target.kind == "PodDisruptionBudget" and "minAvailable" in spec and "maxUnavailable" in spec:
             raise bad("spec", spec, "minAvailable and maxUnavailable cannot be both set")
         if target.kind == "Service":
-            ports = spec.get("ports") or []
-            if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
-                raise RefusedError(f'Service "{target.name}" is invalid: spec.ports: Required value')
-            if len(ports) > 1 and any(not port.get("name") for port in ports):
-                raise RefusedError(f'Service "{target.name}" is invalid: spec.ports[0].name: Required value')
+            self._valid_ports(target, spec, bad)
         if target.kind == "Ingress":
             for index, rule in enumerate(spec.get("rules") or []):
                 for at, path in enumerate((rule.get("http") or {}).get("paths") or []):
@@ -574,6 +615,28 @@ class Kubernetes(Cloud):
                     raise RefusedError(
                         f'Secret "{target.name}" is invalid: data.{name}: illegal base64 data (the value is not shown)'
                     ) from None
+
+    def _valid_ports(self, target: _Target, spec: Object, bad: Callable[[str, Any, str], RefusedError]) -> None:
+        ports = spec.get("ports") or []
+        if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+            raise RefusedError(f'Service "{target.name}" is invalid: spec.ports: Required value')
+        if len(ports) > 1 and any(not port.get("name") for port in ports):
+            raise RefusedError(f'Service "{target.name}" is invalid: spec.ports[0].name: Required value')
+        seen: set[Any] = set()
+        for index, port in enumerate(ports):
+            name, target_port = port.get("name"), port.get("targetPort")
+            if name and not _LABEL.fullmatch(name):
+                raise bad(f"spec.ports[{index}].name", name, "a lowercase RFC 1123 label is expected")
+            if isinstance(target_port, str) and not _PORT_NAME.fullmatch(target_port):
+                why = "must be a port's name: at most 15 of a-z, 0-9 and '-', one of them a letter"
+                raise bad(f"spec.ports[{index}].targetPort", target_port, why)
+            for value in (name, (port.get("port"), port.get("protocol") or "TCP")):
+                if value and value in seen:
+                    where = f"spec.ports[{index}]{'.name' if value == name else ''}"
+                    raise RefusedError(
+                        f'Service "{target.name}" is invalid: {where}: Duplicate value: {json.dumps(value)}'
+                    )
+                seen.add(value)
 
     def _immutable(self, target: _Target, olds: Object, inputs: Object) -> None:
         old_spec, spec = olds.get("spec") or {}, inputs.get("spec") or {}
@@ -637,9 +700,11 @@ class Kubernetes(Cloud):
             if path in (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")):
                 continue
             there = _at(item["body"], path)
-            if there is None:
-                added.append(list(path))
-            elif there != value and not force:
+            if there == value:
+                continue
+            # What is taken from another is nobody's once it is let go of.
+            added.append(list(path))
+            if there is not None and not force:
                 raise RefusedError(
                     f"Server-Side Apply field conflict detected: Apply failed with 1 conflict: "
                     f".{values.path_text(path)} (set the annotation {_PATCH_FORCE} to take the field)"
@@ -671,6 +736,8 @@ class Kubernetes(Cloud):
         old_spec = old.get("spec") or {}
         type_ = spec.setdefault("type", "ClusterIP")
         spec.setdefault("sessionAffinity", "None")
+        if type_ == "LoadBalancer":
+            spec.setdefault("allocateLoadBalancerNodePorts", True)
         digest = hashlib.sha256(target.key.encode()).digest()
         others = [
             body.get("spec") or {}
@@ -707,6 +774,8 @@ class Kubernetes(Cloud):
                         ),
                         None,
                     )
+                if wanted is None and type_ == "LoadBalancer" and not spec["allocateLoadBalancerNodePorts"]:
+                    continue
                 if wanted is None:
                     start = int.from_bytes(digest[2:4]) + index
                     wanted = next(

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from config.values import Host, Machine, Path
+from exposure.ways.port_forward import ForwardedPort
+from exposure.ways.tailnet import TailnetPort
 from tests.components.conftest import Known, Run
 from tests.components.examples import (
     connector,
@@ -22,18 +25,21 @@ from tests.kit.recorder import Recording, Registered, Secret
 
 INGRESS = "kubernetes:Ingress"
 SERVICE = "kubernetes:Service"
+THEIRS = "kubernetes:ServicePatch"
 PATCH = "kubernetes:NamespacePatch"
+TCP = TailnetPort("tcp", 8080, 8080)
 SHARED = {
     "funnel": funnel_service,
     "serve": tailnet_service,
-    "tcp": lambda: tailnet_service(protocol="TCP", selector={"app": "wiki"}),
+    "tcp": lambda: tailnet_service("wiki", TCP, selector={"app": "wiki"}),
+    "theirs": lambda: tailnet_service("wiki", TCP),
     "nodeport": port_forward,
     "ingress": managed_ingress,
 }
 
 
 def _object(found: Recording) -> Registered:
-    (only,) = [r for r in found if r.short in (INGRESS, SERVICE)]
+    (only,) = [r for r in found if r.short in (INGRESS, SERVICE, THEIRS)]
     return only
 
 
@@ -90,11 +96,12 @@ def test_the_policy_is_there_before_an_ingress_is_annotated_and_goes_after_it(ru
         first = [tailnet().acl]
         funnel_service(after=first)
         tailnet_service(after=first)
-        tailnet_service("game", protocol="UDP", selector={"app": "game"}, after=first)
+        tailnet_service("game", TailnetPort("udp", 1, 1), selector={"app": "game"}, after=first)
+        tailnet_service("theirs", TCP, after=first)
 
     found = run(program)
-    made = [r for r in found if r.short in (INGRESS, SERVICE)]
-    assert len(made) == 3
+    made = [r for r in found if r.short in (INGRESS, SERVICE, THEIRS)]
+    assert len(made) == 4
     for annotated in made:
         assert "tailscale:Acl tailnet-policy" in annotated.dependencies
     order = [r.short for r in found]
@@ -118,60 +125,159 @@ def test_a_service_that_changes_its_gate_keeps_its_mark_on_the_namespace(make: C
     assert found.one(PATCH).former_parents == {f"{other} {component.name}" for other in others}
 
 
-@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
-def test_tcp_and_udp_get_a_tailnet_address_of_their_own(protocol: str, run: Run) -> None:
-    # tailscale.com/kb/1439: loadBalancerClass `tailscale`; annotations hostname and tags, without spaces.
-    found = run(lambda: tailnet_service(protocol=protocol, selector={"app": "wiki"}))
+def test_of_two_ways_of_one_service_none_claims_to_be_what_the_other_was(run: Run) -> None:
+    # The engine refuses a resource that says it was another one of the same program.
+    def program() -> None:
+        tailnet_service("game", TCP, beside=frozenset({"PortForward"}))
+        port_forward("game", beside=frozenset({"TailnetService"}))
+
+    found = run(program)
+    marks = found.all(PATCH)
+    assert [mark.former_parents for mark in marks] == [{"gatehouse:FunnelService game"}] * 2
+    assert len({mark.urn for mark in marks}) == 2
+
+
+def test_tcp_and_udp_get_a_tailnet_address_of_their_own_and_no_port_of_the_node(run: Run) -> None:
+    # tailscale.com/kb/1439: loadBalancerClass `tailscale`; annotations hostname and tags, without spaces. By default
+    # each port gets a node port [kubernetes.io/docs/concepts/services-networking/service, LoadBalancer].
+    ports = (TailnetPort("tcp", 22, 2222), TailnetPort("tcp", 80, "web"), TailnetPort("udp", 53, 53))
+    found = run(lambda: tailnet_service("wiki", *ports, selector={"app": "wiki"}))
     assert found.all(INGRESS) == []
     service = found.one(SERVICE).inputs
     assert service["spec"] == {
         "type": "LoadBalancer",
         "loadBalancerClass": "tailscale",
+        "allocateLoadBalancerNodePorts": False,
         "selector": {"app": "wiki"},
-        "ports": [{"name": f"{protocol.lower()}-8080", "protocol": protocol, "port": 8080, "targetPort": 8080}],
+        "ports": [
+            {"name": "tcp-22", "protocol": "TCP", "port": 22, "targetPort": 2222},
+            {"name": "tcp-80", "protocol": "TCP", "port": 80, "targetPort": "web"},
+            {"name": "udp-53", "protocol": "UDP", "port": 53, "targetPort": 53},
+        ],
     }
     assert service["metadata"]["annotations"]["tailscale.com/hostname"] == "wiki-alfred"
     assert service["metadata"]["annotations"]["tailscale.com/tags"] == "tag:wiki"
+    assert "tailscale.com/expose" not in service["metadata"]["annotations"]
 
 
-def test_a_tcp_service_without_its_pods_selector_is_refused(run: Run) -> None:
-    # A Service without a selector has no endpoints: it would be up and never answer.
-    with pytest.raises(ValueError, match="selector"):
-        run(lambda: tailnet_service(protocol="TCP"))
+def test_a_service_of_somebody_elses_is_annotated_and_nothing_more_of_it_is_touched(run: Run) -> None:
+    # `tailscale.com/expose: "true"` on a Service of any type [tailscale.com/kb/1439]. The plugin waits for the pods of
+    # a patched Service too, unless it is told not to [pulumi-kubernetes provider/pkg/metadata/overrides.go].
+    patch = run(lambda: tailnet_service("wiki", TCP, TailnetPort("udp", 53, 53))).one(THEIRS)
+    assert patch.inputs == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "wiki-svc",
+            "namespace": "wiki",
+            "annotations": {
+                "pulumi.com/patchForce": "true",
+                "pulumi.com/skipAwait": "true",
+                "tailscale.com/expose": "true",
+                "tailscale.com/hostname": "wiki-alfred",
+                "tailscale.com/tags": "tag:wiki",
+            },
+        },
+    }
+
+
+def test_a_port_of_the_node_itself_is_nothing_to_register(run: Run) -> None:
+    with pytest.raises(ValueError, match="the node's own Tailscale"):
+        run(lambda: tailnet_service("ssh", TailnetPort("tcp", 22, 22), backend=None))
+
+
+def test_a_funnel_with_paths_serves_those_alone(run: Run) -> None:
+    # The operator serves what a rule without host names, and the default backend at `/`; Prefix alone
+    # [TS cmd/k8s-operator/ingress.go, handlersForIngress].
+    found = run(lambda: funnel_service(paths=(Path("/api"), Path("/hooks/in")))).one(INGRESS).inputs["spec"]
+    backend = {"service": {"name": "komga-svc", "port": {"number": 25600}}}
+    assert found == {
+        "ingressClassName": "tailscale",
+        "rules": [
+            {
+                "http": {
+                    "paths": [
+                        {"path": "/api", "pathType": "Prefix", "backend": backend},
+                        {"path": "/hooks/in", "pathType": "Prefix", "backend": backend},
+                    ]
+                }
+            }
+        ],
+        "tls": [{"hosts": ["komga-alfred"]}],
+    }
+
+
+# A Service's name is a label that starts with a letter (RFC 1035); the operator makes a label of an Ingress' name, and
+# the mark on a namespace is a label's name: 63 characters at most [Kubernetes, Object Names and IDs; Labels].
+_SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@pytest.mark.parametrize("key", ["9game", "z" * 54, "9" * 63, "a-" * 31 + "b", "wiki"])
+def test_kubernetes_takes_every_name_that_is_made_of_a_key(key: str, run: Run) -> None:
+    def program() -> None:
+        tailnet_service(key, TCP, selector={"app": "wiki"}, machine=Machine("m"))
+        port_forward(key)
+        managed_ingress(f"{key}-ingress")
+
+    found = run(program)
+    services = [r.inputs["metadata"]["name"] for r in found.all(SERVICE)]
+    assert len(set(services)) == 2
+    assert [name for name in services if not _SERVICE_NAME.fullmatch(name)] == []
+    served = run(lambda: (funnel_service(key), managed_ingress(f"{key}-ingress"))).all(INGRESS)
+    assert _LABEL.fullmatch(served[0].inputs["metadata"]["name"])
+    marks = [label for p in found.all(PATCH) for label in p.inputs["metadata"]["labels"]]
+    assert len(marks) == 3
+    for mark in marks:
+        prefix, _, name = mark.partition("/")
+        assert (prefix, bool(_LABEL.fullmatch(name))) == ("gatehouse.exposes", True)
+    if key == "wiki":
+        assert services == ["wiki-tailscale", "wiki-forwarded"]
+        assert served[0].inputs["metadata"]["name"] == "wiki-tailscale"
+
+
+def test_two_long_keys_that_begin_alike_keep_two_names(run: Run) -> None:
+    keys = ["z" * 60 + "a", "z" * 60 + "b"]
+    found = run(lambda: [(funnel_service(key), port_forward(key)) for key in keys])
+    for short in (INGRESS, SERVICE):
+        assert len({r.inputs["metadata"]["name"] for r in found.all(short)}) == 2
 
 
 def test_a_forwarded_port_is_a_node_port_of_its_protocol(run: Run) -> None:
     # kubernetes.io/docs/concepts/services-networking/service/#type-nodeport
-    found = run(port_forward).one(SERVICE).inputs["spec"]
+    ports = (ForwardedPort("tcp", 2022, 22, 32022, 2222), ForwardedPort("udp", 19132, 19132, 32132, "bedrock"))
+    found = run(lambda: port_forward(ports=ports)).one(SERVICE).inputs["spec"]
     assert found == {
         "type": "NodePort",
         "selector": {"app": "game"},
         "ports": [
-            {"name": "java", "protocol": "TCP", "port": 25565, "targetPort": 25565, "nodePort": 32565},
-            {"name": "bedrock", "protocol": "UDP", "port": 19132, "targetPort": 19132, "nodePort": 32132},
+            {"name": "tcp-22", "protocol": "TCP", "port": 22, "targetPort": 2222, "nodePort": 32022},
+            {"name": "udp-19132", "protocol": "UDP", "port": 19132, "targetPort": "bedrock", "nodePort": 32132},
         ],
     }
 
 
-def test_its_record_points_at_the_router_past_cloudflares_proxy(run: Run) -> None:
+def test_its_records_point_at_the_router_past_cloudflares_proxy(run: Run) -> None:
     # The proxy carries HTTP only; unproxied records take 60 to 86400 s, or 1 for automatic [TFC dns_record].
-    def program() -> None:
-        port_forward().publish(host="game.example.com", zone_id="zone-id", ipv4="203.0.113.7")
-
-    found = run(program).one("cloudflare:DnsRecord")
-    inputs = found.inputs
-    assert 60 <= inputs.pop("ttl") <= 86400
-    assert inputs == {
-        "zoneId": "zone-id",
-        "name": "game.example.com",
-        "type": "A",
-        "content": "203.0.113.7",
-        "proxied": False,
-        "comment": "gatehouse: game",
-    }
-    assert found.dependencies == {"kubernetes:Service game-nodeport"}
-    assert found.former_parents == {"gatehouse:ZeroTrustApp game", "gatehouse:PublicTunnelRoute game"}
-    assert found.deletes_first
+    hosts = (Host("game.example.com"), Host("play.example.com"))
+    found = run(lambda: port_forward(hosts=hosts).publish(zone_id="zone-id")).all("cloudflare:DnsRecord")
+    assert [r.name for r in found] == list(hosts)
+    for record in found:
+        inputs = record.inputs
+        assert 60 <= inputs.pop("ttl") <= 86400
+        assert inputs == {
+            "zoneId": "zone-id",
+            "name": record.name,
+            "type": "A",
+            "content": "203.0.113.7",
+            "proxied": False,
+            "comment": "gatehouse: game",
+        }
+        assert record.dependencies == {"kubernetes:Service game-nodeport"}
+        assert record.former_parents == {"gatehouse:ZeroTrustApp game", "gatehouse:PublicTunnelRoute game"}
+        assert record.deletes_first
+    # The usual host's was named after the service before.
+    assert [{alias.spec.name for alias in r.request.aliases} - {""} for r in found] == [{"game-dns"}, set()]
 
 
 def test_a_managed_ingress_has_a_certificate_of_its_own(run: Run) -> None:

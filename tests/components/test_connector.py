@@ -9,7 +9,8 @@ import pytest
 
 from components.connector import network_policy
 from config.services import Connector as Settings
-from exposure.ingress import CATCH_ALL, acme_rule, general_rule
+from exposure.estate import CATCH_ALL
+from exposure.model import TunnelRule
 from tests.components.conftest import Known, Run
 from tests.components.examples import connector, tunnel
 from tests.kit.pod_security import violations
@@ -232,14 +233,14 @@ def test_443_is_open_only_where_a_jwt_is_checked() -> None:
     def web(*rules: Any) -> list[dict[str, Any]]:
         return [rule for rule in _egress(*rules) if ("TCP", 443) in _ports(rule) and _internet(rule)]
 
-    assert web(general_rule("wiki", "wiki.example.com", IN_CLUSTER)) == []
-    assert len(web(general_rule("wiki", "wiki.example.com", IN_CLUSTER, ["wiki"]))) == 1
+    assert web(TunnelRule("wiki.example.com", None, IN_CLUSTER)) == []
+    assert len(web(TunnelRule("wiki.example.com", None, IN_CLUSTER, "wiki", ("wiki",)))) == 1
 
 
 def test_an_origin_in_the_cluster_opens_its_own_namespace() -> None:
     rules = [
-        general_rule("wiki", "wiki.example.com", IN_CLUSTER),
-        acme_rule("wiki", "wiki.example.com", "http://ingress.ingress-nginx.svc.cluster.local:80"),
+        TunnelRule("wiki.example.com", None, IN_CLUSTER),
+        TunnelRule("wiki.example.com", "^/x", "http://ingress.ingress-nginx.svc.cluster.local:80"),
     ]
     opened = [
         peer["namespace_selector"]["match_labels"]["kubernetes.io/metadata.name"]
@@ -260,7 +261,7 @@ def test_an_origin_in_the_cluster_opens_its_own_namespace() -> None:
     ],
 )
 def test_an_origin_outside_opens_its_address_and_port_alone(origin: str, cidrs: list[str], port: int) -> None:
-    last = _egress(general_rule("nas", "nas.example.com", origin))[-1]
+    last = _egress(TunnelRule("nas.example.com", None, origin))[-1]
     assert last == {
         "to": [{"ip_block": {"cidr": cidr}} for cidr in cidrs],
         "ports": [{"protocol": "TCP", "port": port}],
@@ -268,7 +269,7 @@ def test_an_origin_outside_opens_its_address_and_port_alone(origin: str, cidrs: 
 
 
 def test_nothing_is_open_to_everywhere_on_every_port() -> None:
-    for rule in _egress(general_rule("nas", "nas.example.com", "http://nas.example.com:80", ["nas"])):
+    for rule in _egress(TunnelRule("nas.example.com", None, "http://nas.example.com:80", "nas", ("nas",))):
         assert "to" in rule
         assert not (_internet(rule) and "ports" not in rule)
 

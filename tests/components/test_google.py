@@ -76,3 +76,22 @@ def test_no_set_of_people_can_take_the_name_of_another_policy(run: Run) -> None:
     # The engine refuses a second resource of one name, but only after it has made some.
     found = run(lambda: google(people=[PeopleSet(name, ("alice@example.com",)) for name in ("bypass", "idp")]))
     assert len(found.all("cloudflare:ZeroTrustAccessPolicy")) == 3
+
+
+def test_several_sets_together_are_a_group_and_a_policy_of_their_own(run: Run, known: Known) -> None:
+    # A policy with two groups would have two Include rules: of those any that matches lets in.
+    both = PeopleSet("admins+household", ("alice@example.com", "bob@example.com"))
+    found = run(lambda: google(people=[both, PeopleSet("admins", ("alice@example.com",))]))
+    group = found.one("cloudflare:ZeroTrustAccessGroup", "google-people-admins+household")
+    assert [e["email"]["email"] for e in group.inputs["includes"]] == ["alice@example.com", "bob@example.com"]
+    policy = found.one("cloudflare:ZeroTrustAccessPolicy", "google-people-admins+household")
+    assert policy.inputs["includes"] == [{"group": {"id": known("google-people-admins+household-id")}}]
+
+
+def test_nobody_is_a_policy_that_denies_everyone_and_is_there_only_where_it_is_needed(run: Run) -> None:
+    # An application without a policy denies too [CFDOC access-controls/policies], and has none of the one that it must
+    # have; `deny` says it.
+    found = run(lambda: google(nobody=True)).all("cloudflare:ZeroTrustAccessPolicy")
+    (deny,) = [p for p in found if p.inputs["decision"] == "deny"]
+    assert deny.inputs["includes"] == [{"everyone": {}}]
+    assert [p for p in run(google).all("cloudflare:ZeroTrustAccessPolicy") if p.inputs["decision"] == "deny"] == []

@@ -10,7 +10,7 @@ import copy
 import functools
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -30,24 +30,48 @@ VERSIONS = ("1.34", "1.37")
 # No objects of the cluster: the chart's own are Helm's affair.
 _NOT_OBJECTS = ("kubernetes:helm.sh/v3:Release",)
 
-# What the two stacks of the repository do not have: the operator's chart, a TCP service on the tailnet, Serve, origins
-# outside the cluster.
+# What the two stacks of the repository do not have: the operator's chart, TCP services on the tailnet, by a Service of
+# ours and by somebody's own, Serve, origins outside the cluster, paths at Funnel, keys that are no names.
+DATABASE: dict[str, Any] = {
+    "origin": {
+        "namespace": "db",
+        "service": "db",
+        "port": 5432,
+        "scheme": "tcp",
+        "target_port": "postgres",
+        "other_ports": [{"port": 53, "protocol": "udp"}, {"port": 53, "target_port": 1053}],
+        "selector": {"app": "db"},
+    },
+    "traffic": "non-html",
+    "clients": "tailnet",
+}
+
+
+def _at(name: str, service: Mapping[str, Any], **origin: Any) -> dict[str, Any]:
+    """The service, of a workload of its own; without what is None."""
+    whole = {**service["origin"], "service": name, **origin}
+    return {**service, "origin": {key: value for key, value in whole.items() if value is not None}}
+
+
+UDP = [{"port": 53, "protocol": "udp"}]
 EVERYTHING = {
     "acme-renewals": ACME,
-    "app": {**HTML, "path_exceptions": ["/api"], "acknowledge": {"access-path-bypass": "API clients cannot log in"}},
+    "app": {
+        **_at("app", HTML),
+        "paths": {"/api": {"clients": "anyone"}},
+        "acknowledge": {"access-path-bypass": "API clients cannot log in"},
+    },
     "outside": {**HTML, "origin": {"url": "http://192.168.0.50:8123"}},
     "dashboard": {
         **HTML,
-        "origin": {"namespace": "web", "service": "web", "port": 443, "scheme": "https", "through_ingress": "managed"},
+        "origin": {"namespace": "web", "service": "own", "port": 443, "scheme": "https", "through_ingress": "managed"},
         "own_certificate": True,
     },
-    "media": MEDIA,
-    "wiki": {**HTML, "clients": "tailnet"},
-    "database": {
-        "origin": {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}},
-        "traffic": "non-html",
-        "clients": "tailnet",
-    },
+    "media": {**_at("media", MEDIA), "clients": "nobody", "paths": {"/feed": {"clients": "anyone"}}},
+    "wiki": {**_at("wiki", HTML), "clients": "tailnet"},
+    "database": DATABASE,
+    "9database": _at("other", DATABASE, selector={"app": "other"}),
+    "theirs": _at("theirs", DATABASE, other_ports=UDP, selector=None, target_port=None),
     "ssh": SSH,
     "game": GAME,
 }

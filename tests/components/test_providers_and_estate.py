@@ -9,8 +9,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.estate import EstateIds, estate_of
+from components.estate import estate_of, register_estate
 from components.providers import make_providers, missing_credentials
+from config.loader import tie
+from exposure.plan import plan_stack
+from tests.kit.builders import ESTATE, HTML, NODE, OPEN_HTML, loaded, plan_of
 from tests.kit.recorder import Recording, Secret, record
 
 OWNER = "organization/gatehouse/alfred"
@@ -105,40 +108,105 @@ def test_tailscales_credentials_are_not_missed_where_there_is_no_tailnet() -> No
 
 OUTPUTS: Mapping[str, object] = {
     "zone_id": "zone-id",
+    "zone_ids": {"example.com": "zone-id", "example.org": "other-id"},
     "identity_provider_id": "idp-id",
-    "policy_ids": {"household": "policy-id"},
+    "policy_ids": {"household": "policy-id", "admins+household": "both-id"},
     "bypass_policy_id": "bypass-id",
+    "deny_policy_id": "deny-id",
 }
+TWO_ZONES = {**ESTATE, "other_zones": [{"name": "example.org"}]}
 
 
-def _member(outputs: Mapping[str, object], people: list[str], preview: bool = False) -> Recording:
+def _member(outputs: Mapping[str, object], services: Mapping[str, Any], preview: bool = False) -> Recording:
+    """A member of alfred's estate, with what its owner's stack says."""
+    member = {**NODE, "name": "octavo", "context": "octavo"}
+    stacks = tie([loaded({}, estate=TWO_ZONES), loaded(services, "octavo", member_of="alfred", node=member)])
+    plan = plan_stack(stacks["octavo"], stacks)
+
     def program() -> None:
-        ids: EstateIds = estate_of(OWNER, people)
-        pulumi.export("zone", ids.zone_id)
-        pulumi.export("bypass", ids.bypass_policy_id)
-        for name, policy in ids.policy_ids.items():
-            pulumi.export(f"policy of {name}", policy)
+        ids = estate_of(OWNER, plan)
+        pulumi.export("zones", dict(ids.zone_ids))
+        pulumi.export("policies", dict(ids.access.policy_ids))
+        pulumi.export("bypass", ids.access.bypass_policy_id)
+        pulumi.export("deny", ids.access.deny_policy_id)
 
     return record(program, preview, stack_outputs={OWNER: outputs}.__getitem__)
 
 
+PEOPLE_AND_API = {**HTML, "paths": {"/api": {"clients": "anyone"}}}
+
+
 @pytest.mark.parametrize("preview", [True, False])
-def test_a_member_reads_the_owners_ids_and_registers_nothing_of_the_estate(preview: bool) -> None:
-    found = _member(OUTPUTS, ["household"], preview)
-    assert found.exports == {"zone": "zone-id", "bypass": "bypass-id", "policy of household": "policy-id"}
+def test_a_member_reads_the_owners_ids_as_far_as_it_uses_them_and_registers_nothing_of_the_estate(
+    preview: bool,
+) -> None:
+    found = _member(OUTPUTS, {"wiki": PEOPLE_AND_API}, preview)
+    assert found.exports == {
+        "zones": {"example.com": "zone-id"},
+        "policies": {"household": "policy-id"},
+        "bypass": "bypass-id",
+    }
     assert found.counts() == {}
 
 
-def test_a_policy_that_the_owner_has_not_made_yet_is_told_with_the_command_that_makes_it() -> None:
-    with pytest.raises(pulumi.RunError, match=r"'guests'.*pulumi up --stack alfred"):
-        _member(OUTPUTS, ["household", "guests"])
+def test_a_member_reads_another_zone_the_policy_of_several_sets_and_the_one_of_nobody() -> None:
+    services = {
+        "wiki": {**HTML, "people": ["household", "admins"], "host": "wiki.example.org"},
+        "hooks": {**HTML, "clients": "nobody", "paths": {"/in": {"clients": "anyone"}}},
+    }
+    assert _member(OUTPUTS, services).exports == {
+        "zones": {"example.com": "zone-id", "example.org": "other-id"},
+        "policies": {"admins+household": "both-id"},
+        "bypass": "bypass-id",
+        "deny": "deny-id",
+    }
+
+
+@pytest.mark.parametrize(
+    ("lacking", "service", "said"),
+    [
+        ("policy_ids", {**HTML, "people": "admins"}, r"policy for people 'admins'"),
+        ("zone_ids", {**HTML, "host": "wiki.example.org"}, r"output 'zone_ids'"),
+        ("deny_policy_id", {**HTML, "clients": "nobody", "paths": {"/in": {}}}, r"output 'deny_policy_id'"),
+        ("bypass_policy_id", PEOPLE_AND_API, r"output 'bypass_policy_id'"),
+    ],
+)
+def test_what_the_owner_has_not_made_yet_is_told_with_the_command_that_makes_it(
+    lacking: str, service: Mapping[str, Any], said: str
+) -> None:
+    kept = {**OUTPUTS, **({"policy_ids": {"household": "policy-id"}} if lacking == "policy_ids" else {lacking: None})}
+    with pytest.raises(pulumi.RunError, match=rf"{said}.*pulumi up --stack alfred"):
+        _member(kept, {"wiki": service})
 
 
 def test_an_owner_that_is_not_up_is_told_with_the_command_that_brings_it_up() -> None:
     with pytest.raises(pulumi.RunError, match=r"no output '.*'.*pulumi up --stack alfred"):
-        _member({}, ["household"])
+        _member({}, {"wiki": HTML})
 
 
-def test_a_member_without_zero_trust_services_needs_no_google_of_its_owner() -> None:
+def test_a_member_whose_hosts_are_all_public_needs_no_google_of_its_owner() -> None:
     # An owner without Google exports no ids of it; with people to let in, the test above refuses.
-    assert _member({"zone_id": "zone-id"}, []).exports == {"zone": "zone-id"}
+    assert _member({"zone_id": "zone-id"}, {"blog": OPEN_HTML}).exports["zones"] == {"example.com": "zone-id"}
+
+
+def test_an_owner_exports_every_zone_and_a_zone_keeps_its_name_among_the_resources() -> None:
+    plan = plan_of({}, estate=TWO_ZONES)
+    secrets = {"google_client_secret": "client secret"}
+
+    def program() -> None:
+        register_estate(plan, {k: pulumi.Output.secret(v) for k, v in secrets.items()}, pulumi.ResourceOptions())
+
+    found = record(program, preview=False)
+    assert [(z.name, z.inputs["name"]) for z in found.all("cloudflare:Zone")] == [
+        ("estate-zone", "example.com"),
+        ("example.org-zone", "example.org"),
+    ]
+    assert found.exports["zone_ids"] == {"example.com": "estate-zone-id", "example.org": "example.org-zone-id"}
+    assert found.exports["zone_id"] == "estate-zone-id"
+    assert {name: zone["ds_record"].split()[0] for name, zone in found.exports["zones"].items()} == {
+        "example.com": "estate-dnssec",
+        "example.org": "example.org-dnssec",
+    }
+    assert all(len(zone["name_servers"]) == 2 for zone in found.exports["zones"].values())
+    # What members and people read since there was one zone.
+    assert found.exports["ds_record"] == found.exports["zones"]["example.com"]["ds_record"]

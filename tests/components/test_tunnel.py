@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from exposure.ingress import acme_rule, general_rule, open_path_rule
-from exposure.model import OriginSettings
+from exposure.model import TunnelRule
+from exposure.ways.way import OriginSettings
 from tests.components.conftest import Known, Run
 from tests.components.examples import ACCOUNT, ORIGIN, TUNNEL_SECRET, configuration, tunnel
 from tests.kit import cloudflared
@@ -55,9 +55,9 @@ def _rules(found: Recording) -> list[dict[str, Any]]:
 
 def test_the_list_is_in_order_whatever_order_the_routes_come_in(run: Run) -> None:
     rules = [
-        general_rule("wiki", HOST, ORIGIN),
-        open_path_rule("wiki", HOST, "/api", ORIGIN),
-        acme_rule("wiki", HOST, "http://solver:80"),
+        TunnelRule(HOST, None, ORIGIN),
+        TunnelRule(HOST, "^/api(/|$)", ORIGIN),
+        TunnelRule(HOST, r"^/\.well-known/acme-challenge/", "http://solver:80"),
     ]
     found = _rules(run(lambda: configuration(rules=rules)))
     assert found == _rules(run(lambda: configuration(rules=rules[::-1])))
@@ -82,9 +82,9 @@ def test_a_protected_rule_demands_a_jwt_of_each_of_its_applications_and_no_other
 ) -> None:
     # cloudflared checks `access` of each rule apart: required, teamName (bare), audTag [CFD config/configuration.go].
     rules = [
-        general_rule("wiki", HOST, ORIGIN, ["wiki", "wiki-path-api"]),
-        open_path_rule("wiki", HOST, "/api", ORIGIN),
-        general_rule("blog", "blog.example.com", ORIGIN),
+        TunnelRule(HOST, None, ORIGIN, "wiki", ("wiki", "wiki-path-api")),
+        TunnelRule(HOST, "^/api(/|$)", ORIGIN),
+        TunnelRule("blog.example.com", None, ORIGIN),
     ]
     auds = {"wiki": "aud-1", "wiki-path-api": "aud-2", "other": "aud-3"}
     public, path, protected, last = _rules(run(lambda: configuration(rules=rules, auds=auds)))
@@ -95,7 +95,7 @@ def test_a_protected_rule_demands_a_jwt_of_each_of_its_applications_and_no_other
 
 
 def test_a_rule_whose_application_is_not_there_is_refused_and_registers_nothing_of_the_list(run: Run) -> None:
-    rules = [general_rule("wiki", HOST, ORIGIN, ["wiki"])]
+    rules = [TunnelRule(HOST, None, ORIGIN, "wiki", ("wiki",))]
     with pytest.raises(KeyError, match="wiki"):
         run(lambda: configuration(rules=rules, auds={}))
 
@@ -115,7 +115,7 @@ def test_a_rule_whose_application_is_not_there_is_refused_and_registers_nothing_
     ],
 )
 def test_only_settings_that_are_set_are_sent(settings: dict[str, Any], sent: object, run: Run) -> None:
-    rules = [general_rule("wiki", HOST, ORIGIN, (), OriginSettings(**settings))]
+    rules = [TunnelRule(HOST, None, ORIGIN, settings=OriginSettings(**settings))]
     assert _rules(run(lambda: configuration(rules=rules)))[0].get("originRequest") == sent
 
 
@@ -123,7 +123,7 @@ def test_the_list_belongs_to_its_tunnel_and_follows_the_applications_it_names(ru
     def program() -> None:
         parent = tunnel()
         aud = parent.tunnel_id.apply(lambda i: f"{i}-aud")
-        rules = [general_rule("wiki", HOST, ORIGIN, ["wiki"])]
+        rules = [TunnelRule(HOST, None, ORIGIN, "wiki", ("wiki",))]
         configuration("other", tunnel_id=parent.tunnel_id, rules=rules, auds={"wiki": aud})
 
     found = run(program).one("cloudflare:ZeroTrustTunnelCloudflaredConfig")

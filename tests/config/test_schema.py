@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from config.positions import read_yaml
-from config.schema import stack_file_schema, stack_file_schema_text
+from exposure.ways import WAYS
+from gatehouse.commands.schema import text_of, whole_schema
 from tests.exposure.rules.test_rules import cases, named
 
 # It has no types.
@@ -29,7 +30,12 @@ def errors(values: object) -> list[str]:
 
 
 def test_the_committed_schema_is_fresh() -> None:
-    assert COMMITTED.read_text() == stack_file_schema_text(), "gatehouse schema --write"
+    assert COMMITTED.read_text() == text_of(whole_schema()), "gatehouse schema --write"
+
+
+def test_it_knows_every_gate() -> None:
+    service = whole_schema()["$defs"]["Service"]["properties"]
+    assert service["gate"]["enum"] == service["gates"]["items"]["enum"] == list(WAYS)
 
 
 def test_it_is_a_valid_schema_of_its_draft() -> None:
@@ -70,6 +76,10 @@ def test_what_has_another_form_is_refused() -> None:
 
     assert changed("gatehouse:services", "plex", "gate", to="funnel") == []
     assert changed("gatehouse:services", "plex", "gate", to="funel") == ["config.gatehouse:services.plex.gate"]
+    assert changed("gatehouse:services", "plex", "gates", to=["zero-trust", "tailnet"]) == []
+    assert changed("gatehouse:services", "plex", "gates", to=["funel"]) == ["config.gatehouse:services.plex.gates.0"]
+    assert changed("gatehouse:services", "plex", "people", to=["household", "admins"]) == []
+    assert changed("gatehouse:services", "plex", "people", to=None) == ["config.gatehouse:services.plex.people"]
     assert changed("gatehouse:services", "plex", "gait", to="funnel") == ["config.gatehouse:services.plex"]
     assert changed("gatehouse:services", "plex", "traffic", to=...) == ["config.gatehouse:services.plex"]
     assert changed("gatehouse:services", "Plex", to={}) == ["config.gatehouse:services"]
@@ -87,7 +97,7 @@ def test_what_has_another_form_is_refused() -> None:
 
 
 def test_every_key_is_described() -> None:
-    schema = stack_file_schema()
+    schema = whole_schema()
     parts = {**schema["$defs"], "config": schema["properties"]["config"]}
     for name, part in parts.items():
         assert part.get("description"), name

@@ -83,7 +83,7 @@ class Run:
 
 
 def short(urn: str) -> str:
-    """A resource as `DnsRecord/grafana-dns`."""
+    """A resource as `DnsRecord/grafana-alfred.example.com`."""
     return f"{urn.split('::')[2].rsplit('$', 1)[-1].rsplit(':', 1)[-1]}/{urn.split('::', 3)[3]}"
 
 

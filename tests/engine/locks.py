@@ -143,6 +143,6 @@ def position(method: str, name: str) -> str:
 
 
 def order(project: Project, since: int = 0) -> list[str]:
-    """The changes that took effect, in order: `create DnsRecord/grafana-dns`."""
+    """The changes that took effect, in order: `create DnsRecord/grafana-alfred.example.com`."""
     done = [call for call, _ in project.history()[since:] if call["outcome"] == "ok" and call["method"] != "read"]
     return [position(call["method"], short(call["urn"])) for call in done if call["urn"] and not call["preview"]]

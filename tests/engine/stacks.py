@@ -12,7 +12,7 @@ from tests.kit.builders import GAME, HTML, MEDIA, OPEN_HTML, stack_text
 WHY = "API clients bring tokens of their own and cannot log in"
 ZERO_TRUST: Mapping[str, Any] = {
     **HTML,
-    "path_exceptions": ["/api"],
+    "paths": {"/api": {"clients": "anyone"}},
     "acknowledge": {"access-path-bypass": WHY},
 }
 SMALL: Mapping[str, Mapping[str, Any]] = {

@@ -16,12 +16,12 @@ pytestmark = pytest.mark.engine
 
 IMPORTED = {
     "DnsPreferences/tailnet-dns",
-    "DnsRecord/blog-dns",
-    "DnsRecord/graphs-dns",
+    "DnsRecord/blog-alfred.example.com",
+    "DnsRecord/graphs.example.com",
     "Ingress/comics-ingress",
     "TailnetSettings/tailnet-settings",
-    "ZeroTrustAccessApplication/graphs-access",
-    "ZeroTrustAccessApplication/graphs-path-api-access",
+    "ZeroTrustAccessApplication/graphs.example.com",
+    "ZeroTrustAccessApplication/graphs.example.com/api",
     "ZeroTrustAccessIdentityProvider/google-idp",
     "ZeroTrustAccessPolicy/google-bypass",
     "ZeroTrustTunnelCloudflared/alfred-tunnel",
@@ -58,7 +58,7 @@ def adopted(project: Project) -> None:
     accepts = f"acknowledge: {{access-path-bypass: {accepted()['acknowledge']['access-path-bypass']}}}"
     text = path.read_text()
     assert "gatehouse:adopt:" not in text
-    path.write_text(text.replace("      path_exceptions:\n", f"      {accepts}\n      path_exceptions:\n"))
+    path.write_text(text.replace("      paths:\n", f"      {accepts}\n      paths:\n"))
     project.ok("adopt", "--apply")
 
 

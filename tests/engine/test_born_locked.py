@@ -23,10 +23,10 @@ def test_hosts_are_locked_after_each_call_of_their_life(project: Project) -> Non
     assert protected(project) == {GRAFANA, DASH}
     project.ok("up")
     done = order(project)
-    for name, others in (("grafana", ["grafana-path-api-access"]), ("dash", ["dash-acme-access"])):
-        record = done.index(f"create DnsRecord/{name}-dns")
+    for host, path in ((GRAFANA.name, "/api"), (DASH.name, "/.well-known/acme-challenge")):
+        record = done.index(f"create DnsRecord/{host}")
         rules = done.index("create ZeroTrustTunnelCloudflaredConfig/alfred-rules")
-        for app in (f"{name}-access", *others):
+        for app in (host, f"{host}{path}"):
             assert done.index(f"create ZeroTrustAccessApplication/{app}") < rules < record
     assert broken_locks(project, {GRAFANA, DASH}) == []
 
@@ -35,9 +35,9 @@ def test_hosts_are_locked_after_each_call_of_their_life(project: Project) -> Non
     small(project, {name: fields for name, fields in SMALL.items() if name != "grafana"})
     project.ok("up")
     gone = order(project, since)
-    record = gone.index("delete DnsRecord/grafana-dns")
+    record = gone.index("delete DnsRecord/grafana-alfred.example.com")
     assert gone.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules") < record
-    for app in ("grafana-access", "grafana-path-api-access"):
+    for app in (GRAFANA.name, f"{GRAFANA.name}/api"):
         assert record < gone.index(f"delete ZeroTrustAccessApplication/{app}")
     assert broken_locks(project, {GRAFANA, DASH}) == []
 
@@ -50,7 +50,7 @@ def test_hosts_are_locked_after_each_call_of_their_life(project: Project) -> Non
     ("before", "after"),
     [
         (OPEN_HTML, ZERO_TRUST),
-        (ZERO_TRUST, {**HTML, "path_exceptions": [], "own_certificate": True}),
+        (ZERO_TRUST, {**HTML, "own_certificate": True}),
         (ZERO_TRUST, {**HTML, "host": "charts.example.com"}),
         (HTML, ZERO_TRUST),
         (ZERO_TRUST, {**HTML, "clients": "tailnet"}),
@@ -78,7 +78,7 @@ def test_a_host_stays_locked_while_its_service_changes(
         done = order(project, since)
         rules = since + done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
         found = broken_locks(project, hosts, rules)
-        app = done.index("create ZeroTrustAccessApplication/grafana-access")
+        app = done.index("create ZeroTrustAccessApplication/grafana-alfred.example.com")
         assert app < done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
     assert found == []
 
@@ -91,7 +91,7 @@ def test_a_host_that_becomes_public_opens_once_and_nothing_else_does(project: Pr
     project.ok("up")
     done = order(project, since)
     rules = done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
-    assert rules < done.index("delete ZeroTrustAccessApplication/grafana-access")
+    assert rules < done.index("delete ZeroTrustAccessApplication/grafana-alfred.example.com")
     assert not [one for one in done if "DnsRecord" in one]
     assert broken_locks(project, {DASH}) == []
 

@@ -100,7 +100,11 @@ def test_a_deleted_tunnel_is_told_taken_out_of_the_state_and_made_anew(project: 
     made = project.ok("up")
     assert made.steps["ZeroTrustTunnelCloudflared/alfred-tunnel"] == "create"
     assert made.steps["ZeroTrustTunnelCloudflaredConfig/alfred-rules"] == "replace"
-    assert made.steps["DnsRecord/blog-dns"] == made.steps["DnsRecord/grafana-dns"] == "update"
+    assert (
+        made.steps["DnsRecord/blog-alfred.example.com"]
+        == made.steps["DnsRecord/grafana-alfred.example.com"]
+        == "update"
+    )
     new = tamper.find(project.clouds, "cloudflare/tunnel/", name="alfred").rsplit("/", 1)[-1]
     record = tamper.find(project.clouds, "cloudflare/dns/", name="blog-alfred.example.com")
     assert project.objects()[record]["body"]["content"] == f"{new}.cfargotunnel.com"

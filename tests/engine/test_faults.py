@@ -66,7 +66,7 @@ def test_a_call_that_fails_is_told_and_the_next_up_goes_on(project: Project, fau
     ("name", "deed"),
     [
         ("ZeroTrustTunnelCloudflared/alfred-tunnel", "cut"),
-        ("DnsRecord/grafana-dns", "status"),
+        ("DnsRecord/grafana-alfred.example.com", "status"),
         ("Zone/estate-zone", "refuse"),
         ("Ingress/komga-ingress", "refuse"),
         ("ZeroTrustAccessIdentityProvider/google-idp", "refuse"),
@@ -135,7 +135,7 @@ def test_what_somebody_changed_or_deleted_shows_with_refresh_and_is_made_good(pr
     tamper.change(project.clouds, rules, config={"ingresses": config["ingresses"][-1:]})
     quiet(project.ok("preview"))  # Without a look at the clouds nothing shows: that is the engine's way.
     seen = project.ok("preview", "--refresh")
-    assert seen.steps["DnsRecord/grafana-dns"] == "create"
+    assert seen.steps["DnsRecord/grafana-alfred.example.com"] == "create"
     assert seen.steps["ZeroTrustTunnelCloudflaredConfig/alfred-rules"] == "update"
     project.ok("up", "--refresh")
     assert project.objects()[rules]["body"]["config"] == config

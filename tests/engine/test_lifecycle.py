@@ -78,10 +78,10 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     kept(renamed)
     assert renamed.steps == {
         # The old ones go last: until its record has moved, the old name has its application.
-        "ZeroTrustAccessApplication/grafana-access": "replace",
-        "ZeroTrustAccessApplication/grafana-path-api-access": "replace",
+        "ZeroTrustAccessApplication/grafana-alfred.example.com": "replace",
+        "ZeroTrustAccessApplication/grafana-alfred.example.com/api": "replace",
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": "update",
-        "DnsRecord/grafana-dns": "update",
+        "DnsRecord/grafana-alfred.example.com": "update",
     }
     quiet(project.ok("up"))
 
@@ -93,8 +93,8 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     kept(added)
     assert added.steps == {
         "ZeroTrustApp/wiki": "create",
-        "ZeroTrustAccessApplication/wiki-access": "create",
-        "DnsRecord/wiki-dns": "create",
+        "ZeroTrustAccessApplication/wiki-alfred.example.com": "create",
+        "DnsRecord/wiki-alfred.example.com": "create",
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": "update",
         "NetworkPolicy/connector-network": "update",
     }
@@ -107,8 +107,8 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     kept(removed)
     assert removed.steps == {
         "ZeroTrustApp/wiki": "delete",
-        "ZeroTrustAccessApplication/wiki-access": "delete",
-        "DnsRecord/wiki-dns": "delete",
+        "ZeroTrustAccessApplication/wiki-alfred.example.com": "delete",
+        "DnsRecord/wiki-alfred.example.com": "delete",
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": "update",
         "NetworkPolicy/connector-network": "update",
     }

@@ -24,9 +24,13 @@ GATES: Mapping[str, Mapping[str, Any]] = {
 }
 OWN: Mapping[str, frozenset[str]] = {
     "zero-trust": frozenset(
-        {"ZeroTrustApp/photos", "ZeroTrustAccessApplication/photos-access", "DnsRecord/photos-dns"}
+        {
+            "ZeroTrustApp/photos",
+            "ZeroTrustAccessApplication/photos-alfred.example.com",
+            "DnsRecord/photos-alfred.example.com",
+        }
     ),
-    "public-tunnel": frozenset({"PublicTunnelRoute/photos", "DnsRecord/photos-dns"}),
+    "public-tunnel": frozenset({"PublicTunnelRoute/photos", "DnsRecord/photos-alfred.example.com"}),
     "funnel": frozenset({"FunnelService/photos", "NamespacePatch/photos-namespace", "Ingress/photos-ingress"}),
     "tailnet": frozenset({"TailnetService/photos", "NamespacePatch/photos-namespace", "Ingress/photos-ingress"}),
     "port-forward": frozenset(
@@ -34,7 +38,7 @@ OWN: Mapping[str, frozenset[str]] = {
             "PortForward/photos",
             "NamespacePatch/photos-namespace",
             "Service/photos-nodeport",
-            "DnsRecord/photos-dns",
+            "DnsRecord/photos-alfred.example.com",
         }
     ),
 }
@@ -64,7 +68,7 @@ def test_a_service_goes_from_gate_to_gate_and_only_what_must_change_does(
     project: Project, walk: tuple[str, ...]
 ) -> None:
     def choose(gate: str) -> None:
-        other = {**HTML, "path_exceptions": ["/api"], "acknowledge": {"access-path-bypass": WHY}}
+        other = {**HTML, "paths": {"/api": {"clients": "anyone"}}, "acknowledge": {"access-path-bypass": WHY}}
         other["origin"] = {**HTML["origin"], "namespace": "other"}
         # The others see to it that every shared thing is there throughout.
         others = {"other": other, "media": {**MEDIA, "origin": {**MEDIA["origin"], "namespace": "media"}}}
@@ -89,8 +93,8 @@ def expected(before: str, after: str) -> dict[str, str]:
     for name in old & new:
         # Another component as parent is another URN, which aliases make an update at most.
         steps[name] = "same"
-    if "DnsRecord/photos-dns" in old & new and "port-forward" in (before, after):
-        steps["DnsRecord/photos-dns"] = "replace"  # a CNAME for an A record
+    if "DnsRecord/photos-alfred.example.com" in old & new and "port-forward" in (before, after):
+        steps["DnsRecord/photos-alfred.example.com"] = "replace"  # a CNAME for an A record
     if {before, after} == {"funnel", "tailnet"}:
         steps["Ingress/photos-ingress"] = "update"
     for name, gates in SHARED.items():

@@ -37,7 +37,7 @@ def recognised(found: list[Thing], loaded: LoadedStack | None = None, *, owns_es
     loaded = loaded or stack()
     assert loaded.config is not None
     assert loaded.estate is not None
-    tunnel = choose_tunnel(found, "alfred", "example.com", [])
+    tunnel = choose_tunnel(found, "alfred", ["example.com"], [])
     return recognise(found, loaded.config, loaded.estate, tunnel, owns_estate=owns_estate)
 
 
@@ -60,7 +60,7 @@ def test_a_service_is_recognised_by_its_host_and_origin_and_by_who_is_let_in(tmp
             "host": "graphs.example.com",
             "origin": {"namespace": "monitoring", "service": "grafana", "port": 3000},
             "traffic": "html",
-            "path_exceptions": ["/api"],
+            "paths": {"/api": {"clients": "anyone"}},
         },
         # `<key>-<node>.<zone>` is the usual name, so it is not written.
         "blog": {
@@ -125,8 +125,9 @@ def test_people_that_the_stack_file_has_no_word_for_are_never_guessed(tmp_path: 
 @pytest.mark.parametrize(
     ("rule", "word"),
     [
-        ({**GRAPHS, "hostname": "graphs.example.net"}, "outside the zone"),
-        ({**GRAPHS, "hostname": "*.example.com"}, "wildcard"),
+        ({**GRAPHS, "hostname": "graphs.example.net"}, "outside the zones example.com"),
+        ({**GRAPHS, "hostname": "a.*.example.com"}, "whole first label"),
+        ({**GRAPHS, "path": "/(a|b)"}, "an expression"),
         ({**GRAPHS, "hostname": "lost.example.com"}, "no DNS record"),
         ({**GRAPHS, "service": "ssh://node.example.com:22"}, "not http"),
         ({**GRAPHS, "service": "http://grafana:3000"}, "without its namespace"),
@@ -140,6 +141,151 @@ def test_a_rule_that_the_stack_file_has_no_word_for_is_said_and_not_written(
     assert "graphs" not in found.services
     [note] = [n for n in found.notes if n.startswith(str(rule["hostname"]))]
     assert word in note
+
+
+def account(
+    given: list[dict[str, Any]], *, apps: Mapping[str, str] | None = None, zone: str = "example.com"
+) -> dict[str, Mapping[str, Any] | None]:
+    """A tunnel's rules, with a record for each host, and an application for each place: its policy's id."""
+    hosts = dict.fromkeys(str(r["hostname"]) for r in given)
+    more: dict[str, Mapping[str, Any] | None] = {**rules(*given)}
+    for number, host in enumerate(hosts):
+        key = f"cloudflare/dns/{made.ZONE if host.endswith('example.com') else 'b' * 32}/{number + 50:032x}"
+        more[key] = {"zoneId": made.ZONE, "name": host, "type": "CNAME", "content": made.TARGET, "proxied": True}
+    more |= {f"cloudflare/access-app/{own}": None for own in (made.GRAPHS, made.GRAPHS_API)}
+    for number, (place, policy) in enumerate((apps or {}).items()):
+        own = f"eeeeeeee-0000-4000-8000-{number:012x}"
+        more[f"cloudflare/access-app/{own}"] = made.application(own, f"App {number}", place, policy)
+    return more
+
+
+def at(host: str, service: str, path: str | None = None) -> dict[str, Any]:
+    return {"hostname": host, "service": service, **({"path": path} if path else {})}
+
+
+CHAT, MATRIX = "http://chat.chat.svc:80", "http://synapse.matrix.svc:8008"
+CHAT_ORIGIN = {"namespace": "chat", "service": "chat", "port": 80}
+MATRIX_ORIGIN = {"namespace": "matrix", "service": "synapse", "port": 8008}
+CHAT_HOST = "chat.example.com"
+
+
+def test_several_origins_at_one_host_are_services_by_path(tmp_path: Path) -> None:
+    listed = [at(CHAT_HOST, MATRIX, "^/_matrix(/|$)"), at(CHAT_HOST, CHAT)]
+    more = account(listed, apps={CHAT_HOST: made.FAMILY_POLICY, f"{CHAT_HOST}/_matrix": made.OPEN_POLICY})
+    found = recognised(things(tmp_path, more)).services
+    assert found["chat"] == {"title": "App 0", "host": CHAT_HOST, "origin": CHAT_ORIGIN, "traffic": "html"}
+    assert found["chat-matrix"] == {
+        "title": "App 1",
+        "host": CHAT_HOST,
+        "path": "/_matrix",
+        "origin": MATRIX_ORIGIN,
+        "traffic": "html",
+        "sensitivity": "low",
+        "clients": "anyone",
+    }
+
+
+def test_a_path_to_another_origin_behind_the_host_s_login_stays_behind_it(tmp_path: Path) -> None:
+    listed = [at(CHAT_HOST, MATRIX, "^/_matrix"), at(CHAT_HOST, CHAT)]
+    found = recognised(things(tmp_path, account(listed, apps={CHAT_HOST: made.FAMILY_POLICY}))).services
+    assert found["chat-matrix"] == {
+        "host": CHAT_HOST,
+        "path": "/_matrix",
+        "origin": MATRIX_ORIGIN,
+        "traffic": "html",
+    }, "for people, as the host is"
+
+
+def test_paths_keep_whom_access_lets_in_there(tmp_path: Path) -> None:
+    deny = {**made.objects()[f"cloudflare/access-policy/{made.OPEN_POLICY}"], "decision": "deny"}
+    apps = {f"{CHAT_HOST}/admin": made.FAMILY_POLICY, f"{CHAT_HOST}/admin/hook": made.OPEN_POLICY}
+    more = account([at(CHAT_HOST, CHAT)], apps={**apps, f"{CHAT_HOST}/old": "shut"})
+    more["cloudflare/access-policy/shut"] = deny
+    entry = recognised(things(tmp_path, more)).services["chat"]
+    assert entry["clients"] == "anyone"
+    assert entry["paths"] == {
+        "/admin": {"people": "household"},
+        "/admin/hook": {"clients": "anyone"},
+        "/old": {"clients": "nobody"},
+    }
+
+
+def test_a_path_that_answers_404_is_for_nobody_and_so_is_a_host_with_open_paths_below_it(tmp_path: Path) -> None:
+    gone = "http_status:404"
+    found = recognised(things(tmp_path, account([at(CHAT_HOST, gone, "^/old(/|$)"), at(CHAT_HOST, CHAT)]))).services
+    assert found["chat"]["paths"] == {"/old": {"clients": "nobody"}}
+    found = recognised(things(tmp_path, account([at(CHAT_HOST, CHAT, "/hooks"), at(CHAT_HOST, gone)]))).services
+    assert found["chat"] == {
+        "host": CHAT_HOST,
+        "origin": CHAT_ORIGIN,
+        "traffic": "html",
+        "clients": "nobody",
+        "paths": {"/hooks": {"clients": "anyone"}},
+    }
+
+
+def test_a_host_whose_paths_alone_are_served_is_a_service_for_each(tmp_path: Path) -> None:
+    found = recognised(things(tmp_path, account([at(CHAT_HOST, CHAT, "/chat"), at(CHAT_HOST, MATRIX, "/m/*")])))
+    assert {key: entry["path"] for key, entry in found.services.items() if "path" in entry} == {
+        "chat-chat": "/chat",
+        "chat-m": "/m",
+    }
+
+
+def test_several_hosts_of_one_origin_are_one_service(tmp_path: Path) -> None:
+    listed = [at(host, CHAT) for host in ("www.example.com", "example.com", "other.example.com")]
+    apps = {"other.example.com": made.FAMILY_POLICY}
+    found = recognised(things(tmp_path, account(listed, apps=apps))).services
+    assert found["www"]["hosts"] == ["www.example.com", "example.com"]
+    assert found["other"]["host"] == "other.example.com", "others get in there"
+
+
+def test_a_host_of_another_zone_is_recognised_where_the_estate_has_it(tmp_path: Path) -> None:
+    zones = made.STACK.replace("    google:", "    other_zones: [{name: example.org}]\n    google:")
+    more = account([at("chat.example.org", CHAT)])
+    found = recognised(things(tmp_path, more), stack(zones))
+    assert found.services["chat"]["host"] == "chat.example.org"
+    assert "chat" not in recognised(things(tmp_path, more)).services
+
+
+def test_below_a_wildcard_s_login_nothing_is_adopted_as_open(tmp_path: Path) -> None:
+    listed = [at(CHAT_HOST, CHAT), at("*.example.com", MATRIX)]
+    found = recognised(things(tmp_path, account(listed, apps={"*.example.com": made.FAMILY_POLICY}))).services
+    assert "clients" not in found["chat"]
+    assert found["any"] == {"title": "App 0", "host": "*.example.com", "origin": MATRIX_ORIGIN, "traffic": "html"}
+    apps = {"*.example.com": made.FAMILY_POLICY, CHAT_HOST: made.OPEN_POLICY}
+    assert recognised(things(tmp_path, account(listed, apps=apps))).services["chat"]["clients"] == "anyone", "control"
+
+
+@pytest.mark.parametrize("place", ["c*t.example.com", f"{CHAT_HOST}/a*/b"])
+def test_an_application_whose_reach_is_not_plain_is_not_guessed(tmp_path: Path, place: str) -> None:
+    found = recognised(things(tmp_path, account([at(CHAT_HOST, CHAT)], apps={place: made.FAMILY_POLICY})))
+    assert "chat" not in found.services
+    assert [note for note in found.notes if "within has no word" in note]
+
+
+def test_a_rule_that_no_request_reaches_counts_for_nothing(tmp_path: Path) -> None:
+    listed = [at(CHAT_HOST, CHAT), at(CHAT_HOST, MATRIX, "/_matrix")]
+    found = recognised(things(tmp_path, account(listed)))
+    assert "chat-matrix" not in found.services
+    assert found.services["chat"]["origin"] == CHAT_ORIGIN
+    found = recognised(things(tmp_path, account([at("*.example.com", MATRIX), at(CHAT_HOST, CHAT)])))
+    assert "chat" not in found.services
+    assert f"{CHAT_HOST}: an earlier rule of the list takes all of its requests" in found.notes
+
+
+def test_a_funnel_of_single_paths_is_for_nobody_but_at_those(tmp_path: Path) -> None:
+    key = "kubernetes/alfred/networking.k8s.io/v1/Ingress/media/comics"
+    ingress = made.objects()[key]
+    backend = {"service": {"name": "komga", "port": {"number": 25600}}}
+    spec = {k: v for k, v in ingress["spec"].items() if k != "defaultBackend"}
+    spec["rules"] = [{"http": {"paths": [{"path": "/share", "pathType": "Prefix", "backend": backend}]}}]
+    entry = recognised(things(tmp_path, {key: {**ingress, "spec": spec}})).services["comics"]
+    assert (entry["clients"], entry["paths"]) == ("nobody", {"/share": {"clients": "anyone"}})
+    serve = {**ingress, "spec": spec, "metadata": {"name": "comics", "namespace": "media"}}
+    found = recognised(things(tmp_path, {key: serve}))
+    assert "comics" not in found.services
+    assert any("single paths on the tailnet" in note for note in found.notes)
 
 
 def test_settings_of_the_way_to_the_origin_are_kept(tmp_path: Path) -> None:
@@ -196,7 +342,7 @@ def ids(found: Matched) -> dict[str, str]:
 
 
 def matched(found: list[Thing], *given: tuple[str, str, Mapping[str, Any]], overwrite: bool = False) -> Matched:
-    tunnel = choose_tunnel(found, "alfred", "example.com", ["graphs.example.com"])
+    tunnel = choose_tunnel(found, "alfred", ["example.com"], ["graphs.example.com"])
     return match(planned(*given), found, tunnel, overwrite_policy=overwrite)
 
 
@@ -210,13 +356,13 @@ def test_a_tunnel_is_known_by_where_the_hosts_lead_whatever_its_name(tmp_path: P
 
 def test_a_tunnel_with_another_rule_is_left_alone_with_its_records(tmp_path: Path) -> None:
     other = {"hostname": "shop.example.net", "service": "http://shop.shop.svc:80"}
-    record = ("DnsRecord", "graphs-dns", {"name": "graphs.example.com", "type": "CNAME", "content": UNKNOWN})
+    record = ("DnsRecord", "graphs.example.com", {"name": "graphs.example.com", "type": "CNAME", "content": UNKNOWN})
     found = matched(things(tmp_path, rules(GRAPHS, other)), RULES, NODE_TUNNEL, record)
     assert ids(found) == {}
     assert [why for thing, why in found.left_alone if thing.type == "ZeroTrustTunnelCloudflared"] == [
         "it has rules that no service of this stack stands for: shop.example.net"
     ]
-    assert [p.key for p, _, _ in found.in_the_way] == ["DnsRecord/graphs-dns"]
+    assert [p.key for p, _, _ in found.in_the_way] == ["DnsRecord/graphs.example.com"]
 
 
 def test_a_tunnel_with_its_rules_in_a_file_is_left_alone_for_its_provider_would_replace_it(tmp_path: Path) -> None:
@@ -227,14 +373,14 @@ def test_a_tunnel_with_its_rules_in_a_file_is_left_alone_for_its_provider_would_
 
 
 def test_a_record_that_goes_elsewhere_is_in_the_way_and_not_adopted(tmp_path: Path) -> None:
-    nas = ("DnsRecord", "nas-dns", {"name": "nas.example.com", "type": "A", "content": "203.0.113.7"})
+    nas = ("DnsRecord", "nas.example.com", {"name": "nas.example.com", "type": "A", "content": "203.0.113.7"})
     found = matched(things(tmp_path), nas)
     assert ids(found) == {}
     [(blocked, thing, why)] = found.in_the_way
-    assert (blocked.key, thing.inputs["content"]) == ("DnsRecord/nas-dns", "198.51.100.9")
+    assert (blocked.key, thing.inputs["content"]) == ("DnsRecord/nas.example.com", "198.51.100.9")
     assert "goes elsewhere" in why
-    same = ("DnsRecord", "nas-dns", {"name": "nas.example.com", "type": "A", "content": "198.51.100.9"})
-    assert set(ids(matched(things(tmp_path), same))) == {"DnsRecord/nas-dns"}
+    same = ("DnsRecord", "nas.example.com", {"name": "nas.example.com", "type": "A", "content": "198.51.100.9"})
+    assert set(ids(matched(things(tmp_path), same))) == {"DnsRecord/nas.example.com"}
 
 
 def test_where_a_thing_was_read_is_no_difference() -> None:
@@ -263,14 +409,40 @@ def test_a_setting_that_is_an_object_is_never_imported_and_is_in_the_way_where_i
     )
 
 
+def test_a_setting_is_that_of_its_own_zone(tmp_path: Path) -> None:
+    other = "b" * 32
+    found = things(
+        tmp_path,
+        {
+            f"cloudflare/zone/{other}": {**made.objects()[f"cloudflare/zone/{made.ZONE}"], "name": "example.org"},
+            f"cloudflare/setting/{other}/ssl": {"zoneId": other, "settingId": "ssl", "value": "strict"},
+            f"cloudflare/dnssec/{other}": {"zoneId": other, "status": "active"},
+        },
+    )
+    zones = [("Zone", "estate-zone", {"name": "example.com"}), ("Zone", "example.org-zone", {"name": "example.org"})]
+    owned = [
+        Planned(type_, f"{zone}-{type_}", {**inputs, "zoneId": UNKNOWN}, {"zoneId": [f"Zone/{zone}-zone"]})
+        for zone in ("example.org", "estate")
+        for type_, inputs in (("ZoneSetting", {"settingId": "ssl", "value": "strict"}), ("ZoneDnssec", {}))
+    ]
+    assert ids(match([*planned(*zones), *owned], found, None)) == {
+        "Zone/estate-zone": made.ZONE,
+        "Zone/example.org-zone": other,
+        "ZoneSetting/estate-ZoneSetting": f"{made.ZONE}/ssl",
+        "ZoneSetting/example.org-ZoneSetting": f"{other}/ssl",
+        "ZoneDnssec/estate-ZoneDnssec": made.ZONE,
+        "ZoneDnssec/example.org-ZoneDnssec": other,
+    }
+
+
 def test_an_application_for_several_hosts_is_in_the_way(tmp_path: Path) -> None:
     key = f"cloudflare/access-app/{made.GRAPHS}"
     wide = {**made.objects()[key], "destinations": [{"uri": "graphs.example.com"}, {"uri": "wiki.example.com"}]}
-    app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
+    app = ("ZeroTrustAccessApplication", "graphs.example.com", {"destinations": [{"uri": "graphs.example.com"}]})
     found = matched(things(tmp_path, {key: wide}), app)
     assert ids(found) == {}
     assert "several" in found.in_the_way[0][2]
-    assert set(ids(matched(things(tmp_path), app))) == {"ZeroTrustAccessApplication/graphs-access"}
+    assert set(ids(matched(things(tmp_path), app))) == {"ZeroTrustAccessApplication/graphs.example.com"}
 
 
 GROUP = (
@@ -288,16 +460,16 @@ NO_STRANGER = {f"cloudflare/access-app/{made.STRANGER}": None}
 
 
 def test_policies_and_groups_are_known_by_who_they_let_in(tmp_path: Path) -> None:
-    app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
+    app = ("ZeroTrustAccessApplication", "graphs.example.com", {"destinations": [{"uri": "graphs.example.com"}]})
     found = match([*planned(GROUP, app), POLICY], things(tmp_path, NO_STRANGER), None)
     assert ids(found)["ZeroTrustAccessGroup/people"].endswith(made.FAMILY)
     assert ids(found)["ZeroTrustAccessPolicy/people"].endswith(made.FAMILY_POLICY)
 
 
 def test_a_policy_that_somebody_elses_application_uses_is_left_to_it(tmp_path: Path) -> None:
-    app = ("ZeroTrustAccessApplication", "graphs-access", {"destinations": [{"uri": "graphs.example.com"}]})
+    app = ("ZeroTrustAccessApplication", "graphs.example.com", {"destinations": [{"uri": "graphs.example.com"}]})
     found = match([*planned(GROUP, app), POLICY], things(tmp_path), None)
-    assert set(ids(found)) == {"ZeroTrustAccessApplication/graphs-access"}
+    assert set(ids(found)) == {"ZeroTrustAccessApplication/graphs.example.com"}
     why = {thing.label: why for thing, why in found.left_alone}
     assert "Access application NAS" in why["Only us"]
     assert "Access policy Only us" in why["Family"]
@@ -444,7 +616,7 @@ def accepted() -> dict[str, Any]:
         "host": "graphs.example.com",
         "origin": {"namespace": "monitoring", "service": "grafana", "port": 3000},
         "traffic": "html",
-        "path_exceptions": ["/api"],
+        "paths": {"/api": {"clients": "anyone"}},
         "acknowledge": {"access-path-bypass": "Grafana asks clients of this path for its own tokens"},
     }
 
@@ -457,7 +629,9 @@ def test_done_takes_the_sections_out_again(
     completed: list[Path] = []
     monkeypatch.setattr("gatehouse.commands.adopt._complete_state", lambda args, project, path: completed.append(path))
     path = project / "Pulumi.alfred.yaml"
-    path.write_text(edit(made.STACK, adopt={"Zone/estate-zone": made.ZONE}, recover={"DnsRecord/a-dns": "zone/r1"}))
+    path.write_text(
+        edit(made.STACK, adopt={"Zone/estate-zone": made.ZONE}, recover={"DnsRecord/a.example.com": "zone/r1"})
+    )
     assert cli.main(["-C", str(project), "adopt", "--done"]) == 0
     assert "gatehouse:adopt" in path.read_text()
     assert "gatehouse:recover" in path.read_text()
@@ -475,11 +649,11 @@ def test_done_is_refused_for_an_id_that_no_state_has(
     # The same id of another type is another object.
     monkeypatch.setattr("gatehouse.engine.secrets.known_ids", lambda project, simulated: {("Zone", "zone/r1")})
     path = project / "Pulumi.alfred.yaml"
-    text = edit(made.STACK, recover={"DnsRecord/a-dns": "zone/r1"})
+    text = edit(made.STACK, recover={"DnsRecord/a.example.com": "zone/r1"})
     path.write_text(text)
     assert cli.main(["-C", str(project), "adopt", "--done", "--apply"]) == 1
     said = capsys.readouterr().err
-    assert "DnsRecord/a-dns: zone/r1" in said
+    assert "DnsRecord/a.example.com: zone/r1" in said
     assert "gatehouse up --stack alfred" in said
     assert path.read_text() == text
 
@@ -499,7 +673,7 @@ def test_a_tunnel_that_is_not_there_is_said(project: Path, capsys: pytest.Captur
 def test_a_key_that_the_stack_does_not_register_is_warned_of_and_the_others_are_imported(project: Path) -> None:
     from gatehouse.offline import run_offline
 
-    ids = {"Zone/estate-zone": made.ZONE, "DnsRecord/gone-dns": "a/b"}
+    ids = {"Zone/estate-zone": made.ZONE, "DnsRecord/gone.example.com": "a/b"}
     (project / "Pulumi.alfred.yaml").write_text(edit(made.STACK, adopt=ids))
     found = run_offline(project, "alfred")
     states = {step.name: step.state for step in found.steps}
@@ -508,5 +682,5 @@ def test_a_key_that_the_stack_does_not_register_is_warned_of_and_the_others_are_
     assert states["estate-zone"]["protect"] is True
     assert "importID" not in states["estate-ssl"]
     said = " ".join(text for _, text in found.messages)
-    assert "DnsRecord/gone-dns" in said
+    assert "DnsRecord/gone.example.com" in said
     assert "1 resources are adopted" in said

@@ -17,7 +17,7 @@ from config.loader import parse_stack_text, type_stack
 from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
 from gatehouse.adopt.cluster import connect, read_cluster
-from gatehouse.adopt.match import choose_tunnel, emails_of, lets_anyone_by
+from gatehouse.adopt.match import choose_tunnel, emails_of, is_for_everyone
 from gatehouse.adopt.tailnet_account import read_tailnet, sign_in
 from gatehouse.adopt.things import AccountError, Thing, is_tailscale, machine_of_ingress
 from tests.gatehouse import hand_made as made
@@ -215,7 +215,7 @@ def of(things: list[Thing], type_: str) -> dict[str, Thing]:
 
 
 def test_a_cloudflare_account_is_read_by_the_engines_names() -> None:
-    things = read_cloudflare(cloudflare(), made.ACCOUNT, "example.com")
+    things = read_cloudflare(cloudflare(), made.ACCOUNT, ["example.com"])
     assert set(of(things, "Zone")) == {made.ZONE}
     record = of(things, "DnsRecord")[f"{made.ZONE}/023e105f4ecef8ad9ca31a8372d0c353"]
     assert {k: record.inputs[k] for k in ("name", "content", "proxied", "ttl")} == {
@@ -244,21 +244,21 @@ def test_a_cloudflare_account_is_read_by_the_engines_names() -> None:
     applications = of(things, "ZeroTrustAccessApplication")
     graphs = applications[f"accounts/{made.ACCOUNT}/{made.GRAPHS}"].inputs
     assert emails_of(graphs["policies"][0]["includes"], things) == frozenset({"alice@example.com", "bob@example.com"})
-    assert lets_anyone_by(applications[f"accounts/{made.ACCOUNT}/{made.GRAPHS_API}"].inputs["policies"][0])
+    assert is_for_everyone(applications[f"accounts/{made.ACCOUNT}/{made.GRAPHS_API}"].inputs["policies"][0], "bypass")
     assert set(of(things, "ZeroTrustAccessPolicy")) == {
         f"{made.ACCOUNT}/{made.FAMILY_POLICY}",
         f"{made.ACCOUNT}/{made.OPEN_POLICY}",
     }
     google = of(things, "ZeroTrustAccessIdentityProvider")[f"accounts/{made.ACCOUNT}/{made.GOOGLE}"]
     assert google.inputs["config"] == {"clientId": "client", "redirectUrl": None}
-    tunnel = choose_tunnel(things, "alfred", "example.com", ["graphs.example.com"])
+    tunnel = choose_tunnel(things, "alfred", ["example.com"], ["graphs.example.com"])
     assert tunnel is not None
     assert tunnel.label == "my homelab"
 
 
 def test_a_member_does_not_read_the_zones_settings() -> None:
     answers = {k: v for k, v in ANSWERS.items() if "/settings/" not in k and "/dnssec" not in k}
-    things = read_cloudflare(cloudflare(answers), made.ACCOUNT, "example.com", estate=False)
+    things = read_cloudflare(cloudflare(answers), made.ACCOUNT, ["example.com"], estate=False)
     assert of(things, "DnsRecord")
     assert not of(things, "ZoneSetting")
 
@@ -277,14 +277,14 @@ def test_a_member_does_not_read_the_zones_settings() -> None:
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_names_the_permission(path: str, permission: str, status: int) -> None:
     with pytest.raises(AccountError) as caught:
-        read_cloudflare(cloudflare(status={path: status}), made.ACCOUNT, "example.com")
+        read_cloudflare(cloudflare(status={path: status}), made.ACCOUNT, ["example.com"])
     assert repr(permission) in str(caught.value)
     assert "a-token" not in str(caught.value)
 
 
 def test_another_failure_of_cloudflare_is_told_in_its_words() -> None:
     with pytest.raises(AccountError, match="Cloudflare answered 500"):
-        read_cloudflare(cloudflare(status={"/zones": 500}), made.ACCOUNT, "example.com")
+        read_cloudflare(cloudflare(status={"/zones": 500}), made.ACCOUNT, ["example.com"])
 
 
 def test_a_tunnels_secret_is_taken_from_its_token() -> None:
@@ -494,7 +494,7 @@ def test_accounts_are_adopted_with_the_tunnels_own_secret(
     assert loaded.config is not None
     assert set(loaded.config.services) == {"graphs", "comics"}
     adopted = loaded.config.adopt
-    assert adopted["DnsRecord/graphs-dns"] == f"{made.ZONE}/023e105f4ecef8ad9ca31a8372d0c353"
+    assert adopted["DnsRecord/graphs.example.com"] == f"{made.ZONE}/023e105f4ecef8ad9ca31a8372d0c353"
     assert adopted["Ingress/comics-ingress"] == "media/comics"
     assert adopted["ZeroTrustAccessPolicy/google-people-household"] == f"{made.ACCOUNT}/{made.FAMILY_POLICY}"
     # As the stack file says already: there is nothing to be left as it was found.
@@ -533,6 +533,6 @@ def test_parts_can_be_left_out(project: Path, accounts: dict[str, Any], monkeypa
     words = ["--without", "tailnet", "--without", "cluster"]
     assert cli.main(["-C", str(project), "adopt", "--apply", *words]) == 0
     text = (project / "Pulumi.alfred.yaml").read_text()
-    assert "DnsRecord/graphs-dns" in text
+    assert "DnsRecord/graphs.example.com" in text
     assert "Ingress/" not in text
     assert "tailnet-dns" not in text

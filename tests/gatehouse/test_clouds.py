@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from config.loader import parse_stack_text
 from gatehouse.engine.clouds import choose_clouds
+from gatehouse.engine.workspace import namespaces, services
 
 CLOUDFLARE = {"CLOUDFLARE_API_TOKEN": "t"}
 TAILSCALE_KEY = {"TAILSCALE_API_KEY": "k"}
@@ -46,3 +48,21 @@ def test_with_some_credentials_clouds_stay_simulated_and_the_missing_ones_are_na
     clouds = choose_clouds(environment, {}, simulated=False)
     assert not clouds.real
     assert named in clouds.note
+
+
+def test_what_a_stack_file_takes_as_it_is_stands_in_simulated_clusters_from_the_start() -> None:
+    text = """\
+config:
+  gatehouse:services:
+    dns:
+      origin: {namespace: adguard, service: dns, port: 53, scheme: udp, other_ports: [{port: 53}, {port: 853}]}
+    web: {origin: {namespace: adguard, service: dns, port: 80}}
+    game: {origin: {namespace: game, service: game, port: 1, selector: {app: game}}}
+    nas: {origin: {url: "http://192.168.0.9:80"}}
+    broken: {origin: {namespace: [x], service: y, port: 1}}
+    half: {origin: {namespace: half, service: half, port: "80"}}
+"""
+    source = parse_stack_text(text, "alfred")
+    assert namespaces(source) == ["adguard", "game", "half"]
+    assert services(source) == ["adguard/dns:53/udp,53/tcp,853/tcp,80/tcp"], "the game's is Gatehouse's own"
+    assert services(parse_stack_text("config: {'gatehouse:services': [1]}", "alfred")) == []

@@ -32,12 +32,14 @@ TYPES = {
     "ZoneSetting": "cloudflare:index/zoneSetting:ZoneSetting",
     "DnsRecord": "cloudflare:index/dnsRecord:DnsRecord",
     "ZeroTrustAccessGroup": "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup",
+    "ZeroTrustAccessApplication": "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication",
     "ZeroTrustTunnelCloudflared": "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared",
     "Acl": "tailscale:index/acl:Acl",
     "DnsPreferences": "tailscale:index/dnsPreferences:DnsPreferences",
     "TailnetSettings": "tailscale:index/tailnetSettings:TailnetSettings",
     "Namespace": "kubernetes:core/v1:Namespace",
     "Service": "kubernetes:core/v1:Service",
+    "ServicePatch": "kubernetes:core/v1:ServicePatch",
     "Deployment": "kubernetes:apps/v1:Deployment",
 }
 RESET = f'failed to make http request: Post "{API}/zones/0a/dns_records": read tcp 10.0.0.2:5->1.1.1.1:443: read: connection reset by peer'  # noqa: E501
@@ -305,6 +307,26 @@ EXISTS = (
             "ZeroTrustAccessGroup/friends",
             refusal(11010, "access.api.error.already_exists", "409 Conflict"),
             "something in Cloudflare with the name of ZeroTrustAccessGroup/friends",
+        ),
+        (
+            "create",
+            "ZeroTrustAccessApplication/wiki.example.com",
+            refusal(11010, "access.api.error.application_already_exists", "409 Conflict"),
+            "an Access application for the destination of ZeroTrustAccessApplication/wiki.example.com",
+        ),
+        (
+            "create",
+            "ServicePatch/dns-exposed",
+            f'resource "{URN}kubernetes:core/v1:ServicePatch::dns-exposed" was not successfully created by the '
+            'Kubernetes API server: Service "dns" is invalid: spec.ports: Required value',
+            "annotates a Service that is not there",
+        ),
+        (
+            "delete",
+            "ServicePatch/dns-exposed",
+            "this Patch resource is currently managing a required field, so it can't be deleted directly. Either set "
+            "the `retainOnDelete` resource option, or transfer ownership of the field before deleting: spec.ports",
+            "`gatehouse refresh --stack alfred`",
         ),
         (
             "update",

@@ -16,20 +16,23 @@ from hypothesis import strategies as st
 import tests.kit.profiles  # noqa: F401
 from exposure.reach import ANYONE, from_plan
 from exposure.reach import who as ask
+from gatehouse.cli import main
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.commands import who as command
+from tests.exposure.map.kit import at
 from tests.kit import builders, shipped
 
 ROOT = Path(__file__).parents[2]
 GRAFANA = "grafana-alfred.example.com"
 SERVICES = {
-    "grafana": {
-        **builders.HTML,
-        "path_exceptions": ["/api"],
-        "acknowledge": {"access-path-bypass": "API clients have tokens of their own"},
-    },
-    "blog": builders.OPEN_HTML,
-    "films": builders.MEDIA,
+    "grafana": at(
+        "grafana",
+        builders.HTML,
+        paths={"/api": {"clients": "anyone"}},
+        acknowledge={"access-path-bypass": "API clients have tokens of their own"},
+    ),
+    "blog": at("blog", builders.OPEN_HTML),
+    "films": at("films", builders.MEDIA),
     "ssh": {**builders.SSH, "people": "admins"},
     "game": builders.GAME,
 }
@@ -179,6 +182,49 @@ def test_a_stack_with_findings_gets_no_answer(project: Path, capsys: pytest.Capt
     printed = capsys.readouterr()
     assert "sensitive-without-access" in printed.err
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("service", "rule"),
+    [
+        ({**builders.OPEN_HTML, "colour": "red"}, "unknown-key"),
+        ({**builders.MEDIA, "origin": {"url": "http://192.168.0.9:80"}}, "gate-origin"),
+    ],
+)
+def test_a_member_whose_owner_has_findings_gets_those_and_no_answer(
+    project: Path, capsys: pytest.CaptureFixture[str], service: dict[str, Any], rule: str
+) -> None:
+    (project / "Pulumi.alfred.yaml").write_text(builders.stack_text({"music": service}))
+    for command_line in (["who"], ["who", GRAFANA], ["map", "--format", "markdown"]):
+        assert main(["-C", str(project), command_line[0], "--stack", "octavo", *command_line[1:]]) == 1
+        printed = capsys.readouterr()
+        assert "Pulumi.alfred.yaml:" in printed.err
+        assert f"[{rule}]" in printed.err
+        assert "Traceback" not in printed.err
+        assert printed.out == ""
+
+
+def test_a_service_with_several_ways_shows_each_place(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paperless = at("paperless", builders.HTML, gates=["zero-trust", "tailnet"])
+    (project / "Pulumi.alfred.yaml").write_text(builders.stack_text({"paperless": paperless}))
+    assert run(project, "--stack", "alfred", "--json") == 0
+    rows = [r for r in json.loads(capsys.readouterr().out)["places"] if r["service"] == "paperless"]
+    people = "alice@example.com, bob@example.com"
+    assert [(r["place"], r["who"]) for r in rows] == [
+        ("paperless-alfred.example.com/", f"{people} after login"),
+        ("paperless-alfred.tail.ts.net/", f"{people} from the tailnet"),
+    ]
+
+
+def test_a_target_is_asked_of_the_estate_whose_zone_it_is_in(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    estate = {**builders.ESTATE, "account_id": "1" * 32, "team": "other", "zone": {"name": "example.net"}}
+    node = {**builders.NODE, "name": "quarto", "context": "quarto", "lan_ipv4": "192.168.0.9"}
+    other = {"estate": {**estate, "tailnet": {"name": "other.ts.net"}}, "node": node}
+    (project / "Pulumi.quarto.yaml").write_text(builders.stack_text({"shop": at("shop", builders.OPEN_HTML)}, **other))
+    assert run(project, "shop-quarto.example.net", "--as", "anyone") == 0
+    assert run(project, "blog-alfred.example.com", "--as", "anyone") == 0
+    # A name that only ends alike is in neither.
+    assert run(project, "shop-quartoexample.net", "--as", "anyone") == 1
 
 
 def test_no_stack_file_is_told_so(tmp_path: Path) -> None:

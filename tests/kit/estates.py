@@ -145,17 +145,21 @@ def _node_ports_once(services: dict[str, Any]) -> dict[str, Any]:
 
 @st.composite
 def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: bool) -> dict[str, Any]:
-    kinds = ["private", "private", "open", "game"]
+    kinds = ["private", "private", "open", "game", "nobody"]
     if tailnet:
         kinds += ["media", "media-private", "sensitive-media", "tailnet-html", "node-port", "tailnet-tcp"]
+        kinds += ["two-ways", "funnel-paths"]
     kind = draw(st.sampled_from(kinds))
     origin: dict[str, Any] = {"namespace": key, "service": f"{key}-svc", "port": draw(st.integers(1, 65535))}
     service: dict[str, Any] = {"origin": origin, "traffic": "html"}
-    if kind in ("private", "media-private", "tailnet-html", "node-port", "tailnet-tcp") and draw(st.booleans()):
-        service["people"] = draw(st.sampled_from(sets))
+    named = ("private", "media-private", "tailnet-html", "node-port", "tailnet-tcp", "two-ways")
+    if kind in named and draw(st.booleans()):
+        service["people"] = draw(st.sampled_from([*sets, sets]))
     if kind in ("private", "open"):
         if draw(st.booleans()):
             service["host"] = f"{key}-at-{node}.{ZONE}"
+        elif draw(st.booleans()):
+            service["hosts"] = [f"{key}.{ZONE}", f"{key}-too.{ZONE}"] if node == NODES[0] else [f"{key}-{node}2.{ZONE}"]
         if draw(st.integers(0, 3)) == 0:
             service["origin"] = {"url": f"http://{key}.{node}.home.arpa:8080"}
         elif draw(st.integers(0, 3)) == 0:
@@ -164,14 +168,17 @@ def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: boo
     if kind == "private":
         if draw(st.booleans()):
             service["sensitivity"] = "low"
-        paths = draw(st.lists(st.sampled_from(_PATHS), max_size=3, unique=True))
-        if paths:
-            service |= {
-                "paths": {path: {"clients": "anyone"} for path in paths},
-                "acknowledge": {"access-path-bypass": _WHY},
-            }
+        service |= draw(_paths(sets, "people"))
     elif kind == "open":
-        service |= {"sensitivity": "low", "clients": "anyone"}
+        service |= {"sensitivity": "low", "clients": "anyone"} | draw(_paths(sets, "anyone"))
+    elif kind == "nobody":
+        service |= {"sensitivity": "low", "clients": "nobody", "acknowledge": {"access-path-bypass": _WHY}}
+        service["paths"] = {draw(st.sampled_from(_PATHS)): {"clients": "anyone"}}
+    elif kind == "two-ways":
+        service |= {"gates": ["zero-trust", "tailnet"]}
+    elif kind == "funnel-paths":
+        service |= {"gate": "funnel", "traffic": "non-html", "sensitivity": "low", "clients": "nobody"}
+        service["paths"] = {p: {"clients": "anyone"} for p in draw(st.sampled_from([_PATHS[:1], _PATHS[3:5]]))}
     elif kind == "media":
         service |= {"traffic": "non-html", "bandwidth": "high", "sensitivity": "low", "clients": "anyone"}
     elif kind == "sensitive-media":
@@ -187,7 +194,12 @@ def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: boo
             "clients": "tailnet",
         }
     elif kind == "tailnet-tcp":
-        origin |= {"scheme": draw(st.sampled_from(["tcp", "udp"])), "selector": {"app": key}}
+        origin["scheme"] = draw(st.sampled_from(["tcp", "udp"]))
+        if draw(st.booleans()):
+            origin |= {"selector": {"app": key}, "target_port": draw(st.sampled_from([22, "ssh"]))}
+        if draw(st.booleans()):
+            other = {"tcp": "udp", "udp": "tcp"}[origin["scheme"]]
+            origin["other_ports"] = [{"port": origin["port"], "protocol": other}]
         service |= {"traffic": "non-html", "clients": "tailnet"}
     elif kind == "game":
         origin |= {"scheme": "tcp", "selector": {"app": key}}
@@ -207,3 +219,22 @@ def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: boo
             ],
         }
     return service
+
+
+@st.composite
+def _paths(draw: st.DrawFn, sets: list[str], whole: str) -> dict[str, Any]:
+    """`paths:` of a service whose own clients are `whole`, with the acknowledgement that they need."""
+    paths: dict[str, Any] = {}
+    for path in draw(st.lists(st.sampled_from(_PATHS), max_size=3, unique=True)):
+        paths[path] = {"clients": draw(st.sampled_from(["anyone", "anyone", "people", "nobody"]))}
+        if paths[path]["clients"] == "people" and draw(st.booleans()):
+            paths[path]["people"] = draw(st.sampled_from(sets))
+    if not paths:
+        return {}
+
+    def above(path: str) -> str:
+        nearest = max((p for p in paths if path.startswith(f"{p}/")), key=len, default=None)
+        return str(paths[nearest]["clients"]) if nearest else whole
+
+    past = any(said["clients"] == "anyone" and above(p) != "anyone" for p, said in paths.items())
+    return {"paths": paths, **({"acknowledge": {"access-path-bypass": _WHY}} if past else {})}

@@ -19,7 +19,7 @@ from pulumi.provider.experimental.component import ComponentProvider
 import components
 from package.__main__ import NAME, VERSION
 from package.wrappers import COMPONENTS
-from tests.kit import snapshots
+from tests.kit import cloudflared, snapshots
 from tests.kit.recorder import Recording, Registered, record
 from tests.package.typescript import declarations
 
@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 ACCOUNT = "0" * 32
 SECRETS = {"clientSecret": "client secret", "tunnelSecret": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I="}
-ROUTE = {"key": "wiki", "host": "wiki.example.com", "origin": "http://wiki.wiki.svc.cluster.local:8080"}
+ROUTE = {"key": "wiki", "hosts": ["wiki.example.com"], "origin": "http://wiki.wiki.svc.cluster.local:8080"}
+PUBLIC, PEOPLE = {**ROUTE, "public": True}, {**ROUTE, "people": ["household"]}
 ROUTES: dict[str, Any] = {
     "accountId": ACCOUNT,
     "zoneId": "zone-id",
@@ -36,6 +37,7 @@ ROUTES: dict[str, Any] = {
     "identityProviderId": "idp-id",
     "policyIds": {"household": "policy-id"},
     "bypassPolicyId": "bypass-id",
+    "denyPolicyId": "deny-id",
 }
 
 
@@ -149,10 +151,32 @@ def test_yaml_and_python_examples_make_the_same(preview: bool) -> None:
         assert other.dependencies - resource.dependencies <= {"cloudflare:Zone zone-zone"}, name
 
 
+def routes(*listed: Mapping[str, Any], **more: Any) -> Recording:
+    """A TunnelRoutes of these routes."""
+    inputs = {**ROUTES, "routes": list(listed), **more}
+    return record(lambda: construct("TunnelRoutes", "routes", {k: v for k, v in inputs.items() if v}), False)
+
+
+def rules_of(found: Recording) -> list[tuple[str | None, str | None, list[str]]]:
+    """Host, path, and the AUDs of each rule."""
+    listed = found.one("cloudflare:ZeroTrustTunnelCloudflaredConfig").inputs["config"]["ingresses"]
+    assert cloudflared.refusals(listed) == []
+    accesses = [rule.get("originRequest", {}).get("access", {}) for rule in listed]
+    return [(r.get("hostname"), r.get("path"), a.get("audTags", [])) for r, a in zip(listed, accesses, strict=True)]
+
+
+def policies_of(found: Recording) -> dict[str, str]:
+    """The policy of each application by what that is for."""
+    return {
+        a.inputs["destinations"][0]["uri"]: a.inputs["policies"][0]["id"]
+        for a in found.all("cloudflare:ZeroTrustAccessApplication")
+    }
+
+
 def test_the_routes_are_born_locked() -> None:
-    routes = [{**ROUTE, "people": "household", "pathExceptions": ["/api"], "acmeSolver": "http://ingress.ingress:80"}]
-    found = of_clouds(record(lambda: construct("TunnelRoutes", "routes", {**ROUTES, "routes": routes}), False))
-    record_ = found["cloudflare:DnsRecord wiki-dns"]
+    route = {**PEOPLE, "paths": {"/api": {"public": True}}, "acmeSolver": "http://ingress.ingress:80"}
+    found = of_clouds(routes(route))
+    record_ = found["cloudflare:DnsRecord wiki.example.com"]
     applications = {n for n in found if n.startswith("cloudflare:ZeroTrustAccessApplication")}
     rules = "cloudflare:ZeroTrustTunnelCloudflaredConfig routes-rules"
     assert len(applications) == 3
@@ -160,40 +184,128 @@ def test_the_routes_are_born_locked() -> None:
     assert found[rules].inputs["config"]["ingresses"][-1] == {"service": "http_status:404"}
 
 
+def test_routes_share_a_host_by_path_each_for_its_own_people() -> None:
+    admin = {**ROUTE, "key": "admin", "path": "/admin", "people": ["admins"], "origin": "http://admin.admin:80"}
+    hooks = {**ROUTE, "key": "hooks", "path": "/hooks", "nobody": True, "paths": {"/hooks/in": {"public": True}}}
+    found = routes(hooks, admin, PEOPLE, policyIds={"household": "policy-id", "admins": "admins-id"})
+    assert policies_of(found) == {
+        "wiki.example.com": "policy-id",
+        "wiki.example.com/admin": "admins-id",
+        "wiki.example.com/hooks": "deny-id",
+        "wiki.example.com/hooks/in": "bypass-id",
+    }
+    host, into = "wiki.example.com", "wiki.example.com/hooks/in-aud"
+    assert rules_of(found) == [
+        (host, "^/hooks/in(/|$)", []),
+        (host, "^/admin(/|$)", ["wiki.example.com/admin-aud"]),
+        (host, "^/hooks(/|$)", []),
+        (host, None, ["wiki.example.com-aud", into]),
+        (None, None, []),
+    ]
+    only = found.one("cloudflare:DnsRecord")
+    assert only.parent.endswith("::wiki")
+    assert {d for d in only.dependencies if "Application" in d} == {
+        f"cloudflare:ZeroTrustAccessApplication {place}" for place in policies_of(found)
+    }
+
+
+def test_a_route_for_several_sets_attaches_the_policy_of_them_together() -> None:
+    found = routes({**ROUTE, "people": ["household", "admins"]}, policyIds={"admins+household": "both-id"})
+    assert policies_of(found) == {"wiki.example.com": "both-id"}
+
+
 def test_a_service_that_changes_its_gate_keeps_its_record_within_the_package_too() -> None:
-    found = record(
-        lambda: construct("TunnelRoutes", "routes", {**ROUTES, "routes": [{**ROUTE, "public": True}]}), False
-    )
-    [of] = [r for r in found if r.short == "cloudflare:DnsRecord"]
+    of = routes(PUBLIC).one("cloudflare:DnsRecord")
     parents = [alias.spec.parentUrn for alias in of.request.aliases if alias.spec.parentUrn]
     assert [p for p in parents if "gatehouse:index:TunnelRoutes$gatehouse:index:ZeroTrustApp::wiki" in p]
 
 
 @pytest.mark.parametrize(
-    ("routes", "said"),
+    ("listed", "said"),
     [
-        ([ROUTE], "neither of `people` and `public`"),
-        ([{**ROUTE, "public": True, "people": "household"}], "both of"),
-        ([{**ROUTE, "public": True, "pathExceptions": ["/api"]}], "no effect"),
+        ([ROUTE], "says none of `people`, `public` and `nobody`"),
+        ([{**ROUTE, "public": False}], "says none of"),
+        ([{**ROUTE, "people": []}], "says none of"),
+        ([{**PUBLIC, "people": ["household"]}], "says people and public of"),
+        ([{**PEOPLE, "paths": {"/api": {}}}], "path /api says none of"),
+        ([{**PUBLIC, "paths": {"/api": {"public": True}}}], "path /api is for anyone, and so is what is above it"),
         (
-            [{**ROUTE, "public": True}, {**ROUTE, "public": True, "host": "b.example.com"}],
-            "two routes have the key wiki",
+            [{**PEOPLE, "paths": {"/a": {"public": True}, "/a/b": {"public": True}}}],
+            "path /a/b is for anyone, and so is what is above it",
         ),
-        ([{**ROUTE, "public": True}, {**ROUTE, "public": True, "key": "b"}], "two routes have the host"),
-        ([{**ROUTE, "people": "household", "pathExceptions": ["/api"]}], "bypassPolicyId"),
+        ([PUBLIC, {**PUBLIC, "hosts": ["b.example.com"]}], "two routes have the key 'wiki'"),
+        ([PUBLIC, {**PUBLIC, "key": "b"}], "routes 'wiki' and 'b' both have wiki.example.com;"),
+        (
+            [{**PEOPLE, "paths": {"/b": {"public": True}}}, {**PUBLIC, "key": "b", "path": "/b"}],
+            "routes 'wiki' and 'b' both have wiki.example.com/b;",
+        ),
+        ([{**PUBLIC, "hosts": ["a.example.com", "a.example.com"]}], "both have a.example.com"),
     ],
 )
-def test_a_slip_that_would_leave_something_open_is_refused(routes: list[dict[str, Any]], said: str) -> None:
-    inputs = {k: v for k, v in ROUTES.items() if k != "bypassPolicyId"}
+def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(Exception, match=re.escape(said)):
-        record(lambda: construct("TunnelRoutes", "routes", {**inputs, "routes": routes}), False)
+        routes(*listed)
 
 
-def test_people_without_a_policy_are_refused() -> None:
-    with pytest.raises(Exception, match="policyIds has household"):
-        record(
-            lambda: construct("TunnelRoutes", "routes", {**ROUTES, "routes": [{**ROUTE, "people": "admins"}]}), False
-        )
+@pytest.mark.parametrize(
+    ("property_", "value", "said"),
+    [
+        # What opened the whole host once, as a path exception that was none.
+        *(("paths", {path: {"public": True}}, "`paths` is ") for path in ("", "api", "/*", "/api/", "//", "/%61")),
+        ("paths", {"/": {"public": True}}, "'/' is not below '/'"),
+        ("paths", "/api", "write each path with whom it is for"),
+        ("paths", ["/api"], "write each path with whom it is for"),
+        ("path", "app", "`path` is 'app': it does not start with `/`"),
+        ("hosts", "wiki.example.com", "`hosts` is 'wiki.example.com': it is a list"),
+        ("hosts", [], "`hosts` is []"),
+        ("hosts", ["https://wiki.example.com"], "(such as wiki.example.com)"),
+        ("hosts", ["wiki.*.example.com"], "whole first label"),
+        ("origin", "wiki:8080", "`origin` is 'wiki:8080': no scheme"),
+        ("origin", "http://wiki:8080/", "even a lone `/`"),
+        ("acmeSolver", "http_status:200", "`acmeSolver` is 'http_status:200'"),
+        ("people", "household", "`people` is 'household': it is a list"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_property_and_the_mend(property_: str, value: Any, said: str) -> None:
+    assert routes(PEOPLE).all("cloudflare:DnsRecord"), "the control"
+    with pytest.raises(Exception, match=re.escape(said)) as refused:
+        routes({**PEOPLE, property_: value})
+    assert "route 'wiki'" in str(refused.value) or "wiki: path" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("route", "lacking", "said"),
+    [
+        (PEOPLE, {"policyIds": None}, "wiki.example.com is for household, which needs policyIds"),
+        (PEOPLE, {"identityProviderId": None}, "which needs identityProviderId"),
+        (
+            {**PEOPLE, "paths": {"/api": {"public": True}}},
+            {"bypassPolicyId": None},
+            "wiki.example.com/api is for anyone, which needs bypassPolicyId",
+        ),
+        ({**ROUTE, "nobody": True}, {"denyPolicyId": None}, "is for nobody, which needs denyPolicyId"),
+        ({**ROUTE, "people": ["admins"]}, {}, "policyIds has household, and a route is for 'admins'"),
+    ],
+)
+def test_what_an_application_needs_and_is_not_given_is_told(
+    route: Mapping[str, Any], lacking: Mapping[str, Any], said: str
+) -> None:
+    with pytest.raises(Exception, match=re.escape(said)):
+        routes(route, **lacking)
+
+
+SERVICE = {"namespace": "wiki", "service": "wiki", "machine": "wiki"}
+SERVED = {**SERVICE, "port": 8080.0}
+TAGGED = {"tag": "tag:svc-notes", "machine": "notes"}
+GAME = {
+    "namespace": "game",
+    "selector": {"app": "game"},
+    "ports": [{"protocol": "udp", "port": 25565.0, "nodePort": 32565.0, "targetPort": "bedrock"}],
+    "hosts": ["game.example.com"],
+    "zoneId": "zone-id",
+    "ipv4": "203.0.113.7",
+}
+INGRESS = {"namespace": "wiki", "service": "wiki", "port": 443.0, "hosts": ["wiki.example.com"], "scheme": "https"}
 
 
 def test_whole_numbers_stay_whole_and_optional_parts_are_used() -> None:
@@ -201,14 +313,13 @@ def test_whole_numbers_stay_whole_and_optional_parts_are_used() -> None:
     def program() -> None:
         construct("Zone", "zone", {"accountId": ACCOUNT, "zone": "example.com", "hsts": {"maxAgeSeconds": 300.0}})
         construct("Connector", "connector", {"token": "t", "origins": [ROUTE["origin"]], "replicas": 3.0})
-        service = {"namespace": "wiki", "service": "wiki", "port": 8080.0, "machine": "wiki"}
-        construct("FunnelService", "wiki", service)
-        construct("TailnetService", "notes", {**service, "tag": "tag:svc-notes", "machine": "notes"})
-        ports = [{"name": "java", "protocol": "TCP", "port": 25565.0, "nodePort": 32565.0}]
-        game = {"namespace": "game", "selector": {"app": "game"}, "ports": ports, "host": "game.example.com"}
-        construct("PortForward", "game", {**game, "zoneId": "zone-id", "ipv4": "203.0.113.7"})
-        ingress = {"namespace": "wiki", "service": "wiki", "port": 443.0, "host": "wiki.example.com", "scheme": "https"}
-        construct("ManagedIngress", "own", ingress)
+        construct("FunnelService", "wiki", {**SERVED, "paths": ["/api"]})
+        construct("TailnetService", "notes", {**SERVED, **TAGGED})
+        ports = [{"port": 22.0, "targetPort": 2222.0}, {"port": 53.0, "protocol": "udp"}]
+        construct("TailnetService", "git", {**SERVICE, **TAGGED, "ports": ports, "selector": {"app": "git"}})
+        construct("TailnetService", "dns", {**SERVICE, **TAGGED, "ports": ports[1:]})
+        construct("PortForward", "game", GAME)
+        construct("ManagedIngress", "own", INGRESS)
         construct("Tailnet", "tailnet", {"policy": {"grants": []}})
         construct("TailscaleOperator", "operator", {"node": "alfred"})
 
@@ -216,11 +327,56 @@ def test_whole_numbers_stay_whole_and_optional_parts_are_used() -> None:
     header = found["cloudflare:ZoneSetting zone-security-header"].inputs["value"]["strict_transport_security"]
     assert (header["enabled"], header["max_age"]) == (True, 300)
     assert found["kubernetes:Deployment connector-deployment"].inputs["spec"]["replicas"] == 3
-    [port] = found["kubernetes:Service game-nodeport"].inputs["spec"]["ports"]
-    assert (port["port"], port["nodePort"]) == (25565, 32565)
-    assert found["cloudflare:DnsRecord game-dns"].inputs["content"] == "203.0.113.7"
+    assert found["kubernetes:Service game-nodeport"].inputs["spec"]["ports"] == [
+        {"name": "udp-25565", "protocol": "UDP", "port": 25565, "targetPort": "bedrock", "nodePort": 32565}
+    ]
+    assert found["cloudflare:DnsRecord game.example.com"].inputs["content"] == "203.0.113.7"
     assert found["tailscale:Acl tailnet-policy"].protect
     assert {r.split()[0] for r in found} >= {"kubernetes:Ingress", "tailscale:OauthClient"}
+    funnel = found["kubernetes:Ingress wiki-ingress"].inputs["spec"]
+    assert [p["path"] for p in funnel["rules"][0]["http"]["paths"]] == ["/api"]
+    assert (
+        found["kubernetes:Ingress notes-ingress"].inputs["spec"]["defaultBackend"]["service"]["port"]["number"] == 8080
+    )
+    assert found["kubernetes:Service git-service"].inputs["spec"]["ports"] == [
+        {"name": "tcp-22", "protocol": "TCP", "port": 22, "targetPort": 2222},
+        {"name": "udp-53", "protocol": "UDP", "port": 53, "targetPort": 53},
+    ]
+    assert found["kubernetes:ServicePatch dns-exposed"].inputs["metadata"]["name"] == "wiki"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "inputs", "said"),
+    [
+        ("FunnelService", "wiki", {**SERVED, "paths": ["/"]}, "take `paths` out"),
+        ("FunnelService", "wiki", {**SERVED, "paths": ["/*"]}, "`paths` is '/*'"),
+        ("FunnelService", "wiki", {**SERVED, "machine": "wiki.tail.ts.net"}, "`machine` is 'wiki.tail.ts.net'"),
+        ("FunnelService", "wiki", {**SERVED, "port": 0.0}, "`port` is 0.0"),
+        ("FunnelService", "My Wiki", SERVED, "`name` is 'My Wiki'"),
+        ("TailnetService", "notes", {**SERVICE, **TAGGED}, "neither of `port` and `ports`"),
+        ("TailnetService", "notes", {**SERVED, **TAGGED, "ports": [{"port": 1}]}, "both of `port` and `ports`"),
+        ("TailnetService", "notes", {**SERVED, **TAGGED, "selector": {"a": "b"}}, "`selector` has no effect"),
+        ("TailnetService", "notes", {**SERVED, **TAGGED, "tag": "svc-notes"}, "`tag` is 'svc-notes'"),
+        ("TailnetService", "notes", {**SERVICE, **TAGGED, "ports": [{"port": 1, "protocol": "icmp"}]}, "`protocol`"),
+        ("PortForward", "game", {**GAME, "hosts": ["game_1.example.com"]}, "(such as game-1.example.com)"),
+        (
+            "PortForward",
+            "game",
+            {**GAME, "ports": [{"protocol": "tcp", "port": 1, "nodePort": 80}]},
+            "`nodePort` is 80",
+        ),
+        ("PortForward", "game", {**GAME, "selector": {"app": "a b"}}, "`selector`"),
+        ("PortForward", "game", {**GAME, "ipv4": "203.0.113"}, "`ipv4` is '203.0.113'"),
+        ("ManagedIngress", "own", {**INGRESS, "scheme": "tcp"}, "`scheme` is 'tcp'"),
+        ("ManagedIngress", "own", {**INGRESS, "hosts": ["*x.example.com"]}, "`hosts` is '*x.example.com'"),
+        ("Connector", "connector", {"token": "t", "origins": ["wiki:80"]}, "`origins` is 'wiki:80'"),
+    ],
+)
+def test_a_wrong_value_of_any_component_is_told_with_its_property(
+    kind: str, name: str, inputs: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Exception, match=re.escape(said)):
+        record(lambda: construct(kind, name, inputs), False)
 
 
 def test_a_missing_input_is_named() -> None:

@@ -24,6 +24,7 @@ _CLASSES = {
     "Zone": "cloudflare:index/zone:Zone",
     "Dnssec": "cloudflare:index/zoneDnssec:ZoneDnssec",
     "Acl": "tailscale:index/acl:Acl",
+    "Service": "kubernetes:core/v1:Service",
     "Deployment": "kubernetes:apps/v1:Deployment",
     "CronJob": "kubernetes:batch/v1:CronJob",
     "Pod": "kubernetes:core/v1:Pod",
@@ -54,6 +55,8 @@ def good_stack() -> dict[str, Resource]:
     group = resource("Group", "people", includes=[{"email": {"email": "alice@example.com"}}])
     allow = resource("Policy", "allow", decision="allow", includes=[{"group": {"id": UNKNOWN}}])
     bypass = resource("Policy", "bypass", decision="bypass", includes=[{"everyone": {}}])
+    deny = resource("Policy", "deny", decision="deny", includes=[{"everyone": {}}])
+    few = resource("Policy", "few", decision="allow", includes=[{"email": {"email": "alice@example.com"}}])
     app = application("app", HOST, allow, login)
     api = application("api", f"{HOST}/api", bypass)
     acme = application("acme", f"{HOST}{ACME}", bypass)
@@ -79,6 +82,8 @@ def good_stack() -> dict[str, Resource]:
         group,
         made_from(allow, includes=[group]),
         bypass,
+        deny,
+        few,
         app,
         api,
         acme,
@@ -91,6 +96,16 @@ def good_stack() -> dict[str, Resource]:
         resource("Dnssec", "dnssec", True, status="active"),
         resource("Acl", "acl", True, acl="{}"),
         resource("Deployment", "connector", **deployment(pod())),
+        resource(
+            "Service",
+            "database",
+            spec={
+                "type": "LoadBalancer",
+                "loadBalancerClass": "tailscale",
+                "allocateLoadBalancerNodePorts": False,
+                "ports": [{"port": 5432}],
+            },
+        ),
     ]
     return {r.name: r for r in found}
 
@@ -108,10 +123,11 @@ def application(name: str, uri: str, policy: Resource, *logins: Resource) -> Res
     return made_from(found, policies=[policy], **({"allowedIdps": list(logins)} if logins else {}))
 
 
-def rule(host: str, *auds: str) -> dict[str, Any]:
+def rule(host: str, *auds: str, path: str | None = None) -> dict[str, Any]:
     """A tunnel rule that demands a JWT."""
     access = {"required": True, "teamName": TEAM, "audTags": list(auds)}
-    return {"hostname": host, "service": "http://grafana:3000", "originRequest": {"access": access}}
+    found = {"hostname": host, "service": "http://grafana:3000", "originRequest": {"access": access}}
+    return found if path is None else {**found, "path": path}
 
 
 def record(name: str, host: str, *after: Resource) -> Resource:

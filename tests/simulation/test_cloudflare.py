@@ -399,6 +399,58 @@ def test_an_import_has_an_applications_hosts_in_two_properties_that_exclude_each
     assert made_here.changes(**made.inputs) == {}
 
 
+def test_a_destination_has_one_application_and_an_application_five_destinations(
+    cloudflare: Plugin, zone: Resource
+) -> None:
+    idp, _, policy = people(cloudflare)
+
+    def to(*uris: str) -> dict[str, Any]:
+        return app(uris[0], idp, policy, destinations=[{"type": "public", "uri": uri} for uri in uris])
+
+    hosts = [f"h{n}.example.com" for n in range(5)]
+    cloudflare.create(APP, "five", **to(*hosts))
+    with pytest.raises(ProviderError, match="at most 5 destinations"):
+        cloudflare.create(APP, "six", **to(*(f"i{n}.example.com" for n in range(6))))
+    with pytest.raises(ProviderError, match=r'409 Conflict .*"code":11010.*application_already_exists'):
+        cloudflare.create(APP, "again", **to("free.example.com", "H3.example.com"))
+    below = cloudflare.create(APP, "path", **to("h3.example.com/api"))
+    with pytest.raises(ProviderError, match="application_already_exists"):
+        below.update(**to("h3.example.com"))
+    assert below.update(**to("h3.example.com/api/v2"))["domain"] == "h3.example.com/api/v2"
+
+
+def test_nobody_and_wildcards_have_applications_and_records_too(cloudflare: Plugin, zone: Resource) -> None:
+    idp, _, _ = people(cloudflare)
+    deny = cloudflare.create(
+        POLICY, "deny", accountId=ACCOUNT, name="deny", decision="deny", includes=[{"everyone": {}}]
+    )
+    made = cloudflare.create(APP, "any", **app("*.example.com", idp, deny))
+    assert made["domain"] == "*.example.com"
+    with pytest.raises(ProviderError, match="does not belong to a zone"):
+        cloudflare.create(APP, "other", **app("*.example.net", idp, deny))
+    record_ = {"type": "CNAME", "content": "x.cfargotunnel.com"}
+    assert cloudflare.create(RECORD, "any", **record(zone, "*.example.com", **record_))["name"] == "*.example.com"
+    with pytest.raises(ProviderError, match="81053"):
+        cloudflare.create(RECORD, "again", **record(zone, "*.example.com", type="CNAME", content="y.example.net"))
+    with pytest.raises(ProviderError, match="DNS name is invalid"):
+        cloudflare.create(RECORD, "inner", **record(zone, "a.*.example.com", **record_))
+
+
+def test_zones_beside_each_other_keep_their_own_records_and_settings(cloudflare: Plugin, zone: Resource) -> None:
+    other = cloudflare.create(ZONE, "other", account={"id": ACCOUNT}, name="example.org")
+    assert other["nameServers"] != []
+    for owner, name in ((zone, "www.example.com"), (other, "www.example.org")):
+        assert cloudflare.create(RECORD, name, **record(owner, name))["name"] == name
+    # A name outside the zone goes below it, so that it is not the one that was asked for.
+    astray = cloudflare.create(RECORD, "astray", **record(zone, "www.example.org")).refresh()
+    assert astray is not None
+    assert astray["name"] == "www.example.org.example.com"
+    for owner, value in ((zone, "1.2"), (other, "1.3")):
+        cloudflare.create(SETTING, "tls", zoneId=owner.id, settingId="min_tls_version", value=value)
+    signed = [cloudflare.create(DNSSEC, "dnssec", zoneId=owner.id, status="active") for owner in (zone, other)]
+    assert [one["ds"].split(".")[1] for one in signed] == ["com", "org"]
+
+
 UUID_NOT_THERE = "00000000-0000-4000-8000-000000000000"
 
 

@@ -91,20 +91,14 @@ def test_a_creation_whose_answer_is_lost_is_asked_for_again(cloud: Plugin, store
         (RECORD, record(made)),
         (TUNNEL, {"accountId": ACCOUNT, "name": "lost"}),
         (IDP, {"accountId": ACCOUNT, "name": "lost", "type": "onetimepin", "config": {}}),
+        (APP, {**app("a.example.com", idp, policy), "name": "lost"}),
     ):
         lose()
-        with pytest.raises(ProviderError, match=r"already (exists|have)"):
+        with pytest.raises(ProviderError, match=r"already[ _](exists|have)"):
             cloud.create(type_, "lost", **inputs)
     # What has none is made twice, and nobody is told.
-    for type_, kind, inputs in (
-        (GROUP, "group", {"accountId": ACCOUNT, "name": "lost", "includes": [{"everyone": {}}]}),
-        (
-            POLICY,
-            "policy",
-            {"accountId": ACCOUNT, "name": "lost", "includes": [{"everyone": {}}], "decision": "bypass"},
-        ),
-        (APP, "app", {**app("a.example.com", idp, policy), "name": "lost"}),
-    ):
+    named: dict[str, Any] = {"accountId": ACCOUNT, "name": "lost", "includes": [{"everyone": {}}]}
+    for type_, kind, inputs in ((GROUP, "group", named), (POLICY, "policy", {**named, "decision": "bypass"})):
         lose()
         again = cloud.create(type_, "lost", **inputs)
         two = [key for key, body in store.find(f"cloudflare/access-{kind}/") if body["name"] == "lost"]

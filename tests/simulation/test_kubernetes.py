@@ -24,6 +24,7 @@ NAMESPACE_PATCH = "kubernetes:core/v1:NamespacePatch"
 SECRET = "kubernetes:core/v1:Secret"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SERVICE = "kubernetes:core/v1:Service"
+SERVICE_PATCH = "kubernetes:core/v1:ServicePatch"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 PDB = "kubernetes:policy/v1:PodDisruptionBudget"
@@ -113,6 +114,23 @@ def test_a_name_is_taken_once_a_cluster(store: Store) -> None:
         (SERVICE, {**named("web"), **service()}, "spec.ports: Required value"),
         (SERVICE, {**named("web"), **service({"port": 1}, {"port": 2})}, "name: Required value"),
         (SERVICE, {**named("web"), **service({"port": 1, "nodePort": 80})}, "not in the valid range"),
+        (SERVICE, {**named("web", labels={"a key": "x"}), **service({"port": 1})}, "name part must be"),
+        (SERVICE, {**named("web", labels={"a": "x" * 64}), **service({"port": 1})}, "at most 63"),
+        (SERVICE, {**named("web"), "spec": {"selector": {"app": "-x"}, "ports": [{"port": 1}]}}, r"spec.selector.app"),
+        (SERVICE, {**named("web"), **service({"port": 1, "targetPort": "a-name-of-16-chs"})}, "targetPort"),
+        (SERVICE, {**named("web"), **service({"port": 1, "targetPort": "22"})}, "one of them a letter"),
+        (SERVICE, {**named("web"), **service({"port": 1, "name": "Web"})}, r"spec.ports\[0\].name"),
+        (
+            SERVICE,
+            {**named("web"), **service({"port": 1, "name": "a"}, {"port": 1, "name": "b"})},
+            r"spec.ports\[1\]: Duplicate value",
+        ),
+        (
+            SERVICE,
+            {**named("web"), **service({"port": 1, "name": "a"}, {"port": 2, "name": "a"})},
+            r'spec.ports\[1\].name: Duplicate value: "a"',
+        ),
+        (SERVICE_PATCH, named("absent"), r'Service "absent" is invalid: spec.ports: Required value'),
         (SECRET, {**named("s"), "data": {"a": "no base64!"}}, "illegal base64 data"),
         (PDB, {**named("p"), "spec": {"minAvailable": 1, "maxUnavailable": 1}}, "cannot be both set"),
         (
@@ -266,6 +284,82 @@ def test_a_node_port_belongs_to_one_service(kubernetes: Plugin) -> None:
     assert again["spec"]["ports"][0]["nodePort"] == port
     both = one.update(**named("one"), **service({"port": 25565, "nodePort": 32566}))
     assert both["spec"]["ports"][0]["nodePort"] == 32566
+
+
+def test_tcp_and_udp_may_have_one_port_and_pods_ports_have_names(kubernetes: Plugin) -> None:
+    ports = [
+        {"port": 53, "name": "udp-53", "protocol": "UDP", "targetPort": "dns"},
+        {"port": 53, "name": "tcp-53", "protocol": "TCP", "targetPort": "dns-tcp"},
+    ]
+    made = kubernetes.create(SERVICE, "dns", **named("dns"), **service(*ports, type_="ClusterIP"))
+    assert [port["targetPort"] for port in made["spec"]["ports"]] == ["dns", "dns-tcp"]
+
+
+def test_a_load_balancer_opens_ports_of_the_node_unless_it_is_told_not_to(kubernetes: Plugin) -> None:
+    # Kubernetes, Service: `allocateLoadBalancerNodePorts` is true where it is not said.
+    usual = kubernetes.create(SERVICE, "a", **named("a"), **service({"port": 80}, type_="LoadBalancer"))
+    assert 30000 <= usual["spec"]["ports"][0]["nodePort"] <= 32767
+    closed = service({"port": 80}, type_="LoadBalancer")
+    closed["spec"] |= {"allocateLoadBalancerNodePorts": False, "loadBalancerClass": "tailscale"}
+    made = kubernetes.create(SERVICE, "b", **named("b"), **closed)
+    assert "nodePort" not in made["spec"]["ports"][0]
+    # What was given is not taken back: https://kubernetes.io/docs/concepts/services-networking/service/
+    told = usual.update(**named("a"), **closed)
+    assert told["spec"]["ports"][0]["nodePort"] == usual["spec"]["ports"][0]["nodePort"]
+
+
+def users(store: Store) -> Plugin:
+    """A cluster with a Service that no program made."""
+    there = Kubernetes(store, namespaces=["adguard"], services=["adguard/dns:53/udp,853/tcp"])
+    return Plugin(there, context="alfred")
+
+
+EXPOSED = {"tailscale.com/expose": "true", "tailscale.com/hostname": "dns-alfred"}
+
+
+def test_a_patch_annotates_the_users_own_service_and_leaves_it_as_it_was(store: Store) -> None:
+    plugin = users(store)
+    before = plugin.import_(SERVICE, "dns", "adguard/dns")
+    assert before is not None
+    assert [(p["port"], p["protocol"]) for p in before["spec"]["ports"]] == [(53, "UDP"), (853, "TCP")]
+    patch = plugin.create(SERVICE_PATCH, "dns-exposed", **named("dns", "adguard", annotations=EXPOSED))
+    assert patch.id == "adguard/dns"
+    assert patch.inputs["kind"] == "Service"
+    assert patch["spec"]["ports"] == before["spec"]["ports"]
+    assert patch.changes(**named("dns", "adguard", annotations=EXPOSED)) == {}
+    renamed = patch.update(**named("dns", "adguard", annotations={**EXPOSED, "tailscale.com/hostname": "names"}))
+    assert renamed["metadata"]["annotations"]["tailscale.com/hostname"] == "names"
+    renamed.delete()
+    after = plugin.import_(SERVICE, "dns", "adguard/dns")
+    assert after is not None
+    assert after["spec"] == before["spec"]
+    assert "annotations" not in after["metadata"]
+
+
+def test_what_a_patch_took_from_another_by_force_is_nobodys_after_it(store: Store) -> None:
+    plugin = users(store)
+    theirs = {"tailscale.com/hostname": "theirs", "kept": "1"}
+    made = plugin.create(SERVICE, "web", **named("web", annotations=theirs), **service({"port": 80}, type_="ClusterIP"))
+    with pytest.raises(ProviderError, match="Apply failed with 1 conflict"):
+        plugin.create(SERVICE_PATCH, "patch", **named("web", annotations=EXPOSED))
+    forced = {**EXPOSED, "pulumi.com/patchForce": "true"}
+    plugin.create(SERVICE_PATCH, "patch", **named("web", annotations=forced)).delete()
+    left = made.refresh()
+    assert left is not None
+    assert left["metadata"]["annotations"] == {"kept": "1"}
+
+
+def test_a_patch_whose_service_is_gone_cannot_be_let_go_of_until_a_refresh(store: Store) -> None:
+    # pulumi-kubernetes provider/pkg/ssa/actions.go: it applies an object without fields.
+    plugin = users(store)
+    made = plugin.create(SERVICE, "web", **named("web"), **service({"port": 80}, type_="ClusterIP"))
+    patch = plugin.create(SERVICE_PATCH, "patch", **named("web", annotations=EXPOSED))
+    made.delete()
+    with pytest.raises(ProviderError, match="currently managing a required field"):
+        patch.delete()
+    with pytest.raises(ProviderError, match=r"spec\.ports: Required value"):
+        patch.update(**named("web", annotations={**EXPOSED, "a": "b"}))
+    assert patch.refresh() is None
 
 
 def test_a_patch_adds_its_fields_and_takes_only_them_away(kubernetes: Plugin) -> None:

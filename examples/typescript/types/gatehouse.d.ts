@@ -9,23 +9,37 @@ export interface HstsArgs {
 
 export interface RouteArgs {
     key: string;
-    host: string;
+    hosts: string[];
     origin: string;
     title?: string;
-    people?: string;
+    people?: string[];
     public?: boolean;
-    pathExceptions?: string[];
+    nobody?: boolean;
+    path?: string;
+    paths?: { [key: string]: PathRouteArgs };
     acmeSolver?: string;
     noTlsVerify?: boolean;
     originServerName?: string;
     httpHostHeader?: string;
 }
 
+export interface PathRouteArgs {
+    people?: string[];
+    public?: boolean;
+    nobody?: boolean;
+}
+
+export interface TailnetPortArgs {
+    port: number;
+    protocol?: string;
+    targetPort?: any;
+}
+
 export interface ForwardedPortArgs {
-    name: string;
     protocol: string;
     port: number;
     nodePort: number;
+    targetPort?: any;
 }
 
 export interface ZoneArgs {
@@ -52,6 +66,7 @@ export interface GoogleArgs {
     clientId: string;
     clientSecret: pulumi.Input<string>;
     people: { [key: string]: string[] };
+    nobody?: boolean;
     sessionDuration?: string;
 }
 
@@ -59,6 +74,7 @@ export declare class Google extends pulumi.ComponentResource {
     readonly identityProviderId: pulumi.Output<string>;
     readonly policyIds: pulumi.Output<{ [key: string]: string }>;
     readonly bypassPolicyId: pulumi.Output<string>;
+    readonly denyPolicyId: pulumi.Output<string | undefined>;
     readonly redirectUri: pulumi.Output<string>;
     constructor(name: string, args: GoogleArgs, opts?: pulumi.ComponentResourceOptions);
 }
@@ -84,6 +100,7 @@ export interface TunnelRoutesArgs {
     identityProviderId?: pulumi.Input<string>;
     policyIds?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
     bypassPolicyId?: pulumi.Input<string>;
+    denyPolicyId?: pulumi.Input<string>;
     sessionDuration?: string;
 }
 
@@ -111,7 +128,7 @@ export interface ManagedIngressArgs {
     namespace: string;
     service: string;
     port: number;
-    host: string;
+    hosts: string[];
     scheme?: string;
     className?: string;
     clusterIssuer?: string;
@@ -126,6 +143,7 @@ export interface FunnelServiceArgs {
     service: string;
     port: number;
     machine: string;
+    paths?: string[];
 }
 
 export declare class FunnelService extends pulumi.ComponentResource {
@@ -135,10 +153,10 @@ export declare class FunnelService extends pulumi.ComponentResource {
 export interface TailnetServiceArgs {
     namespace: string;
     service: string;
-    port: number;
     machine: string;
     tag: string;
-    protocol?: string;
+    port?: number;
+    ports?: TailnetPortArgs[];
     selector?: { [key: string]: string };
 }
 
@@ -150,7 +168,7 @@ export interface PortForwardArgs {
     namespace: string;
     selector: { [key: string]: string };
     ports: ForwardedPortArgs[];
-    host: string;
+    hosts: string[];
     zoneId: pulumi.Input<string>;
     ipv4: string;
 }

@@ -10,25 +10,66 @@ from typing import Any
 from config.loader import load_project, tie
 from exposure.map import Map, Way, map_of
 from exposure.map.model import Crowd
-from exposure.model import HandWork
 from exposure.reach.project import plan_project
+from exposure.ways.way import HandWork
 from tests.kit import builders
 
+_WHY = "API clients have tokens of their own"
+
+
+def at(key: str, service: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A service whose workload is its own."""
+    return {**service, "origin": {**service["origin"], "namespace": key}, **more}
+
+
 SERVICES: Mapping[str, Any] = {
-    "blog": builders.OPEN_HTML,
-    "films": builders.MEDIA,
+    "blog": at("blog", builders.OPEN_HTML),
+    "films": at("films", builders.MEDIA),
     "game": builders.GAME,
-    "grafana": {
-        **builders.HTML,
-        "people": "admins",
-        "path_exceptions": ["/api"],
-        "acknowledge": {"access-path-bypass": "API clients have tokens of their own"},
-    },
-    "notes": {**builders.HTML, "clients": "tailnet"},
+    "grafana": at(
+        "grafana",
+        builders.HTML,
+        people="admins",
+        paths={"/api": {"clients": "anyone"}},
+        acknowledge={"access-path-bypass": _WHY},
+    ),
+    "notes": at("notes", builders.HTML, clients="tailnet"),
     "nas": {**builders.HTML, "origin": {"url": "http://192.168.0.200:8080"}},
     "ssh": {**builders.SSH, "people": "admins"},
 }
 """One of each kind."""
+
+FORMS: Mapping[str, Any] = {
+    "blog": at(
+        "blog",
+        builders.OPEN_HTML,
+        hosts=["example.com", "www.example.com"],
+        paths={"/admin": {"people": "admins"}},
+    ),
+    "chat": at("chat", builders.OPEN_HTML, host="example.com", path="/_matrix"),
+    "paperless": at("paperless", builders.HTML, gates=["zero-trust", "tailnet"], people=["admins", "household"]),
+    "hooks": at(
+        "hooks",
+        builders.HTML,
+        clients="nobody",
+        paths={"/github": {"clients": "anyone"}},
+        acknowledge={"access-path-bypass": _WHY},
+    ),
+    "pages": at("pages", builders.OPEN_HTML, host="*.example.com"),
+    "photos": at("photos", builders.MEDIA, gate="funnel", clients="nobody", paths={"/share": {"clients": "anyone"}}),
+    "dns": {
+        **builders.SSH,
+        "origin": {
+            "namespace": "dns",
+            "service": "dns",
+            "port": 53,
+            "scheme": "udp",
+            "other_ports": [{"port": 53, "protocol": "tcp"}],
+        },
+    },
+    "home": {**builders.HTML, "origin": {"url": f"http://{builders.NODE['lan_ipv4']}:8123"}},
+}
+"""Several ways, hosts and ports, paths with clients of their own, a shared host, a wildcard."""
 
 HOSTILE = (
     "<script>window.pwned=1</script>",
@@ -66,6 +107,12 @@ def plain() -> Map:
 
 
 @cache
+def forms() -> Map:
+    """Every form of a way."""
+    return made(FORMS)
+
+
+@cache
 def hostile() -> Map:
     """The plain map with every word replaced, also those that a stack file would refuse."""
     found = plain()
@@ -95,7 +142,7 @@ def hostile() -> Map:
         found,
         stack=next(words),
         node=next(words),
-        zone=next(words),
+        zones=(next(words), next(words)),
         router=next(words),
         tailnet=next(words),
         ways=tuple(map(spoiled, found.ways)),

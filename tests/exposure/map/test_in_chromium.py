@@ -43,6 +43,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "alfred": kit.shipped("alfred"),
         "octavo": kit.shipped("octavo"),
         "plain": kit.plain(),
+        "forms": kit.forms(),
         "hostile": kit.hostile(),
         "empty": kit.made({}),
     }.items():
@@ -59,7 +60,7 @@ def alfred(chrome: Browser, pages: Path) -> Browser:
 # The eye
 
 
-@pytest.mark.parametrize("name", ["alfred", "octavo", "plain", "hostile"])
+@pytest.mark.parametrize("name", ["alfred", "octavo", "plain", "forms", "hostile"])
 def test_nothing_overlaps_and_nothing_is_cut_at_any_width(chrome: Browser, pages: Path, name: str) -> None:
     chrome.open(pages / f"{name}.html", 1280)
     found = {}

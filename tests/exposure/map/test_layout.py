@@ -82,6 +82,11 @@ def test_the_longest_names_are_drawn_without_fault(frame: Frame) -> None:
     assert faults(kit.hostile(), layout(kit.hostile(), frame)) == []
 
 
+@frames
+def test_every_form_is_drawn_without_fault(frame: Frame) -> None:
+    assert faults(kit.forms(), layout(kit.forms(), frame)) == []
+
+
 @given(estates(most_members=1))
 def test_any_stack_is_drawn_without_fault_and_always_alike(estate: Estate) -> None:
     stacks = tie(list(estate.loaded().values()))

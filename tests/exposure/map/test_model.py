@@ -63,6 +63,38 @@ def test_each_kind_goes_through_its_stations() -> None:
     }
 
 
+def test_each_form_of_a_way_is_drawn_with_whom_it_names() -> None:
+    assert {w.address: (w.gate, w.who, w.front) for w in kit.forms().ways} == {
+        "example.com": ("public-tunnel", "Anyone", "no login"),
+        "example.com/admin": ("public-tunnel", "admins, after Google login", "Google login"),
+        "www.example.com": ("public-tunnel", "Anyone", "no login"),
+        "www.example.com/admin": ("public-tunnel", "admins, after Google login", "Google login"),
+        "example.com/_matrix": ("public-tunnel", "Anyone", "no login"),
+        "*.example.com": ("public-tunnel", "Anyone", "no login"),
+        "paperless-alfred.example.com": ("zero-trust", "admins and household, after Google login", "Google login"),
+        "paperless-alfred.tail.ts.net": ("tailnet", "admins and household, from the tailnet", "by grant"),
+        "hooks-alfred.example.com/github": ("zero-trust", "Anyone", "no login here"),
+        "home-alfred.example.com": ("zero-trust", "household, after Google login", "Google login"),
+        "photos-alfred.tail.ts.net/share": ("funnel", "Anyone", "no login"),
+        "tcp://dns-alfred.tail.ts.net:53": ("tailnet", "household, from the tailnet", "by grant"),
+        "udp://dns-alfred.tail.ts.net:53": ("tailnet", "household, from the tailnet", "by grant"),
+    }
+    ways = {w.address: w for w in kit.forms().ways}
+    assert [w.title for w in ways.values() if "example.com/_matrix" in w.url] == ["Chat"]
+    assert ways["*.example.com"].link is None, "no browser opens a wildcard"
+    assert (ways["home-alfred.example.com"].spot, ways["home-alfred.example.com"].origin) == (
+        "node",
+        "port 8123 of the node",
+    )
+    assert [w.origin for w in kit.forms().ways if w.service == "dns"] == ["dns/dns:53", "dns/dns:53/udp"]
+
+
+def test_a_service_with_two_ways_is_one_service() -> None:
+    found = kit.forms()
+    assert sorted(ways[0].service for ways in found.services) == sorted(kit.FORMS)
+    assert [len(ways) for ways in found.services if ways[0].service == "paperless"] == [2]
+
+
 def test_a_members_map_has_its_own_services_alone() -> None:
     assert {w.title for w in kit.shipped("octavo").ways} == {"Home Assistant", "SSH"}
     assert [w.url for w in kit.shipped("octavo").ways if w.title == "SSH"] == ["ssh://octavo.xantu-lizard.ts.net"]
@@ -89,13 +121,16 @@ def test_every_service_is_on_the_map_and_opens_to_whom_its_facts_say(estate: Est
         default = estate.sections[estate.owner]["estate"]["default_people"]
         for way in found.ways:
             facts = services[way.service]
-            clients = facts.get("clients", "people")
-            # What lets in a stranger: the service itself, a path that it excepts, or a certificate's challenge.
-            excepted = any(way.url.endswith(path) for path in facts.get("path_exceptions", ()))
-            assert (STRANGER in way.people) == (clients == "anyone" or excepted), (way, facts)
+            # The nearest path with clients of its own says who, at gates that tell paths apart.
+            paths = facts.get("paths", {}) if way.gate != "tailnet" else {}
+            near = [p for p in paths if f"{way.path.rstrip('/')}/".startswith(f"{p}/")]
+            said = paths[max(near, key=len)] if near else {"clients": facts.get("clients", "people")}
+            assert (STRANGER in way.people) == (said["clients"] == "anyone"), (way, facts)
             if STRANGER not in way.people:
-                named = {p for p in way.people if "@" in p}
-                assert named == set(sets[facts.get("people", default)]) == set(way.crowd.members)
+                names = said.get("people", facts.get("people", default))
+                names = [names] if isinstance(names, str) else names
+                expected = {e for name in names for e in sets[name]} if said["clients"] != "nobody" else set()
+                assert {p for p in way.people if "@" in p} == expected == set(way.crowd.members)
 
 
 def test_the_order_of_the_file_does_not_matter() -> None:

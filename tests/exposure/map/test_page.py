@@ -14,8 +14,8 @@ import pytest
 from exposure.map import Map, html_page
 from tests.exposure.map import kit
 
-MAPS = [kit.shipped("alfred"), kit.plain(), kit.hostile(), kit.made({})]
-maps = pytest.mark.parametrize("found", MAPS, ids=["alfred", "plain", "hostile", "empty"])
+MAPS = [kit.shipped("alfred"), kit.plain(), kit.forms(), kit.hostile(), kit.made({})]
+maps = pytest.mark.parametrize("found", MAPS, ids=["alfred", "plain", "forms", "hostile", "empty"])
 
 
 class Page(HTMLParser):

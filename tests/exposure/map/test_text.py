@@ -11,8 +11,8 @@ from markdown_it.token import Token
 from exposure.map import Map, markdown, mermaid
 from tests.exposure.map import kit
 
-MAPS = [kit.shipped("alfred"), kit.shipped("octavo"), kit.plain(), kit.hostile(), kit.made({})]
-maps = pytest.mark.parametrize("found", MAPS, ids=["alfred", "octavo", "plain", "hostile", "empty"])
+MAPS = [kit.shipped("alfred"), kit.shipped("octavo"), kit.plain(), kit.forms(), kit.hostile(), kit.made({})]
+maps = pytest.mark.parametrize("found", MAPS, ids=["alfred", "octavo", "plain", "forms", "hostile", "empty"])
 
 LABEL = r"(?:#\d+;|<br/>|[^\"#<>&;`\[\]{}|\n])*"
 NODE = re.compile(rf'\s+(\w+)(?:\(\["{LABEL}"\]\)|\["{LABEL}"\])')

@@ -50,11 +50,12 @@ def world(
 ) -> Surface:
     """A surface of one tunnel whose hosts have proxied records, and the catch-all at the end of its rules."""
     named = hosts if hosts is not None else tuple(dict.fromkeys(r.host for r in rules if r.host))
-    facts: dict[str, Any] = {"always_https": True, **(known or {})}
+    facts: dict[str, Any] = dict(known or {})
+    facts.setdefault("zones", (s.Zone(ZONE, facts.pop("advanced_certificate", False), True),))
     if policy is not None:
         facts["tailnet"] = s.Tailnet("tail.ts.net", policy)
     return s.surface(
-        s.Known(ZONE, **facts),
+        s.Known(**facts),
         tunnels=[s.Tunnel("alfred", (*rules, CATCH_ALL))],
         applications=apps,
         records=[*(s.Record(h, "CNAME", "", True, "alfred") for h in named), *records],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 ZONE = "example.com"
 HTTPS = {443, 2053, 2083, 2087, 2096, 8443}
@@ -18,10 +19,14 @@ class World:
 
     records: list[tuple[str, bool, str]] = field(default_factory=list)  # host, proxied, "tunnel" or an address
     rules: list[tuple[str | None, str | None, str, list[str] | None]] = field(default_factory=list)  # … accepted apps
-    apps: dict[str, tuple[str, str, list[tuple[str, list[str], list[str], list[str]]]]] = field(default_factory=dict)
-    advanced: bool = False
+    # its destinations (host, path), and its policies
+    apps: dict[str, tuple[list[tuple[str, str]], list[tuple[str, list[str], list[str], list[str]]]]] = field(
+        default_factory=dict
+    )
+    zones: dict[str, bool] = field(default_factory=dict)  # with an advanced certificate or not
     forwards: dict[tuple[str, int], bool] = field(default_factory=dict)  # (protocol, port): is there a NodePort for it
-    machines: dict[str, tuple[str, bool]] = field(default_factory=dict)  # name: tag, funnel
+    machines: dict[str, tuple[str, bool, list[str]]] = field(default_factory=dict)  # name: tag, funnel, served paths
+    devices: dict[str, tuple[str, list[tuple[str, int]] | None]] = field(default_factory=dict)  # name: tag, ports
     groups: dict[str, list[str]] = field(default_factory=dict)
     grants: list[tuple[list[str], list[str], str, int | None]] = field(default_factory=list)
     funnel_tags: list[str] = field(default_factory=list)
@@ -53,7 +58,7 @@ def record_for(world: World, host: str) -> tuple[str, bool, str] | None:
     for record in world.records:
         if record[0] == host:
             return record
-    existing = {ZONE}
+    existing = set(world.zones)
     for name, _, _ in world.records:
         labels = name.split(".")
         existing |= {".".join(labels[i:]) for i in range(len(labels))}
@@ -78,7 +83,7 @@ def selected(selectors: list[str], who: str, before_login: bool) -> bool:
 
 def access(world: World, app: str, who: str) -> str:
     """`bypass`, `login` or `no`."""
-    policies = world.apps[app][2]
+    policies = world.apps[app][1]
     for decision, include, exclude, require in policies:
         by = decision == "bypass" and selected(include, who, True) and not selected(exclude, who, True)
         if by and all(selected([r], who, True) for r in require):
@@ -100,26 +105,36 @@ def tunnel_rule(world: World, host: str, path: str) -> tuple[str | None, str | N
     raise AssertionError("the generated lists end in a rule for everything")
 
 
-def ask(world: World, host: str, port: int, path: str, who: str) -> str:
-    """`open`, `login`, `tailnet` or `no`, for https (tcp at an address of the router)."""
+def ask(world: World, host: str, port: int, path: str, who: str, protocol: str = "tcp") -> str:
+    """`open`, `login`, `tailnet` or `no`, for https (tcp or udp at an address of the router, or a device)."""
     if host in world.machines:
-        return ask_tailnet(world, host, port, who)
+        return ask_machine(world, host, port, path, who)
+    if host in world.devices:
+        tag, ports = world.devices[host]
+        listens = ports is None or (protocol, port) in ports
+        return "tailnet" if listens and granted(world, tag, protocol, port, who) else "no"
     record = record_for(world, host)
     if record is None:
         return "no"
     _, proxied, target = record
     if not proxied:
-        return "open" if target != "tunnel" and world.forwards.get(("tcp", port)) else "no"
-    if port not in HTTPS or (host.count(".") > ZONE.count(".") + 1 and not world.advanced):
+        return "open" if target != "tunnel" and world.forwards.get((protocol, port)) else "no"
+    if port not in HTTPS or not certified(world.zones, host):
         return "no"
-    deciding = [a for a, (h, p, _) in world.apps.items() if app_covers(h, p, host, path)]
+    places = [(a, h, p) for a, (destinations, _) in world.apps.items() for h, p in destinations]
+    deciding = [(a, h, p) for a, h, p in places if app_covers(h, p, host, path)]
+    # Of one application its own most specific place counts.
+    own: dict[str, tuple[str, str]] = {}
+    for a, h, p in deciding:
+        if a not in own or (host_weight(h), path_weight(p)) > (host_weight(own[a][0]), path_weight(own[a][1])):
+            own[a] = (h, p)
     # The more specific one wins: in host and path, or in one of them with the other alike.
     best = []
-    for a in deciding:
+    for a, (h, p) in own.items():
         beaten = False
-        for b in deciding:
-            ha, hb = host_weight(world.apps[a][0]), host_weight(world.apps[b][0])
-            pa, pb = path_weight(world.apps[a][1]), path_weight(world.apps[b][1])
+        for other, below in own.values():
+            ha, hb = host_weight(h), host_weight(other)
+            pa, pb = path_weight(p), path_weight(below)
             beaten = beaten or (hb >= ha and pb >= pa and (hb > ha or pb > pa))
         if not beaten:
             best.append(a)
@@ -139,6 +154,18 @@ def ask(world: World, host: str, port: int, path: str, who: str) -> str:
     return next((word for word in ("open", "login") if word in results), "no")
 
 
+def zone_of(zones: dict[str, bool], host: str) -> str:
+    """The longest zone that a name ends in."""
+    labels = host.split(".")
+    return next((z for n in range(len(labels)) if (z := ".".join(labels[n:])) in zones), "")
+
+
+def certified(zones: dict[str, bool], host: str) -> bool:
+    """Whether the edge has a certificate: for the zone and one label below it, or where one is bought."""
+    zone = zone_of(zones, host)
+    return zones.get(zone, True) or len(host.split(".")) - len(zone.split(".")) <= 1
+
+
 def host_weight(pattern: str) -> tuple[bool, int, int]:
     return ("*" not in pattern, sum(c != "*" for c in pattern), -pattern.count("*"))
 
@@ -148,18 +175,145 @@ def path_weight(pattern: str) -> tuple[int, int]:
     return (sum(c != "*" for c in pattern), -pattern.count("*"))
 
 
-def ask_tailnet(world: World, machine: str, port: int, who: str) -> str:
-    tag, funnel = world.machines[machine]
-    if port != 443:
+def ask_machine(world: World, machine: str, port: int, path: str, who: str) -> str:
+    """A proxy of the operator: https on 443, some paths or all."""
+    tag, funnel, served = world.machines[machine]
+    if port != 443 or (served and not any(path == p or path.startswith(p + "/") for p in served)):
         return "no"
     if funnel and tag in world.funnel_tags and not who.startswith("tag:"):
         return "open"
+    return "tailnet" if granted(world, tag, "tcp", port, who) else "no"
+
+
+def granted(world: World, tag: str, protocol: str, port: int, who: str) -> bool:
     if who == "anyone":
-        return "no"
-    for sources, tags, protocol, number in world.grants:
+        return False
+    for sources, tags, carried, number in world.grants:
         mine = {who, "*"} | {g for g, members in world.groups.items() if who in members}
         if not who.startswith("tag:"):
             mine.add("autogroup:member")
-        if mine & set(sources) and tag in tags and protocol in ("tcp", "*") and number in (port, None):
-            return "tailnet"
+        if mine & set(sources) and tag in tags and carried in (protocol, "*") and number in (port, None):
+            return True
+    return False
+
+
+# A stack file, read as its words mean it: what anybody may do, whatever is registered for it.
+
+
+@dataclass
+class Home:
+    """One node's stack file as plain values. `zones` are (advanced certificate, always https) by name."""
+
+    zones: dict[str, tuple[bool, bool]]
+    people: dict[str, list[str]]
+    default: list[str]
+    services: dict[str, dict[str, Any]]
+    node: str = "alfred"
+    tailnet: str = "tail.ts.net"
+
+
+def gates(service: dict[str, Any]) -> list[str]:
+    """The ways in that are asked for, or the one that follows from the facts."""
+    if "gates" in service or "gate" in service:
+        return list(service.get("gates") or [service["gate"]])
+    if service["origin"].get("scheme", "http") in ("tcp", "udp"):
+        return ["port-forward" if service.get("clients") == "anyone" else "tailnet"]
+    clients = service.get("clients", "people")
+    if clients == "tailnet":
+        return ["tailnet"]
+    if service["traffic"] == "html":
+        return ["public-tunnel" if clients == "anyone" else "zero-trust"]
+    return ["tailnet" if clients == "people" else "funnel"]
+
+
+def members(home: Home, said: dict[str, Any], otherwise: dict[str, Any]) -> list[str]:
+    sets = said.get("people") or otherwise.get("people") or home.default
+    sets = [sets] if isinstance(sets, str) else sets
+    return [email for name in sets for email in home.people[name]]
+
+
+def claims(home: Home) -> list[tuple[str, str, list[str] | None]]:
+    """What services take of public hosts: host, path ("" is all of it), who may (None is anyone)."""
+    found: list[tuple[str, str, list[str] | None]] = []
+    main = next(iter(home.zones))
+    for key, service in home.services.items():
+        ways = [g for g in gates(service) if g in ("public-tunnel", "zero-trust")]
+        for host in service.get("hosts") or [service.get("host", f"{key}-{home.node}.{main}")] if ways else []:
+            whole = None if ways == ["public-tunnel"] else members(home, service, {})
+            whole = [] if service.get("clients") == "nobody" else whole
+            found.append((host, service.get("path", ""), whole))
+            for path, said in service.get("paths", {}).items():
+                word = said.get("clients", "people")
+                who = None if word == "anyone" else [] if word == "nobody" else members(home, said, service)
+                found.append((host, path, who))
+    return found
+
+
+def below(path: str, asked: str) -> bool:
+    return asked == path or asked.startswith(path + "/") or path == ""
+
+
+def meant(home: Home, scheme: str, host: str, port: int, path: str, who: str) -> str:
+    """`open`, `login`, `tailnet` or `no`, as the file's words mean it."""
+    if host.endswith(home.tailnet):
+        return meant_on_tailnet(home, scheme, host.removesuffix("." + home.tailnet), port, path, who)
+    if scheme in ("tcp", "udp"):
+        return meant_by_router(home, scheme, host, port)
+    taken = claims(home)
+    names = World(zones={zone: said[0] for zone, said in home.zones.items()})
+    names.records = [(h, True, "tunnel") for h, _, _ in taken] + [(h, False, "router") for h in forwarded(home)[0]]
+    https = scheme == "https" or home.zones.get(zone_of(names.zones, host), (False, True))[1]
+    record = record_for(names, host)
+    if port != (443 if scheme == "https" else 80) or record is None or not record[1]:
+        return "no"
+    if https and not certified(names.zones, host):
+        return "no"
+    exact = [c for c in taken if c[0] == host and below(c[1], path)]
+    above = [c for c in taken if c[0].startswith("*.") and host.endswith(c[0][1:]) and below(c[1], path)]
+    nearest = max((len(c[0]) for c in above), default=0)
+    mine = exact or [c for c in above if len(c[0]) == nearest]
+    if not mine:
+        return "no"
+    taken_by, _, may = max(mine, key=lambda c: len(c[1]))
+    if may is None:
+        return "open"
+    # A wildcard's login is for one label; deeper names are shut where there is one.
+    deeper = taken_by.startswith("*.") and host.count(".") > taken_by.count(".")
+    return "login" if who in may and not deeper else "no"
+
+
+def forwarded(home: Home) -> tuple[set[str], set[tuple[str, int]]]:
+    """The names that lead to the router, and the ports that it forwards."""
+    main = next(iter(home.zones))
+    names: set[str] = set()
+    ports: set[tuple[str, int]] = set()
+    for key, service in home.services.items():
+        if "port-forward" in gates(service):
+            names |= set(service.get("hosts") or [service.get("host", f"{key}-{home.node}.{main}")])
+            ports |= {(p["protocol"], p["external_port"]) for p in service["port_forward"]}
+    return names, ports
+
+
+def meant_by_router(home: Home, scheme: str, host: str, port: int) -> str:
+    names, ports = forwarded(home)
+    # One address has many names: each leads to every port.
+    return "open" if host in names and (scheme, port) in ports else "no"
+
+
+def meant_on_tailnet(home: Home, scheme: str, machine: str, port: int, path: str, who: str) -> str:
+    for key, service in home.services.items():
+        if service.get("tailnet_name", f"{key}-{home.node}") != machine:
+            continue
+        origin = service["origin"]
+        if "funnel" in gates(service):
+            open_ = [p for p, said in service.get("paths", {}).items() if said.get("clients") == "anyone"]
+            served = not service.get("paths") or any(below(p, path) for p in open_)
+            return "open" if served and scheme == "https" and port == 443 and not who.startswith("tag:") else "no"
+        if "tailnet" not in gates(service):
+            continue
+        ports = [("https", 443)]
+        if origin.get("scheme") in ("tcp", "udp"):
+            ports = [(origin["scheme"], origin["port"])]
+            ports += [(p.get("protocol", "tcp"), p["port"]) for p in origin.get("other_ports", [])]
+        return "tailnet" if who in members(home, service, {}) and (scheme, port) in ports else "no"
     return "no"

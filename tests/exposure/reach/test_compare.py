@@ -84,7 +84,7 @@ def test_everything_is_new_without_a_base() -> None:
 def test_a_wildcard_opens_deeper_names_too() -> None:
     wide = world(rule(A, None, A), rule("*.example.com"), hosts=(A, "*.example.com"), apps=(app(A, ALICE),))
     assert {c.place.text for c in compare(GUARDED, wide)} == {"*.example.com/"}
-    deep = replace(wide, advanced_certificate=True)
+    deep = replace(wide, zones=(s.Zone("example.com", True, True),))
     assert {c.place.request.host for c in compare(wide, deep)} == {"any.any-name.example.com"}
 
 

@@ -12,8 +12,9 @@ from exposure.reach.match import (
     matches_path,
     normalised,
     readings,
+    serves,
 )
-from exposure.reach.surface import Application, Destination, Lookup, Record, Rule, Tunnel, winners
+from exposure.reach.surface import Application, Destination, Lookup, Record, Rule, Tunnel, Zone, winners, zone_of
 
 # https://developers.cloudflare.com/cloudflare-one/access-controls/policies/app-paths/ (its tables, read 2026)
 COVERS = [
@@ -153,7 +154,7 @@ def _records(*hosts: str) -> list[Record]:
 )
 def test_a_wildcard_record_answers_as_dns_says(host: str, answered: str | None) -> None:
     records = _records("*.example", "host1.example", "deep.sub.example")
-    assert [r.host for r in Lookup((), records, "example").answering(host)] == ([answered] if answered else [])
+    assert [r.host for r in Lookup((), records, [Zone("example")]).answering(host)] == ([answered] if answered else [])
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,32 @@ def test_a_wildcard_record_answers_as_dns_says(host: str, answered: str | None) 
 )
 def test_a_path_is_normalised_as_cloudflare_does(path: str, expected: str) -> None:
     assert normalised(path) == expected
+
+
+# The nearest path at or above the clean one [TS ipn/ipnlocal/serve.go, getServeHandler].
+@pytest.mark.parametrize(
+    ("path", "served"),
+    [
+        *(("/hooks", True), ("/hooks/", True), ("/hooks/git", True), ("/a/b", True), ("/a//b/c", True)),
+        *(("/x/../hooks/git", True), ("/hooks/%67it", True)),
+        *(("/", False), ("/hooksx", False), ("/Hooks", False), ("/a", False), ("/x/hooks", False)),
+        *(("/hooks/../admin", False), ("/hooks/%2e%2e/admin", False), ("/hooks/..%2fadmin", False), ("//", False)),
+    ],
+)
+def test_a_proxy_serves_its_paths_and_what_is_below_them(path: str, served: bool) -> None:
+    assert serves(("/hooks", "/a/b"), path) is served
+    assert serves(("/", "/hooks"), path)
+
+
+def test_a_host_is_of_the_longest_zone_that_it_ends_in() -> None:
+    zones = [Zone("example.com"), Zone("dev.example.com"), Zone("example.net")]
+    found = {host: zone_of(zones, host) for host in ("a.example.com", "x.dev.example.com", "dev.example.com")}
+    assert {host: zone.name if zone else None for host, zone in found.items()} == {
+        "a.example.com": "example.com",
+        "x.dev.example.com": "dev.example.com",
+        "dev.example.com": "dev.example.com",
+    }
+    assert zone_of(zones, "badexample.com") is None
 
 
 def test_a_plain_path_has_one_reading_and_a_winding_one_two() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +13,16 @@ from hypothesis import strategies as st
 
 import tests.kit.profiles  # noqa: F401
 from exposure.check import check
-from exposure.decide import chosen
 from exposure.model import ExposurePlan
-from exposure.names import ACME_PATH, host_of, machine_of
+from exposure.names import ACME_PATH
 from exposure.policy_eval import Policy, read_policy, run_tests
 from exposure.reach import ANYONE, MEMBER, Outcome, Principal, Request, Surface, from_plan, merge, table, who
 from exposure.reach import surface as s
 from exposure.reach.compare import compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.shadows import shadows
+from exposure.ways.tailnet import TailnetWay
+from exposure.ways.tunnel import TunnelWay
 from tests.kit.estates import EMAILS, TAILNET, ZONE, Estate, estates
 
 PATHS = (
@@ -47,17 +49,30 @@ def _project(estate: Estate) -> Project:
     return plan_project(estate.loaded())
 
 
-def _protected(estate: Estate, project: Project) -> Iterator[tuple[str, list[str], set[str]]]:
-    """Each host that only people may reach: host, paths without login, and the people."""
+def _hosts(estate: Estate, project: Project) -> Iterator[tuple[str, dict[str, set[str] | None]]]:
+    """Each host of a tunnel with who may ask for its paths by the file's words: people, or None for anyone."""
     sections = estate.sections[estate.owner]["estate"]
-    for stack, loaded in project.stacks.items():
-        assert loaded.config
-        for key, service in loaded.config.services.items():
-            if chosen(service).gate == "zero-trust":
-                node = estate.sections[stack]["node"]["name"]
-                exceptions = [*service.path_exceptions, *([ACME_PATH] if service.own_certificate else [])]
-                people = sections["people"][service.people or sections["default_people"]]
-                yield host_of(key, service, node, ZONE), exceptions, set(people)
+
+    def people(*said: Mapping[str, Any]) -> set[str]:
+        names = next((s["people"] for s in said if "people" in s), sections["default_people"])
+        return {e for name in ([names] if isinstance(names, str) else names) for e in sections["people"][name]}
+
+    def may(said: Mapping[str, Any], *above: Mapping[str, Any]) -> set[str] | None:
+        clients = said.get("clients", "people")
+        return None if clients == "anyone" else set() if clients == "nobody" else people(said, *above)
+
+    for stack, plan in project.plans.items():
+        for way in plan.by(TunnelWay):
+            facts = estate.services[stack][way.service]
+            paths = {"": may(facts), **{path: may(said, facts) for path, said in facts.get("paths", {}).items()}}
+            if facts.get("own_certificate"):
+                paths[ACME_PATH] = None
+            yield from ((host, paths) for host in way.hosts)
+
+
+def _protected(estate: Estate, project: Project) -> Iterator[tuple[str, dict[str, set[str] | None]]]:
+    """Those that not anyone may open."""
+    return ((host, paths) for host, paths in _hosts(estate, project) if paths[""] is not None)
 
 
 @HALF
@@ -67,57 +82,74 @@ def test_every_generated_estate_is_free_of_findings(estate: Estate) -> None:
 
 
 @given(ESTATES)
-def test_no_sensitive_host_is_reached_without_its_policy_but_on_acknowledged_paths(estate: Estate) -> None:
+def test_each_path_of_a_host_is_reached_by_whom_the_nearest_words_name(estate: Estate) -> None:
     project = _project(estate)
     surface = project.whole()[0]
-    for host, exceptions, people in _protected(estate, project):
-        for path in (*PATHS, *exceptions, *(f"{e}/x" for e in exceptions), *(f"{e}x" for e in exceptions)):
-            excepted = any(path == e or path.startswith(f"{e}/") for e in exceptions)
+    for host, paths in _hosts(estate, project):
+        for path in (*PATHS, *(f"{p}{end}" for p in paths for end in ("", "/x", "x") if p)):
+            if path == ACME_PATH:
+                continue  # The challenges are below it; the folder itself is not asked for.
+            near = max((p for p in paths if not p or path == p or path.startswith(f"{p}/")), key=len)
+            may = paths[near]
             for principal in EVERYBODY:
                 answer = who(surface, Request(host, path=path), principal)
-                if principal.name in people and not excepted:
-                    assert answer.outcome is Outcome.LOGIN, (host, path, principal, answer)
-                elif not excepted:
-                    assert not answer.reaches, (host, path, principal, answer)
-                elif ACME_PATH not in path:
-                    # A positive control: the acknowledged path is open.
-                    assert answer.outcome is Outcome.OPEN
+                expected = Outcome.OPEN if may is None else Outcome.LOGIN if principal.name in may else None
+                assert (answer.outcome if answer.reaches else None) is expected, (host, path, principal, answer)
 
 
 @HALF
 @given(ESTATES)
-def test_what_is_for_the_tailnet_is_on_no_other_way(estate: Estate) -> None:
+def test_what_is_on_the_tailnet_is_for_those_it_names_and_on_no_public_name_unless_asked(estate: Estate) -> None:
     project = _project(estate)
     surface = project.whole()[0]
     sets = estate.sections[estate.owner]["estate"]["people"]
-    for stack, loaded in project.stacks.items():
-        assert loaded.config
-        for key, service in loaded.config.services.items():
-            if chosen(service).gate != "tailnet" or "on_node" in estate.services[stack][key]["origin"]:
+    for stack, plan in project.plans.items():
+        for way in plan.by(TailnetWay):
+            facts = estate.services[stack][way.service]
+            if "on_node" in facts["origin"]:
                 continue
-            raw = estate.services[stack][key]["origin"]
-            scheme = raw.get("scheme", "http")
-            machine = f"{machine_of(key, service, stack)}.{TAILNET}"
-            request = Request(machine, 443) if scheme == "http" else Request(machine, raw["port"], scheme=scheme)
-            members = sets[service.people or estate.sections[estate.owner]["estate"]["default_people"]]
-            for principal in EVERYBODY:
-                expected = Outcome.TAILNET if principal.name in members else None
-                answer = who(surface, request, principal)
-                assert answer.reaches is (expected is not None), answer
-            host = f"{key}-{stack}.{ZONE}"
-            assert not any(r.host == host for r in surface.records)
+            raw = facts["origin"]
+            asked = [("https", 443)]
+            if raw.get("scheme") in ("tcp", "udp"):
+                asked = [(raw["scheme"], raw["port"])]
+                asked += [(port["protocol"], port["port"]) for port in raw.get("other_ports", ())]
+            names = facts.get("people", estate.sections[estate.owner]["estate"]["default_people"])
+            members = {e for name in ([names] if isinstance(names, str) else names) for e in sets[name]}
+            for scheme, port in asked:
+                request = Request(f"{way.service}-{stack}.{TAILNET}", port, scheme=scheme)  # type: ignore[arg-type]
+                for principal in EVERYBODY:
+                    answer = who(surface, request, principal)
+                    assert answer.reaches is (principal.name in members), answer
+            public = any(r.host == f"{way.service}-{stack}.{ZONE}" for r in surface.records)
+            assert public is ("gates" in facts)
 
 
 @HALF
 @given(ESTATES)
-def test_every_protected_rule_has_every_aud_of_its_host(estate: Estate) -> None:
-    for surface in _project(estate).surfaces.values():
+def test_a_rule_takes_the_logins_of_its_own_place_and_of_no_other(estate: Estate) -> None:
+    project = _project(estate)
+    found = dict(_hosts(estate, project))
+    for surface in project.surfaces.values():
         for rule in surface.rules:
-            if rule.host is None or rule.path is not None:
+            if rule.host is None:
                 continue
-            own = {a.key for a in surface.applications if any(d.host == rule.host for d in a.destinations)}
-            assert (set(rule.access.applications) if rule.access else set()) == own
-            assert rule.access is None or (rule.access.required and rule.access.unresolved == 0)
+            paths = found[rule.host]
+            plain = re.sub(r"\\(.)", r"\1", rule.path or "")
+            path = next((p for p in paths if plain in (f"^{p}(/|$)", f"^{p}/")), "")
+            asks = [p for p in paths if paths[p] and (path == p or path.startswith(f"{p}/") or not p)]
+            opened = {f"{rule.host}{p}" for p, may in paths.items() if may is None and p.startswith(f"{path}/")}
+            if not paths[path]:
+                assert rule.access is None
+                assert (rule.origin == "http_status:404") is (paths[path] == set())
+                continue
+            assert rule.access is not None
+            assert rule.access.required
+            assert rule.access.unresolved == 0
+            accepted = set(rule.access.applications)
+            guards = accepted - opened
+            assert guards <= {f"{rule.host}{p}" for p in asks}
+            assert len(guards) == 1
+            assert all(paths[key.removeprefix(rule.host)] == paths[path] for key in guards)
 
 
 @HALF
@@ -186,7 +218,7 @@ def test_a_plan_compared_with_itself_changes_nothing_and_with_nothing_is_all_new
     assert compare(surface, surface) == ()
     changes = compare(None, surface)
     assert all(change.kind == "wider" for change in changes)
-    reached = {place.request for place, audience in table(surface) if audience.reached}
+    reached = {place.request for place, found in table(surface) if found.how}
     assert reached <= {p.request for change in changes for p in (change.place, *change.more)}
 
 
@@ -210,10 +242,12 @@ def test_an_access_application_taken_away_or_opened_is_found(estate: Estate) -> 
     """What a mutation of the planned resources opens, `who` and `diff` must see: it is not the gate that they read."""
     project = _project(estate)
     surface = project.whole()[0]
-    for host, exceptions, _ in _protected(estate, project):
+    for host, paths in _protected(estate, project):
+        if not paths[""]:
+            continue  # Nothing answers where nobody is meant to get through.
         for weakened in _weakened(surface, host):
             answer = who(weakened, Request(host), ANYONE)
-            assert answer.outcome is Outcome.OPEN, (host, exceptions, answer)
+            assert answer.outcome is Outcome.OPEN, (host, paths, answer)
             assert any(c.wider and c.place.request.host == host for c in compare(surface, weakened))
 
 
@@ -234,7 +268,7 @@ def _weakened(surface: Surface, host: str) -> Iterator[Surface]:
 def test_the_estate_is_no_wider_than_its_stacks(estate: Estate) -> None:
     plans = estate.plans()
     surfaces = {name: from_plan(plan, plans[estate.owner]) for name, plan in plans.items()}
-    rows = {p.request: a for p, a in table(merge(surfaces.values()))}
+    rows = {place.request: found for place, found in table(merge(surfaces.values()))}
     for surface in surfaces.values():
-        for place, audience in table(surface):
-            assert rows[place.request].text() == audience.text()
+        for place, found in table(surface):
+            assert rows[place.request].text() == found.text()

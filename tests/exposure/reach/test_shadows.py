@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exposure.reach import ANYONE, Outcome, Request, who
@@ -87,15 +89,18 @@ def test_an_access_wildcard_does_not_cover_a_tunnel_wildcard() -> None:
     host, path = _path(shadow)
     assert who(surface, Request(host, path=path), ANYONE).outcome is Outcome.OPEN
     assert who(surface, Request("any.example.com"), ANYONE).outcome is Outcome.ACCESS_DENIED
-    # Where the rule demands a JWT the gap is closed, and still a gap.
+    # Where the rule demands a JWT the deeper names are shut.
     closed = world(
         rule(WILD, None, WILD), hosts=(WILD,), apps=(app(WILD, PEOPLE),), known={"advanced_certificate": True}
     )
-    assert not _only(closed, "access-wildcard-too-shallow").opens
+    assert shadows(closed) == ()
 
 
 def test_a_bypass_of_a_whole_host_is_found() -> None:
     assert _only(world(rule(A), apps=(app(A, BYPASS),)), "bypass-of-whole-host").opens
+    # Below a guarded wildcard it is how one host of many is for anyone.
+    guarded = (app(WILD, PEOPLE), app(A, BYPASS))
+    assert shadows(world(rule(A), rule(WILD, None, WILD), hosts=(A, WILD), apps=guarded)) == ()
 
 
 def test_a_bypass_wider_than_its_rule_is_found_with_a_url_that_is_refused() -> None:
@@ -128,13 +133,17 @@ def test_a_bypass_that_fits_its_rule_is_not_found() -> None:
 
 def test_a_bypass_by_one_service_on_the_host_of_another_is_found() -> None:
     surface = world(
-        rule(A, "^/api(/|$)"),
-        rule(A, None, A, f"{A}/api"),
+        rule(A, "^/api(/|$)", service="grafana"),
+        rule(A, None, A, f"{A}/api", service="grafana"),
         apps=(app(A, PEOPLE, service="grafana"), app(f"{A}/api", BYPASS, service="blog")),
     )
     shadow = _only(surface, "bypass-on-another-service")
     assert shadow.services == ("blog", "grafana")
     assert shadow.opens
+    # A path that is the other service's own is its to open.
+    own = replace(surface.rules[0], service="blog")
+    shared = replace(surface, tunnels=(s.Tunnel("alfred", (own, *surface.rules[1:])),))
+    assert shadows(shared) == ()
 
 
 def test_a_protected_rule_that_lacks_an_aud_is_found() -> None:

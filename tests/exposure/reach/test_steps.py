@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,12 +19,13 @@ from hypothesis import strategies as st
 import tests.kit.profiles  # noqa: F401
 from config.loader import load_project, stack_names
 from config.secrets import SECRETS
-from exposure.reach import ANYONE, Outcome, Request, Surface, from_steps, merge, stack_of, steps, table, who
+from exposure.reach import ANYONE, MEMBER, Outcome, Request, Surface, from_steps, merge, stack_of, steps, table, who
 from exposure.reach import surface as s
 from exposure.reach.project import Project, plan_project
 from exposure.reach.shadows import shadows
 from exposure.reach.steps import UNKNOWN, NoPreviewError, known_from
 from exposure.reach.tailnet import PolicyError
+from tests.exposure.reach import homes
 from tests.kit import shipped
 
 PROJECT = Path(__file__).parents[3]
@@ -85,10 +88,10 @@ def test_both_answer_alike_for_everybody_and_every_place_word_for_word(stack: st
 def test_a_member_reads_its_owners_document_as_well_as_its_plan() -> None:
     owner = _document(OWNER)
     for member in MEMBERS:
-        told = known_from(owner, s.Known(zone="", tailnet=s.Tailnet("xantu-lizard.ts.net", None)))
+        told = known_from(owner, s.Known(tailnet=s.Tailnet("xantu-lizard.ts.net", None)))
         planned = _planned().known(member)
         assert dict(told.people) == dict(planned.people)
-        assert (told.zone, told.bypass, told.always_https) == (planned.zone, planned.bypass, planned.always_https)
+        assert (told.zones, told.bypass) == (planned.zones, planned.bypass)
         assert told.tailnet == planned.tailnet
 
 
@@ -124,6 +127,150 @@ def test_a_member_finds_its_owners_policies_by_their_ids_in_the_owners_document(
     assert f"<{OWNER}-policy" not in text
     known = known_from(_document(OWNER, known=True), _planned().known(member))
     assert from_steps(json.loads(text), known) == _planned().surfaces[member]
+
+
+@cache
+def _home() -> tuple[Project, dict[str, dict[str, Any]]]:
+    """The example with every form, planned; and what each of its two stacks registers."""
+    from gatehouse import offline
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        project = Path(folder) / "project"
+        shutil.copytree(PROJECT / "examples" / "home", project)
+        shutil.copy(PROJECT / "Pulumi.yaml", project)
+        shutil.copy(PROJECT / "__main__.py", project)
+        homes.unchecked(patch)
+        texts = {stack: offline.run_offline(project, stack).to_json() for stack in ("attic", "shed")}
+    return plan_project(load_project(PROJECT / "examples" / "home")), {n: json.loads(t) for n, t in texts.items()}
+
+
+@pytest.mark.parametrize("stack", ["attic", "shed"])
+def test_every_form_that_is_registered_gives_the_surface_of_the_plan(stack: str) -> None:
+    planned, documents = _home()
+    surface = from_steps(documents[stack], planned.known(stack))
+    assert surface == planned.surfaces[stack]
+    assert [r.access.unresolved for r in surface.rules if r.access] != []
+    if stack == "shed":
+        # What the owner registers is known by its document as well: zones, and a policy for two sets together.
+        told = known_from(documents["attic"], s.Known(tailnet=s.Tailnet("tail-example.ts.net", None)))
+        assert [zone.name for zone in told.zones] == ["example.com", "example.org"]
+        assert {"admins+household", "friends+household"} <= set(told.people)
+        assert (told.deny, told.bypass) == (planned.known("shed").deny, planned.known("shed").bypass)
+        assert from_steps(documents[stack], told) == surface
+
+
+def test_a_member_finds_zones_and_policies_of_its_owner_by_the_reference_once_they_have_ids() -> None:
+    planned, documents = _home()
+    text = json.dumps(documents["shed"])
+    outputs: dict[str, Any] = {}
+    for output, key, value in (
+        ("zone_id", "", "z1"),
+        ("zone_ids", "example.org", "z2"),
+        ("policy_ids", "admins+household", "p1"),
+        ("deny_policy_id", "", "p2"),
+        ("identity_provider_id", "", "i1"),
+    ):
+        text = text.replace(f"<attic-{output}{'-' if key else ''}{key}>", value)
+        outputs[output] = {key: value} if key else value
+    assert "<attic" not in text
+    # The API takes names below their own zone, too.
+    text = text.replace('"name": "cameras.example.org"', '"name": "cameras"')
+    document = json.loads(text)
+    urn = "urn:pulumi:shed::gatehouse::pulumi:pulumi:StackReference::organization/gatehouse/attic"
+    state = {"urn": urn, "type": "pulumi:pulumi:StackReference", "inputs": {}, "outputs": {"outputs": outputs}}
+    document["steps"].append({"op": "read", "urn": urn, "newState": state})
+    assert from_steps(document, planned.known("shed")) == planned.surfaces["shed"]
+
+
+def _state(type_: str, inputs: Mapping[str, Any], name: str = "x") -> dict[str, Any]:
+    urn = f"urn:pulumi:s::p::{type_}::{name}"
+    return {"op": "same", "urn": urn, "newState": {"urn": urn, "type": type_, "id": name, "inputs": inputs}}
+
+
+def _ingress(spec: Mapping[str, Any]) -> s.TailnetIngress:
+    made = {"ingressClassName": "tailscale", "tls": [{"hosts": ["films"]}], **spec}
+    metadata = {"namespace": "films", "name": "x", "annotations": {"tailscale.com/funnel": "true"}}
+    step = _state("kubernetes:networking.k8s.io/v1:Ingress", {"metadata": metadata, "spec": made})
+    [found] = from_steps({"steps": [step]}, s.Known()).tailnet_ingresses
+    return found
+
+
+def test_an_ingress_serves_its_paths_and_everything_where_it_says_nothing_else() -> None:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    entries = [{"path": path, "backend": backend} for path in ("/share", "/api")]
+    assert _ingress({"rules": [{"http": {"paths": entries}}]}).paths == ("/api", "/share")
+    assert _ingress({"rules": [{"http": {"paths": entries}}]}).backend == "web:80"
+    assert _ingress({"defaultBackend": backend}).paths == ("/",)
+    assert _ingress({"defaultBackend": backend, "rules": [{"http": {"paths": entries}}]}).paths == ("/",)
+    assert _ingress({"rules": [{"http": {"paths": [*entries, {"path": "/", "backend": backend}]}}]}).paths == ("/",)
+    assert _ingress({}).paths == ()
+
+
+def test_of_a_patched_service_the_name_is_known_and_the_ports_are_not() -> None:
+    annotations = {"tailscale.com/expose": "true", "tailscale.com/hostname": "dns", "tailscale.com/tags": "tag:dns"}
+    patch = {"metadata": {"namespace": "adguard", "name": "dns-svc", "annotations": annotations}}
+    policy = {"tagOwners": {"tag:dns": []}, "grants": [{"src": ["*"], "dst": ["tag:dns"], "ip": ["udp:53"]}]}
+    steps = [
+        _state("kubernetes:core/v1:ServicePatch", patch),
+        _state("tailscale:index/acl:Acl", {"acl": json.dumps(policy)}),
+    ]
+    surface = from_steps({"steps": steps}, s.Known(tailnet=s.Tailnet("tail.ts.net", None)))
+    assert surface.tailnet_addresses == (s.TailnetAddress("dns", "adguard", None, ("tag:dns",)),)
+    # What the policy opens is what can be reached.
+    assert [place.text for place, found in table(surface) if found.how] == ["dns.tail.ts.net:53/udp"]
+    assert who(surface, Request("dns", 53, scheme="udp"), MEMBER).outcome is Outcome.TAILNET
+    assert who(surface, Request("dns", 54, scheme="udp"), MEMBER).outcome is Outcome.TAILNET_DENIED
+
+
+def test_a_service_of_its_own_has_its_ports_by_tcp_and_udp() -> None:
+    annotations = {"tailscale.com/hostname": "git"}
+    ports = [{"port": 22}, {"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+    spec = {"loadBalancerClass": "tailscale", "ports": ports}
+    service = _state("kubernetes:core/v1:Service", {"metadata": {"annotations": annotations}, "spec": spec})
+    [found] = from_steps({"steps": [service]}, s.Known()).tailnet_addresses
+    assert found.ports == (("tcp", 22), ("tcp", 53), ("udp", 53))
+
+
+def test_each_zone_has_its_own_setting_and_its_own_names() -> None:
+    zone, setting = "cloudflare:index/zone:Zone", "cloudflare:index/zoneSetting:ZoneSetting"
+    record = "cloudflare:index/dnsRecord:DnsRecord"
+    https = {"settingId": "always_use_https"}
+    steps = [
+        _state(zone, {"name": "example.com"}, "z1"),
+        _state(zone, {"name": "example.net"}, "z2"),
+        _state(setting, {**https, "zoneId": "z1", "value": "on"}, "s1"),
+        _state(setting, {**https, "zoneId": "z2", "value": "off"}, "s2"),
+        _state(record, {"zoneId": "z2", "name": "www", "type": "A", "content": "192.0.2.1"}, "r1"),
+        _state(record, {"zoneId": "z2", "name": "@", "type": "A", "content": "192.0.2.1"}, "r2"),
+        _state(record, {"zoneId": "z1", "name": "www.example.com", "type": "A", "content": "192.0.2.1"}, "r3"),
+    ]
+    known = s.Known((s.Zone("example.net", True), s.Zone("example.org", True)))
+    surface = from_steps({"steps": steps}, known)
+    assert surface.zones == (s.Zone("example.com", False, True), s.Zone("example.net", True, False))
+    assert [r.host for r in surface.records] == ["example.net", "www.example.com", "www.example.net"]
+
+
+def test_unknown_auds_that_do_not_fit_the_place_of_their_rule_count_as_unresolved() -> None:
+    planned, documents = _home()
+    host = "automation.example.org"
+
+    def check(path: str | None, change: int) -> s.JwtCheck:
+        document = copy.deepcopy(documents["attic"])
+        for entry in _inputs(document, ":ZeroTrustTunnelCloudflaredConfig")["config"]["ingresses"]:
+            if entry.get("hostname") == host and entry.get("path") == path:
+                tags = entry["originRequest"]["access"]["audTags"]
+                assert set(tags) == {UNKNOWN}
+                entry["originRequest"]["access"]["audTags"] = [*tags, UNKNOWN][: len(tags) + change]
+        surface = from_steps(document, planned.known("attic"))
+        return next(r.access for r in surface.rules if (r.host, r.path) == (host, path) and r.access)
+
+    test = "^/webhook/test(/|$)"
+    assert (check(None, 0).applications, check(None, 0).unresolved) == ((host, f"{host}/webhook"), 0)
+    assert (check(test, 0).applications, check(test, 0).unresolved) == ((f"{host}/webhook/test",), 0)
+    for path, number in ((None, 2), (test, 1)):
+        for change in (-1, 1):
+            found = check(path, change)
+            assert (found.applications, found.unresolved) == ((), number + change)
 
 
 def _inputs(document: dict[str, Any], type_: str, word: str = "") -> dict[str, Any]:
@@ -180,11 +327,13 @@ def test_an_aud_that_is_missing_from_a_rule_is_seen_before_and_after_up() -> Non
 
 def test_a_wrong_aud_resolves_to_nothing() -> None:
     document = _document(OWNER, known=True)
-    text = json.dumps(document["steps"]).replace('["aud-of-homebox-access"]', '["aud-of-grafana-access"]')
+    text = json.dumps(document["steps"]).replace(
+        '["aud-of-homebox-alfred.very-very-dark-gray.top"]', '["aud-of-grafana-alfred.very-very-dark-gray.top"]'
+    )
     surface = from_steps({"steps": json.loads(text)}, _planned().known(OWNER))
     host = "homebox-alfred.very-very-dark-gray.top"
     member = next(c for c in table(surface) if c[0].request.host == host)
-    assert member[1].reached == {}
+    assert member[1].how == {}
 
 
 def test_what_is_deleted_is_not_there_and_what_is_replaced_is() -> None:
@@ -221,7 +370,7 @@ def test_the_shell_of_a_selector_that_was_there_before_is_no_selector(
         {"urn": f"urn:pulumi:s::p::{type_}::p", "type": type_, "id": "p1", "inputs": policy},
         {"urn": f"urn:pulumi:s::p::{APPLICATION}::a", "type": APPLICATION, "id": "a1", "inputs": app},
     ]
-    surface = from_steps({"steps": [{"op": "same", "urn": x["urn"], "newState": x} for x in states]}, s.Known(zone=""))
+    surface = from_steps({"steps": [{"op": "same", "urn": x["urn"], "newState": x} for x in states]}, s.Known())
     [found] = surface.applications[0].policies
     assert [selector.kind for selector in found.include] == kinds
 
@@ -245,17 +394,17 @@ def test_a_preview_that_leaves_unchanged_resources_out_is_refused() -> None:
 @pytest.mark.parametrize("document", [{}, {"steps": None}, {"steps": {}}])
 def test_what_is_no_preview_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(NoPreviewError, match="steps"):
-        from_steps(document, s.Known("example.com"))
+        from_steps(document, s.Known((s.Zone("example.com"),)))
 
 
 def test_odd_steps_are_passed_over() -> None:
     steps: list[object] = [None, 1, {}, {"newState": {"type": "x", "inputs": None}}, {"newState": "x", "op": "create"}]
-    assert from_steps({"steps": steps}, s.Known("example.com")).rules == ()
+    assert from_steps({"steps": steps}, s.Known((s.Zone("example.com"),))).rules == ()
     assert stack_of({"steps": steps}) is None
 
 
 def test_a_policy_that_is_not_json_is_refused_and_hujson_is_read() -> None:
-    known = s.Known("example.com", tailnet=s.Tailnet("tail.ts.net", None))
+    known = s.Known((s.Zone("example.com"),), tailnet=s.Tailnet("tail.ts.net", None))
 
     def acl(text: str) -> Surface:
         state = {"urn": "u", "type": "tailscale:index/acl:Acl", "inputs": {"acl": text}}
@@ -292,6 +441,11 @@ _WORDS = st.sampled_from(
             "originRequest",
             "access",
             "audTags",
+            "zoneId",
+            "settingId",
+            "rules",
+            "http",
+            "paths",
             "required",
             "teamName",
         ),
@@ -345,7 +499,7 @@ def _any_document(draw: st.DrawFn) -> dict[str, Any]:
 @given(_any_document())
 def test_any_document_gives_a_surface_that_answers_or_says_what_is_wrong(document: dict[str, Any]) -> None:
     try:
-        surface = from_steps(document, s.Known("example.com"))
+        surface = from_steps(document, s.Known((s.Zone("example.com"),)))
         table(surface)
         shadows(surface)
         who(surface, Request("a.example.com"), ANYONE)

@@ -10,9 +10,9 @@ import pytest
 from exposure.model import Json
 from exposure.reach import ANYONE, MEMBER, Outcome, Principal, Request, who
 from exposure.reach import surface as s
-from exposure.reach.audience import principals, table
 from exposure.reach.evaluate import parse_principal
-from tests.exposure.reach.kit import ALICE, BOB, BYPASS, ROUTER, allow, app, rule, world
+from exposure.reach.places import principals, table
+from tests.exposure.reach.kit import ALICE, BOB, BYPASS, ROUTER, ZONE, allow, app, rule, world
 
 HOST = "grafana.example.com"
 API = f"{HOST}/api"
@@ -148,10 +148,13 @@ def test_the_free_certificate_covers_one_label_below_the_zone() -> None:
     deep = "a.b.example.com"
     surface = world(rule(deep))
     assert _outcome(surface, deep, ANYONE) is Outcome.NO_CERTIFICATE
-    assert _outcome(replace(surface, advanced_certificate=True), deep, ANYONE) is Outcome.OPEN
+    assert _outcome(replace(surface, zones=(s.Zone(ZONE, True, True),)), deep, ANYONE) is Outcome.OPEN
     # Over plain http nobody needs it, unless http is sent on to https.
     assert _outcome(surface, deep, ANYONE, port=80, scheme="http") is Outcome.NO_CERTIFICATE
-    assert _outcome(replace(surface, always_https=False), deep, ANYONE, port=80, scheme="http") is Outcome.OPEN
+    plain = replace(surface, zones=(s.Zone(ZONE, always_https=False),))
+    assert _outcome(plain, deep, ANYONE, port=80, scheme="http") is Outcome.OPEN
+    # Of a zone that is not known here nothing is said: taken to be covered.
+    assert _outcome(replace(surface, zones=()), deep, ANYONE) is Outcome.OPEN
 
 
 @pytest.mark.parametrize(("port", "expected"), [(443, True), (8443, True), (8444, False), (22, False)])
@@ -246,9 +249,9 @@ def test_a_tailnet_whose_policy_is_not_known_answers_for_nobody() -> None:
 
 
 def test_the_table_has_every_host_and_path_and_says_who() -> None:
-    rows = {place.text: audience.text() for place, audience in table(GUARDED)}
+    rows = {place.text: reached.text() for place, reached in table(GUARDED)}
     assert rows == {f"{HOST}/": "alice@example.com after login", f"{HOST}/api": "anyone"}
-    rows = {place.text: audience.text() for place, audience in table(TAILNET)}
+    rows = {place.text: reached.text() for place, reached in table(TAILNET)}
     assert rows["films.tail.ts.net/"] == "anyone"
     assert rows["wiki.tail.ts.net/"] == "alice@example.com from the tailnet"
     assert rows["alfred.tail.ts.net:22/tcp"] == "alice@example.com from the tailnet"

@@ -60,35 +60,45 @@ TAGS = ("tag:one", "tag:two", "tag:three")
 WHO = ("anyone", "anyone", *PEOPLE, *PEOPLE, *TAGS)
 SELECTORS = ("everyone", *PEOPLE, "@other.example", "@example.com")
 MACHINES = ("wiki", "films", "photos")
+DEVICES = ("git", "dns")
 PORTS = (*[443] * 8, 8443, 25565, 80)
+LISTENED = (("tcp", 22), ("udp", 53), ("tcp", 53), ("tcp", 443))
 
 
 def world(random: Random) -> World:
     """One world: a few records, rules, applications, machines and grants."""
-    found = World(advanced=random.random() < 0.7)
+    found = World()
+    for zone in (ZONE, f"a.{ZONE}", "example.net")[: random.choice((1, 1, 2, 3))]:
+        found.zones[zone] = random.random() < 0.6
     for host in random.sample(RECORD_HOSTS, random.randint(2, 6)):
         found.records.append((host, random.random() < 0.92, "tunnel" if random.random() < 0.9 else ROUTER))
-    for index in range(random.randint(0, 5)):
-        near = random.choice(found.records)[0] if random.random() < 0.6 else random.choice(PATTERNS)
-        found.apps[f"app{index}"] = (near, random.choice(APP_PATHS), _policies(random))
     # Access takes a destination only once.
-    seen: set[tuple[str, str]] = set()
-    for name, (place, path, _) in list(found.apps.items()):
-        if (place, path) in seen:
-            del found.apps[name]
-        seen.add((place, path))
+    taken: set[tuple[str, str]] = set()
+    for index in range(random.randint(0, 5)):
+        places = []
+        for _ in range(random.choice((1, 1, 1, 2, 3))):
+            near = random.choice(found.records)[0] if random.random() < 0.6 else random.choice(PATTERNS)
+            places.append((near, random.choice(APP_PATHS)))
+        places = [p for p in dict.fromkeys(places) if p not in taken]
+        taken.update(places)
+        if places:
+            found.apps[f"app{index}"] = (places, _policies(random))
     for _ in range(random.randint(0, 7)):
         found.rules += _rule(found, random)
     found.rules.append((None, None, "http_status:404", None))
     for port in random.sample(PORTS, 2):
-        found.forwards["tcp", port] = random.random() < 0.7
+        found.forwards[random.choice(("tcp", "tcp", "udp")), port] = random.random() < 0.7
     for machine in random.sample(MACHINES, random.randint(1, 3)):
-        found.machines[machine] = (random.choice(TAGS), random.random() < 0.4)
+        served = random.sample(("/api", "/pub", "/api/v1"), random.choice((0, 0, 1, 2)))
+        found.machines[machine] = (random.choice(TAGS), random.random() < 0.4, served)
+    for device in random.sample(DEVICES, random.randint(0, 2)):
+        ports = random.sample(LISTENED, random.randint(1, 3)) if random.random() < 0.7 else None
+        found.devices[device] = (random.choice(TAGS), ports)
     found.groups = {f"group:{n}": random.sample(PEOPLE, random.randint(0, 3)) for n in ("g", "h")}
     found.funnel_tags = random.sample(TAGS, random.randint(0, 2))
     for _ in range(random.randint(0, 4)):
         sources = random.sample(("*", "autogroup:member", *found.groups, *PEOPLE, *TAGS), random.randint(1, 2))
-        number = random.choice((443, 443, 22, None))
+        number = random.choice((443, 443, 22, 53, None))
         found.grants.append(
             (sources, random.sample(TAGS, random.randint(1, 2)), random.choice(("tcp", "udp", "*")), number)
         )
@@ -108,11 +118,16 @@ def _rule(found: World, random: Random) -> list[tuple[str | None, str | None, st
     return [(host, expression, origin, accepted)] if host is not None or expression is not None else []
 
 
-def request(found: World, random: Random) -> tuple[str, int, str, str]:
-    """Host, port, path and who asks; mostly of something that is there."""
+def request(found: World, random: Random) -> tuple[str, int, str, str, str]:
+    """Host, port, path, who asks and the protocol below it all; mostly of something that is there."""
+    who = random.choice(WHO)
+    if found.devices and random.random() < 0.15:
+        protocol, port = random.choice(LISTENED)
+        return random.choice(sorted(found.devices)), port, "/", who, protocol
     hosts = [r[0].replace("*", random.choice(("a", "ab", "x.a", "any"))) for r in found.records]
-    hosts += [*found.machines, random.choice(HOSTS) + f".{ZONE}", "nowhere.example.org"]
-    return random.choice(hosts), random.choice(PORTS), random.choice(PATHS), random.choice(WHO)
+    hosts += [*found.machines, random.choice(HOSTS) + f".{ZONE}", "nowhere.example.org", "any.example.net"]
+    protocol = random.choice(("tcp", "tcp", "tcp", "udp"))
+    return random.choice(hosts), random.choice(PORTS), random.choice(PATHS), who, protocol
 
 
 def _policies(random: Random) -> list[tuple[str, list[str], list[str], list[str]]]:
@@ -128,7 +143,7 @@ def _policies(random: Random) -> list[tuple[str, list[str], list[str], list[str]
 
 def as_surface(found: World, random: Random) -> Surface:
     """The world as the product models it; some selectors in groups, which must change nothing."""
-    keys = {name: f"{host}{path}" for name, (host, path, _) in found.apps.items()}
+    keys = {name: "{}{}".format(*min(places)) for name, (places, _) in found.apps.items()}
     policy: dict[str, Json] = {
         "groups": {name: list(members) for name, members in found.groups.items()},
         "tagOwners": {tag: ["autogroup:admin"] for tag in TAGS},
@@ -140,9 +155,7 @@ def as_surface(found: World, random: Random) -> Surface:
     }
     return s.surface(
         s.Known(
-            ZONE,
-            advanced_certificate=found.advanced,
-            always_https=True,
+            tuple(s.Zone(name, advanced, True) for name, advanced in found.zones.items()),
             tailnet=s.Tailnet("tail.ts.net", policy),
             router=tuple(s.RouterRule(ROUTER, protocol, port, 30000 + port) for protocol, port in found.forwards),
         ),
@@ -161,15 +174,23 @@ def as_surface(found: World, random: Random) -> Surface:
             )
         ],
         applications=[
-            s.Application((s.Destination(host, path),), tuple(_policy(p, random) for p in policies))
-            for host, path, policies in found.apps.values()
+            s.Application(
+                tuple(sorted(s.Destination(host, path) for host, path in places)),
+                tuple(_policy(p, random) for p in policies),
+            )
+            for places, policies in found.apps.values()
         ],
         records=[
             s.Record(host, "CNAME", "", proxied, "t") if target == "tunnel" else s.Record(host, "A", target, proxied)
             for host, proxied, target in found.records
         ],
         tailnet_ingresses=[
-            s.TailnetIngress(name, name, "web:80", (tag,), funnel) for name, (tag, funnel) in found.machines.items()
+            s.TailnetIngress(name, name, "web:80", (tag,), funnel, tuple(served) or ("/",))
+            for name, (tag, funnel, served) in found.machines.items()
+        ],
+        tailnet_addresses=[
+            s.TailnetAddress(name, name, None if ports is None else tuple(ports), (tag,))
+            for name, (tag, ports) in found.devices.items()
         ],
         node_ports=[
             s.NodePort("game", protocol, port, 30000 + port)

@@ -14,6 +14,7 @@ from pathlib import Path
 from config.loader import load_project
 from exposure.names import ACME_PATH
 from exposure.plan import plan_stack
+from exposure.ways.funnel import FunnelWay
 from gatehouse.cli import main
 from tests.gatehouse.probe.world import Request, Response, World, login
 from tests.kit.builders import PROJECT
@@ -31,8 +32,9 @@ class _Alfred(World):
             return self.origin(request)
         own = [a for a in plan.applications if a.host == request.name]
         path = request.target.replace("%2e", ".")
-        inside = [a for a in own if a.path and path.startswith(f"{a.path}/" if a.path == ACME_PATH else a.path)]
-        if any(re.fullmatch(rf"{re.escape(a.path or '')}(/[^.]*)?", path) for a in inside):
+        inside = [a.path for a in own if not a.path.root]
+        inside = [p for p in inside if path.startswith(f"{p}/" if p == ACME_PATH else p)]
+        if any(re.fullmatch(rf"{re.escape(p)}(/[^.]*)?", path) for p in inside):
             return Response(404, "no such thing")
         if own:
             return login(request, plan.estate.team)
@@ -45,9 +47,8 @@ _PLAN = plan_stack(_STACKS["alfred"], _STACKS)
 
 def world() -> World:
     """Alfred's estate on loopback, with one hole."""
-    assert _PLAN.estate.tailnet
-    zone = _PLAN.zone.name
-    machines = [f"{i.machine}.{_PLAN.estate.tailnet.name}" for i in _PLAN.tailscale_ingresses if i.funnel]
+    zone = _PLAN.estate.zone.name
+    machines = [f"{way.machine}.{way.tailnet}" for way in _PLAN.by(FunnelWay)]
     proxied = [r.host.removesuffix(f".{zone}") for r in _PLAN.records if r.proxied]
     game = next(r.host for r in _PLAN.records if not r.proxied)
     return _Alfred(zone=zone, hosts=proxied, machines=machines, funnel_names=machines, game=game)

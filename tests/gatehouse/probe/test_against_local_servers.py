@@ -16,7 +16,8 @@ import stamina
 from exposure.model import ExposurePlan
 from gatehouse.engine.program import collector_held
 from gatehouse.probe import ports
-from gatehouse.probe.checks import Check, checks_of, selected
+from gatehouse.probe.checks import checks_of, selected
+from gatehouse.probe.probes import Check
 from gatehouse.probe.runner import Result, run_checks
 from tests.gatehouse.probe.together import Company, Fault, hidden, placed
 from tests.gatehouse.probe.world import (
@@ -53,7 +54,7 @@ def plan() -> ExposurePlan:
 
 def probe(plan: ExposurePlan, world: World, only: str | None = None, **settings: Any) -> list[Result]:
     """All the checks' results in a world."""
-    checks = selected(checks_of(plan, NONCE, NAME_SERVERS), [only] if only else [])
+    checks = selected(checks_of(plan, NONCE, {"name_servers": list(NAME_SERVERS)}), [only] if only else [])
     # httpcore leaves the socket of a cancelled TLS handshake to the collector; it must not warn elsewhere.
     with collector_held():
         results = run(world, checks, **settings)
@@ -88,7 +89,7 @@ def test_a_world_that_keeps_every_promise_passes_every_check(plan: ExposurePlan)
     results = probe(plan, world)
     taken = time.monotonic() - started
     assert {r.check.id: r.verdict for r in results if r.verdict.state != "passed"} == {}
-    assert [r.check.id for r in results] == [c.id for c in checks_of(plan, NONCE, NAME_SERVERS)]
+    assert [r.check.id for r in results] == [c.id for c in checks_of(plan, NONCE, {"name_servers": list(NAME_SERVERS)})]
     # The service behind the login saw the one request to its open path.
     assert [r.target for r in world.reached] == ["/api"]
     assert taken < 10
@@ -399,7 +400,7 @@ def test_every_check_has_a_world_that_it_alone_finds_bad(plan: ExposurePlan) -> 
     found |= {check for _, _, failing, _ in ANSWERS.values() for check in failing}
     found |= {check for _, failing, _ in OTHERS.values() for check in failing}
     kinds = {check.split("/", 1)[1] for check in found}
-    assert {c.id.split("/", 1)[1] for c in checks_of(plan)} == kinds
+    assert {c.what for c in checks_of(plan)} == kinds
 
 
 def test_a_host_that_is_missing_fails_once_and_leaves_the_rest_unproven(plan: ExposurePlan) -> None:
@@ -511,7 +512,7 @@ def test_games_say_what_they_are(plan: ExposurePlan) -> None:
 
 def test_a_ds_record_that_is_not_the_stack_s_is_found(plan: ExposurePlan) -> None:
     line = f"{ZONE}. 3600 IN DS 1 13 2 {'AB' * 32}"
-    checks = [c for c in checks_of(plan, NONCE, ds=line) if c.id == f"{ZONE}/ds"]
+    checks = [c for c in checks_of(plan, NONCE, {"ds_record": line}) if c.id == f"{ZONE}/ds"]
     world = World()
     results = run(world, checks)
     assert results[0].verdict.state == "failed"
@@ -548,7 +549,7 @@ def test_fifteen_services_are_asked_within_half_a_minute(fifteen: ExposurePlan, 
     started = time.monotonic()
     results = probe(fifteen, world, timeout=0.05 if silent else 10.0, attempts=2)
     taken = time.monotonic() - started
-    assert len(fifteen.exposures) == 15
+    assert len(fifteen.services) == 15
     assert bool(ids(results, "failed")) == silent
     assert not [r for r in results if "not done within" in r.verdict.seen]
     assert taken < 30

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gatehouse.probe.checks import Expect, HttpProbe
 from gatehouse.probe.judge import Answer, Failure, State, is_login, judge_http, redirect
+from gatehouse.probe.probes import Expect, HttpProbe
 
 
 def probe(expect: Expect, **more: str) -> HttpProbe:
@@ -62,6 +62,13 @@ def test_only_the_team_s_own_login_is_the_login(location: str, ours: bool) -> No
         ("challenge", Answer(503, {}), "failed"),
         ("unknown", Answer(404, {}), "passed"),
         ("unknown", Answer(404, {}, b"404 page of a service"), "failed"),
+        ("unknown", Answer(302, {"location": "https://team.cloudflareaccess.com/"}), "passed"),
+        ("unknown", Answer(302, {"location": "https://team.example/"}), "failed"),
+        ("unserved", Answer(404, {}, b"404 page not found\n"), "passed"),
+        ("unserved", Answer(404, {}, b"<h1>No such album</h1>"), "failed"),
+        ("unserved", Answer(401, {}), "failed"),
+        ("unserved", Answer(302, {"location": "/login"}), "failed"),
+        ("unserved", Answer(502, {}), "failed"),
         ("not-served", Answer(404, {}, b"nginx"), "passed"),
         ("not-served", Answer(401, {}), "failed"),
         ("not-served", Answer(302, {"location": "/login"}), "failed"),

@@ -8,14 +8,17 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from gatehouse.probe.checks import Check, NameProbe
 from gatehouse.probe.judge import State, Verdict
+from gatehouse.probe.probes import Check, NameProbe
 from gatehouse.probe.report import Progress, findings, summary, table, to_dict, write_junit
 from gatehouse.probe.runner import Result
 
 
 def result(id_: str, state: State = "passed", seen: str = "seen", must_not: bool = False) -> Result:
-    check = Check(id_, "zero-trust", "a promise", NameProbe("absent", "x.example.com"), "it means", "do this", must_not)
+    subject, what = id_.split("/")
+    check = Check(
+        subject, what, "zero-trust", "a promise", NameProbe("absent", "x.example.com"), "it means", "do this", must_not
+    )
     return Result(check, Verdict(state, seen), 0.25)
 
 

@@ -40,6 +40,32 @@ def test_every_piece_of_hand_work_is_there_and_in_its_order() -> None:
         assert keys == expected
 
 
+def test_each_zone_has_its_registrar_and_its_own_values() -> None:
+    zones = {
+        "zone": {"name": "example.com", "dnssec": False},
+        "other_zones": [{"name": "example.org"}, {"name": "example.net"}],
+    }
+    plan = plan_of({}, estate={**ESTATE, **zones})
+    outputs = {
+        "name_servers": ["ada.ns.cloudflare.com"],
+        "zones": {"example.org": {"name_servers": ["eve.ns.cloudflare.com"], "ds_record": OUTPUTS["ds_record"]}},
+    }
+    assert [t.key for t in todos(plan, outputs)][:5] == [
+        "name-servers",
+        "name-servers-example.org",
+        "ds-record-example.org",
+        "name-servers-example.net",
+        "ds-record-example.net",
+    ]
+    assert todo(plan, "name-servers", outputs).values == (("Name server 1", "ada.ns.cloudflare.com"),)
+    own = todo(plan, "name-servers-example.org", outputs)
+    assert own.title == "Point example.org to Cloudflare at its registrar"
+    assert own.values == (("Name server 1", "eve.ns.cloudflare.com"),)
+    assert own.checks == ("example.org/name-servers",)
+    assert ("Digest", DIGEST) in todo(plan, "ds-record-example.org", outputs).values
+    assert todo(plan, "ds-record-example.net", outputs).values == (("DS record", "known after `gatehouse up`"),)
+
+
 def test_the_name_servers_are_to_be_pasted_one_by_one() -> None:
     assert todo(plan_of({}), "name-servers").values == (
         ("Name server 1", "ada.ns.cloudflare.com"),
@@ -118,6 +144,7 @@ def test_google_gets_its_addresses_and_each_test_user() -> None:
 
 def test_the_router_s_rules_and_the_node_s_command_are_whole() -> None:
     plan = plan_of({"game": GAME})
+    assert todo(plan, "router-game").checks == ("game/tcp-25565",)
     assert todo(plan, "router-game").values == (("Forward", "TCP port 25565 to 192.168.0.124 port 32565"),)
     assert todo(plan, "tailscale-up").values == (
         ("On alfred", "sudo tailscale up --advertise-tags=tag:gatehouse-alfred"),

@@ -43,11 +43,18 @@ TEAM = "team"
 ROUTER = "203.0.113.7"
 NAME_SERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
 WHY = "a reason that is long enough"
+
+
+def at(name: str, port: int = 80, **more: object) -> Mapping[str, object]:
+    """A Service of its own, as an origin: two services with one workload are one thing."""
+    return {"namespace": name, "service": name, "port": port, **more}
+
+
 SERVICES: Mapping[str, Mapping[str, object]] = {
     "acme-renewals": ACME,
     "board": {
         **HTML,
-        "origin": {**HTML["origin"], "scheme": "https", "through_ingress": "managed"},
+        "origin": at("board", scheme="https", through_ingress="managed"),
         "own_certificate": True,
     },
     "game": {
@@ -57,10 +64,15 @@ SERVICES: Mapping[str, Mapping[str, object]] = {
             {"external_port": 19132, "protocol": "udp", "service_port": 19132, "node_port": 32132},
         ],
     },
-    "media": MEDIA,
-    "page": OPEN_HTML,
+    "media": {**MEDIA, "origin": at("media")},
+    "page": {**OPEN_HTML, "origin": at("page")},
     "ssh": SSH,
-    "wiki": {**HTML, "path_exceptions": ["/api"], "acknowledge": {"access-path-bypass": WHY}},
+    "wiki": {
+        **HTML,
+        "origin": at("wiki"),
+        "paths": {"/api": {"clients": "anyone"}},
+        "acknowledge": {"access-path-bypass": WHY},
+    },
 }
 """A service of each gate: `wiki` with an open path, `board` with a certificate of its own."""
 SECTIONS = {"node": {**NODE, "public_record": True}, "estate": ESTATE}
@@ -125,6 +137,9 @@ class World:
     always_https: bool = True
     silent: bool = False
     zone: str = ZONE
+    router_ports: Sequence[int] = (22,)
+    other_zones: Sequence[str] = ()
+    """More that the edge has certificates for; their names are in `records`."""
     hosts: Sequence[str] = ("page-alfred", "wiki-alfred", "board-alfred", "alfred")
     """Labels in the zone that lead to the edge."""
     machines: Sequence[str] = (MEDIA_NAME,)
@@ -206,7 +221,7 @@ class World:
             await asyncio.sleep(0)
 
     async def _start(self) -> None:
-        edge_tls = server_tls((f"*.{self.zone}", self.zone))
+        edge_tls = server_tls(tuple(name for zone in (self.zone, *self.other_zones) for name in (f"*.{zone}", zone)))
         edge, plain = self._http(self._edge, "https"), self._http(self._edge, "http")
         await self._serve("*", 443, edge, edge_tls)
         await self._serve("*", 80, plain)
@@ -224,10 +239,11 @@ class World:
                 await self._serve(ROUTER, port, self._http(self.router_reply, scheme), at_home)
             else:
                 self._connect[ROUTER, port] = self._nobody()
-        if 22 in self.open_ports:
-            await self._serve(ROUTER, 22, self._hang_up)
-        else:
-            self._connect[ROUTER, 22] = self._nobody()
+        for port in self.router_ports:
+            if port in self.open_ports:
+                await self._serve(ROUTER, port, self._hang_up)
+            else:
+                self._connect[ROUTER, port] = self._nobody()
         game = self.game
         if 25565 in self.closed_ports:
             self._connect[game, 25565] = self._nobody()

@@ -10,7 +10,7 @@ from exposure.reach.access import ANYONE, MEMBER, Principal
 from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
 from exposure.reach.examples import examples
 from exposure.reach.match import covers_host, matches_host
-from exposure.reach.surface import Selector, Surface
+from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
 from exposure.reach.tailnet import nodes, people_of, ports_to, tags_of
 
 ANY_NAME = "any-name"
@@ -51,28 +51,49 @@ def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
     """
     found: dict[Request, Place] = {}
 
-    def add(host: str, port: int, path: str, scheme: Scheme, service: str | None) -> None:
+    def add(host: str, port: int, path: str, scheme: Scheme) -> None:
         names = [host.replace("*", name, 1) for name in (ANY_NAME, f"any.{ANY_NAME}")[: 1 + thorough]]
         for asked in dict.fromkeys(names):
             request = Request(asked, port, path, scheme)
-            old = found.get(request)
-            if old is None or (old.service is None and service is not None):
-                found[request] = Place(request, service, asked != host)
+            if request not in found:
+                services = (service_at(surface, request) for surface in surfaces)
+                found[request] = Place(request, next(filter(None, services), None), asked != host)
 
-    hosts: dict[str, str | None] = {}
-    for surface in surfaces:
-        for host, service in _hosts(surface).items():
-            hosts[host] = hosts.get(host) or service
-    for host, service in hosts.items():
+    for host in dict.fromkeys(host for surface in surfaces for host in _hosts(surface)):
         for path in sorted({p for surface in surfaces for p in _paths(surface, host, thorough)}):
-            add(host, 443, path, "https", service)
+            add(host, 443, path, "https")
+    served: dict[str, set[str]] = {}
     for surface in surfaces:
-        for host, port, scheme, service in _ports(surface, thorough):
-            add(host, port, "/", scheme, service)
+        for ingress in surface.tailnet_ingresses:
+            below = [f"{path}/any" for path in ingress.paths if thorough and path != "/"]
+            served.setdefault(f"{ingress.machine}{_suffix(surface)}", {"/"}).update(ingress.paths, below)
+    for machine, paths in served.items():
+        for path in sorted(paths):
+            add(machine, 443, path, "https")
+    for surface in surfaces:
+        for host, port, scheme in _ports(surface, thorough):
+            add(host, port, "/", scheme)
     return tuple(found.values())
 
 
-def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme, str | None]]:
+def service_at(surface: Surface, request: Request) -> str | None:
+    """The service that a request is for, as far as names and forwarded ports tell."""
+    machines: list[TailnetIngress | TailnetAddress] = [*surface.tailnet_ingresses, *surface.tailnet_addresses]
+    for machine in machines:
+        if request.host in (machine.machine, f"{machine.machine}{_suffix(surface)}"):
+            return machine.service
+    asked = (request.protocol, request.port)
+    addresses = {record.content for record in surface.lookup.answering(request.host)}
+    inside = {r.node_port for r in surface.router if r.address in addresses and (r.protocol, r.external) == asked}
+    forwarded = next((n.service for n in surface.node_ports if n.node_port in inside and n.service), None)
+    return forwarded or surface.taken_by(request.host, request.path)
+
+
+def _suffix(surface: Surface) -> str:
+    return f".{surface.tailnet.name}" if surface.tailnet and surface.tailnet.name else ""
+
+
+def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]]:
     for record in surface.records:
         for forwarded in surface.router:
             if record.proxied or record.content != forwarded.address:
@@ -87,45 +108,43 @@ def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme,
             )
             # One address has many names, and each leads to every port: the service's own name stands for them.
             if node_port is None or record.service is None or node_port.service in (None, record.service):
-                yield record.host, forwarded.external, _scheme(forwarded.protocol), record.service
-    tailnet = surface.tailnet
-    suffix = f".{tailnet.name}" if tailnet and tailnet.name else ""
-    for ingress in surface.tailnet_ingresses:
-        yield f"{ingress.machine}{suffix}", 443, "https", ingress.service
+                yield record.host, forwarded.external, _scheme(forwarded.protocol)
+    policy = surface.tailnet.policy if surface.tailnet else None
+
+    def opened(tags: Iterable[str]) -> tuple[tuple[str, int], ...]:
+        return ports_to(policy, tags) if policy else ()
+
     for address in surface.tailnet_addresses:
-        for protocol, number in address.ports:
-            yield f"{address.machine}{suffix}", number, _scheme(protocol), address.service
-    if not tailnet or not tailnet.policy:
+        for protocol, number in opened(address.tags) if address.ports is None else address.ports:
+            yield f"{address.machine}{_suffix(surface)}", number, _scheme(protocol)
+    if not policy:
         return
-    for node in nodes(tailnet.policy):
-        for protocol, number in ports_to(tailnet.policy, (node_tag(node),)):
-            yield f"{node}{suffix}", number, _scheme(protocol), None
+    for node in nodes(policy):
+        for protocol, number in opened((node_tag(node),)):
+            yield f"{node}{_suffix(surface)}", number, _scheme(protocol)
     if thorough:
         listened = {(t, "tcp", 443) for i in surface.tailnet_ingresses for t in i.tags}
-        listened |= {(t, *port) for a in surface.tailnet_addresses for t in a.tags for port in a.ports}
-        for tag in sorted(set(tags_of(tailnet.policy)) - {node_tag(n) for n in nodes(tailnet.policy)}):
-            for protocol, number in ports_to(tailnet.policy, (tag,)):
+        listened |= {
+            (t, *port)
+            for a in surface.tailnet_addresses
+            for t in a.tags
+            for port in (opened((t,)) if a.ports is None else a.ports)
+        }
+        for tag in sorted(set(tags_of(policy)) - {node_tag(n) for n in nodes(policy)}):
+            for protocol, number in opened((tag,)):
                 if (tag, protocol, number) not in listened:
-                    yield tag, number, _scheme(protocol), None
+                    yield tag, number, _scheme(protocol)
 
 
 def _scheme(protocol: str) -> Scheme:
     return "udp" if protocol == "udp" else "tcp"
 
 
-def _hosts(surface: Surface) -> dict[str, str | None]:
-    """The web's hosts, with the service that each belongs to."""
-    found: dict[str, str | None] = {}
-    for record in surface.records:
-        if record.proxied:
-            found[record.host] = record.service
-    for rule in surface.rules:
-        if rule.host is not None:
-            found[rule.host] = found.get(rule.host) or rule.service
-    for application in surface.applications:
-        for destination in application.destinations:
-            found[destination.host] = found.get(destination.host) or application.service
-    return found
+def _hosts(surface: Surface) -> list[str]:
+    """The web's hosts."""
+    found = [record.host for record in surface.records if record.proxied]
+    found += [rule.host for rule in surface.rules if rule.host is not None]
+    return found + [d.host for application in surface.applications for d in application.destinations]
 
 
 def _paths(surface: Surface, host: str, thorough: bool) -> set[str]:
@@ -193,20 +212,20 @@ def _mark(
 
 
 @dataclass(frozen=True)
-class Audience:
+class Reached:
     """Who reaches a place: each principal that does, and how."""
 
-    reached: Mapping[Principal, Outcome]
+    how: Mapping[Principal, Outcome]
 
     @property
     def anyone(self) -> Outcome | None:
         """How a stranger reaches it; None where none does."""
-        return self.reached.get(ANYONE)
+        return self.how.get(ANYONE)
 
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
         show = show or _names
-        if not self.reached:
+        if not self.how:
             return "nobody"
         parts: list[str] = []
         if self.anyone:
@@ -214,7 +233,7 @@ class Audience:
         for outcome in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET):
             if self.anyone and outcome is not Outcome.TAILNET:
                 continue
-            here = [p for p, how in self.reached.items() if how is outcome]
+            here = [p for p, how in self.how.items() if how is outcome]
             if self.anyone is Outcome.OPEN:
                 here = []
             if MEMBER in here:
@@ -230,10 +249,10 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
-def audience(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Audience:
+def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:
     """Who of everybody reaches it."""
     found = {p: a.outcome for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody}
-    return Audience(dict(sorted(found.items(), key=lambda item: (_KINDS.index(item[0].kind), item[0].name))))
+    return Reached(dict(sorted(found.items(), key=lambda item: (_KINDS.index(item[0].kind), item[0].name))))
 
 
 _KINDS = ("anyone", "person", "member", "tag")
@@ -245,7 +264,7 @@ def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> l
     return [(crowd, answer(crowd.representative)) for crowd in everybody]
 
 
-def table(surface: Surface) -> list[tuple[Place, Audience]]:
+def table(surface: Surface) -> list[tuple[Place, Reached]]:
     """Every place with who reaches it."""
     everybody = principals(surface)
-    return [(place, audience(surface, place.request, everybody)) for place in places(surface)]
+    return [(place, reached(surface, place.request, everybody)) for place in places(surface)]

@@ -1,0 +1,161 @@
+"""What can be asked from outside, and a check: one promise of a plan, and how it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from gatehouse.probe.judge import Verdict
+
+Expect: TypeAlias = Literal[
+    "page", "open", "login", "guarded", "https", "challenge", "unknown", "unserved", "not-served"
+]
+"""What an HTTP answer has to be: a page, an open path (no login, not refused), a redirect to the team's login, that or
+a refusal by edge or tunnel, a redirect to https, the challenge solver's answer, a name nobody serves, a path that
+Funnel does not serve, and no service on the router's own address."""
+
+PORTS = {"http": 80, "https": 443}
+"""The ports that names are asked at."""
+
+
+@dataclass(frozen=True)
+class HttpProbe:
+    """One GET. `sni` is the name that is resolved, connected to and put into the TLS handshake.
+
+    `host` is the Host header where it differs, `address` an address in place of the resolved one, `target` the
+    request's path as it is sent, dots and all.
+    """
+
+    expect: Expect
+    scheme: Literal["http", "https"]
+    sni: str
+    target: str = "/"
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    address: str | None = None
+    verify: bool = True
+    """Whether the certificate is looked at; another check does where not."""
+
+    @property
+    def port(self) -> int:
+        """80 or 443."""
+        return PORTS[self.scheme]
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        at = f" at {self.address}" if self.address else f" with Host {self.host}" if self.host else ""
+        sent = "".join(f" with {name}: {value[:20]}…" for name, value in self.headers)
+        return f"{self.scheme}://{self.sni}{self.target}{at}{sent}"
+
+
+@dataclass(frozen=True)
+class NameProbe:
+    """The addresses that public DNS gives for a name: `edge` (any but `not_these`), `exactly`, or `absent`."""
+
+    expect: Literal["edge", "exactly", "absent"]
+    name: str
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class ZoneProbe:
+    """A zone's delegation: its name servers, the DS record, the chain of signatures, or that there is no DS record.
+
+    `name_servers` and `ds` are the values that the stack put out, where known.
+    """
+
+    expect: Literal["name-servers", "ds", "chain", "no-ds"]
+    zone: str
+    name_servers: tuple[str, ...] = ()
+    ds: str | None = None
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return self.zone
+
+
+@dataclass(frozen=True)
+class CertificateProbe:
+    """A TLS handshake: a valid chain, and the name itself (no wildcard) in the certificate."""
+
+    name: str
+    port: int = 443
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.name}:{self.port}"
+
+
+@dataclass(frozen=True)
+class PortProbe:
+    """A forwarded port: TCP has to connect; UDP is shown open by RakNet's ping alone."""
+
+    name: str
+    port: int
+    protocol: Literal["tcp", "udp"]
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.protocol}://{self.name}:{self.port}"
+
+
+@dataclass(frozen=True)
+class ClosedProbe:
+    """A port where nothing may answer: TCP that does not connect, or with `tls` no handshake either."""
+
+    name: str
+    port: int
+    tls: bool = False
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.name}:{self.port}"
+
+
+@dataclass(frozen=True)
+class AccountProbe:
+    """A look into the account: `ask` takes its time, and gives the verdict."""
+
+    text: str
+    ask: Callable[[], Verdict]
+
+
+Probe: TypeAlias = HttpProbe | NameProbe | ZoneProbe | CertificateProbe | PortProbe | ClosedProbe | AccountProbe
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise of the plan, how it is asked for, and what its breach means."""
+
+    subject: str
+    """What it is about: a service's key, or the full name of a zone or node."""
+    what: str
+    """What is asked, such as `login` or `open/api`."""
+    gate: str
+    promise: str
+    probe: Probe
+    means: str
+    """What is so where the check fails."""
+    mend: str
+    """What to do then."""
+    must_not: bool = False
+    """Whether it asks for something that must not work."""
+    at: str = ""
+    """The host, where the same is asked of several."""
+
+    @property
+    def id(self) -> str:
+        """`<subject>/<what>`, and `@<host>` where the same is asked of several hosts."""
+        return f"{self.subject}/{self.what}" + (f"@{self.at}" if self.at else "")
