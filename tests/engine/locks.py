@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from config.loader import load_project
+from exposure.audience import ANYONE as EVERYBODY
 from exposure.plan import plan_stack
 from exposure.reach import ANYONE, Request, Surface, from_steps, known_of, who
 from exposure.reach.surface import Known
@@ -32,12 +33,9 @@ def uncovered(objects: dict[str, Object], host: Host) -> Iterator[str]:
     """What is wrong with a protected host in this state of the clouds, by the objects themselves."""
     policies = {p["$id"]: p for p in bodies(objects, "cloudflare/access-policy")}
     groups = {g["$id"]: g for g in bodies(objects, "cloudflare/access-group")}
-    auds, guarded = set(), False
+    guarded = False
     for app in bodies(objects, "cloudflare/access-app"):
-        uris = [d["uri"] for d in app["destinations"]]
-        if any(uri.partition("/")[0] == host.name for uri in uris):
-            auds.add(app["aud"])
-        if host.name in uris:
+        if host.name in [d["uri"] for d in app["destinations"]]:
             attached = [policies.get(entry["id"]) for entry in app["policies"]]
             members = [i["group"]["id"] for p in attached if p for i in p["includes"] if "group" in i]
             if len(attached) != 1 or not attached[0] or attached[0]["decision"] != "allow":
@@ -54,14 +52,13 @@ def uncovered(objects: dict[str, Object], host: Host) -> Iterator[str]:
     ]
     checked = True
     for rule in rules:
-        if rule.get("path"):
-            if not any(path in rule["path"].replace("\\", "") for path in host.open_paths):
-                yield f"a rule for {host.name}{rule['path']} that nobody acknowledged"
+        expression = rule.get("path", "")
+        if any(path in expression.replace("\\", "") for path in host.open_paths):
             continue
         access = rule.get("originRequest", {}).get("access", {})
         if not (access.get("required") and access.get("audTags") and access.get("teamName")):
             checked = False
-            yield f"the rule of {host.name} demands no JWT"
+            yield f"the rule of {host.name}{expression} demands no JWT"
     records = [r for r in bodies(objects, "cloudflare/dns") if r["name"] == host.name]
     if records and not guarded:
         yield f"a record of {host.name}, and no application"
@@ -105,15 +102,14 @@ def reached(objects: dict[str, Object], known: Known, host: Host) -> Iterator[st
 
 def protected(project: Project) -> set[Host]:
     """The hosts that the stack files want behind Google now, with the paths they leave open."""
-    found = set()
     stacks = load_project(project.folder)
-    for name in stacks:
-        plan = plan_stack(stacks[name], stacks)
-        for application in plan.applications:
-            if application.path is None:
-                paths = [a.path for a in plan.applications if a.host == application.host and a.path]
-                found.add(Host(application.host, tuple(sorted(paths))))
-    return found
+    planned = [a for stack in stacks.values() for a in plan_stack(stack, stacks).applications]
+    opened = [(a.host, a.path) for a in planned if a.audience == EVERYBODY]
+    return {
+        Host(a.host, tuple(sorted(path for host, path in opened if host == a.host)))
+        for a in planned
+        if a.path.root and a.audience != EVERYBODY
+    }
 
 
 def known(project: Project, stack: str = "alfred") -> Known:

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.engine.kit import ROOT, Project
-from tests.kit.builders import GAME, HTML, MEDIA, OPEN_HTML, stack_text
+from tests.kit.builders import ACME, GAME, HTML, MEDIA, OPEN_HTML, stack_text
 
 WHY = "API clients bring tokens of their own and cannot log in"
+
+
+def at(place: str, fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A service's fields, with a workload of its own: the Service and namespace of that name."""
+    return {**fields, "origin": {**fields["origin"], "namespace": place, "service": place}, **more}
+
+
 ZERO_TRUST: Mapping[str, Any] = {
     **HTML,
     "paths": {"/api": {"clients": "anyone"}},
@@ -17,16 +24,11 @@ ZERO_TRUST: Mapping[str, Any] = {
 }
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "grafana": ZERO_TRUST,
-    "blog": OPEN_HTML,
-    "komga": MEDIA,
-    "wiki": {**HTML, "clients": "tailnet"},
+    "blog": at("blog", OPEN_HTML),
+    "komga": at("komga", MEDIA),
+    "wiki": at("wiki", HTML, clients="tailnet"),
     "game": GAME,
-    "renewals": {
-        "origin": {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 80},
-        "traffic": "acme-http-01",
-        "sensitivity": "low",
-        "clients": "anyone",
-    },
+    "renewals": ACME,
     "dash": {
         "origin": {
             "namespace": "dash",
@@ -39,7 +41,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "own_certificate": True,
     },
 }
-"""Every gate once, with a path exception and a host that renews its own certificate."""
+"""Every gate once, with an open path and a host that renews its own certificate."""
 
 
 def small(project: Project, services: Mapping[str, Any] = SMALL, **sections: Any) -> None:

@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from tests.engine.kit import ROOT, Project
-from tests.engine.stacks import small
+from tests.engine.stacks import at, small
 from tests.kit.builders import HTML, MEDIA, NODE
 
 pytestmark = pytest.mark.engine
 
-SERVICES = {"wiki": HTML, "komga": MEDIA}
+SERVICES = {"wiki": HTML, "komga": at("komga", MEDIA)}
 
 
 def changes(project: Project, since: int) -> list[str]:

@@ -1,8 +1,8 @@
 """Nothing wider than before and after: which workload each one reaches by each request, after each recorded call.
 
 Read off the clouds' objects alone, by what the platforms say of themselves: the record of a name, the most specific
-Access application, the tunnel's first rule with its JWT check, the Ingress behind a controller; the tailnet's grants and
-what the cluster exposes there; the node's ports. Nothing of the product's evaluator is in it.
+Access application, the tunnel's first rule with its JWT check, the Ingress behind a controller; the tailnet's grants
+and what the cluster exposes there; the node's ports. Nothing of the product's evaluator is in it.
 """
 
 from __future__ import annotations
