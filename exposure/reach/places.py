@@ -10,7 +10,7 @@ from exposure.names import node_tag
 from exposure.reach.access import ANYONE, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
-from exposure.reach.match import covers_host, glob, matches_host
+from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
 from exposure.reach.tailnet import nodes, people_of, ports_to, tags_of
 
@@ -102,10 +102,10 @@ def _classes(expressions: frozenset[str]) -> tuple[tuple[str, ...], str]:
     if not expressions:
         return ("/",), ""
     try:
-        found = classes([search(e) for e in sorted(expressions)], "/")
+        found = classes([search(ODD), *(search(e) for e in sorted(expressions))], "/")
     except (UnreadError, TooManyError) as error:
         return ("/",), str(error)
-    return tuple(c.witness for c in found), ""
+    return tuple(c.witness for c in found if 0 not in c.matched), ""
 
 
 def _hosts(surfaces: Iterable[Surface]) -> dict[str, frozenset[str]]:

@@ -54,6 +54,7 @@ def _all(surface: Surface) -> Iterator[Shadow]:
         yield from _without_bypass(surface, tunnel, decided)
     yield from _wildcards(surface, requests)
     yield from _bypasses(surface, requests)
+    yield from _round(surface, requests)
     yield from _records(surface)
 
 
@@ -266,6 +267,28 @@ def _bypass(
             (application.service, *others),
             opens=bool(reached),
         )
+
+
+def _round(surface: Surface, requests: Sequence[Asked]) -> Iterator[Shadow]:
+    """Ways round a login by an encoded slash: for Access and the rules below an open path, for many a server not."""
+    outcomes: dict[str, dict[str, Outcome]] = {}
+    for host, path in requests:
+        outcomes.setdefault(host, {})[path] = who(surface, Request(host, 443, path), ANYONE).outcome
+    for host, paths in outcomes.items():
+        shut = [p for p, outcome in paths.items() if outcome in (Outcome.ACCESS_DENIED, Outcome.JWT_REFUSED)]
+        for path in (p for p, outcome in paths.items() if outcome is Outcome.OPEN and shut):
+            up = "..%2f" * path.rstrip("/").count("/")
+            asked = f"{path.rstrip('/')}/{up}{shut[0].lstrip('/')}"
+            if who(surface, Request(host, 443, asked), ANYONE).outcome is Outcome.OPEN:
+                yield Shadow(
+                    "path-goes-round",
+                    f"{host}{path}",
+                    _url(host, asked),
+                    f"Access and the tunnel take it for a part of {path}, which is open; a server that decodes and then"
+                    f" resolves it answers for {shut[0]}",
+                    _services(*(rule for rule in surface.rules if rule.host == host)),
+                    opens=True,
+                )
 
 
 def _lets_in(application: Application) -> bool:
