@@ -100,10 +100,10 @@ def in_order(unordered: Iterable[TunnelRule]) -> tuple[TunnelRule, ...]:
     """The rule list: every host's paths before its general rule, narrow before broad, the catch-all last and alone.
 
     The first rule that matches wins, so a longer path stands before a shorter one, an exact host before a wildcard, and
-    before a host's paths what shuts the ways round them.
+    before a host's paths what shuts the ways round them. One that is given twice is there once.
     The order does not depend on the order given.
     """
-    return (*sorted((r for r in unordered if r.host is not None), key=_key), CATCH_ALL)
+    return (*sorted({r for r in unordered if r.host is not None}, key=_key), CATCH_ALL)
 
 
 def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, bool, int, str]:
