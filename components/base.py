@@ -42,18 +42,8 @@ class Component(pulumi.ComponentResource):
 
     def child(self, **options: Unpack[ChildOptions]) -> pulumi.ResourceOptions:
         """Options for a child of this component."""
-        return pulumi.ResourceOptions(
-            parent=self,
-            protect=options.get("protect"),
-            retain_on_delete=options.get("retain_on_delete"),
-            delete_before_replace=options.get("delete_before_replace"),
-            depends_on=list(options.get("depends_on", ())),
-            aliases=list(options.get("aliases", ())),
-            additional_secret_outputs=options.get("additional_secret_outputs"),
-            replace_on_changes=options.get("replace_on_changes"),
-            replacement_trigger=options.get("replacement_trigger"),
-            ignore_changes=options.get("ignore_changes"),
-        )
+        options["depends_on"] = list(options.get("depends_on", ()))
+        return pulumi.ResourceOptions(parent=self, **options)
 
     def formerly(self, *components: str, was: str | None = None) -> list[pulumi.Alias]:
         """Aliases of a child, for components of this name and those classes that may have had it before.

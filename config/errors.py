@@ -90,7 +90,7 @@ class StackError(Exception):
 
 
 def dotted(path: Iterable[PathPart]) -> str:
-    """`("services", "grafana", "path_exceptions", 0)` gives `services.grafana.path_exceptions[0]`."""
+    """`("services", "grafana", "hosts", 0)` gives `services.grafana.hosts[0]`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)

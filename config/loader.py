@@ -409,7 +409,7 @@ def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]
     if kind == "extra_forbidden" and path[-1] == "path_exceptions":
         paths = [p for p in value if isinstance(p, str)] if isinstance(value, list) else []
         said = ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
-        return Mistake(path, unknown_key=True), Finding(
+        return Mistake(path), Finding(
             "unknown-key",
             path,
             "",

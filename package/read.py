@@ -108,6 +108,10 @@ def challenges(name: str, route: given_as.Route, way: TunnelWay) -> Challenges |
     if solver is None:
         return None
     where = f"{name}: route {route['key']!r}"
+    if any(host.wildcard for host in way.hosts):
+        raise ValueError(
+            f"{where}: `acmeSolver` is for hosts by name, for HTTP-01 takes no wildcard; take one of the two out"
+        )
     return Challenges(way.service, way.title, way.hosts, read(where, "acmeSolver", OriginUrl.parse, solver))
 
 
@@ -135,6 +139,10 @@ def access(name: str, args: given_as.TunnelRoutesArgs, planned: Iterable[AccessA
         whom = application.audience
         needs = {"identity_provider_id": "identityProviderId", "policy_ids": "policyIds"}
         if whom == ANYONE:
+            if application.path.root:
+                raise ValueError(
+                    f"{name}: {application.name} is for anyone, and a wildcard above it is not; rename one"
+                )
             needs = {"bypass_policy_id": "bypassPolicyId"}
         elif whom == NOBODY:
             needs = {"identity_provider_id": "identityProviderId", "deny_policy_id": "denyPolicyId"}

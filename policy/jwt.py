@@ -7,7 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policy.model import Problem, Resource, Stack, at, is_hidden, items, show, text
-from policy.places import APPLICATION, CONFIGURATION, covers, host_of, opens, path_of, serves, uris, who
+from policy.places import (
+    APPLICATION,
+    CONFIGURATION,
+    all_are,
+    covers,
+    decisions,
+    host_of,
+    opens,
+    path_of,
+    serves,
+    uris,
+    who,
+)
 
 # `^`, a literal, and the end of a segment; what is escaped or no special sign stands for itself [RE2 syntax].
 _ANCHORED = re.compile(r"\^((?:\\[^A-Za-z0-9]|[^\\.+*?()|\[\]{}^$])+?)(\((?:\?:)?/\|\$\)|/|/?\$|/\?\$)")
@@ -23,6 +35,7 @@ class _Place:
     path: str
     application: Resource
     opens: bool
+    denies: bool
     who: frozenset[str]
 
     def same_login(self, other: _Place) -> bool:
@@ -81,6 +94,7 @@ def tunnel_jwt(stack: Stack) -> Iterator[Problem]:
     for application in stack.all("cloudflare", *APPLICATION):
         auds[text(application.inputs.get("aud"))] = application
         open_, people = opens(stack, application), who(stack, application)
+        denies = all_are(decisions(stack, application), "deny")
         for uri in uris(application):
             if is_hidden(uri):
                 if not open_:
@@ -88,7 +102,7 @@ def tunnel_jwt(stack: Stack) -> Iterator[Problem]:
                 continue
             path = _path(text(uri), open_)
             if path is not None:
-                places.setdefault(host_of(text(uri)), []).append(_Place(path, application, open_, people))
+                places.setdefault(host_of(text(uri)), []).append(_Place(path, application, open_, denies, people))
     guarded = {host for host, found in places.items() if any(not place.opens for place in found)}
     if not guarded:
         return
@@ -230,13 +244,13 @@ class _Host:
             yield self._problem(where, f"{count} AUDs", why)
         elif len(told) == count and not any(application.urn in same for application in told):
             yield self._problem(where, f"{count} AUDs", f"none is that of {deciding.application.name}: nobody gets in")
-        elif len(told) < count and self.untold is None and not self._one_login():
-            why = f"{self.host} has several logins, and whose AUD each of its rules takes cannot be told before `up`"
-            self.untold = self._problem(where, tags, why, False)
+        elif len(told) < count and self.untold is None and self._another(deciding):
+            why = f"{self.host} has several logins, and whose AUD a rule takes only the engine knows, once it is made"
+            self.untold = self._problem(where, f"{count} AUDs", why, False)
 
-    def _one_login(self) -> bool:
-        logins = [p for p in self.places if not p.opens]
-        return all(p.same_login(logins[0]) for p in logins)
+    def _another(self, deciding: _Place) -> bool:
+        """Whether the host has another login by which anybody gets a JWT."""
+        return any(not (p.opens or p.denies or p.same_login(deciding)) for p in self.places)
 
     def _deciding(self, path: str) -> _Place | None:
         """The place whose application decides over a path: the longest, with nothing inherited [app paths]."""

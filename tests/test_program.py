@@ -21,10 +21,11 @@ from config.secrets import SECRETS
 from gatehouse import cli, offline
 from gatehouse.commands import CommandError
 from gatehouse.engine.program import run_program
+from policy.pod_security import restricted
 from tests.kit import cloudflared, sdk, shipped, snapshots
 from tests.kit.builders import HTML, MEDIA, NODE, OPEN_HTML, PROJECT, stack_text
-from tests.kit.pod_security import violations
 from tests.kit.recorder import UNKNOWN, Recording, Secret, Watch, record, short_type
+from tests.policy import builders
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 MADE_UP = {
@@ -290,7 +291,7 @@ def test_the_connector_goes_before_the_tunnel_and_the_policy_comes_before_the_fu
 
 
 def test_the_connectors_pods_are_admitted_under_restricted(alfred: Recording) -> None:
-    assert violations(alfred.one("kubernetes:Deployment").inputs["spec"]["template"]["spec"]) == []
+    assert list(restricted(builders.resource("Deployment", "d", **alfred.one("kubernetes:Deployment").inputs))) == []
 
 
 def test_logical_names_come_from_what_there_is_one_of_and_not_from_what_may_change(alfred: Recording) -> None:

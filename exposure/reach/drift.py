@@ -190,7 +190,7 @@ def _ingress(was: TailnetIngress, now: TailnetIngress) -> Iterator[str]:
     if was.funnel != now.funnel:
         yield f"{was.machine} is {'open to the internet by Funnel' if now.funnel else 'no longer open by Funnel'}"
     if was.paths != now.paths:
-        yield f"{was.machine} serves {', '.join(now.paths) or 'every path'}, was {', '.join(was.paths) or 'every path'}"
+        yield f"{was.machine} serves {', '.join(now.paths) or 'nothing'}, was {', '.join(was.paths) or 'nothing'}"
     if was.backend != now.backend:
         yield f"{was.machine} leads to {now.backend}, was {was.backend}"
     if was.tags != now.tags:

@@ -418,7 +418,8 @@ def _served(machine: _Machine, request: Request, outcome: Outcome, steps: tuple[
     if machine.ingress:
         origin = f"{machine.ingress.namespace}/{machine.ingress.backend}"
         paths = machine.ingress.paths
-        if paths and request.scheme == "https" and not serves(paths, request.path):
+        # Of bare TCP no path is known: it may be any that is served.
+        if not (serves(paths, request.path) if request.scheme == "https" else paths):
             step = Step("proxy", request.path, f"only {', '.join(paths)} is served; the proxy answers 404")
             return Answer(Outcome.NOT_SERVED, (*steps, step))
     elif machine.address:

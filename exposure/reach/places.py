@@ -65,7 +65,7 @@ def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
     served: dict[str, set[str]] = {}
     for surface in surfaces:
         for ingress in surface.tailnet_ingresses:
-            below = [f"{path.rstrip('/')}/any" for path in ingress.paths if thorough]
+            below = [f"{path}/any" for path in ingress.paths if thorough and path != "/"]
             served.setdefault(f"{ingress.machine}{_suffix(surface)}", {"/"}).update(ingress.paths, below)
     for machine, paths in served.items():
         for path in sorted(paths):

@@ -473,7 +473,8 @@ class _Reader:
 
 
 def _resource(step: Mapping[str, object], state: Mapping[str, object]) -> _Resource:
-    old = _dict(step.get("oldState"))
+    # What is made anew has another id and another AUD than what is there.
+    old = {} if step.get("op") in ("replace", "create-replacement") else _dict(step.get("oldState"))
     by_property = {k: tuple(str(u) for u in _list(v)) for k, v in _dict(state.get("propertyDependencies")).items()}
     # A preview of an update knows ids and outputs from what is there already.
     return _Resource(
@@ -534,7 +535,7 @@ def _ingress(resource: _Resource) -> Iterable[TailnetIngress]:
     backends = dict.fromkeys(f"{_text(s.get('name'))}:{_port(_dict(s.get('port')))}" for s in services)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
-    paths = () if rest[0] or "/" in served else tuple(sorted(served))
+    paths = ("/",) if rest[0] or "/" in served else tuple(sorted(served))
     yield TailnetIngress(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service)
 
 

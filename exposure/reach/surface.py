@@ -168,7 +168,7 @@ class Record:
 class TailnetIngress:
     """An Ingress of the Tailscale operator: https on 443 at `machine`, for the internet too with `funnel`.
 
-    With `paths` it serves those and what is below them, and nothing else.
+    It serves `paths` and what is below them, and nothing else.
     """
 
     machine: str
@@ -176,7 +176,7 @@ class TailnetIngress:
     backend: str
     tags: tuple[str, ...]
     funnel: bool
-    paths: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ("/",)
     service: str | None = field(default=None, compare=False)
 
 
@@ -463,7 +463,9 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
                 for w in plan.by(FunnelWay)
             ),
             *(
-                TailnetIngress(w.machine, w.namespace, f"{w.backend}:{w.backend_port}", (w.tag,), False, (), w.service)
+                TailnetIngress(
+                    w.machine, w.namespace, f"{w.backend}:{w.backend_port}", (w.tag,), False, service=w.service
+                )
                 for w in proxied
                 if w.served
             ),

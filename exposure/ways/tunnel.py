@@ -110,10 +110,13 @@ class TunnelWay(Way):
     ) -> Self:
         """The way from plain texts, for a program that has no stack file.
 
-        Raises MalformedError, a ValueError, for a text that is no value, and ValueError for a path that is not below.
+        Raises MalformedError, a ValueError, for a text that is no value, and ValueError for a path that is not below,
+        or of a wildcard: Cloudflare does not say which of `*.x/a` and `y.x` is more specific.
         """
         found = [(Path.parse(p), a) for p, a in (paths or {}).items()]
-        base = Path.parse(path)
+        base, names = Path.parse(path), tuple(Host.parse(h) for h in hosts)
+        if (found or not base.root) and any(name.wildcard for name in names):
+            raise ValueError(f"{key}: a wildcard host has no paths with an audience of their own; name the hosts")
         for below, _ in found:
             if below == base or not base.covers(below):
                 raise ValueError(f"{key}: path {below!r} is not below {base!r}, so it is not a part of it")
@@ -121,7 +124,7 @@ class TunnelWay(Way):
             key,
             title or key,
             ANYONE if audience is None else audience,
-            tuple(Host.parse(h) for h in hosts),
+            names,
             OriginUrl.parse(origin),
             base,
             tuple(sorted(found, key=lambda entry: entry[0])),

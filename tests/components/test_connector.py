@@ -11,10 +11,11 @@ from components.connector import network_policy
 from config.services import Connector as Settings
 from exposure.estate import CATCH_ALL
 from exposure.model import TunnelRule
+from policy.pod_security import restricted
 from tests.components.conftest import Known, Run
 from tests.components.examples import connector, tunnel
-from tests.kit.pod_security import violations
 from tests.kit.recorder import Recording, Secret
+from tests.policy import builders
 
 DEPLOYMENT = "kubernetes:Deployment"
 IN_CLUSTER = "http://wiki.wiki.svc.cluster.local:8080"
@@ -52,7 +53,16 @@ def test_it_registers_these_and_no_more(run: Run) -> None:
 
 @pytest.mark.parametrize("settings", [Settings(), Settings(replicas=3, protocol="http2", image="mirror/x:1")])
 def test_pod_security_restricted_admits_its_pods(settings: Settings, run: Run) -> None:
-    assert violations(_pod(run(lambda: connector(settings=settings)))) == []
+    assert (
+        list(
+            restricted(
+                builders.resource(
+                    "Deployment", "d", **builders.deployment(_pod(run(lambda: connector(settings=settings))))
+                )
+            )
+        )
+        == []
+    )
 
 
 def test_its_namespace_holds_everything_to_restricted(run: Run) -> None:

@@ -134,6 +134,14 @@ def test_a_service_with_two_ways_marks_its_namespace_twice_and_neither_mark_was_
     assert alone.former_parents == {"gatehouse:FunnelService game", "gatehouse:TailnetService game"}
 
 
+def test_a_controller_leads_on_once_the_host_is_locked_and_the_rules_come_after_it(run: Run) -> None:
+    behind = {"namespace": "web", "service": "web", "port": 80, "through_ingress": "managed"}
+    found = _registered(run, {"wiki": {**HTML, "origin": behind, "host": "wiki.example.com"}})
+    ingress = found.one("kubernetes:Ingress")
+    assert f"{APPLICATION} wiki.example.com" in ingress.dependencies
+    assert f"kubernetes:Ingress {ingress.name}" in found.one(RULES).dependencies
+
+
 def test_a_record_is_in_the_zone_that_its_host_is_in(run: Run) -> None:
     found = _registered(
         run,

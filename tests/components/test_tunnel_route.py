@@ -99,21 +99,24 @@ def test_each_of_several_hosts_has_an_application_a_rule_and_a_record(run: Run, 
         assert [{a.spec.name for a in r.request.aliases} - {""} for r in found.all(short)] == [{was}, set()]
 
 
-def test_the_application_of_a_host_that_goes_to_another_origin_is_made_anew(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("key", "way", "anew"),
+    [
+        ("wiki", {"origin": "http://other.wiki.svc.cluster.local:8080"}, True),
+        ("other", {"hosts": ["wiki.example.com"]}, True),
+        ("wiki", {"audience": ADMINS}, True),
+        ("wiki", {"title": "Another", "paths": {"/api": ANYONE}}, False),
+    ],
+)
+def test_the_application_of_a_host_that_stands_for_something_else_is_made_anew(
+    key: str, way: dict[str, Any], anew: bool, run: Run
+) -> None:
     # Its AUD is then another, so nobody gets to one origin by the login of the other; Cloudflare takes one application
     # of a destination only (application_already_exists), so the old one goes first.
     first = run(zero_trust_app).one(APPLICATION)
+    other = run(lambda: zero_trust_app(key, **way)).one(APPLICATION, first.name)
     assert first.deletes_first
-    others = [
-        run(lambda: zero_trust_app(origin="http://other.wiki.svc.cluster.local:8080")),
-        run(lambda: zero_trust_app("other", hosts=["wiki.example.com"])),
-    ]
-    for found in others:
-        other = found.one(APPLICATION)
-        assert other.name == first.name
-        assert other.request.replacement_trigger != first.request.replacement_trigger
-    same = run(lambda: zero_trust_app(audience=ADMINS, title="Another")).one(APPLICATION)
-    assert same.request.replacement_trigger == first.request.replacement_trigger
+    assert (other.request.replacement_trigger != first.request.replacement_trigger) is anew
 
 
 def test_an_open_path_is_an_application_of_that_path_alone_with_the_bypass_policy(run: Run) -> None:
@@ -209,6 +212,7 @@ def test_an_application_for_which_there_is_no_policy_or_login_is_refused(
         ({"path": "/app", "paths": {"/app": ANYONE}}, "not below"),
         ({"hosts": ["https://wiki.example.com"]}, "host"),
         ({"hosts": ["wiki.*.example.com"]}, "first label"),
+        ({"hosts": ["*.example.com"], "paths": {"/api": ANYONE}}, "a wildcard host has no paths"),
         ({"origin": "wiki:8080"}, "no scheme"),
         ({"origin": "http://wiki:8080/"}, "lone `/`"),
     ],

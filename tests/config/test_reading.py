@@ -158,9 +158,8 @@ config:
         ("people-unknown", "estate.default_people", 14),
         ("unknown-key", "services.web.trafic", 18),
         ("host-outside-zone", "services.web.host", 19),
-        ("media-through-tunnel", "services.music.bandwidth", 23),
         ("unknown-name", "services.music.bandwidth", 23),
-        ("unknown-name", "services.music.gate", 26),
+        ("gate-unknown", "services.music.gate", 26),
         ("missing-key", "services.broken.origin.port", 28),
     ]
 
@@ -188,9 +187,15 @@ TRAFFIC = "      traffic: html\n"
         ),
         (
             TRAFFIC,
-            f"{TRAFFIC}      path_exceptions: [/api, 5]\n      acknowledge: {{access-path-bypass: tokens there}}\n",
+            f"{TRAFFIC}      path_exceptions: [/api]\n      acknowledge: {{access-path-bypass: tokens there}}\n",
+            "unknown-key",
+            "services.web.path_exceptions",
+        ),
+        (
+            TRAFFIC,
+            f"{TRAFFIC}      paths: {{/api: 5}}\n      acknowledge: {{access-path-bypass: tokens there}}\n",
             "wrong-form",
-            "services.web.path_exceptions[1]",
+            "services.web.paths./api",
         ),
     ],
 )
@@ -275,7 +280,7 @@ def test_findings_are_listed_in_the_order_of_the_file_and_once() -> None:
 
 
 def test_a_path_is_written_as_people_write_it() -> None:
-    assert dotted(("services", "grafana", "path_exceptions", 0)) == "services.grafana.path_exceptions[0]"
+    assert dotted(("services", "grafana", "hosts", 0)) == "services.grafana.hosts[0]"
 
 
 def test_a_long_value_is_cut() -> None:
@@ -295,7 +300,9 @@ def test_nothing_in_a_file_steers_the_terminal() -> None:
     [
         ("own_certificate: yes", "`true` or `false`"),
         ("host: 5", "text is expected"),
-        ("path_exceptions: /api", "a list is expected"),
+        ("hosts: a.example.com", "a list is expected"),
+        ("people: 5", "the name of a set of people is expected"),
+        ("path_exceptions: [/api]", "paths have clients of their own now"),
         ("origin_tls: strict", "keys with values"),
         ('funnel_port: "443"', "a whole number"),
         ("title: ''", "at least 1 character"),

@@ -240,6 +240,12 @@ def test_a_service_that_changes_its_gate_keeps_its_record_within_the_package_too
             "routes 'wiki' and 'b' both have wiki.example.com/b;",
         ),
         ([{**PUBLIC, "hosts": ["a.example.com", "a.example.com"]}], "both have a.example.com"),
+        (
+            [{**PEOPLE, "hosts": ["*.example.com"]}, {**PUBLIC, "key": "b"}],
+            "wiki.example.com is for anyone, and a wild",
+        ),
+        ([{**PEOPLE, "hosts": ["*.example.com"], "path": "/app"}], "a wildcard host has no paths"),
+        ([{**PEOPLE, "hosts": ["*.example.com"], "acmeSolver": "http://x:80"}], "HTTP-01 takes no wildcard"),
     ],
 )
 def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str, Any]], said: str) -> None:

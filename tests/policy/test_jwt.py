@@ -122,7 +122,8 @@ def test_which_of_two_logins_an_unknown_aud_is_of_is_said_to_be_unjudged_once_a_
     case = Case(ADMIN, {"/a": ["/a"], "": [""]})
     [(judged, message)] = _found(case)
     assert not judged
-    assert f"{HOST} has several logins, and whose AUD each of its rules takes cannot be told before `up`" in message
+    assert f"{HOST} has several logins, and whose AUD a rule takes only the engine knows, once it is made" in message
+    assert "audTags is 1 AUDs; not judged" in message
     assert _found(case, told=True) == []
     assert _found(Case({"": "people", "/a": "open"}, {"/a": None, "": ["", "/a"]})) == [], "one login needs no telling"
 

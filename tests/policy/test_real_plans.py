@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from gatehouse.cli import main
+from gatehouse.engine.policy import check_plan
+from gatehouse.offline import run_offline
 from policy.model import Resource
 from policy.rules import RULES, check
-from tests.kit.builders import PROJECT
+from tests.kit.builders import HTML, NODE, PROJECT, stack_text
 from tests.policy.builders import broken
 from tests.policy.conftest import Planned
 
@@ -105,6 +108,20 @@ def test_a_record_of_the_real_plan_that_waits_for_nothing_is_found(planned: Plan
 
 def test_every_rule_has_its_control_on_the_real_plan() -> None:
     assert {*CONTROLS, "protected", "born-locked"} == {rule.id for rule in RULES}
+
+
+def test_a_member_with_hosts_for_nobody_breaks_no_rule_and_leaves_nothing_unjudged(tmp_path: Path) -> None:
+    # The policies are its owner's: what they decide is told by the owner's plan.
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / "policy").symlink_to(PROJECT / "policy")
+    (tmp_path / "Pulumi.owner.yaml").write_text(stack_text({}))
+    node = {**NODE, "name": "other", "context": "other", "lan_ipv4": "192.168.0.125", "router_ipv4": "203.0.113.8"}
+    hooks = {**HTML, "clients": "nobody", "paths": {"/in": {}}}
+    (tmp_path / "Pulumi.member.yaml").write_text(stack_text({"hooks": hooks}, member_of="owner", node=node))
+    found = run_offline(tmp_path, "member")
+    assert "deny_policy_id" in str([step.state["inputs"] for step in found.steps]), "the control"
+    assert [f.message for f in check_plan(tmp_path, found)] == []
 
 
 # --- the command

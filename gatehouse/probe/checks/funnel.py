@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from config.values import ROOT
 from exposure.ways.funnel import FunnelWay
 from gatehouse.probe.checks.view import View
 from gatehouse.probe.probes import CertificateProbe, Check, ClosedProbe, HttpProbe
@@ -27,24 +28,25 @@ def funnel(view: View, way: FunnelWay) -> Iterator[Check]:
         f"{up} take a minute. The tailnet needs HTTPS and the node attribute `funnel`.",
         at=name,
     )
-    for path in way.paths or ("/",):
+    for path in way.paths:
         yield Check(
             key,
-            f"answers{path if way.paths else ''}",
+            f"answers{path.suffix}",
             gate,
-            f"anyone gets an answer at {path}" if way.paths else "anyone gets an answer",
-            HttpProbe("open" if way.paths else "page", "https", name, path, verify=False),
+            "anyone gets an answer" if path.root else f"anyone gets an answer at {path}",
+            HttpProbe("page" if path.root else "open", "https", name, path, verify=False),
             "The service is not to be had from outside.",
             f"{up} take a minute. 502: the service behind the proxy does not answer.",
             at=name,
         )
-    for path in ("/", f"/gatehouse-{view.nonce}") if way.paths else ():
+    unserved = {} if ROOT in way.paths else {"unserved-root": "/", "unserved-path": f"/gatehouse-{view.nonce}"}
+    for what, target in unserved.items():
         yield Check(
             key,
-            "unserved-root" if path == "/" else "unserved-path",
+            what,
             gate,
-            f"{path} is not served, for {' '.join(way.paths)} alone {'is' if len(way.paths) == 1 else 'are'}",
-            HttpProbe("unserved", "https", name, path, verify=False),
+            f"{target} is not served, for {' '.join(way.paths)} alone {'is' if len(way.paths) == 1 else 'are'}",
+            HttpProbe("unserved", "https", name, target, verify=False),
             "The whole service is public, where single paths of it were meant.",
             "On the proxy: `tailscale funnel status` says what is served; the Ingress has to name the paths alone: run"
             " `gatehouse preview --refresh`.",

@@ -185,7 +185,7 @@ def as_surface(found: World, random: Random) -> Surface:
             for host, proxied, target in found.records
         ],
         tailnet_ingresses=[
-            s.TailnetIngress(name, name, "web:80", (tag,), funnel, tuple(served))
+            s.TailnetIngress(name, name, "web:80", (tag,), funnel, tuple(served) or ("/",))
             for name, (tag, funnel, served) in found.machines.items()
         ],
         tailnet_addresses=[

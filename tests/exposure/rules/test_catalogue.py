@@ -11,9 +11,9 @@ import pytest
 from config.services import NodeOrigin, Service, ServiceOrigin, UrlOrigin
 from exposure.decide import objections
 from exposure.rules import RULES
-from exposure.rules.catalogue import CATALOGUE, Refusal
-from exposure.rules.docs import page
 from exposure.ways import WAYS
+from tests.docs.refusals import page
+from tests.exposure.rules.catalogue import CATALOGUE, Refusal
 from tests.exposure.rules.plans import shipped_estate
 
 ROOT = Path(__file__).parents[3]
@@ -47,7 +47,7 @@ def test_no_test_of_a_construction_is_left_out_of_the_catalogue() -> None:
 
 
 def test_the_committed_page_is_fresh() -> None:
-    assert (ROOT / "docs" / "refusals.md").read_text() == page(), "python -m exposure.rules.docs > docs/refusals.md"
+    assert (ROOT / "docs" / "refusals.md").read_text() == page(), "python -m tests.docs.refusals > docs/refusals.md"
     assert "63 of 63" in page()
 
 

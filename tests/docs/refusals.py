@@ -1,4 +1,4 @@
-"""`python -m exposure.rules.docs`: docs/refusals.md, with a paragraph for each rule and its examples from the tests."""
+"""`python -m tests.docs.refusals`: docs/refusals.md, with a paragraph for each rule and its examples from the tests."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from exposure.rules import (
     zone,
 )
 from exposure.rules.acknowledgements import WIDER
-from exposure.rules.catalogue import CATALOGUE, Refusal
 from exposure.rules.run import run
+from tests.exposure.rules.catalogue import CATALOGUE, Refusal
 
-FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures" / "rules"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "rules"
 """Whole small stack files, `<rule>/refused…` and `<rule>/accepted…`: the tests hold what is found in each."""
 
 _SHOWN = 3
@@ -40,7 +40,7 @@ _HEAD = """# Refusals
 
 What would break, or open a hole, live is refused before anything is registered. `gatehouse check` names the rule, and
 prints the link to its paragraph here as `more:`. This page is made from the code and from the files that its tests
-refuse: `python -m exposure.rules.docs > docs/refusals.md`.
+refuse: `python -m tests.docs.refusals > docs/refusals.md`.
 
 Sources: CFD cloudflare/cloudflared · CFDOC cloudflare/cloudflare-docs · TFC cloudflare/terraform-provider-cloudflare ·
 TS tailscale/tailscale · TFT tailscale/terraform-provider-tailscale · CM cert-manager/cert-manager · LE Let's Encrypt.
