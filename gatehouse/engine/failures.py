@@ -237,8 +237,8 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
-        r"currently managing a required field",
+        "delete",
+        r'currently managing a required field|namespaces "[^"]*" not found',
         "{what}: the Service that this annotates was deleted meanwhile. `gatehouse refresh --stack {stack}` takes that "
         f"into the state. {_AGAIN}",
     ),
