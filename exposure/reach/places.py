@@ -12,7 +12,7 @@ from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
 from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
-from exposure.reach.tailnet import nodes, people_of, ports_to, tags_of
+from exposure.reach.tailnet import named_as_source, nodes, people_of, ports_to, tags_of
 
 ANY_NAME = "any-name"
 """Stands for any label under a wildcard."""
@@ -205,7 +205,7 @@ def principals(surface: Surface) -> list[Crowd]:
 def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
     """The crowds of several surfaces together: nobody in a crowd differs from another in any of them."""
     marks: dict[str, set[object]] = {}
-    tags: set[str] = set()
+    tags: dict[str, set[object]] = {}
     domains: set[str] = set()
     for number, surface in enumerate(surfaces):
         for index, application in enumerate(surface.applications):
@@ -214,23 +214,30 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
                     _mark(selectors, (number, index, place, word), marks, domains)
         policy_json = surface.tailnet.policy if surface.tailnet else None
         if policy_json:
-            tags |= set(tags_of(policy_json))
+            for tag in tags_of(policy_json):
+                tags.setdefault(tag, set()).add(number)
+            for tag, rules in named_as_source(policy_json).items():
+                tags.setdefault(tag, set()).update((number, rule) for rule in rules)
             for person, names in people_of(policy_json).items():
                 marks.setdefault(person, set()).update((number, name) for name in names)
-        tags |= {tag for ingress in surface.tailnet_ingresses for tag in ingress.tags}
-        tags |= {tag for address in surface.tailnet_addresses for tag in address.tags}
+        held = [i.tags for i in surface.tailnet_ingresses] + [a.tags for a in surface.tailnet_addresses]
+        for tag in {tag for of_one in held for tag in of_one}:
+            tags.setdefault(tag, set())
     groups: dict[tuple[frozenset[object], frozenset[str]], list[str]] = {}
     for person in sorted(marks):
         own = frozenset(d for d in domains if person.endswith(f"@{d}"))
         groups.setdefault((frozenset(marks[person]), own), []).append(person)
     for domain in sorted(domains):
         groups.setdefault((frozenset(), frozenset({domain})), []).append(f"somebody@{domain}")
+    devices: dict[frozenset[object], list[Principal]] = {}
+    for tag in sorted(tags):
+        devices.setdefault(frozenset(tags[tag]), []).append(Principal("tag", tag))
     people = [tuple(Principal("person", name) for name in names) for names in groups.values()]
     return [
         Crowd(ANYONE, (ANYONE,)),
         *(Crowd(everybody[0], everybody) for everybody in people),
         Crowd(MEMBER, (MEMBER,)),
-        *(Crowd(Principal("tag", tag), (Principal("tag", tag),)) for tag in sorted(tags)),
+        *(Crowd(alike[0], tuple(alike)) for alike in devices.values()),
     ]
 
 
