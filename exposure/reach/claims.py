@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
+from urllib.parse import unquote
 
 from config.stack import Claim
 from config.values import OriginUrl, Path
 from exposure.model import ExposurePlan, PlannedService
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.evaluate import Outcome, parse_principal
-from exposure.reach.match import readings
-from exposure.reach.places import Crowd, Place, Reached, crowds, places, reached
+from exposure.reach.match import matches_host, normalised
+from exposure.reach.places import Crowd, Place, Reached, crowds, places, reached, unproved
+from exposure.reach.shadows import shadows
 from exposure.reach.surface import Known, Rule, Surface, Tunnel, merge, surface
 from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
@@ -26,6 +28,8 @@ from exposure.workload import Workload, at_home, controller
 State = Literal["holds", "broken", "not proved"]
 Key = tuple[str, str]
 """A service: its stack and its key."""
+_Row: TypeAlias = tuple[Place, Reached, Key]
+"""A place, who reaches it, and the service by whose way."""
 _WIDEST = {outcome: place for place, outcome in enumerate(Outcome)}
 
 
@@ -84,10 +88,12 @@ class Verdict:
 @dataclass(frozen=True)
 class Served:
     """Who reaches a service, by any way to it: each audience with the URLs that stand for its classes of requests, the
-    widest first, each shortest first."""
+    widest first, each shortest first. `doubts` say why there may be more.
+    """
 
     service: Key
     audiences: tuple[tuple[Reached, tuple[str, ...]], ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -97,11 +103,10 @@ class Served:
 
 @dataclass(frozen=True)
 class Proof:
-    """Every service and every claim of one estate. `unproved` says of what not every request was found, and why."""
+    """Every service and every claim of one estate."""
 
     services: tuple[Served, ...]
     verdicts: tuple[Verdict, ...]
-    unproved: tuple[str, ...] = ()
 
 
 def prove(
@@ -109,7 +114,6 @@ def prove(
     plans: Mapping[str, ExposurePlan],
     claims: Mapping[str, Sequence[Claim]],
     people: Mapping[str, Sequence[str]],
-    unproved: Sequence[str] = (),
     *,
     planned: bool = True,
 ) -> Proof:
@@ -121,10 +125,11 @@ def prove(
     owned = {stack: _owned(found, stack, planned) for stack, found in surfaces.items()}
     whole = merge(owned.values())
     ties = _ties(owned, plans, planned)
+    cut = _cut(whole, claims, ties)
     everybody = _everybody(whole, claims, people)
     ports = _ports_of_nodes(plans)
-    found: dict[Key, list[tuple[Place, Reached, Key]]] = {}
-    for place in places(whole, _cut(whole, claims, ties)):
+    found: dict[Key, list[_Row]] = {}
+    for place in _asked(whole, cut):
         request = place.request
         owner = ports.get((request.host, request.protocol, request.port)) or _key(place.service)
         if owner is None:
@@ -132,14 +137,17 @@ def prove(
         who = reached(whole, request, everybody)
         for key in (owner, *ties.get(owner, ())):
             found.setdefault(key, []).append((place, who, owner))
+    doubts: dict[Key, list[str]] = {}
+    for why, led_to in _doubts(whole, cut, planned):
+        for key in dict.fromkeys(other for one in led_to for other in (one, *ties.get(one, ()))):
+            doubts.setdefault(key, []).append(why)
     return Proof(
-        tuple(Served(key, _audiences(rows)) for key, rows in sorted(found.items())),
+        tuple(Served(key, _audiences(rows), tuple(doubts.get(key, ()))) for key, rows in sorted(found.items())),
         tuple(
-            _judged(stack, index, claim, found, ties, people, tuple(unproved))
+            _judged(stack, index, claim, found, ties, people, doubts)
             for stack, said in claims.items()
             for index, claim in enumerate(said)
         ),
-        tuple(unproved),
     )
 
 
@@ -150,23 +158,18 @@ def _judged(
     stack: str,
     index: int,
     claim: Claim,
-    found: Mapping[Key, Sequence[tuple[Place, Reached, Key]]],
+    found: Mapping[Key, Sequence[_Row]],
     ties: Mapping[Key, Mapping[Key, Tie]],
     people: Mapping[str, Sequence[str]],
-    unproved: tuple[str, ...],
+    doubted: Mapping[Key, Sequence[str]],
 ) -> Verdict:
     against = _against(claim, people)
     broken: list[Counterexample] = []
     asked: set[Place] = set()
-    doubts = [
-        *unproved,
-        *(
-            f"no set of people is called {name!r}"
-            for name in (claim.never, *(claim.only or ()))
-            if name is not None and name not in people and (name in (claim.only or ()) or not parse_principal(name))
-            if "@" not in name
-        ),
-    ]
+    doubts = [why for service in claim.on for why in doubted.get((stack, service), ())]
+    for name in (claim.never, *(claim.only or ())):
+        if name is not None and "@" not in name and name not in people and (claim.only or not parse_principal(name)):
+            doubts.append(f"no set of people is called {name}")
     for service in claim.on:
         rows = found.get((stack, service), ())
         if not rows:
@@ -216,7 +219,8 @@ def _within(place: Place, excepted: Sequence[Path]) -> bool:
     request = place.request
     if request.scheme not in ("http", "https"):
         return False
-    return all(any(path.covers(read) for path in excepted) for read in readings(request.path))
+    read = unquote(request.path)
+    return all(any(path.covers(one) for path in excepted) for one in (read, normalised(read)))
 
 
 # What is asked
@@ -237,6 +241,15 @@ def _everybody(
     return [*everybody, *(Crowd(those[0], tuple(those)) for those in absent.values())]
 
 
+def _asked(whole: Surface, cut: Surface) -> Iterator[Place]:
+    """Every place, and by http where the zone does not send that on to https: a name may have no certificate."""
+    for place in places(whole, cut, thorough=True):
+        yield place
+        zone = whole.zone_of(place.request.host)
+        if zone and zone.always_https is False and place.request.scheme == "https":
+            yield replace(place, request=replace(place.request, scheme="http", port=80))
+
+
 def _cut(whole: Surface, claims: Mapping[str, Sequence[Claim]], ties: Mapping[Key, Mapping[Key, Tie]]) -> Surface:
     """A surface that opens nothing and tells excepted paths apart from others, at each host that leads to the service:
     so no class is on both sides of an exception."""
@@ -254,6 +267,19 @@ def _cut(whole: Surface, claims: Mapping[str, Sequence[Claim]], ties: Mapping[Ke
         for path in paths.get(service, ())
     }
     return surface(Known(), tunnels=[Tunnel("", tuple(Rule(host, path, "") for host, path in sorted(rules, key=str)))])
+
+
+def _doubts(whole: Surface, cut: Surface, planned: bool) -> Iterator[tuple[str, list[Key]]]:
+    """What is not proved, and the services that it is about: those to which the host may lead."""
+    for why in unproved(whole, cut):
+        host = why.partition(": ")[0]
+        named = [rule.service for rule in whole.rules if matches_host(rule.host, host)]
+        named += [record.service for record in whole.records if record.host == host]
+        yield f"not every request is known of {why}", [key for name in named if (key := _key(name))]
+    # A plan's rules shut the ways round them.
+    for shadow in () if planned else shadows(whole):
+        if shadow.kind == "path-goes-round":
+            yield f"{shadow.example}: {shadow.reason}", [key for name in shadow.services if (key := _key(name))]
 
 
 def _owned(found: Surface, stack: str, planned: bool) -> Surface:
@@ -285,7 +311,7 @@ def _key(name: str | None) -> Key | None:
     return (stack, service) if slash else None
 
 
-def _audiences(rows: Iterable[tuple[Place, Reached, Key]]) -> tuple[tuple[Reached, tuple[str, ...]], ...]:
+def _audiences(rows: Iterable[_Row]) -> tuple[tuple[Reached, tuple[str, ...]], ...]:
     found: dict[frozenset[object], tuple[Reached, set[str]]] = {}
     for place, who, _ in rows:
         found.setdefault(frozenset(who.how.items()), (who, set()))[1].add(place.request.url)
@@ -327,14 +353,13 @@ def _called(stack: str, found: Surface, plan: ExposurePlan | None, behind: dict[
     """What the rules of a preview call; the ingress controller of a stack file is known to tell hosts apart."""
     doors = {door.place for door in controller(plan.home)} if plan else set()
     for rule in found.rules:
-        called = OriginUrl(rule.origin)
-        if (
-            rule.service
-            and called.host
-            and f"{plan.node if plan else ''} {'/'.join(called.service or ())}" not in doors
-        ):
-            tie = Tie(called, certain=False)
-            behind.setdefault((stack, called.host, called.port), {})[stack, rule.service] = tie
+        key, url = _key(rule.service), OriginUrl(rule.origin)
+        try:
+            host, port, inside = url.host, url.port, url.service
+        except ValueError:
+            host, port, inside = rule.origin, 0, None
+        if key and host and not (plan and inside and f"{plan.node} {'/'.join(inside)}" in doors):
+            behind.setdefault((stack, host, port), {})[key] = Tie(rule.origin, certain=False)
 
 
 def _answering(service: PlannedService, lan_ipv4: str) -> Iterator[Workload]:

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     states = {verdict.state for proof in shown for verdict in proof.verdicts}
     if "broken" in states:
         return 1
-    return 3 if "not proved" in states or any(proof.unproved for proof in shown) else 0
+    return 3 if "not proved" in states or any(served.doubts for proof in shown for served in proof.services) else 0
 
 
 _Proved = list[tuple[Proof, Mapping[str, Sequence[str]]]]
@@ -105,7 +105,7 @@ def _of_stack(proof: Proof, stack: str | None) -> Proof:
     if stack is None:
         return proof
     services = tuple(s for s in proof.services if s.service[0] == stack)
-    return Proof(services, tuple(v for v in proof.verdicts if v.stack == stack), proof.unproved)
+    return Proof(services, tuple(v for v in proof.verdicts if v.stack == stack))
 
 
 # Output
@@ -118,7 +118,7 @@ def _text(proofs: Sequence[Proof], people: Mapping[str, Sequence[str]], columns:
         for served in proof.services:
             stack, service = served.service
             name = f"{stack}/{service}" if several else service
-            state = "not proved" if proof.unproved else "proved"
+            state = "not proved" if served.doubts else "proved"
             for who, urls in served.audiences:
                 rows.append((name, who.text(lambda names: by_sets(names, people)), str(len(urls)), state))
                 name = state = ""
@@ -134,7 +134,7 @@ def _text(proofs: Sequence[Proof], people: Mapping[str, Sequence[str]], columns:
         lines += [f"{'':<{first}}{part}" for part in more]
     for verdict in (v for proof in proofs for v in proof.verdicts):
         lines += ["", *_claim(verdict, several, columns)]
-    for why in (why for proof in proofs for why in proof.unproved):
+    for why in dict.fromkeys(why for proof in proofs for served in proof.services for why in served.doubts):
         lines += ["", *wrap(f"not proved: {why}", columns, "", "    ")]
     return "\n".join(lines)
 
@@ -171,7 +171,8 @@ def _document(proofs: Sequence[Proof]) -> dict[str, Any]:
                 "stack": served.service[0],
                 "service": served.service[1],
                 "classes": served.classes,
-                "proved": not proof.unproved,
+                "proved": not served.doubts,
+                "doubts": list(served.doubts),
                 "audiences": [
                     {
                         "who": who.text(),
@@ -185,7 +186,6 @@ def _document(proofs: Sequence[Proof]) -> dict[str, Any]:
             for served in proof.services
         ],
         "claims": [_claim_document(verdict) for proof in proofs for verdict in proof.verdicts],
-        "unproved": [why for proof in proofs for why in proof.unproved],
     }
 
 
