@@ -170,6 +170,9 @@ def _judged(
     for name in (claim.never, *(claim.only or ())):
         if name is not None and "@" not in name and name not in people and (claim.only or not parse_principal(name)):
             doubts.append(f"no set of people is called {name}")
+    for text, (service, path) in zip(claim.except_, claim.excepted, strict=True):
+        if service not in claim.on or path == "/":
+            doubts.append(f"{text} is no path of a service that the claim is about")
     for service in claim.on:
         rows = found.get((stack, service), ())
         if not rows:

@@ -20,6 +20,7 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
     sets = sorted(estate.people) if estate and not unread else None
     paths = {f"{s.key}{path}" for s in stack.services for path in (*s.service.paths, s.service.path) if path}
     paths |= {f"{s.key}{ACME_PATH}" for s in stack.services if s.service.own_certificate}
+    known = [s.key for s in stack.services]
     for index, claim in enumerate(typed.claims if typed else ()):
         at = ("claims", index)
         if sets is not None:
@@ -31,20 +32,14 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
             # A service that is not there may be one that could not be read.
             continue
         for place, name in enumerate(claim.on):
-            known = [s.key for s in stack.services]
             if name not in known:
-                reason, mend = (
-                    "no service here has this key, so nothing would be claimed",
-                    "name services of this stack",
-                )
-                yield _problem((*at, "on", place), name, reason, f"{mend}: {listed(known) or 'there are none'}", known)
+                reason = "no service here has this key, so nothing would be claimed"
+                yield _problem((*at, "on", place), name, reason, "name a service of this stack", known)
+        mine = sorted(p for p in paths if p.partition("/")[0] in claim.on)
         for place, name in enumerate(claim.except_):
-            mine = sorted(p for p in paths if p.partition("/")[0] in claim.on)
             if name not in mine:
-                reason = (
-                    "no service that the claim is about says who its clients are at this path, so all of it is meant"
-                )
-                mend = f"name paths as the services have them: {listed(mine)}" if mine else "remove it"
+                reason = "no service that the claim is about says at this path who its clients are"
+                mend = f"name paths as those services have them: {listed(mine)}" if mine else "remove it"
                 yield _problem((*at, "except", place), name, reason, mend, mine)
 
 

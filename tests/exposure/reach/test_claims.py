@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 import tests.kit.profiles  # noqa: F401
 from config.loader import LoadedStack, load_project, tie
 from config.stack import Claim
+from config.values import Path
 from exposure.reach import Request, Surface, who
 from exposure.reach import surface as s
 from exposure.reach.claims import Counterexample, Proof, Verdict, _within, prove
 from exposure.reach.places import Place
 from exposure.reach.project import plan_project
-from tests.exposure.reach import homes, naive, worlds
+from tests.exposure.reach import homes, naive
 from tests.exposure.reach.kit import ALICE, BYPASS, ZONE, allow, app, rule, world
 from tests.exposure.reach.naive import Home
 from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, loaded
@@ -277,8 +278,6 @@ def test_a_name_without_a_certificate_is_asked_for_by_http() -> None:
     ],
 )
 def test_a_path_is_excepted_only_if_it_is_however_it_is_read(path: str, within: bool) -> None:
-    from config.values import Path
-
     assert _within(Place(Request("web.example.com", 443, path)), [Path("/api")]) is within
     assert not _within(Place(Request("web.example.com", 22, "/api", "tcp")), [Path("/api")])
 
@@ -368,6 +367,8 @@ def test_a_way_round_an_open_path_leaves_its_host_unproved() -> None:
         ({"never": "anyone", "on": "nowhere"}, "nothing here belongs to service nowhere"),
         ({"never": "owners", "on": WEB}, "no set of people is called owners"),
         ({"only": ["owners", "alice@example.com"], "on": WEB}, "no set of people is called owners"),
+        ({"never": "anyone", "on": WEB, "except": [WEB]}, f"{WEB} is no path of a service that the claim is about"),
+        ({"never": "anyone", "on": WEB, "except": ["b/api"]}, "b/api is no path of a service that the claim is about"),
         ({"only": ["member", "alice@example.com"], "on": WEB}, "no set of people is called member"),
     ],
 )
@@ -380,7 +381,3 @@ def test_a_claim_about_what_is_not_there_is_not_proved(said: dict[str, Any], why
 def test_a_policy_that_is_registered_elsewhere_is_taken_to_let_in() -> None:
     elsewhere = world(rule(WEB, None, WEB), apps=(app(WEB, s.Policy("unknown", name="theirs")),))
     assert example(preview(elsewhere, claim(never="anyone", on=WEB)).verdicts[0]).who != ALICE
-
-
-def test_the_principals_of_the_oracle_are_those_of_the_model() -> None:
-    assert worlds.principal("anyone").kind == "anyone"
