@@ -91,8 +91,11 @@ def rules(found: Sequence[Claim]) -> tuple[TunnelRule, ...]:
             beside.sort(key=lambda c: (c.expression == ACME_EXPRESSION, c.path))
             accepted = (guard.destination, *(c.destination for c in beside))
         listed.append(TunnelRule(claim.host, claim.expression, claim.origin, claim.service, accepted, claim.settings))
-    # Where paths of a host differ, no request may be one of them for us and another for the service.
-    divided = {claim.host for claim in guarded if claim.expression is not None}
+    # Where paths of a host are for others, no request may be one of them for us and another for the service.
+    audiences: dict[str, set[Audience]] = {}
+    for claim in guarded:
+        audiences.setdefault(claim.host, set()).add(claim.audience)
+    divided = (host for host, several in audiences.items() if len(several) > 1)
     return in_order([*listed, *(TunnelRule(host, CLOSING, "http_status:400") for host in divided)])
 
 
@@ -100,10 +103,10 @@ def in_order(unordered: Iterable[TunnelRule]) -> tuple[TunnelRule, ...]:
     """The rule list: every host's paths before its general rule, narrow before broad, the catch-all last and alone.
 
     The first rule that matches wins, so a longer path stands before a shorter one, an exact host before a wildcard, and
-    before a host's paths what shuts the ways round them.
+    before a host's paths what shuts the ways round them. One that is given twice is there once.
     The order does not depend on the order given.
     """
-    return (*sorted((r for r in unordered if r.host is not None), key=_key), CATCH_ALL)
+    return (*sorted({r for r in unordered if r.host is not None}, key=_key), CATCH_ALL)
 
 
 def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, bool, int, str]:
