@@ -235,12 +235,12 @@ def _everybody(
     """The crowds of the surface, and those whom claims name and nothing that is registered does."""
     everybody = crowds([whole])
     known = {principal for crowd in everybody for principal in crowd.everybody}
-    named = {p for said in claims.values() for c in said for p in _people((c.never or "", *(c.only or ())), people)}
+    words = {w for said in claims.values() for c in said for w in (c.never, *(c.only or ())) if w}
+    named = _people((word for word in words if "@" in word or word in people), people)
     absent: dict[str, list[Principal]] = {}
     for principal in sorted(named - known, key=str):
-        if "@" in principal.name:
-            # Nothing tells them apart but a rule for a whole domain.
-            absent.setdefault(principal.name.rpartition("@")[2], []).append(principal)
+        # Nothing tells them apart but a rule for a whole domain.
+        absent.setdefault(principal.name.rpartition("@")[2], []).append(principal)
     return [*everybody, *(Crowd(those[0], tuple(those)) for those in absent.values())]
 
 
