@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from config.stack import Claim
 from config.values import OriginUrl, Path
 from exposure.model import ExposurePlan, PlannedService
-from exposure.reach.access import ANYONE, Principal
+from exposure.reach.access import ANYONE, MEMBER, Principal
 from exposure.reach.evaluate import Outcome, parse_principal
 from exposure.reach.match import matches_host, normalised
 from exposure.reach.places import Crowd, Place, Reached, crowds, places, reached, unproved
@@ -30,6 +30,8 @@ Key = tuple[str, str]
 """A service: its stack and its key."""
 _Row: TypeAlias = tuple[Place, Reached, Key]
 """A place, who reaches it, and the service by whose way."""
+_WIDE = frozenset({ANYONE, MEMBER})
+"""Of whom a claim says `never` alone: nobody is outside of the one, and the other takes in all who are on the tailnet."""
 _WIDEST = {outcome: place for place, outcome in enumerate(Outcome)}
 
 
@@ -167,9 +169,9 @@ def _judged(
     broken: list[Counterexample] = []
     asked: set[Place] = set()
     doubts = [why for service in claim.on for why in doubted.get((stack, service), ())]
-    for name in (claim.never, *(claim.only or ())):
-        if name is not None and "@" not in name and name not in people and (claim.only or not parse_principal(name)):
-            doubts.append(f"no set of people is called {name}")
+    for word in (claim.never, *(claim.only or ())):
+        if word is not None and not _named([word], people) - (_WIDE if claim.only else frozenset()):
+            doubts.append(f"no set of people is called {word}")
     for text, (service, path) in zip(claim.except_, claim.excepted, strict=True):
         if service not in claim.on or path == "/":
             doubts.append(f"{text} is no path of a service that the claim is about")
@@ -204,17 +206,23 @@ def _shortest(examples: Iterable[Counterexample]) -> Counterexample | None:
 def _against(claim: Claim, people: Mapping[str, Sequence[str]]) -> Callable[[Principal], bool]:
     """Whether it breaks the claim that a principal reaches something."""
     if claim.only is not None:
-        may = _people(claim.only, people)
+        may = _named(claim.only, people) - _WIDE
         return lambda principal: principal not in may
-    word = claim.never or ""
-    named = parse_principal(word)
-    # Whom anyone takes in reaches what anyone does.
-    return ({ANYONE, named} if named and named.kind != "person" else {*_people([word], people)}).__contains__
+    named = _named([claim.never or ""], people)
+    # What anyone reaches, each of those words takes in too.
+    return (named if all(p.kind == "person" for p in named) else {ANYONE, *named}).__contains__
 
 
-def _people(names: Iterable[str], people: Mapping[str, Sequence[str]]) -> set[Principal]:
-    """Those in sets of people, and those named by their addresses."""
-    return {Principal("person", email.lower()) for name in names for email in people.get(name, (name,))}
+def _named(words: Iterable[str], people: Mapping[str, Sequence[str]]) -> set[Principal]:
+    """Whom words name: `anyone` and its like, those in a set of people, somebody by an address; nobody otherwise."""
+    found: set[Principal] = set()
+    for word in words:
+        principal = parse_principal(word)
+        if word in people and (principal is None or principal.kind == "person"):
+            found |= {Principal("person", email.lower()) for email in people[word]}
+        elif principal:
+            found.add(principal)
+    return found
 
 
 def _within(place: Place, excepted: Sequence[Path]) -> bool:
@@ -236,7 +244,7 @@ def _everybody(
     everybody = crowds([whole])
     known = {principal for crowd in everybody for principal in crowd.everybody}
     words = {w for said in claims.values() for c in said for w in (c.never, *(c.only or ())) if w}
-    named = _people((word for word in words if "@" in word or word in people), people)
+    named = {principal for principal in _named(words, people) if principal.kind == "person"}
     absent: dict[str, list[Principal]] = {}
     for principal in sorted(named - known, key=str):
         # Nothing tells them apart but a rule for a whole domain.
@@ -392,11 +400,12 @@ def _through_controllers(plan: ExposurePlan) -> Iterator[tuple[PlannedService, P
 
 
 def _ports_of_nodes(plans: Mapping[str, ExposurePlan]) -> dict[tuple[str, str, int], Key]:
-    """The services that are ports of a node on the tailnet, which no resource names."""
+    """The services that are ports of a node, on the tailnet and at home, which no resource names."""
     return {
-        (f"{way.machine}.{way.tailnet}", port.protocol, port.port): (stack, way.service)
+        (host, port.protocol, port.port): (stack, way.service)
         for stack, plan in plans.items()
         for way in plan.by(TailnetWay)
         if way.on_node
         for port in way.ports
+        for host in (f"{way.machine}.{way.tailnet}", str(plan.home.lan_ipv4))
     }

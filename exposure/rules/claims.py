@@ -11,7 +11,7 @@ from exposure.names import ACME_PATH
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, listed
 
 BROKEN = "claim-broken"
-_ANYBODY = ("anyone", "member")
+_ANYBODY = ("anyone", "lan", "member")
 
 
 def _unknown(stack: OneStack) -> Iterator[Problem]:
@@ -27,7 +27,7 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
             never = () if claim.never is None else (claim.never,)
             yield from _people(never, (*at, "never"), [*_ANYBODY, *sets])
             for place, name in enumerate(claim.only or ()):
-                yield from _people((name,), (*at, "only", place), sets)
+                yield from _people((name,), (*at, "only", place), ["lan", *sets])
         if not stack.whole:
             # A service that is not there may be one that could not be read.
             continue
