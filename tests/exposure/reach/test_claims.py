@@ -63,10 +63,10 @@ def owner(home: Home, scheme: str, host: str, port: int, path: str) -> str | Non
         ways, origin = set(naive.gates(service)), service["origin"]
         forwarded = service.get("port_forward", ()) if "port-forward" in ways else ()
         if host[0].isdigit():
-            mine = {f"tcp {lan}:{origin['port']}"} if origin.get("on_node") else set()
-            mine |= {f"tcp {origin['url'].removeprefix('http://')}"} if "url" in origin else set()
-            mine |= {f"{p['protocol']} {lan}:{p['node_port']}" for p in forwarded}
-            found = f"{scheme} {host}:{port}" in mine
+            here = {f"tcp {lan}:{origin['port']}"} if origin.get("on_node") else set()
+            here |= {f"tcp {origin['url'].removeprefix('http://')}"} if "url" in origin else set()
+            here |= {f"{p['protocol']} {lan}:{p['node_port']}" for p in forwarded}
+            found = f"{scheme} {host}:{port}" in here
         elif host.endswith(home.tailnet):
             machine = home.node if origin.get("on_node") else f"{key}-{home.node}"
             found = bool(ways & {"tailnet", "funnel"}) and host == f"{machine}.{home.tailnet}"
