@@ -31,7 +31,7 @@ Key = tuple[str, str]
 _Row: TypeAlias = tuple[Place, Reached, Key]
 """A place, who reaches it, and the service by whose way."""
 _WIDE = frozenset({ANYONE, MEMBER})
-"""Of whom a claim says `never` alone: nobody is outside of the one, and the other takes in all who are on the tailnet."""
+"""Of whom a claim says `never` alone: nobody is outside the one, and the other has people in it that are named."""
 _WIDEST = {outcome: place for place, outcome in enumerate(Outcome)}
 
 
