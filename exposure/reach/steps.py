@@ -97,7 +97,7 @@ class _Resource:
     @property
     def service(self) -> str | None:
         """The key of the service whose component it is a child of: components are named by it."""
-        if "gatehouse:" not in self.parent:
+        if "gatehouse:" not in "".join(self.parent.split("::")[2:3]):
             return None
         name = self.parent.rsplit("::", 1)[-1]
         return name.removesuffix("-acme") if "AcmeHttpRoute" in self.parent else name
