@@ -15,7 +15,7 @@ from config.fields import LABEL
 
 SCHEMES = ("http", "https", "tcp", "udp")
 """The schemes of an origin [CFD ingress/origin_service.go: any other one is silently TCP over WebSocket]."""
-_CLUSTER = ".svc.cluster.local"
+_CLUSTER = ".cluster.local"
 _STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
 _WORDS = ("hello_world", "hello-world", "bastion", "socks-proxy")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~@+-]+")
@@ -253,8 +253,8 @@ class OriginUrl(str):
     @property
     def service(self) -> tuple[str, str] | None:
         """Namespace and name of the Kubernetes Service that it leads to; None for what is outside the cluster."""
-        parts = self.host.removesuffix(_CLUSTER).split(".") if self.host.endswith(_CLUSTER) else []
-        return (parts[1], parts[0]) if len(parts) == 2 else None
+        parts = self.host.removesuffix(".").removesuffix(_CLUSTER).split(".")
+        return (parts[1], parts[0]) if len(parts) == 3 and parts[2] == "svc" else None
 
     @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

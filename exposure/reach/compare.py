@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,13 +25,20 @@ class Change:
 
     @property
     def gains(self) -> tuple[Principal, ...]:
-        """Who reaches it now and did not, or reaches it by a wider way."""
-        return _wider(self.before.how, self.now.how)
+        """Who reaches it now and did not, or reaches it by a wider way, or finds another workload there."""
+        found = {*_wider(self.before.how, self.now.how), *self.moved}
+        return tuple(p for p in self.now.how if p in found)
 
     @property
     def losses(self) -> tuple[Principal, ...]:
         """Who reached it and does no longer, or only by a narrower way."""
         return _wider(self.now.how, self.before.how)
+
+    @property
+    def moved(self) -> tuple[Principal, ...]:
+        """Who reaches another workload there than before."""
+        before = self.before.ends
+        return tuple(p for p, end in self.now.ends.items() if before.get(p, end) != end)
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
@@ -59,9 +66,10 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
     for place in sorted(places(before, now, thorough=True), key=_order):
         was = reached(before, place.request, everybody)
         will = reached(now, place.request, everybody)
-        if was.how == will.how:
+        if was == will:
             continue
-        key = (place.request.host, place.request.port, frozenset(was.how.items()), frozenset(will.how.items()))
+        asked = (place.request.host, place.request.port)
+        key = (*asked, *(frozenset(each.items()) for one in (was, will) for each in (one.how, one.ends)))
         if key in changes:
             changes[key] = replace(changes[key], more=(*changes[key].more, place))
         else:
@@ -81,11 +89,3 @@ def _order(place: Place) -> tuple[str, int, int, str]:
 
 def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> tuple[Principal, ...]:
     return tuple(p for p, how in now.items() if _WIDTH[how] > _WIDTH.get(before.get(p, Outcome.NO_NAME), 0))
-
-
-def names(principals: Sequence[Principal], most: int = 4) -> str:
-    """Principals in a few words."""
-    texts = [str(p) for p in principals]
-    return (
-        ", ".join(texts) if len(texts) <= most else f"{', '.join(texts[: most - 1])} and {len(texts) - most + 1} more"
-    )

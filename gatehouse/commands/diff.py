@@ -15,7 +15,7 @@ from exposure.reach.compare import Change, compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.surface import Surface, merge
 from exposure.reach.tailnet import PolicyError
-from gatehouse.changes import counts, place, wrap
+from gatehouse.changes import counts, leads, place, wrap
 from gatehouse.changes import lines as change_lines
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.stacks import known_stack, load
@@ -236,6 +236,7 @@ def _markdown(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
         if row.change.wider:
             mark = "wider, acknowledged" if row.acknowledged is not None else "**WIDER**"
         before, now = _cell(row.change.before.text()), _cell(row.change.now.text())
+        now += f", to {_cell(leads(row.change))}" if row.change.moved else ""
         reason = f" ({_cell(row.acknowledged)})" if row.acknowledged is not None else ""
         lines.append(
             f"| {mark} | `{_cell(place(row.change))}` | {_cell(row.service or '')} | {before} | {now}{reason} |"
@@ -265,6 +266,8 @@ def _json(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
                 "service": row.service,
                 "before": row.change.before.text(),
                 "now": row.change.now.text(),
+                "leads_to": [str(end) for end in row.change.now.workloads],
+                "led_to": [str(end) for end in row.change.before.workloads],
                 "gains": [str(p) for p in row.change.gains],
                 "losses": [str(p) for p in row.change.losses],
                 "acknowledged": row.acknowledged,

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,7 @@ def test_every_form_that_is_registered_gives_the_surface_of_the_plan(stack: str)
         assert [zone.name for zone in told.zones] == ["example.com", "example.org"]
         assert {"admins+household", "friends+household"} <= set(told.people)
         assert (told.deny, told.bypass) == (planned.known("shed").deny, planned.known("shed").bypass)
-        assert from_steps(documents[stack], told) == surface
+        assert from_steps(documents[stack], replace(told, node=planned.known("shed").node)) == surface
 
 
 def test_a_member_finds_zones_and_policies_of_its_owner_by_the_reference_once_they_have_ids() -> None:
@@ -215,7 +216,7 @@ def test_of_a_patched_service_the_name_is_known_and_the_ports_are_not() -> None:
         _state("tailscale:index/acl:Acl", {"acl": json.dumps(policy)}),
     ]
     surface = from_steps({"steps": steps}, s.Known(tailnet=s.Tailnet("tail.ts.net", None)))
-    assert surface.tailnet_addresses == (s.TailnetAddress("dns", "adguard", None, ("tag:dns",)),)
+    assert surface.tailnet_addresses == (s.TailnetAddress("dns", "adguard", None, ("tag:dns",), pods="dns-svc"),)
     # What the policy opens is what can be reached.
     assert [place.text for place, found in table(surface) if found.how] == ["dns.tail.ts.net:53/udp"]
     assert who(surface, Request("dns", 53, scheme="udp"), MEMBER).outcome is Outcome.TAILNET

@@ -65,7 +65,7 @@ def test_every_step_says_what_matched_and_why() -> None:
         *("dns", "certificate", "access", "policy", "login", "tunnel", "jwt", "origin"),
     ]
     assert all(step.matched and step.why for step in answer.steps)
-    assert answer.origin == "http://web:80"
+    assert answer.origin == "http://web.apps.svc.cluster.local:80"
     assert "alice@example.com" in answer.steps[3].matched
 
 
@@ -90,7 +90,9 @@ def test_a_rule_refuses_the_aud_of_an_application_that_it_does_not_name() -> Non
     ],
 )
 def test_the_jwt_check_does_what_cloudflared_does(check: s.JwtCheck, expected: Outcome) -> None:
-    surface = world(s.Rule(HOST, None, "http://web:80", check), apps=(app(HOST, allow("alice@example.com")),))
+    surface = world(
+        s.Rule(HOST, None, "http://web.apps.svc.cluster.local:80", check), apps=(app(HOST, allow("alice@example.com")),)
+    )
     assert _outcome(surface, HOST, ALICE) is expected
 
 

@@ -111,7 +111,11 @@ def _rule(found: World, random: Random) -> list[tuple[str | None, str | None, st
         most = len(found.apps)
         accepted = random.sample(sorted(found.apps), most if random.random() < 0.5 else random.randint(0, most))
     status = random.random() < 0.1
-    origin = f"http_status:{random.choice((403, 404))}" if status else f"http://svc{random.randint(1, 9)}:80"
+    origin = (
+        f"http_status:{random.choice((403, 404))}"
+        if status
+        else f"http://svc{random.randint(1, 9)}.apps.svc.cluster.local:80"
+    )
     near = random.random() < 0.6
     host = random.choice(found.records)[0] if near else random.choice((*RULE_HOSTS, None))
     expression = random.choice(EXPRESSIONS)
