@@ -70,7 +70,7 @@ def test_a_path_covers_itself_and_what_is_below_and_nothing_beside() -> None:
     [
         ("http://a:80", ""),
         ("https://a.b.svc.cluster.local", ""),
-        ("http://[::1]:80", ""),
+        ("http://[fd00::9]:80", ""),
         ("tcp://a:22", ""),
         ("http://a/", "origin-url-form"),
         ("http://a:80/x", "origin-url-form"),
