@@ -20,8 +20,8 @@ class TailnetService(WayComponent):
 
     Takes the way: the Service's namespace and name, the machine name, the tag of its proxy, which the policy's grant
     names, and the ports; `after` is that policy. `served` is Serve (an Ingress, https on 443). Otherwise, with the
-    `selector` of the pods Gatehouse makes a Service of class `tailscale`, which has no node ports; without one the
-    Service that is there is annotated `tailscale.com/expose`, and stays its owner's [TS cmd/k8s-operator].
+    `selector` of the pods Gatehouse makes a Service, without one the Service that is there stays its owner's; either is
+    annotated `tailscale.com/expose` [TS cmd/k8s-operator/svc.go].
 
     Registers NamespacePatch, and Ingress, Service or ServicePatch.
 
@@ -68,7 +68,7 @@ class TailnetService(WayComponent):
                     "name": object_name(name, "tailscale"),
                     "namespace": way.namespace,
                     "labels": OURS,
-                    "annotations": {**SKIP_AWAIT, **_names(way)},
+                    "annotations": _annotations(way),
                 },
                 spec=_spec(way),
                 opts=self.child(
@@ -77,11 +77,9 @@ class TailnetService(WayComponent):
                 ),
             )
         else:
-            # The plugin would wait for somebody else's pods too.
-            annotations = {"pulumi.com/skipAwait": "true", **FORCED, **_names(way), "tailscale.com/expose": "true"}
             kubernetes.core.v1.ServicePatch(
                 f"{name}-exposed",
-                metadata={"name": way.backend, "namespace": way.namespace, "annotations": annotations},
+                metadata={"name": way.backend, "namespace": way.namespace, "annotations": _annotations(way)},
                 opts=self.child(depends_on=[*shared_namespace(self, way.namespace, beside), *after]),
             )
         self.register_outputs({"machine": way.machine})
@@ -96,16 +94,20 @@ class TailnetService(WayComponent):
         return [cls(way.service, way=found, beside=beside, after=context.tailnet, opts=context.options)]
 
 
-def _names(way: TailnetWay) -> dict[str, str]:
-    return {"tailscale.com/hostname": way.machine, "tailscale.com/tags": way.tag}
+def _annotations(way: TailnetWay) -> dict[str, str]:
+    return {
+        **SKIP_AWAIT,
+        "tailscale.com/expose": "true",
+        "tailscale.com/hostname": way.machine,
+        "tailscale.com/tags": way.tag,
+    }
 
 
 def _spec(way: TailnetWay) -> Any:
     return {
-        "type": "LoadBalancer",
-        "load_balancer_class": "tailscale",
-        # By default each port would be open on the node too, for everybody at home [Kubernetes, Service].
-        "allocate_load_balancer_node_ports": False,
+        # A LoadBalancer opens each port on the node too, for everybody at home, and keeps those that it has once
+        # `allocateLoadBalancerNodePorts` is false; a change to this type gives them back [Kubernetes, Service].
+        "type": "ClusterIP",
         "selector": dict(way.selector or {}),
         "ports": [
             {"name": port.name, "protocol": port.protocol.upper(), "port": port.port, "target_port": port.target}

@@ -485,7 +485,8 @@ class _Reader:
 
 
 def _resource(step: Mapping[str, object], state: Mapping[str, object]) -> _Resource:
-    old = _dict(step.get("oldState"))
+    # What is made anew has another id and another AUD than what is there.
+    old = {} if step.get("op") in ("replace", "create-replacement") else _dict(step.get("oldState"))
     by_property = {k: tuple(str(u) for u in _list(v)) for k, v in _dict(state.get("propertyDependencies")).items()}
     # A preview of an update knows ids and outputs from what is there already.
     return _Resource(

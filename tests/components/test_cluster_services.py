@@ -138,16 +138,14 @@ def test_of_two_ways_of_one_service_none_claims_to_be_what_the_other_was(run: Ru
 
 
 def test_tcp_and_udp_get_a_tailnet_address_of_their_own_and_no_port_of_the_node(run: Run) -> None:
-    # tailscale.com/kb/1439: loadBalancerClass `tailscale`; annotations hostname and tags, without spaces. By default
-    # each port gets a node port [kubernetes.io/docs/concepts/services-networking/service, LoadBalancer].
+    # tailscale.com/kb/1439: annotations expose, hostname and tags, without spaces. A port of a LoadBalancer is one of
+    # the node too, a port of a ClusterIP is not [kubernetes.io/docs/concepts/services-networking/service].
     ports = (TailnetPort("tcp", 22, 2222), TailnetPort("tcp", 80, "web"), TailnetPort("udp", 53, 53))
     found = run(lambda: tailnet_service("wiki", *ports, selector={"app": "wiki"}))
     assert found.all(INGRESS) == []
     service = found.one(SERVICE).inputs
     assert service["spec"] == {
-        "type": "LoadBalancer",
-        "loadBalancerClass": "tailscale",
-        "allocateLoadBalancerNodePorts": False,
+        "type": "ClusterIP",
         "selector": {"app": "wiki"},
         "ports": [
             {"name": "tcp-22", "protocol": "TCP", "port": 22, "targetPort": 2222},
@@ -157,7 +155,7 @@ def test_tcp_and_udp_get_a_tailnet_address_of_their_own_and_no_port_of_the_node(
     }
     assert service["metadata"]["annotations"]["tailscale.com/hostname"] == "wiki-alfred"
     assert service["metadata"]["annotations"]["tailscale.com/tags"] == "tag:wiki"
-    assert "tailscale.com/expose" not in service["metadata"]["annotations"]
+    assert service["metadata"]["annotations"]["tailscale.com/expose"] == "true"
 
 
 def test_a_service_of_somebody_elses_is_annotated_and_nothing_more_of_it_is_touched(run: Run) -> None:
@@ -171,6 +169,7 @@ def test_a_service_of_somebody_elses_is_annotated_and_nothing_more_of_it_is_touc
             "name": "wiki-svc",
             "namespace": "wiki",
             "annotations": {
+                "pulumi.com/deletionPropagationPolicy": "background",
                 "pulumi.com/patchForce": "true",
                 "pulumi.com/skipAwait": "true",
                 "tailscale.com/expose": "true",

@@ -188,6 +188,41 @@ def _state(type_: str, inputs: Mapping[str, Any], name: str = "x") -> dict[str, 
     return {"op": "same", "urn": urn, "newState": {"urn": urn, "type": type_, "id": name, "inputs": inputs}}
 
 
+def test_a_policy_of_the_owner_is_found_by_the_placeholder_of_the_offline_plan() -> None:
+    deny, bypass = s.Policy("deny", (s.Selector("everyone"),)), s.Policy("bypass", (s.Selector("everyone"),))
+    both = s.people_policy("admins+household", ["alice@example.com"])
+    known = s.Known(deny=deny, bypass=bypass, people={"admins+household": both})
+    for output, policy in (
+        ("deny_policy_id", deny),
+        ("bypass_policy_id", bypass),
+        ("policy_ids-admins+household", both),
+        ("policy_ids-admins", s.Policy("unknown")),
+    ):
+        app = {"destinations": [{"type": "public", "uri": GRAFANA}], "policies": [{"id": f"<my-home-{output}>"}]}
+        [found] = from_steps({"steps": [_state(APPLICATION, app)]}, known).applications
+        assert found.policies == (policy,), output
+
+
+@pytest.mark.parametrize("op", ["update", "replace"])
+def test_an_application_that_is_made_anew_gets_another_aud(op: str) -> None:
+    host, rules = "a.example.com", "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
+    tunnel = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
+    app = _state(APPLICATION, {"destinations": [{"type": "public", "uri": host}]}, host)
+    app |= {"op": op, "oldState": {"id": "app", "outputs": {"aud": "old"}}}
+    access = {"required": True, "teamName": "team", "audTags": ["old" if op == "update" else UNKNOWN]}
+    ingress = {"hostname": host, "service": "http://web:80", "originRequest": {"access": access}}
+    config = _state(rules, {"tunnelId": "t", "config": {"ingresses": [ingress]}}, "rules")
+    config["newState"]["dependencies"] = [app["urn"]]
+    steps = [app, config, _state(tunnel, {"name": "t"}, "t")]
+    [rule] = from_steps({"steps": steps}, s.Known()).rules
+    assert rule.access == s.JwtCheck(True, "team", (host,))
+    # An AUD that is no longer anybody's is traced to nobody.
+    access["audTags"] = ["old", UNKNOWN]
+    [rule] = from_steps({"steps": steps}, s.Known()).rules
+    assert rule.access
+    assert rule.access.unresolved == (1 if op == "update" else 2)
+
+
 def _ingress(spec: Mapping[str, Any]) -> s.TailnetIngress:
     made = {"ingressClassName": "tailscale", "tls": [{"hosts": ["films"]}], **spec}
     metadata = {"namespace": "films", "name": "x", "annotations": {"tailscale.com/funnel": "true"}}
