@@ -350,7 +350,7 @@ def _unreachable(host: str) -> tuple[str, str] | None:
 _OWN = (
     "cloudflared runs in a pod of its own, and this leads back to that pod: nothing of yours answers there, and what "
     "does is cloudflared's own metrics and profiles",
-    "write `{on_node: true, port: 8123}` for a port of the node, or the Kubernetes Service",
+    "write `{on_node: true, port: 8123, scheme: http}` for a port of the node, or the Kubernetes Service",
 )
 
 

@@ -267,6 +267,38 @@ def test_a_service_of_its_own_has_its_ports_by_tcp_and_udp() -> None:
     assert found.ports == (("tcp", 22), ("tcp", 53), ("udp", 53))
 
 
+def test_a_load_balancer_opens_ports_of_the_node_unless_that_is_off() -> None:
+    def at_home(**spec: Any) -> list[str]:
+        ports = [{"port": 22, "targetPort": 2222}, {"port": 53, "protocol": "UDP", "nodePort": 30053}]
+        spec = {"type": "LoadBalancer", "loadBalancerClass": "tailscale", "ports": ports, **spec}
+        metadata = {"namespace": "git", "name": "git-ssh"}
+        service = _state("kubernetes:core/v1:Service", {"metadata": metadata, "spec": spec})
+        surface = from_steps({"steps": [service]}, s.Known(node=s.AtHome("pi", "192.168.1.10")))
+        # The tailnet's own way is there in any case.
+        assert surface.tailnet_addresses[0].workload("tcp", 22).port == 2222
+        return [f"{p.text} {p.request.port} {found.workloads[0]}" for p, found in table(surface) if found.how]
+
+    assert at_home(selector={"app": "git"}) == [
+        "192.168.1.10:any node port/tcp 0 git/{app=git}:2222",
+        "192.168.1.10:30053/udp 30053 git/{app=git}:53/udp",
+    ]
+    assert at_home() == [
+        "192.168.1.10:any node port/tcp 0 git/git-ssh:2222",
+        "192.168.1.10:30053/udp 30053 git/git-ssh:53/udp",
+    ]
+    assert at_home(allocateLoadBalancerNodePorts=False) == []
+
+
+def test_a_program_of_somebody_else_names_its_cluster_after_its_tunnel() -> None:
+    tunnel = _state("cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared", {"name": "attic"})
+    spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}], "selector": {"b": "2", "a": "1"}}
+    service = _state("kubernetes:core/v1:Service", {"metadata": {"namespace": "web"}, "spec": spec})
+    [port] = from_steps({"steps": [tunnel, service]}, s.Known()).node_ports
+    assert (port.workload.place, port.workload.port) == ("attic web/{a=1,b=2}", 80)
+    [port] = from_steps({"steps": [service]}, s.Known()).node_ports
+    assert str(port.workload) == "web/{a=1,b=2}:80"
+
+
 def test_each_zone_has_its_own_setting_and_its_own_names() -> None:
     zone, setting = "cloudflare:index/zone:Zone", "cloudflare:index/zoneSetting:ZoneSetting"
     record = "cloudflare:index/dnsRecord:DnsRecord"
