@@ -63,20 +63,21 @@ class Asked:
             return Subject("service", text)
         if text in self.sets or text in ("anyone", "lan", "member") or _EMAIL.fullmatch(text):
             return Subject("people", text, self.principals(text))
-        host = urlsplit(text).hostname if "://" in text else re.split(r"[:/]", text.removeprefix("//"), maxsplit=1)[0]
-        hosts = {p.request.host for p in self.places}
-        known = hosts | {h.split(".", 1)[0] for h in hosts if h.endswith(".ts.net")}
-        if not host or "." in host or host in known or text.startswith(("tag:", "[")) or ":" in host:
-            return Subject("url", text)
-        namespace, slash, name = text.partition("/")
-        ends = self.workloads() if slash and "://" not in text else set()
-        answering = {_said(w) for w in ends}
-        if text.rpartition(":")[0] in answering or text in answering:
+        ends = self.workloads()
+        answering = {w.place.partition(" ")[2] for w in ends} | {str(w) for w in ends}
+        if text in answering:
             return Subject("workload", text)
-        words = sorted({*keys, *self.sets, *known, *answering, *({str(w) for w in ends} if ":" in name else ())})
-        what = "Nothing here has the name" if not slash or "://" in text else "Nothing here answers by the name"
-        close = meant(text, words) or meant(host if "://" in text else namespace, words)
-        raise UsageError(f"{what} {text!r}{close}. Ask for a service, a set of people, a host or a namespace/service.")
+        host = requests(text, self.surfaces[0])[0].host
+        hosts = {p.request.host for p in self.places}
+        hosts |= {h.split(".", 1)[0] for h in hosts if h.endswith(".ts.net")}
+        if host in hosts or any(sign in host for sign in ".:"):
+            return Subject("url", text)
+        close = meant(text, sorted(answering)) if "/" in text else ""
+        close = close or meant(host, sorted({*keys, *self.sets, *hosts}))
+        raise UsageError(
+            f"Nothing here has the name {text!r}{close}. Ask for a service, a set of people, a host, a machine of the"
+            " tailnet or what answers, as namespace/service."
+        )
 
     def workloads(self) -> set[Workload]:
         """Everything that answers."""
@@ -133,10 +134,6 @@ def _closed(start: set[str], groups: Sequence[tuple[set[str], object]]) -> set[s
     while more := [inside for inside, _ in groups if inside & found and not inside <= found]:
         found.update(*more)
     return found
-
-
-def _said(workload: Workload) -> str:
-    return workload.place.partition(" ")[2]
 
 
 def _registered_sets(surface: Surface) -> dict[str, tuple[str, ...]]:
