@@ -8,6 +8,7 @@ from itertools import takewhile
 from config.text import wrap as text_lines
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.compare import Change
+from exposure.reach.places import Reached
 from gatehouse.commands import width
 
 
@@ -32,9 +33,22 @@ def place(change: Change) -> str:
 
 
 def leads(change: Change) -> str:
-    """Where it leads now and where it led, if that is another workload for anybody."""
-    before, now = (" and ".join(map(str, one.workloads)) for one in (change.before, change.now))
-    return f"{now}, no longer to {before}" if change.moved else ""
+    """What else it leads to now than before, by which Host header, or for how long; "" where that is no wider."""
+    found = []
+    if change.moved:
+        now, before = (_ends(one) for one in (change.now, change.before))
+        found.append(f"leads to {now}, no longer to {before}")
+    if change.longer:
+        now, before = (
+            " or ".join(dict.fromkeys(t for _, t in one.terms.values() if t)) for one in (change.now, change.before)
+        )
+        found.append(f"a login lasts {now}, no longer {before}")
+    return "; ".join(found)
+
+
+def _ends(reached: Reached) -> str:
+    found = ((end, reached.terms[p][0]) for p, end in reached.ends.items())
+    return " and ".join(f"{end}{f' as {host}' if host else ''}" for end, host in dict.fromkeys(found))
 
 
 def gains(principals: Sequence[Principal]) -> str:
@@ -50,8 +64,8 @@ def lines(change: Change, service: str | None) -> list[str]:
     found += wrap(f"now: {change.now.text()}", "  ", "       ")
     if change.wider:
         found += wrap(f"new: {gains(change.gains)}", "  ", "       ")
-    if change.moved:
-        found += wrap(f"to:  {leads(change)}", "  ", "       ")
+    if leads(change):
+        found += wrap(f"and: {leads(change)}", "  ", "       ")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -26,7 +27,7 @@ class Change:
     @property
     def gains(self) -> tuple[Principal, ...]:
         """Who reaches it now and did not, or reaches it by a wider way, or finds another workload there."""
-        found = {*_wider(self.before.how, self.now.how), *self.moved}
+        found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer}
         return tuple(p for p in self.now.how if p in found)
 
     @property
@@ -36,9 +37,16 @@ class Change:
 
     @property
     def moved(self) -> tuple[Principal, ...]:
-        """Who reaches another workload there than before."""
-        before = self.before.ends
-        return tuple(p for p, end in self.now.ends.items() if before.get(p, end) != end)
+        """Who reaches another workload there than before, or the same by another Host header."""
+        was, will = self.before, self.now
+        both = [p for p in will.how if p in was.how]
+        return tuple(p for p in both if (was.ends[p], was.terms[p][0]) != (will.ends[p], will.terms[p][0]))
+
+    @property
+    def longer(self) -> tuple[Principal, ...]:
+        """Whose login lasts longer than before."""
+        was, will = self.before.terms, self.now.terms
+        return tuple(p for p in will if p in was and _hours(will[p][1]) > _hours(was[p][1]))
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
@@ -69,7 +77,7 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
         if was == will:
             continue
         asked = (place.request.host, place.request.port)
-        key = (*asked, *(frozenset(each.items()) for one in (was, will) for each in (one.how, one.ends)))
+        key = (*asked, *(frozenset(each.items()) for one in (was, will) for each in (one.how, one.ends, one.terms)))
         if key in changes:
             changes[key] = replace(changes[key], more=(*changes[key].more, place))
         else:
@@ -89,3 +97,12 @@ def _order(place: Place) -> tuple[str, int, int, str]:
 
 def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> tuple[Principal, ...]:
     return tuple(p for p, how in now.items() if _WIDTH[how] > _WIDTH.get(before.get(p, Outcome.NO_NAME), 0))
+
+
+_UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}
+
+
+def _hours(duration: str) -> float:
+    """Go's words for a duration, such as `1h30m`; what is not said is Access's own day [TFC zero_trust_access]."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)", duration)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else 24.0

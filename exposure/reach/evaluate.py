@@ -106,12 +106,15 @@ class Answer:
     """How it ends for one principal, and every step of why.
 
     Where it is reached, `workload` is what answers, and `origin` says it for people; None is what has no host.
+    `host_header` is what the origin is asked by, if not the request's host, and `session` how long a login lasts.
     """
 
     outcome: Outcome
     steps: tuple[Step, ...]
     origin: str = ""
     workload: Workload | None = None
+    host_header: str = ""
+    session: str = ""
 
     @property
     def reaches(self) -> bool:
@@ -292,7 +295,9 @@ def _origin(
     called = of_url(rule.origin, tunnel.name)
     # What is called at the node may be a node port, and so what is behind that.
     workload = surface.listening(called.place, called.protocol, called.port) or called if called else None
-    return Answer(outcome, (*steps, Step("origin", rule.origin, "the service answers")), rule.origin, workload)
+    step = Step("origin", rule.origin, "the service answers" + f" by host {rule.host_header}" * bool(rule.host_header))
+    session = application.session if application and outcome is Outcome.LOGIN else ""
+    return Answer(outcome, (*steps, step), rule.origin, workload, rule.host_header, session)
 
 
 def _jwt(check: JwtCheck, application: Application | None, verdict: str) -> tuple[bool, Step]:

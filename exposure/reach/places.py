@@ -264,6 +264,8 @@ class Reached:
 
     how: Mapping[Principal, Outcome]
     ends: Mapping[Principal, Workload | str] = field(default_factory=dict)
+    terms: Mapping[Principal, tuple[str, str]] = field(default_factory=dict)
+    """The Host header that the origin gets, and how long a login lasts (`Answer`)."""
 
     @property
     def workloads(self) -> tuple[Workload | str, ...]:
@@ -306,7 +308,11 @@ def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> R
     """Who of everybody reaches it."""
     found = [(p, a) for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody]
     found.sort(key=lambda item: (_KINDS.index(item[0].kind), item[0].name))
-    return Reached({p: a.outcome for p, a in found}, {p: a.workload or a.origin for p, a in found})
+    return Reached(
+        {p: a.outcome for p, a in found},
+        {p: a.workload or a.origin for p, a in found},
+        {p: (a.host_header, a.session) for p, a in found},
+    )
 
 
 _KINDS = ("anyone", "person", "lan", "member", "tag")

@@ -219,7 +219,8 @@ class _Reader:
 
     def _rule(self, owner: _Resource, entry: Mapping[str, object]) -> Rule:
         host, path = _text(entry.get("hostname")) or None, _text(entry.get("path")) or None
-        access = _dict(_dict(entry.get("originRequest")).get("access"))
+        request = _dict(entry.get("originRequest"))
+        access = _dict(request.get("access"))
         deciding = self._deciding(host or "", path)
         record = next((r for r in self.of(_RECORD) if _text(r.inputs.get("name")) == host), None)
         own = [a.service for a in deciding if any(d.host == host for d in a.destinations)]
@@ -230,6 +231,7 @@ class _Reader:
             _text(entry.get("service")),
             self._check(owner, host or "", path, deciding, access) if access else None,
             next(filter(None, services), None),
+            _text(request.get("httpHostHeader")),
         )
 
     def _deciding(self, host: str, path: str | None) -> list[Application]:
@@ -290,6 +292,7 @@ class _Reader:
             inputs.get("autoRedirectToIdentity") is True,
             _text(inputs.get("name")),
             resource.service,
+            _text(inputs.get("sessionDuration")),
         )
 
     def _attached(self, application: _Resource, entry: Mapping[str, object]) -> Policy:

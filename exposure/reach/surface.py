@@ -89,6 +89,8 @@ class Application:
     redirect: bool = False
     name: str = field(default="", compare=False)
     service: str | None = field(default=None, compare=False)
+    session: str = ""
+    """How long a login lasts, in Go's words (`24h`); "" where that is not said."""
 
     @property
     def key(self) -> str:
@@ -118,6 +120,8 @@ class Rule:
     origin: str
     access: JwtCheck | None = None
     service: str | None = field(default=None, compare=False)
+    host_header: str = ""
+    """The Host header that the origin gets, if not the request's own."""
 
 
 @dataclass(frozen=True)
@@ -533,12 +537,13 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
     for rule in plan.rules:
         # An application is named after its destination, which is its key here too.
         check = JwtCheck(True, plan.estate.team, tuple(sorted(rule.applications))) if rule.applications else None
-        rules.append(Rule(rule.host, rule.path, rule.origin, check, rule.service))
+        header = rule.settings.http_host_header or ""
+        rules.append(Rule(rule.host, rule.path, rule.origin, check, rule.service, header))
     proxied = [way for way in plan.by(TailnetWay) if not way.on_node]
     return surface(
         known,
         tunnels=[Tunnel(plan.node, tuple(rules))],
-        applications=[_application(a, known) for a in plan.applications],
+        applications=[_application(a, known, plan.estate.session_duration) for a in plan.applications],
         records=[
             Record(r.host, "CNAME", "", r.proxied, plan.node, r.service)
             if r.target is None
@@ -598,7 +603,7 @@ def tailnet_address(
     return TailnetAddress(machine, namespace, ports, tags, service, cluster, pods, behind)
 
 
-def _application(planned: AccessApplication, known: Known) -> Application:
+def _application(planned: AccessApplication, known: Known, session: str) -> Application:
     anyone = planned.audience == ANYONE
     if anyone:
         policy = known.bypass
@@ -612,6 +617,7 @@ def _application(planned: AccessApplication, known: Known) -> Application:
         bool(providers),
         planned.title,
         planned.service,
+        "24h" if anyone else session,
     )
 
 

@@ -236,7 +236,7 @@ def _markdown(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
         if row.change.wider:
             mark = "wider, acknowledged" if row.acknowledged is not None else "**WIDER**"
         before, now = _cell(row.change.before.text()), _cell(row.change.now.text())
-        now += f", to {_cell(leads(row.change))}" if row.change.moved else ""
+        now += f"; {_cell(leads(row.change))}" if leads(row.change) else ""
         reason = f" ({_cell(row.acknowledged)})" if row.acknowledged is not None else ""
         lines.append(
             f"| {mark} | `{_cell(place(row.change))}` | {_cell(row.service or '')} | {before} | {now}{reason} |"
@@ -268,6 +268,7 @@ def _json(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
                 "now": row.change.now.text(),
                 "leads_to": [str(end) for end in row.change.now.workloads],
                 "led_to": [str(end) for end in row.change.before.workloads],
+                "also": leads(row.change),
                 "gains": [str(p) for p in row.change.gains],
                 "losses": [str(p) for p in row.change.losses],
                 "acknowledged": row.acknowledged,

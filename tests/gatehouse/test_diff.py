@@ -185,12 +185,37 @@ def test_another_workload_behind_the_same_door_is_wider(
     assert mine
     run(project)
     out = " ".join(capsys.readouterr().out.split())
-    assert f"to: {mine[0]['leads_to'][0]}, no longer to {mine[0]['led_to'][0]}" in out
+    assert f"and: leads to {mine[0]['leads_to'][0]}, no longer to {mine[0]['led_to'][0]}" in out
     assert run(project, "--format", "markdown") == 1
-    assert f"to {mine[0]['leads_to'][0]}, no longer to {mine[0]['led_to'][0]}" in capsys.readouterr().out
+    assert f"leads to {mine[0]['leads_to'][0]}, no longer to {mine[0]['led_to'][0]}" in capsys.readouterr().out
     why = {"acknowledge": {"exposure-wider": WHY}}
     _write(project, {key: {**after[key], **why}})
     assert {c["acknowledged"] for c in changes(project, capsys)[1] if c["kind"] == "wider"} == {WHY}
+
+
+def test_another_host_header_and_a_longer_login_are_wider(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(header: str | None, session: str) -> None:
+        request = {"origin_request": {"http_host_header": header}} if header else {}
+        _write(
+            project, {"grafana": {**builders.HTML, **request}}, estate={**builders.ESTATE, "session_duration": session}
+        )
+
+    write(None, "24h")
+    _commit(project)
+    write("vault.example.com", "24h")
+    code, found = changes(project, capsys)
+    assert (code, [c["place"] for c in found]) == (1, ["grafana-alfred.example.com/"])
+    assert found[0]["also"] == "leads to web/web:8080 as vault.example.com, no longer to web/web:8080"
+    write(None, "720h")
+    code, found = changes(project, capsys)
+    assert code == 1
+    assert {(c["place"], c["also"]) for c in found} == {
+        (f"{name}.example.com/", "a login lasts 720h, no longer 24h") for name in ("grafana-alfred", "wiki-octavo")
+    }
+    # Shorter is no wider, however it is written.
+    write(None, "30m")
+    code, found = changes(project, capsys)
+    assert (code, {c["kind"] for c in found}) == (0, {"narrower"})
 
 
 def test_a_port_of_the_node_is_open_to_the_home_network_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
