@@ -21,7 +21,7 @@ from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, UsageError, width
 from gatehouse.questions import Asked, Subject, requests, same_host
 from gatehouse.stacks import known_stack, load, meant
-from gatehouse.surfaces import planned_project, read_previews
+from gatehouse.surfaces import not_proved, planned_project, read_previews
 
 _Rows = Sequence[tuple[Place, Reached]]
 
@@ -40,7 +40,8 @@ examples:
                       from `pulumi preview --json --show-sames`
 
 exit code: 0 answered (with --as: it is reached), 1 with --as: it is not
-reached, or the stack file has findings, 2 wrong usage
+reached, or the stack file has findings, 2 wrong usage, 3 not proved:
+there may be more than is listed, and why is said
 """
 
 
@@ -72,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print the answer. Returns 0, or 1 where `--as` does not reach it or a stack file has findings."""
+    """Print the answer. Returns 0, 1 where `--as` does not reach it or a stack file has findings, 3 for no proof."""
     try:
         found = _surfaces(args, project)
         if found is None:
@@ -81,7 +82,8 @@ def run(args: argparse.Namespace, project: Path) -> int:
         if args.target is None:
             if args.principal is not None:
                 raise UsageError("--as asks for somebody's answer about a URL or a service: give that too.")
-            return _table(surfaces, args.json)
+            _table(surfaces, args.json)
+            return not_proved(*surfaces)
         return _about(Asked.of(surfaces, planned), args)
     except PolicyError as error:
         raise CommandError(str(error)) from error
@@ -115,7 +117,8 @@ def _about(asked: Asked, args: argparse.Namespace) -> int:
             raise UsageError(
                 f"--as asks for somebody's answer about a URL or a service, and {args.target} is somebody."
             )
-        return _everything(asked, subject, args.json)
+        _everything(asked, subject, args.json)
+        return not_proved(*asked.surfaces)
     if subject.kind == "url":
         surface = _owning(asked.surfaces, args.target)
         return _answer(asked, [(surface, requests(args.target, surface))], args)
@@ -124,9 +127,11 @@ def _about(asked: Asked, args: argparse.Namespace) -> int:
         found = [
             (s, [p.request for p in places(s) if mine(p, reached(s, p.request, principals(s)))]) for s in asked.surfaces
         ]
-        return _answer(asked, found, args)
+        # What is reached is proved by that; what is not, only where every place is known.
+        return _answer(asked, found, args) and (not_proved(*asked.surfaces) or 1)
     rows = [row for surface in asked.surfaces for row in table(surface)]
-    return _ways(asked, subject, [row for row in rows if mine(*row)], rows, args.json)
+    _ways(asked, subject, [row for row in rows if mine(*row)], rows, args.json)
+    return not_proved(*asked.surfaces)
 
 
 def _chosen(asked: Asked, subject: Subject) -> Callable[[Place, Reached], bool]:
@@ -182,7 +187,7 @@ def _also(rows: _Rows) -> None:
 # A service, what answers, somebody
 
 
-def _ways(asked: Asked, subject: Subject, mine: _Rows, rows: _Rows, as_json: bool) -> int:
+def _ways(asked: Asked, subject: Subject, mine: _Rows, rows: _Rows, as_json: bool) -> None:
     """Every place of a service, or every way to what answers, and who gets there by any of them."""
     everybody = together(found for _, found in mine)
     same = asked.same(end for _, found in mine for end in found.workloads)
@@ -195,15 +200,14 @@ def _ways(asked: Asked, subject: Subject, mine: _Rows, rows: _Rows, as_json: boo
             "others": [_row(*row) for row in others],
         }
         print(json.dumps(document, indent=2, ensure_ascii=False))
-        return 0
+        return
     print(f"{subject.kind} {subject.name}\n" + render_table(mine, width(), ends=True))
     if len(mine) > 1:
         print("\n".join(wrap(f"together: {everybody.text()}", width(), "", "    ")))
     _also(others)
-    return 0
 
 
-def _everything(asked: Asked, subject: Subject, as_json: bool) -> int:
+def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
     """All that somebody, or anybody in a set, reaches."""
     crowds = [Crowd(p, (p,)) for p in subject.principals]
     rows = [(place, reached(s, place.request, crowds)) for s in asked.surfaces for place in places(s)]
@@ -211,14 +215,13 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> int:
     if as_json:
         document = {"principals": [_name(p) for p in subject.principals], "places": [_row(*row) for row in rows]}
         print(json.dumps(document, indent=2, ensure_ascii=False))
-        return 0
+        return
 
     def how(found: Reached) -> str:
         ways = set(found.how.values())
         return ways.pop().value if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
 
     print(f"{subject.name} reaches\n{render_table(rows, width(), how, ends=True)}")
-    return 0
 
 
 def _suggest(surface: Surface, asked: Sequence[Request]) -> None:
@@ -290,7 +293,7 @@ def _name(principal: Principal) -> str:
 # The table
 
 
-def _table(found: Sequence[Surface], as_json: bool) -> int:
+def _table(found: Sequence[Surface], as_json: bool) -> None:
     rows = [row for surface in found for row in table(surface)]
     shadowed = [shadow for surface in found for shadow in shadows(surface)]
     if as_json:
@@ -309,11 +312,10 @@ def _table(found: Sequence[Surface], as_json: bool) -> int:
             ],
         }
         print(json.dumps(document, indent=2, ensure_ascii=False))
-        return 0
+        return
     print(render_table(rows, width()))
     for shadow in shadowed:
         print("\n" + render_shadow(shadow, width()))
-    return 0
 
 
 def _row(place: Place, found: Reached) -> dict[str, Any]:

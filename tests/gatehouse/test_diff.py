@@ -228,6 +228,18 @@ def test_a_port_of_the_node_is_open_to_the_home_network_too(project: Path, capsy
     assert "new: anyone\n" in capsys.readouterr().out
 
 
+def test_a_comparison_that_leaves_something_out_is_no_proof(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gatehouse import surfaces
+
+    monkeypatch.setattr(surfaces, "unproved", lambda *_: ("grafana.example.com: too many",))
+    assert run(project) == 3
+    assert "not proved: grafana.example.com: too many" in capsys.readouterr().err
+    _write(project, {**SERVICES, "grafana": OPEN})
+    assert run(project) == 1
+
+
 def test_a_zone_that_is_gone_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zones = {**builders.ESTATE, "other_zones": [{"name": "example.net"}]}
     _write(project, {**SERVICES, "shop": {**OPEN, "host": "example.net", "origin": SHOP}}, estate=zones)

@@ -394,6 +394,21 @@ def test_the_other_ways_to_the_same_workload_are_said(twice: Path, capsys: pytes
     assert places == {"cloud-alfred.example.com/", *front}
 
 
+def test_where_not_every_request_is_known_that_is_said_and_the_code_is_3(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gatehouse import surfaces
+
+    monkeypatch.setattr(surfaces, "unproved", lambda *_: ("grafana.example.com: too many",))
+    for arguments in ([], ["grafana"], ["household"], ["wiki", "--as", "anyone"]):
+        assert run(project, *arguments) == 3
+        assert "not proved: grafana.example.com: too many" in capsys.readouterr().err
+    # What is reached is reached, and one URL is one request.
+    assert run(project, "blog", "--as", "anyone") == 0
+    assert run(project, f"https://{GRAFANA}/") == 0
+    assert run(project, f"https://{GRAFANA}/", "--as", "anyone") == 1
+
+
 def test_it_starts_without_pulumi_and_without_re2_where_no_path_is_matched() -> None:
     code = (
         "import argparse, pathlib, sys\n"
