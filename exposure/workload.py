@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from config.services import Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
@@ -79,6 +80,7 @@ def through(service: Service, node: Node) -> Workload | None:
     return controller(node)[1] if isinstance(origin, ServiceOrigin) and origin.through_ingress else None
 
 
+@lru_cache(maxsize=4096)
 def of_url(text: str, node: str) -> Workload | None:
     """What a URL leads to when it is called in a node's cluster; None for what names no host.
 

@@ -456,7 +456,7 @@ def _served(surface: Surface, machine: _Machine, request: Request, outcome: Outc
     protocol, port = request.protocol, request.port
     workload: Workload | None = None
     if machine.ingress:
-        workload = machine.ingress.workload
+        workload = machine.ingress.workload(request.path)
         origin = f"{machine.ingress.namespace}/{machine.ingress.backend}"
         paths = machine.ingress.paths
         # Of bare TCP no path is known: it may be any that is served.

@@ -546,14 +546,20 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     for rule in _dicts(spec.get("rules")):
         for entry in _dicts(_dict(rule.get("http")).get("paths")):
             served[_text(entry.get("path")) or "/"] = _dict(entry.get("backend"))
-    services = [_dict(b.get("service")) for b in (*rest, *served.values()) if b]
-    backends = dict.fromkeys(f"{_text(s.get('name'))}:{_port(_dict(s.get('port')))}" for s in services)
+    by_path = [(path, _backend(b)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
+    backends = dict.fromkeys(backend for _, backend in by_path)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
     paths = ("/",) if rest[0] or "/" in served else tuple(sorted(served))
     yield TailnetIngress(
-        machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service, cluster
+        *(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service, cluster),
+        tuple(sorted(dict(by_path).items())) if len(backends) > 1 else (),
     )
+
+
+def _backend(backend: Mapping[str, object]) -> str:
+    service = _dict(backend.get("service"))
+    return f"{_text(service.get('name'))}:{_port(_dict(service.get('port')))}"
 
 
 def _address(resource: _Resource, cluster: str) -> Iterable[TailnetAddress]:

@@ -15,7 +15,7 @@ from typing import Literal
 from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json
-from exposure.reach.match import covers_host, covers_path, matches_host, matches_path
+from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
@@ -185,11 +185,13 @@ class TailnetIngress:
     paths: tuple[str, ...] = ("/",)
     service: str | None = field(default=None, compare=False)
     cluster: str = ""
+    backends: tuple[tuple[str, str], ...] = ()
+    """A path and what answers there and below, where not all of it is `backend`."""
 
-    @property
-    def workload(self) -> Workload:
-        """What answers; of several backends all together, which are one name then."""
-        name, _, port = self.backend.rpartition(":")
+    def workload(self, path: str) -> Workload:
+        """What answers at a path: the longest one above it decides [Kubernetes, Ingress path types]."""
+        above = [(len(p), backend) for p, backend in self.backends if serves((p,), path)]
+        name, _, port = (max(above)[1] if above else self.backend).rpartition(":")
         return in_cluster(self.cluster, self.namespace, name, int(port) if port.isdigit() else port)
 
 

@@ -289,6 +289,18 @@ def test_a_load_balancer_opens_ports_of_the_node_unless_that_is_off() -> None:
     assert at_home(allocateLoadBalancerNodePorts=False) == []
 
 
+def test_each_path_of_an_ingress_ends_at_its_own_backend() -> None:
+    def backend(name: str) -> dict[str, Any]:
+        return {"service": {"name": name, "port": {"number": 80}}}
+
+    paths = [{"path": "/api", "backend": backend("api")}, {"path": "/api/v1", "backend": backend("old")}]
+    spec = {"ingressClassName": "tailscale", "defaultBackend": backend("web"), "rules": [{"http": {"paths": paths}}]}
+    ingress = _state("kubernetes:networking.k8s.io/v1:Ingress", {"metadata": {"namespace": "n"}, "spec": spec})
+    [found] = from_steps({"steps": [ingress]}, s.Known()).tailnet_ingresses
+    asked = ("/", "/apis", "/api", "/api/x", "/api/v1/x")
+    assert [str(found.workload(path)) for path in asked] == ["n/web:80", "n/web:80", "n/api:80", "n/api:80", "n/old:80"]
+
+
 def test_a_program_of_somebody_else_names_its_cluster_after_its_tunnel() -> None:
     tunnel = _state("cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared", {"name": "attic"})
     spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}], "selector": {"b": "2", "a": "1"}}
