@@ -53,14 +53,14 @@ def _published(run: Run, make: Callable[[], TunnelRoute], acme: bool = False) ->
     return run(program)
 
 
-def _rules(found: Recording) -> dict[tuple[str | None, str | None], dict[str, Any]]:
+def _rules(found: Recording) -> dict[tuple[str | None, str | None], cloudflared.Rule]:
     """By host and path, in order."""
     listed = found.one(RULES).inputs["config"]["ingresses"]
     assert cloudflared.refusals(listed) == []
     return {(r.get("hostname"), r.get("path")): r for r in cloudflared.routing(listed)}
 
 
-def _auds(rule: dict[str, Any]) -> list[str] | None:
+def _auds(rule: cloudflared.Rule) -> list[str] | None:
     access = rule.get("originRequest", {}).get("access")
     return access["audTags"] if access else None
 

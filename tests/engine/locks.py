@@ -53,7 +53,8 @@ def uncovered(objects: dict[str, Object], host: Host) -> Iterator[str]:
     checked = True
     for rule in rules:
         expression = rule.get("path", "")
-        if any(path in expression.replace("\\", "") for path in host.open_paths):
+        opened = any(path in expression.replace("\\", "") for path in host.open_paths)
+        if opened or rule["service"].startswith("http_status:"):
             continue
         access = rule.get("originRequest", {}).get("access", {})
         if not (access.get("required") and access.get("audTags") and access.get("teamName")):
@@ -110,6 +111,12 @@ def protected(project: Project) -> set[Host]:
         for a in planned
         if a.path.root and a.audience != EVERYBODY
     }
+
+
+def either(was: set[Host], will: set[Host]) -> set[Host]:
+    """The hosts of two stack files, with what either leaves open."""
+    found = was | will
+    return {Host(one.name, tuple(p for h in found if h.name == one.name for p in h.open_paths)) for one in found}
 
 
 def known(project: Project, stack: str = "alfred") -> Known:

@@ -58,7 +58,7 @@ def adopted(project: Project) -> None:
     accepts = f"acknowledge: {{access-path-bypass: {accepted()['acknowledge']['access-path-bypass']}}}"
     text = path.read_text()
     assert "gatehouse:adopt:" not in text
-    path.write_text(text.replace("      paths:\n", f"      {accepts}\n      paths:\n"))
+    path.write_text(text.replace("      paths:", f"      {accepts}\n      paths:"))
     project.ok("adopt", "--apply")
 
 

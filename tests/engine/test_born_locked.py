@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from gatehouse.simulation import tamper
 from tests.engine.kit import Project
-from tests.engine.locks import Host, broken_locks, order, protected
+from tests.engine.locks import Host, broken_locks, either, order, protected
 from tests.engine.stacks import SMALL, ZERO_TRUST, small
+from tests.engine.wider import wider
 from tests.kit.builders import HTML, OPEN_HTML
 
 pytestmark = pytest.mark.engine
@@ -46,41 +48,34 @@ def test_hosts_are_locked_after_each_call_of_their_life(project: Project) -> Non
     assert not [call for call in project.calls() if call["outcome"] != "ok"]
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (OPEN_HTML, ZERO_TRUST),
-        (ZERO_TRUST, {**HTML, "own_certificate": True}),
-        (ZERO_TRUST, {**HTML, "host": "charts.example.com"}),
-        (HTML, ZERO_TRUST),
-        (ZERO_TRUST, {**HTML, "clients": "tailnet"}),
-        ({**HTML, "clients": "tailnet"}, ZERO_TRUST),
-    ],
-    ids=["public-to-login", "other-paths", "renamed", "new-path", "login-to-tailnet", "tailnet-to-login"],
-)
-def test_a_host_stays_locked_while_its_service_changes(
-    project: Project, before: dict[str, Any], after: dict[str, Any]
-) -> None:
+LIFE: Mapping[str, Mapping[str, Any]] = {
+    "public": OPEN_HTML,
+    "behind login": ZERO_TRUST,
+    "with other paths": {**HTML, "own_certificate": True},
+    "renamed": {**HTML, "host": "charts.example.com"},
+    "with a new path": {**ZERO_TRUST, "host": "charts.example.com"},
+    "on the tailnet": {**HTML, "clients": "tailnet"},
+    "behind login again": ZERO_TRUST,
+}
+
+
+def test_a_host_stays_locked_while_its_service_changes(project: Project) -> None:
     others = {name: SMALL[name] for name in ("dash", "renewals", "blog")}
-    small(project, {"grafana": before, **others})
-    was = protected(project)
-    project.ok("up")
-    since = len(project.history())
-    small(project, {"grafana": after, **others})
-    will = protected(project)
-    project.ok("up")
-    names = {host.name for host in was | will}
-    paths = {n: tuple(p for h in was | will if h.name == n for p in h.open_paths) for n in names}
-    # What was open before may be so until it is locked: from then on, it is locked.
-    hosts = {Host(name, paths[name]) for name in names}
-    found = broken_locks(project, hosts, since)
-    if before is OPEN_HTML:
-        done = order(project, since)
-        rules = since + done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
-        found = broken_locks(project, hosts, rules)
-        app = done.index("create ZeroTrustAccessApplication/grafana-alfred.example.com")
-        assert app < done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
-    assert found == []
+    was: set[Host] = set()
+    for what, service in LIFE.items():
+        small(project, {"grafana": service, **others})
+        will = protected(project)
+        since = len(project.history())
+        project.ok("up")
+        assert wider(project, since) == [], what
+        if what == "behind login":
+            # What was open before may be so until it is locked: from then on, it is locked.
+            done = order(project, since)
+            rules = done.index("update ZeroTrustTunnelCloudflaredConfig/alfred-rules")
+            assert done.index("create ZeroTrustAccessApplication/grafana-alfred.example.com") < rules
+            since += rules
+        assert broken_locks(project, either(was, will), since) == [], what
+        was = will
 
 
 def test_a_host_that_becomes_public_opens_once_and_nothing_else_does(project: Project) -> None:

@@ -12,8 +12,15 @@ from tests.engine.stacks import edit, shipped
 
 pytestmark = pytest.mark.engine
 
+ZONE = "very-very-dark-gray.top"
 NEVER = ("Zone/", "ZoneDnssec/", "ZeroTrustTunnelCloudflared/", "ZeroTrustAccessPolicy/", "Acl/")
 """What a change of services must never replace or delete."""
+
+
+def named(name: str, op: str, *paths: str) -> dict[str, str]:
+    """What a host that is guarded has of its own, and its paths."""
+    host = f"{name}.{ZONE}"
+    return dict.fromkeys([f"DnsRecord/{host}", *(f"ZeroTrustAccessApplication/{host}{p}" for p in ("", *paths))], op)
 
 
 def quiet(run: Run) -> None:
@@ -58,7 +65,7 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     traces = traced(project, "alfred")
     assert len(traces) == total - 1
     assert {trace[-1] for trace in traces} == {"__main__.py"}
-    assert {trace[0] for trace in traces} > {"records.py", "zero_trust_app.py", "manifests.py"}
+    assert {trace[0] for trace in traces} > {"access.py", "records.py", "manifests.py"}
     again = project.ok("up")
     quiet(again)
     assert again.counts == {"same": total}
@@ -67,21 +74,19 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     assert not orphans(project, "alfred")
     assert not doubles(project.objects())
 
-    # Another address for one host: its application, its record and the rules; nobody else's.
+    # Another address for one host: its applications, its record and the rules; nobody else's.
     edit(
         project,
         "alfred",
         "      title: Grafana\n",
-        "      title: Grafana\n      host: charts.very-very-dark-gray.top\n",
+        f"      title: Grafana\n      host: charts.{ZONE}\n",
     )
     renamed = project.ok("up")
     kept(renamed)
     assert renamed.steps == {
-        # The old ones go last: until its record has moved, the old name has its application.
-        "ZeroTrustAccessApplication/grafana-alfred.example.com": "replace",
-        "ZeroTrustAccessApplication/grafana-alfred.example.com/api": "replace",
+        **named("charts", "create", "/api"),
+        **named("grafana-alfred", "delete", "/api"),
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": "update",
-        "DnsRecord/grafana-alfred.example.com": "update",
     }
     quiet(project.ok("up"))
 
@@ -93,8 +98,7 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     kept(added)
     assert added.steps == {
         "ZeroTrustApp/wiki": "create",
-        "ZeroTrustAccessApplication/wiki-alfred.example.com": "create",
-        "DnsRecord/wiki-alfred.example.com": "create",
+        **named("wiki-alfred", "create"),
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": "update",
         "NetworkPolicy/connector-network": "update",
     }
@@ -107,8 +111,7 @@ def test_the_owners_life_changes_at_each_step_exactly_what_it_must(project: Proj
     kept(removed)
     assert removed.steps == {
         "ZeroTrustApp/wiki": "delete",
-        "ZeroTrustAccessApplication/wiki-alfred.example.com": "delete",
-        "DnsRecord/wiki-alfred.example.com": "delete",
+        **named("wiki-alfred", "delete"),
         "ZeroTrustTunnelCloudflaredConfig/alfred-rules": "update",
         "NetworkPolicy/connector-network": "update",
     }
@@ -151,17 +154,15 @@ def test_a_member_lives_and_goes_beside_its_owner(project: Project, tmp_path: Pa
     edit(
         project,
         "octavo",
-        "path_exceptions: [/api, /auth]",
-        "path_exceptions: [/auth]\n      host: ha.very-very-dark-gray.top",
+        "paths: {/api: {clients: anyone}, /auth: {clients: anyone}}",
+        f"paths: {{/auth: {{clients: anyone}}}}\n      host: ha.{ZONE}",
     )
     changed = project.ok("up", stack="octavo")
     kept(changed)
     assert changed.steps == {
-        "ZeroTrustAccessApplication/home-assistant-access": "replace",
-        "ZeroTrustAccessApplication/home-assistant-path-auth-access": "replace",
-        "ZeroTrustAccessApplication/home-assistant-path-api-access": "delete",
+        **named("ha", "create", "/auth"),
+        **named("home-assistant-octavo", "delete", "/api", "/auth"),
         "ZeroTrustTunnelCloudflaredConfig/octavo-rules": "update",
-        "DnsRecord/home-assistant-dns": "update",
     }
     text = yaml.safe_load((project.folder / "Pulumi.octavo.yaml").read_text())
     assert text["config"]["gatehouse:member_of"] == "organization/gatehouse/alfred"

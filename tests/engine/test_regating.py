@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.engine.kit import Project, doubles, orphans
-from tests.engine.stacks import WHY, small
+from tests.engine.stacks import ZERO_TRUST, at, small
 from tests.engine.test_lifecycle import kept, quiet
+from tests.engine.wider import wider
 from tests.kit.builders import GAME, HTML, MEDIA, OPEN_HTML
 
 pytestmark = pytest.mark.engine
@@ -68,20 +69,20 @@ def test_a_service_goes_from_gate_to_gate_and_only_what_must_change_does(
     project: Project, walk: tuple[str, ...]
 ) -> None:
     def choose(gate: str) -> None:
-        other = {**HTML, "paths": {"/api": {"clients": "anyone"}}, "acknowledge": {"access-path-bypass": WHY}}
-        other["origin"] = {**HTML["origin"], "namespace": "other"}
         # The others see to it that every shared thing is there throughout.
-        others = {"other": other, "media": {**MEDIA, "origin": {**MEDIA["origin"], "namespace": "media"}}}
+        others = {"other": at("other", ZERO_TRUST), "media": at("media", MEDIA)}
         small(project, {"photos": GATES[gate], **others})
 
     choose(walk[0])
     project.ok("up")
     for before, after in pairwise(walk):
         choose(after)
+        since = len(project.history())
         run = project.ok("up")
         kept(run)
         way = f"{before} -> {after}"
         assert run.steps == expected(before, after), way
+        assert wider(project, since) == [], way
         assert not orphans(project, "alfred"), way
         assert not doubles(project.objects()), way
     quiet(project.ok("preview", "--refresh"))
