@@ -11,6 +11,7 @@ from typing import Any
 from config.errors import render as render_findings
 from config.loader import LoadedStack
 from exposure.check import checked
+from exposure.reach.places import unproved
 from exposure.reach.project import Project, plan_project
 from exposure.reach.steps import NoPreviewError, from_steps, known_from, stack_of
 from exposure.reach.surface import Known, Surface
@@ -34,6 +35,14 @@ def planned_project(stacks: Mapping[str, LoadedStack], stack: str | None) -> Pro
         print(render_findings(list(errors)), file=sys.stderr)
         return None
     return plan_project(stacks, names)
+
+
+def not_proved(*surfaces: Surface) -> int:
+    """Say on standard error of which requests nothing is proved. Returns the exit code for that: 3, or 0 for none."""
+    found = unproved(*surfaces)
+    for why in found:
+        print(f"gatehouse: not proved: {why}", file=sys.stderr)
+    return 3 if found else 0
 
 
 def read_previews(sources: Sequence[str], stacks: Mapping[str, LoadedStack]) -> tuple[dict[str, Surface], list[str]]:

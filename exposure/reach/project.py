@@ -43,7 +43,8 @@ class Project:
         for name, found in self.surfaces.items():
             service = service_at(found, request)
             for way in self.plans[name].by(TailnetWay) if service is None else ():
-                at_node = way.on_node and request.host in (way.machine, f"{way.machine}.{way.tailnet}")
+                names = (way.machine, f"{way.machine}.{way.tailnet}", self.plans[name].home.lan_ipv4)
+                at_node = way.on_node and request.host in names
                 if at_node and (request.protocol, request.port) == (way.ports[0].protocol, way.ports[0].port):
                     service = way.service
             if service is not None:
