@@ -148,7 +148,7 @@ def _answer(asked: Asked, found: Sequence[tuple[Surface, Sequence[Request]]], ar
     for surface, wanted in found:
         everybody = principals(surface)
         if args.principal is not None:
-            tags = [c.representative.name for c in everybody if c.representative.kind == "tag"]
+            tags = sorted(p.name for c in everybody for p in c.everybody if p.kind == "tag")
             everybody = crowds = [Crowd(p, (p,)) for p in asked.principals(args.principal, tags)]
         results += [(request, answers(surface, request, everybody)) for request in wanted]
     if args.json:
