@@ -30,6 +30,7 @@ TYPES = {
     "Zone": "cloudflare:index/zone:Zone",
     "ZoneDnssec": "cloudflare:index/zoneDnssec:ZoneDnssec",
     "ZoneSetting": "cloudflare:index/zoneSetting:ZoneSetting",
+    "Ruleset": "cloudflare:index/ruleset:Ruleset",
     "DnsRecord": "cloudflare:index/dnsRecord:DnsRecord",
     "ZeroTrustAccessGroup": "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup",
     "ZeroTrustAccessApplication": "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication",
@@ -166,6 +167,14 @@ def test_a_program_that_ends_because_a_step_failed_is_no_mistake_of_gatehouse_s(
     told = capsys.readouterr().err
     assert ("please report it" in told) == (not failures)
     assert ("Tailscale answered" in told) == bool(failures)
+
+
+def test_redirects_that_somebody_made_by_hand_are_to_be_deleted_or_taken_over() -> None:
+    kind = "'zone' is not a valid value for kind because exceeded maximum number of zone rulesets for phase "
+    text = told({"Ruleset/estate-redirects": refusal(20217, f"{kind}http_request_dynamic_redirect")})
+    assert "`DELETE /zones/<zone id>/rulesets/<id>`" in text
+    assert "`Ruleset/estate-redirects: zones/<zone id>/<id>` under `gatehouse:recover` in Pulumi.alfred.yaml" in text
+    assert "deleted in the dashboard" not in told({"Ruleset/estate-redirects": refusal(20217, f"{kind}http_ratelimit")})
 
 
 # --- who may do what
