@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import re2  # type: ignore[import-untyped]
 
 from exposure.reach import surface as s
 from exposure.reach.compare import Change, compare
@@ -69,6 +70,18 @@ def test_a_rule_that_matches_more_without_a_jwt_is_wider() -> None:
     changes = compare(before, after)
     assert changes
     assert all(c.kind == "wider" and "api" in c.place.request.path for c in changes)
+
+
+def test_a_bypass_over_a_rule_without_a_jwt_is_wider_where_they_meet_and_nowhere_else() -> None:
+    # The rule's expression is not anchored: the two meet in paths that neither has as an example of its own.
+    def opened(api: s.Policy) -> Surface:
+        return world(rule(A, "v[0-9]+/pub"), rule(A, None, A), apps=(app(A, ALICE), app(f"{A}/api/*", api)))
+
+    assert compare(opened(ALICE), opened(ALICE)) == ()
+    change, *others = compare(opened(ALICE), opened(BYPASS))
+    assert (change.now.text(), others) == ("anyone", [])
+    for place in (change.place, *change.more):
+        assert re2.search(r"^/api/.*v[0-9]+/pub", place.request.path), place.text
 
 
 def test_a_new_host_is_wider_and_one_that_is_gone_narrower() -> None:
