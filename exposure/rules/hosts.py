@@ -231,7 +231,7 @@ def _redirect_to_itself(service: OneService) -> Iterator[Problem]:
                 ("redirect_from", index),
                 host,
                 f"it is a host of service {service.key} too: the edge redirects before anything is served, so what is "
-                "there is never reached, and the first host would lead to itself without end",
+                "there is never reached; the first host would lead browsers to itself, round and round",
                 "keep it in one of the two",
                 related=(service.ref(*service.host_path(hosts.index(bare_host(host)))),),
             )
