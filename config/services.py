@@ -180,6 +180,8 @@ class Service(Model):
     """The public host name; `<service>-<node>.<zone>` otherwise. `*.` in front is every name below."""
     hosts: Annotated[list[str], Field(min_length=1)] | None = None
     """Several host names of one service, the usual one first."""
+    redirect_from: Annotated[list[str], Field(min_length=1)] | None = None
+    """Host names that redirect to the service's first one, at Cloudflare's edge; for the stack that owns the estate."""
     path: str | None = None
     """The service has this path of its host alone, and what is below it; other services share the host."""
     paths: dict[str, PathClients] = Field(default_factory=dict)

@@ -159,6 +159,20 @@ def test_a_record_is_in_the_zone_that_its_host_is_in(run: Run) -> None:
     assert found.one(APPLICATION).dependencies >= {"cloudflare:Zone example.org-zone", "cloudflare:Zone estate-zone"}
 
 
+def test_a_zone_has_the_redirects_of_its_own_hosts_whose_records_wait_for_what_shuts_them(run: Run) -> None:
+    found = _registered(
+        run,
+        {"blog": {**OPEN_HTML, "host": "example.com", "redirect_from": ["www.example.com", "example.org"]}},
+        estate={**ESTATE, "other_zones": [{"name": "example.org"}, {"name": "example.net"}]},
+    )
+    lists = {r.name: [rule["ref"] for rule in r.inputs["rules"]] for r in found.all("cloudflare:Ruleset")}
+    assert lists == {"estate-redirects": ["www_example_com"], "example.org-redirects": ["example_org"]}
+    assert "www.example.com" in _applications(found, "www.example.com")
+    assert f"{RULES} alfred-rules" in found.one(RECORD, "www.example.com").dependencies
+    policies = found.one(APPLICATION, "www.example.com").property_dependencies("policies")
+    assert policies == {"cloudflare:ZeroTrustAccessPolicy google-nobody"}
+
+
 def test_the_nodes_own_port_is_on_the_tailnet_with_nothing_registered_for_it(run: Run) -> None:
     assert _registered(run, {"ssh": SSH}).all("gatehouse:TailnetService") == []
     assert _registered(run, {"db": TCP}).one("gatehouse:TailnetService").name == "db"

@@ -232,4 +232,5 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "hsts": "stack",
         "tailnet-policy-overwrite": "stack",
         "google-test-users": "stack",
+        "limit-redirects": "stack",
     }
