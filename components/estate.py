@@ -45,6 +45,7 @@ def register_estate(
             always_use_https=zone.always_use_https,
             automatic_https_rewrites=zone.automatic_https_rewrites,
             hsts=zone.hsts,
+            redirects={r.host: r.to for r in plan.redirects if r.zone == zone.name},
             opts=options,
         )
         for zone in estate.zones

@@ -16,13 +16,15 @@ class Zone(Component):
     """A full zone with its TLS settings, signed where asked.
 
     Takes the account id, the zone's name, the least TLS version (`1.2`, `1.3`), how Cloudflare speaks to origins
-    outside the tunnel (`ssl`), and `hsts` or None for off. Gives `zone_id`, and for the registrar `name_servers`,
-    `ds_record` and the same by field, `ds` (both None without DNSSEC).
+    outside the tunnel (`ssl`), `hsts` or None for off, and `redirects`, hosts and where each leads. Gives `zone_id`,
+    and for the registrar `name_servers`, `ds_record` and the same by field, `ds` (both None without DNSSEC).
 
     Registers Zone and ZoneDnssec (protected, and kept in Cloudflare on delete: a zone deleted or unsigned while its DS
     record is at the registrar is down [TFC zone_dnssec]), and ZoneSettings `ssl`, `min_tls_version`,
     `always_use_https`, `automatic_https_rewrites` and `security_header`. HSTS is sent also when off: deleting a setting
-    is a no-op, so nothing else would ever switch it off [TFC zone_setting].
+    is a no-op, so nothing else would ever switch it off [TFC zone_setting]. With `redirects` also a Ruleset, the zone's
+    one of its phase: the edge answers for these hosts before Access and tunnel [CFDOC rules/url-forwarding,
+    ruleset-engine/about/rulesets].
 
     Example:
         ```python
@@ -43,6 +45,7 @@ class Zone(Component):
         always_use_https: bool = True,
         automatic_https_rewrites: bool = True,
         hsts: Hsts | None = None,
+        redirects: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
@@ -79,6 +82,17 @@ class Zone(Component):
                 # A replacement sends them all, and its delete is a no-op.
                 opts=self.child(replace_on_changes=["value"] if isinstance(value, dict) else []),
             )
+        if redirects:
+            cloudflare.Ruleset(
+                f"{name}-redirects",
+                zone_id=registered.id,
+                kind="zone",
+                phase="http_request_dynamic_redirect",
+                name="Gatehouse redirects",
+                description="Hosts that redirect to another",
+                rules=[_redirect(host, to) for host, to in sorted(redirects.items())],
+                opts=self.child(),
+            )
         self.zone = registered
         self.zone_id: pulumi.Output[str] = registered.id
         self.name_servers: pulumi.Output[list[str]] = registered.name_servers.apply(lambda n: list(n or []))
@@ -100,6 +114,27 @@ class Zone(Component):
                 public_key=signed.public_key,
             ).apply(_fields)
         self.register_outputs({"zone_id": self.zone_id, "name_servers": self.name_servers, "ds_record": self.ds_record})
+
+
+def _redirect(host: str, to: str) -> cloudflare.RulesetRuleArgsDict:
+    """One host's rule. Whatever the API would fill in is said, so that a refresh finds no difference.
+
+    `ref` is how a rule stays itself where others come and go before it [TFC ruleset].
+    """
+    return {
+        "ref": host.replace(".", "_"),
+        "description": f"{host} to {to}",
+        "enabled": True,
+        "expression": f'(http.host eq "{host}")',
+        "action": "redirect",
+        "action_parameters": {
+            "from_value": {
+                "status_code": 301,
+                "preserve_query_string": True,
+                "target_url": {"expression": f'concat("https://{to}", http.request.uri.path)'},
+            }
+        },
+    }
 
 
 def _fields(values: Mapping[str, Any]) -> dict[str, str]:

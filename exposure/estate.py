@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from config.stack import Estate
 from config.values import Host
 from exposure.audience import ANYONE, NOBODY, Audience
-from exposure.model import AccessApplication, DnsRecord, PeopleSet, TunnelRule
+from exposure.model import AccessApplication, DnsRecord, PeopleSet, Redirect, TunnelRule
 from exposure.names import ACME_EXPRESSION
+from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import Claim, Way
 
 CATCH_ALL = TunnelRule(None, None, "http_status:404")
@@ -91,11 +92,8 @@ def rules(found: Sequence[Claim]) -> tuple[TunnelRule, ...]:
             beside.sort(key=lambda c: (c.expression == ACME_EXPRESSION, c.path))
             accepted = (guard.destination, *(c.destination for c in beside))
         listed.append(TunnelRule(claim.host, claim.expression, claim.origin, claim.service, accepted, claim.settings))
-    # Where paths of a host are for others, no request may be one of them for us and another for the service.
-    audiences: dict[str, set[Audience]] = {}
-    for claim in guarded:
-        audiences.setdefault(claim.host, set()).add(claim.audience)
-    divided = (host for host, several in audiences.items() if len(several) > 1)
+    # Where a path is taken, no request may be in it for us and elsewhere for the service.
+    divided = {claim.host for claim in guarded if claim.expression is not None}
     return in_order([*listed, *(TunnelRule(host, CLOSING, "http_status:400") for host in divided)])
 
 
@@ -136,10 +134,20 @@ def records(ways: Sequence[Way], estate: Estate) -> tuple[DnsRecord, ...]:
 
 
 def _record(host: Host, estate: Estate, ipv4: str | None, service: str) -> DnsRecord:
+    return DnsRecord(host, host, _zone(host, estate), ipv4, ipv4 is None, service)
+
+
+def redirects(ways: Iterable[Way], estate: Estate) -> tuple[Redirect, ...]:
+    """The hosts that redirect to the first one of their service, by zone."""
+    found = ((way, host) for way in ways if isinstance(way, TunnelWay) for host in way.redirect_from)
+    return tuple(sorted(Redirect(_zone(host, estate), host, way.hosts[0]) for way, host in found))
+
+
+def _zone(host: Host, estate: Estate) -> str:
     zone = estate.zone_of(host)
     if zone is None:
         raise ValueError(f"{host} is in no zone of the estate; check it first")
-    return DnsRecord(host, host, zone.name, ipv4, ipv4 is None, service)
+    return zone.name
 
 
 def logins(found: Iterable[Claim]) -> tuple[Audience, ...]:

@@ -69,6 +69,15 @@ class DnsRecord:
     service: str | None = None
 
 
+@dataclass(frozen=True, order=True)
+class Redirect:
+    """A host of a zone that answers with a redirect to another host."""
+
+    zone: str
+    host: Host
+    to: Host
+
+
 @dataclass(frozen=True)
 class PeopleSet:
     """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`."""
@@ -121,6 +130,8 @@ class ExposurePlan:
     rules: tuple[TunnelRule, ...]
     applications: tuple[AccessApplication, ...]
     records: tuple[DnsRecord, ...]
+    redirects: tuple[Redirect, ...]
+    """Empty in a member's stack: a zone has one list of them."""
     people: tuple[PeopleSet, ...]
     """Who logs in anywhere in the estate; empty in a member's stack."""
     nobody: bool

@@ -27,6 +27,11 @@ def hosts_of(key: str, service: Service, node: str, zone: str) -> tuple[str, ...
     return service.said_hosts or (f"{key}-{node}.{zone}",)
 
 
+def names_of(key: str, service: Service, node: str, zone: str) -> tuple[str, ...]:
+    """The public names that are taken: its hosts, and those that redirect to the first of them."""
+    return (*hosts_of(key, service, node, zone), *(service.redirect_from or ()))
+
+
 def machine_of(key: str, service: Service, node: str) -> str:
     """The machine name on the tailnet: `<service>-<node>` unless said."""
     return service.tailnet_name if service.tailnet_name is not None else f"{key}-{node}"

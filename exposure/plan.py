@@ -61,6 +61,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         rules=one.rules(claims),
         applications=one.applications(claims),
         records=tuple(records),
+        redirects=one.redirects(ways, estate),
         people=one.people_sets(logins, estate),
         nobody=nobody,
         tailnet_policy=tailnet_policy,

@@ -96,8 +96,9 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     ("estate", "google"),
                     "",
-                    f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Google login, and "
-                    "there is no Google client: an application with no login method of its own takes every one",
+                    f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, with a "
+                    "login or for nobody, and there is no Google client: an application with no login method of its "
+                    "own takes every one",
                     "add `google:` with `client_id:`, and set the secret google_client_secret",
                     related=tuple(s.ref() for s in behind),
                 ),

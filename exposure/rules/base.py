@@ -54,6 +54,8 @@ class OneStack:
     stack: LoadedStack
     taken: frozenset[tuple[Path_, str]] = frozenset()
     """Which acceptable rules the stack really breaks: path of the holder of `acknowledge`, rule id."""
+    refused: bool = False
+    """Whether an error was found that keeps it from being planned."""
 
     @property
     def node(self) -> Node | None:
@@ -203,8 +205,15 @@ class OneService:
             return self.service.said_hosts
         return hosts_of(self.key, self.service, node, zone)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that it takes: its hosts, and those that redirect to the first of them."""
+        return (*self.hosts, *(self.service.redirect_from or ()))
+
     def host_path(self, index: int) -> Path_:
-        """Where a host name stands in its part of the file."""
+        """Where a name that it takes stands in its part of the file."""
+        if index >= len(self.hosts):
+            return ("redirect_from", index - len(self.hosts))
         return ("hosts", index) if self.service.hosts else ("host",)
 
     def claim_ref(self, claim: Claim) -> Ref:
@@ -214,7 +223,7 @@ class OneService:
         return (
             self.ref("own_certificate")
             if claim.path == ACME_PATH
-            else self.ref(*self.host_path(self.hosts.index(claim.host)))
+            else self.ref(*self.host_path(self.names.index(claim.host)))
         )
 
     @property
@@ -291,7 +300,7 @@ class Rule(ABC):
     acceptable: Literal["service", "stack"] | None = field(default=None, kw_only=True)
     severity: Literal["error", "warning"] = field(default="error", kw_only=True)
     last: bool = field(default=False, kw_only=True)
-    """Runs after the others, with what they found in `OneStack.taken`."""
+    """Runs after the others, with what they found in `OneStack.taken` and `OneStack.refused`."""
     scope: ClassVar[Scope]
 
     @abstractmethod

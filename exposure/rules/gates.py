@@ -61,6 +61,7 @@ def _one_or_several(service: OneService) -> Iterator[Problem]:
     lists: list[tuple[tuple[str, ...], Sequence[str]]] = [
         (("gates",), said.gates or ()),
         (("hosts",), [bare_host(host) for host in said.hosts or ()]),
+        (("redirect_from",), [bare_host(host) for host in said.redirect_from or ()]),
         (("people",), said.people or ()),
         *((("paths", path, "people"), to.people or ()) for path, to in said.paths.items()),
     ]
@@ -219,6 +220,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
     rows: list[tuple[tuple[str | int, ...], object, bool, str]] = [
         (("host",), said.host if named else None, True, ""),
         (("hosts",), said.hosts if named else None, True, ""),
+        (("redirect_from",), said.redirect_from, True, ""),
         (("path",), said.path, True, ""),
         (("tailnet_name",), said.tailnet_name, origin is not None, " for a Service of the cluster"),
         (("port_forward",), said.port_forward, True, ""),

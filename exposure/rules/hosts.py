@@ -29,7 +29,8 @@ from exposure.ways.way import Claim
 def _public(service: OneService) -> Iterator[tuple[int, str, str]]:
     """The host names that it takes, each with its place in the list and what of it is a name, wildcards included."""
     if service.by(TunnelWay, PortForwardWay):
-        for index, host in enumerate(service.hosts):
+        # A redirect is the edge's, which a forwarded port passes by.
+        for index, host in enumerate(service.names if service.by(TunnelWay) else service.hosts):
             star = "*." if host.startswith("*.") else ""
             yield index, host, star + bare_host(host.removeprefix(star))
 
@@ -43,7 +44,8 @@ def _malformed(rule: str) -> Callable[[OneService], Iterable[Problem]]:
                 Host.parse(host)
             except MalformedError as error:
                 if error.rule == rule:
-                    mend = "" if service.service.said_hosts else "set `host:` to a shorter name"
+                    derived = not service.service.said_hosts and index < len(service.hosts)
+                    mend = "set `host:` to a shorter name" if derived else ""
                     yield service.malformed(service.host_path(index), host, error, mend)
 
     return check
@@ -55,7 +57,10 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
     for index, host, name in _public(service):
         if not name.startswith("*.") or "*" in name[2:]:
             continue
-        if not service.by(TunnelWay):
+        if index >= len(service.hosts):
+            reason = "a redirect compares whole names, so a `*` in it never matches"
+            mend = "write each name that redirects"
+        elif not service.by(TunnelWay):
             reason, mend = "a router's ports are not told apart by name, so one name is enough", "write one name"
         elif said.own_certificate:
             reason = "HTTP-01 gives no certificate for a wildcard"
@@ -64,6 +69,9 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
             word = "paths" if said.paths else "path"
             reason = "which of `*.x/a` and `y.x` is the more specific at Access, Cloudflare does not say"
             mend = f"remove `{word}:`, or write one service for each host name with paths of its own"
+        elif index == 0 and said.redirect_from:
+            reason = "`redirect_from` leads to the first host, and no browser goes to a `*`"
+            mend = "write a name without `*` first, or remove `redirect_from:`"
         else:
             continue
         yield service.problem(service.host_path(index), host, reason, mend)
@@ -145,7 +153,7 @@ def _too_deep(service: OneService) -> Iterator[Problem]:
 
 
 def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    # A path within a tunnel; None is a name that is taken whole, past every tunnel.
+    # A path within a tunnel; None is a name that is taken whole, past every tunnel or by a redirect.
     taken: dict[str, list[tuple[Path | None, Ref]]] = {}
     for stack in everything.stacks:
         for host, path, ref in _names(stack):
@@ -155,7 +163,10 @@ def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             if first is None or (first.stack is ref.stack and first.path[:2] == ref.path[:2]):
                 continue
             own = f"give the service another `host:`{', or take `public_record` out' if ref.path[0] == 'node' else ''}"
+            if "redirect_from" in (*first.path[2:], *ref.path[2:]):
+                own = "take it out of `redirect_from:`, for a redirect takes the name with all its paths"
             shared = first.stack is ref.stack and path is not None and first.path[0] == "services"
+            shared = shared and first.path[2] != "redirect_from"
             yield (
                 stack,
                 Problem(
@@ -173,7 +184,8 @@ def _names(stack: OneStack) -> Iterator[tuple[str, Path | None, Ref]]:
     for service in stack.by(TunnelWay, PortForwardWay):
         path = Path(service.service.path or "/") if service.by(TunnelWay) else None
         for index, _, name in _public(service):
-            yield name, path, service.ref(*service.host_path(index))
+            # The edge redirects a host with all its paths.
+            yield name, path if index < len(service.hosts) else None, service.ref(*service.host_path(index))
     # The node's own record last, so that the finding about it stands at the line that adds it.
     if stack.record:
         yield stack.record, None, stack.ref("node", "public_record")
@@ -208,6 +220,32 @@ def _path_twice(stack: OneStack) -> Iterator[Problem]:
             f"service {first.path[1]} renews the certificate of this name already: one path has one solver",
             "say `own_certificate:` at one of the two",
             related=(first,),
+        )
+
+
+def _redirect_to_itself(service: OneService) -> Iterator[Problem]:
+    hosts = [bare_host(host) for host in service.hosts]
+    for index, host in enumerate(service.service.redirect_from or () if service.by(TunnelWay) else ()):
+        if bare_host(host) in hosts:
+            yield service.problem(
+                ("redirect_from", index),
+                host,
+                f"it is a host of service {service.key} too: the edge redirects before anything is served, so what is "
+                "there is never reached; the first host would lead browsers to itself, round and round",
+                "keep it in one of the two",
+                related=(service.ref(*service.host_path(hosts.index(bare_host(host)))),),
+            )
+
+
+def _redirect_elsewhere(service: OneService) -> Iterator[Problem]:
+    owner = service.inside.owner
+    if service.service.redirect_from and service.by(TunnelWay) and not service.inside.stack.owns_estate:
+        yield service.problem(
+            "redirect_from",
+            None,
+            "a zone has one list of redirects, the estate's owner registers it, and Cloudflare refuses a second",
+            f"give it to a service of stack {owner.name}, or list the names under `hosts:`, where they are served",
+            related=(service.inside.estate_ref("zone"),),
         )
 
 
@@ -260,5 +298,17 @@ RULES = (
         "CFDOC cloudflare-one/access-controls/policies/app-paths",
         (8, 36),
         check=_path_twice,
+    ),
+    ServiceRule(
+        "redirect-to-itself",
+        "A host serves or redirects",
+        "CFDOC rules/url-forwarding",
+        check=_redirect_to_itself,
+    ),
+    ServiceRule(
+        "redirect-elsewhere",
+        "The stack that owns the zones redirects",
+        "CFDOC ruleset-engine/about/rulesets; TFC ruleset",
+        check=_redirect_elsewhere,
     ),
 )

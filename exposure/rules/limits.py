@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from config.errors import show
 from exposure.audience import Audience
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
+from exposure.ways.tunnel import TunnelWay
 
 _LIMITS = "CFDOC cloudflare-one/account-limits"
 _APPLICATIONS = 500
@@ -13,6 +15,7 @@ _ADDRESSES = 1000
 _TUNNELS = 1000
 _GROUPS = 300
 _TEST_USERS = 100
+_REDIRECTS = 10
 
 
 def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -67,6 +70,22 @@ def _addresses(stack: OneStack) -> Iterator[Problem]:
             )
 
 
+def _redirects(stack: OneStack) -> Iterator[Problem]:
+    if not stack.stack.owns_estate or stack.estate is None:
+        return
+    hosts = [host for service in stack.by(TunnelWay) for host in service.service.redirect_from or ()]
+    for path, zone in stack.zones:
+        count = sum(stack.estate.zone_of(host) == zone for host in hosts)
+        if count > _REDIRECTS:
+            yield Problem(
+                (*path, "name"),
+                show(zone.name),
+                f"{count} hosts of it redirect, and a zone of the Free plan has at most {_REDIRECTS} such rules",
+                "list some under `hosts:`, where they are served; or, where the zone has a paid plan, acknowledge "
+                "`limit-redirects` under `gatehouse:acknowledge`",
+            )
+
+
 def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
         estate = owner.estate
@@ -90,6 +109,13 @@ RULES = (
     EstateRule("limit-applications", "At most 500 Access applications an account", _LIMITS, check=_applications),
     EstateRule("limit-account", "At most 1,000 tunnels and 300 Access groups an account", _LIMITS, check=_account),
     StackRule("limit-addresses", "At most 1,000 addresses a rule", _LIMITS, check=_addresses),
+    StackRule(
+        "limit-redirects",
+        "At most 10 redirects a zone",
+        "CFDOC rules/url-forwarding",
+        acceptable="stack",
+        check=_redirects,
+    ),
     EstateRule(
         "google-test-users",
         "At most 100 people while Google's client is in testing",

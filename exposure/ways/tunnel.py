@@ -34,7 +34,8 @@ class ManagedIngress:
 class TunnelWay(Way):
     """Hosts of the tunnel. `path` is the part of them that is the service's; `paths` are narrower or wider below it.
 
-    `names_host` expects the request's host on the origin's certificate.
+    `names_host` expects the request's host on the origin's certificate. `redirect_from` are hosts that the edge
+    redirects to the first of `hosts`; behind the redirect they are for nobody.
     """
 
     hosts: tuple[Host, ...]
@@ -44,12 +45,13 @@ class TunnelWay(Way):
     request: OriginSettings = DEFAULT_SETTINGS
     names_host: bool = False
     ingress: ManagedIngress | None = None
+    redirect_from: tuple[Host, ...] = ()
     people_count: str = field(default="", compare=False)
 
     by: ClassVar[str] = "host"
     stations = ("internet", "edge", "tunnel")
     settings = frozenset(
-        {"host", "path", "paths", "origin_request", "origin_tls", "through_ingress", "own_certificate"}
+        {"host", "redirect_from", "path", "paths", "origin_request", "origin_tls", "through_ingress", "own_certificate"}
     )
 
     @classmethod
@@ -92,6 +94,7 @@ class TunnelWay(Way):
             ),
             own and not (tls.match_sni_to_host or tls.no_tls_verify or tls.ca_pool or tls.origin_server_name),
             ingress,
+            tuple(Host(h) for h in service.redirect_from or ()),
             count(facts.estate, audience),
         )
 
@@ -137,10 +140,16 @@ class TunnelWay(Way):
         return tuple(f"https://{host}{self.path.suffix}/" for host in self.hosts)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The part of each host that is the service's, and each path below it with an audience of its own."""
+        """The part of each host that is the service's, and each path below it with an audience of its own.
+
+        A host that redirects is claimed whole, for nobody: without the redirect nothing is served there, also by a
+        wildcard above it.
+        """
         names = path_names(self.service, [path for path, _ in self.paths])
         parts = [(self.path, self.audience, self.service, self.title)]
         parts += [(path, audience, names[path], f"{self.title} {path}") for path, audience in self.paths]
+        served = [(host, *part) for host in self.hosts for part in parts]
+        shut = [(host, ROOT, NOBODY, self.service, self.title) for host in self.redirect_from]
         return tuple(
             Claim(
                 host,
@@ -157,15 +166,15 @@ class TunnelWay(Way):
                 path.expression,
                 f"{name}-access" if host == self.hosts[0] else None,
             )
-            for host in self.hosts
-            for path, audience, name, title in parts
+            for host, path, audience, name, title in (*served, *shut)
         )
 
     def _exceptions(self) -> str:
         groups: dict[Audience, list[Path]] = {}
         for path, audience in self.paths:
             groups.setdefault(audience, []).append(path)
-        return "".join(f"; {audience}: {' '.join(paths)}" for audience, paths in groups.items())
+        said = "".join(f"; {audience}: {' '.join(paths)}" for audience, paths in groups.items())
+        return f"{said}; redirects from {' '.join(self.redirect_from)}" if self.redirect_from else said
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from config.stack import Estate, StackConfig
 from config.values import ROOT, Host, MalformedError, Path
 from exposure.audience import ANYONE, NOBODY, Audience
 from exposure.audience import people as people_of
-from exposure.names import hosts_of, machine_of
+from exposure.names import machine_of, names_of
 from gatehouse.adopt.match import (
     TUNNEL_SUFFIX,
     is_for_everyone,
@@ -118,7 +118,7 @@ class _Reader:
         self.name = config.node.name
         self.zone = estate.zone.name
         self.found = Recognised()
-        self.hosts = {h for k, s in config.services.items() for h in hosts_of(k, s, self.name, self.zone)}
+        self.hosts = {h for k, s in config.services.items() for h in names_of(k, s, self.name, self.zone)}
         self.machines = {machine_of(k, s, self.name) for k, s in config.services.items()}
         self.solver = any(s.traffic == "acme-http-01" for s in config.services.values())
         self.applications: dict[str, Thing] = {}

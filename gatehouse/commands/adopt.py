@@ -96,7 +96,7 @@ class Adoption:
 
 def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, tunnel: str = "") -> Adoption:
     """What of `things` belongs to a stack, and its stack file's text with that. Raises CommandError."""
-    from exposure.names import hosts_of
+    from exposure.names import names_of
     from gatehouse.adopt.match import choose_tunnel, match
     from gatehouse.adopt.services import recognise
     from gatehouse.adopt.stack_text import edit
@@ -105,7 +105,7 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
     assert config is not None
     assert estate is not None
     node, zone = config.node.name, estate.zone.name
-    hosts = [host for key, service in config.services.items() for host in hosts_of(key, service, node, zone)]
+    hosts = [host for key, service in config.services.items() for host in names_of(key, service, node, zone)]
     own = choose_tunnel(things, node, [z.name for z in estate.zones], hosts, tunnel)
     if tunnel and own is None:
         known = ", ".join(sorted(t.label for t in things if t.type == "ZeroTrustTunnelCloudflared"))

@@ -41,6 +41,7 @@ NEEDS: Mapping[str, str] = {
     "cloudflare:ZoneSetting": "Zone Settings Write",
     "cloudflare:ZoneDnssec": "DNS Write",
     "cloudflare:DnsRecord": "DNS Write",
+    "cloudflare:Ruleset": "Dynamic URL Redirects Write",
     "cloudflare:ZeroTrustTunnelCloudflared": "Cloudflare Tunnel Write",
     "cloudflare:ZeroTrustTunnelCloudflaredConfig": "Cloudflare Tunnel Write",
     "cloudflare:ZeroTrustAccessApplication": "Access: Apps and Policies Write",
@@ -202,6 +203,17 @@ _REASONS: Sequence[_Reason] = (
         "Cloudflare has another record with the name of {what} already. If it is to be kept, give the service another "
         "`host:` in Pulumi.{stack}.yaml. If it is the one that is meant, "
         f"{_ADOPT} takes it over; or delete it in the dashboard (the zone, DNS, Records). {_AGAIN}",
+    ),
+    _reason(
+        "cloudflare",
+        _MAKES,
+        r"exceeded maximum number of zone rulesets for phase http_request_dynamic_redirect",
+        "The zone of {what} has a list of redirect rules that this stack did not make, and a zone has one list. The "
+        "list stays when its last rule is deleted in the dashboard (the zone, Rules, Redirect Rules). Cloudflare's API "
+        "shows its id (`GET /zones/<zone id>/rulesets`, phase http_request_dynamic_redirect). Delete it there (`DELETE "
+        "/zones/<zone id>/rulesets/<id>`); or have it taken over: say `{what}: zones/<zone id>/<id>` under "
+        "`gatehouse:recover` in Pulumi.{stack}.yaml, and as `redirect_from:` what of it is to stay. "
+        f"{_AGAIN}",
     ),
     _reason(
         "cloudflare",

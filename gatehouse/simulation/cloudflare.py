@@ -213,6 +213,9 @@ class _Zone(_Kind):
         for collection in ("dns", "setting", "dnssec"):
             for key, _ in list(self.store.find(f"cloudflare/{collection}/{id_}")):
                 self.store.remove(key)
+        for key, ruleset in list(self.store.find("cloudflare/ruleset/")):
+            if ruleset.get("zoneId") == id_:
+                self.store.remove(key)
         return True
 
 
@@ -470,6 +473,50 @@ class _DnsRecord(_Kind):
         if property_ == "content" and inputs.get("type") == "CNAME":
             return str(old).lower() == str(new).lower()
         return False
+
+
+class _Ruleset(_Kind):
+    """An entry point: of each phase a zone has one (error 20217, cloudflare/terraform-provider-cloudflare#6273)."""
+
+    type = "Ruleset"
+    collection = "cloudflare/ruleset"
+    replaces = frozenset({"accountId", "zoneId", "kind", "phase"})
+    defaults: ClassVar[Mapping[str, Any]] = {"description": ""}
+    computed = ("lastUpdated", "version")
+    volatile = ("lastUpdated", "version")
+    import_form = "<{accounts|zones}/{account_id|zone_id}>/<ruleset_id>"
+    addressed_by: ClassVar[Mapping[str, str]] = {"id": "ruleset_id"}
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from _account_or_zone(inputs)
+        yield from _one_of(inputs, "kind", ("managed", "custom", "root", "zone"))
+
+    def bad(self, inputs: Object, code: int, message: str) -> RefusedError:
+        """Gives the API's refusal."""
+        return refuse("POST", f"{_scope(inputs)}/rulesets", code, message)
+
+    def invalid(self, body: Object, problem: str) -> RefusedError:
+        return self.bad(body, 20204, f"invalid JSON: {problem}")
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        phase, rules = inputs["phase"], inputs.get("rules") or []
+        if inputs.get("zoneId"):
+            self.zone(inputs["zoneId"])
+        if any(all(o.get(n) == inputs.get(n) for n in self.replaces) for o in self.others("ruleset", id_)):
+            message = f"exceeded maximum number of {inputs['kind']} rulesets for phase {phase}"
+            raise self.bad(inputs, 20217, f"'{inputs['kind']}' is not a valid value for kind because {message}")
+        refs = [rule["ref"] for rule in rules if rule.get("ref")]
+        if len(set(refs)) != len(refs):
+            raise self.bad(inputs, 20217, "rules cannot have the same ref")
+        # The Free plan's [CFDOC rules/url-forwarding].
+        if phase == "http_request_dynamic_redirect" and len(rules) > 10:
+            raise self.bad(inputs, 20217, f"exceeded maximum number of rules in the phase {phase}: {len(rules)} of 10")
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        return {"lastUpdated": self.store.time(), "version": "1"}
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        return {"lastUpdated": self.store.time(), "version": str(int(old.get("version") or 0) + 1)}
 
 
 class _Tunnel(_Kind):
@@ -973,8 +1020,8 @@ class Cloudflare(FlatCloud):
         """
         super().__init__(store, faults)
         kinds: tuple[type[Kind], ...] = (
-            _Zone, _ZoneSetting, _ZoneDnssec, _DnsRecord, _Tunnel, _TunnelConfig, _IdentityProvider, _Group, _Policy,
-            _Application, _ServiceToken,
+            _Zone, _ZoneSetting, _ZoneDnssec, _DnsRecord, _Ruleset, _Tunnel, _TunnelConfig, _IdentityProvider, _Group,
+            _Policy, _Application, _ServiceToken,
         )  # fmt: skip
         self.kinds = {kind.type: kind(store) for kind in kinds}
         dnssec = self.kinds["ZoneDnssec"]

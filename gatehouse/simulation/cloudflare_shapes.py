@@ -21,6 +21,25 @@ RecordData: algorithm altitude certificate digest digestType fingerprint flags k
  precisionVert preference priority protocol publicKey regex replacement selector service size tag target type
  usage value weight
 RecordSettings: flattenCname ipv4Only ipv6Only
+Ruleset: kind! name! phase! accountId description rules=RulesetRule[] zoneId
+RulesetRule: action! expression! actionParameters=RuleParameters description enabled
+ exposedCredentialCheck=CredentialCheck id logging=RuleLogging ratelimit=Ratelimit ref
+CredentialCheck: passwordExpression! usernameExpression!
+RuleLogging: enabled
+Ratelimit: characteristics![] period! countingExpression mitigationTimeout requestsPerPeriod requestsToOrigin
+ scorePerPeriod scoreResponseHeaderName
+RuleParameters: additionalCacheablePorts[] algorithms* assetName automaticHttpsRewrites autominify* bic browserTtl*
+ cache cacheKey* cacheReserve* content contentConverter contentType cookieFields* disableApps disableRum
+ disableZaraz edgeTtl* emailObfuscation expression fonts fromList* fromValue=FromValue headers* hostHeader
+ hotlinkProtection id immutable* increment matchedData* maxAge* mirage mustRevalidate* mustUnderstand* noCache*
+ noStore* noTransform* operation opportunisticEncryption origin* originCacheControl originErrorPagePassthru
+ originRangeRequests* overrides* phases[] polish private* products[] proxyRevalidate* public* rawResponseFields*
+ readTimeout redirectsForAiTraining requestBodyBuffering requestFields* respectStrongEtags response*
+ responseBodyBuffering responseFields* rocketLoader rules* ruleset rulesets[] sMaxage* securityLevel serveStale*
+ serverSideExcludes sni* ssl staleIfError* staleWhileRevalidate* statusCode stripEtags stripLastModified
+ stripSetCookie sxg transformedRequestFields* uri* values* vary*
+FromValue: targetUrl!=TargetUrl preserveQueryString statusCode
+TargetUrl: expression value
 ZeroTrustTunnelCloudflared: accountId! name! configSrc tunnelSecret
 ZeroTrustTunnelCloudflaredConfig: accountId! tunnelId! config=TunnelConfig source
 TunnelConfig: ingresses=Ingress[] originRequest=OriginRequest

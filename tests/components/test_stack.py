@@ -83,7 +83,7 @@ def test_a_path_with_the_audience_of_what_is_above_it_has_no_application_and_its
     chat = {"host": "chat.example.com"}
     found = _registered(run, {"a": _at("a", **chat), "b": _at("b", **chat, path="/b")})
     assert [a.name for a in found.all(APPLICATION)] == ["chat.example.com"]
-    general, path = (r for r in found.one(RULES).inputs["config"]["ingresses"] if "hostname" in r)
+    general, path, _ = cloudflared.routing(found.one(RULES).inputs["config"]["ingresses"])
     assert general["originRequest"]["access"] == path["originRequest"]["access"]
 
 
@@ -157,6 +157,20 @@ def test_a_record_is_in_the_zone_that_its_host_is_in(run: Run) -> None:
     }
     # Cloudflare takes no application for a host of no zone of the account.
     assert found.one(APPLICATION).dependencies >= {"cloudflare:Zone example.org-zone", "cloudflare:Zone estate-zone"}
+
+
+def test_a_zone_has_the_redirects_of_its_own_hosts_whose_records_wait_for_what_shuts_them(run: Run) -> None:
+    found = _registered(
+        run,
+        {"blog": {**OPEN_HTML, "host": "example.com", "redirect_from": ["www.example.com", "example.org"]}},
+        estate={**ESTATE, "other_zones": [{"name": "example.org"}, {"name": "example.net"}]},
+    )
+    lists = {r.name: [rule["ref"] for rule in r.inputs["rules"]] for r in found.all("cloudflare:Ruleset")}
+    assert lists == {"estate-redirects": ["www_example_com"], "example.org-redirects": ["example_org"]}
+    assert "www.example.com" in _applications(found, "www.example.com")
+    assert f"{RULES} alfred-rules" in found.one(RECORD, "www.example.com").dependencies
+    policies = found.one(APPLICATION, "www.example.com").property_dependencies("policies")
+    assert policies == {"cloudflare:ZeroTrustAccessPolicy google-nobody"}
 
 
 def test_the_nodes_own_port_is_on_the_tailnet_with_nothing_registered_for_it(run: Run) -> None:

@@ -109,3 +109,36 @@ def test_the_ds_record_s_fields_are_text_as_a_registrar_s_form_takes_them() -> N
     # The SDK gives `key_tag` as a fraction; what the API has not said yet is left out.
     made = {"key_tag": 2371.0, "algorithm": "13", "digest_type": "2", "digest": "ABCDEF", "public_key": None}
     assert _fields(made) == {"key_tag": "2371", "algorithm": "13", "digest_type": "2", "digest": "ABCDEF"}
+
+
+def test_hosts_that_redirect_are_one_ruleset_with_a_rule_each(run: Run, known: Known) -> None:
+    # https://developers.cloudflare.com/rules/url-forwarding/single-redirects/create-api/ and terraform-example/: the
+    # zone's entry point of this phase, the action `redirect` with `from_value`.
+    found = run(lambda: zone(redirects={"www.example.com": "example.com", "a-b.example.com": "example.com"}))
+    ruleset = found.one("cloudflare:Ruleset", "estate-redirects")
+    inputs = dict(ruleset.inputs)
+    rules = inputs.pop("rules")
+    assert inputs == {
+        "zoneId": known("estate-zone-id"),
+        "kind": "zone",
+        "phase": "http_request_dynamic_redirect",
+        "name": "Gatehouse redirects",
+        "description": "Hosts that redirect to another",
+    }
+    # In one order, whatever the file's is.
+    assert [(r["ref"], r["enabled"], r["action"], r["expression"]) for r in rules] == [
+        ("a-b_example_com", True, "redirect", '(http.host eq "a-b.example.com")'),
+        ("www_example_com", True, "redirect", '(http.host eq "www.example.com")'),
+    ]
+    assert rules[1]["actionParameters"] == {
+        "fromValue": {
+            "statusCode": 301,
+            "preserveQueryString": True,
+            "targetUrl": {"expression": 'concat("https://example.com", http.request.uri.path)'},
+        }
+    }
+    assert not ruleset.protect
+
+
+def test_a_zone_with_no_redirects_has_no_list_of_them(run: Run) -> None:
+    assert run(zone).all("cloudflare:Ruleset") == []

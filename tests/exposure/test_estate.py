@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from config.values import Host, OriginUrl, Path
 from exposure import estate
 from exposure.audience import ANYONE, NOBODY, Audience, people
+from exposure.model import Redirect
 from exposure.ways.way import DEFAULT_SETTINGS, Claim
 from tests.kit import cloudflared, profiles
 from tests.kit.builders import ESTATE, HTML, OPEN_HTML, plan_of
@@ -219,6 +220,36 @@ def test_several_hosts_of_a_service_have_an_application_a_rule_and_a_record_each
     assert [r.host for r in plan.records] == ["example.com", "www.example.com"]
 
 
+def test_a_host_that_redirects_is_for_nobody_and_leads_to_the_first_host_of_its_service() -> None:
+    zones = {**ESTATE, "other_zones": [{"name": "example.org"}]}
+    names = {"redirect_from": ["www.example.org", "www.example.com"], "path": "/app"}
+    services = {"web": {**OPEN_HTML, "hosts": ["example.com", "blog.example.com"], **names}, "wiki": HTML}
+    plan = plan_of(services, estate=zones)
+    assert plan.redirects == (
+        Redirect("example.com", Host("www.example.com"), Host("example.com")),
+        Redirect("example.org", Host("www.example.org"), Host("example.com")),
+    )
+    # Without the redirect nothing is there: 404 at the tunnel for every path, and denied by Access.
+    redirecting = [(r.host, r.path, r.origin) for r in plan.rules if (r.host or "").startswith("www.")]
+    assert redirecting == [(f"www.example.{top}", None, "http_status:404") for top in ("com", "org")]
+    assert {str(a.audience) for a in plan.applications if a.host.startswith("www.")} == {"nobody"}
+    assert {(r.host, r.zone) for r in plan.records} >= {("www.example.org", "example.org")}
+    assert plan.nobody
+    assert plan.service("web").audience == ANYONE
+    # Who has none has none of it.
+    assert plan_of({"wiki": HTML}).redirects == ()
+
+
+def test_a_wildcard_does_not_serve_a_name_that_redirects() -> None:
+    every = {**OPEN_HTML, "hosts": ["example.com", "*.example.com"], "redirect_from": ["www.example.com"]}
+    plan = plan_of({"all": every})
+    assert [(r.host, r.origin.split("//")[-1][:15]) for r in plan.rules[:-1]] == [
+        ("example.com", "web.web.svc.clu"),
+        ("www.example.com", "http_status:404"),
+        ("*.example.com", "web.web.svc.clu"),
+    ]
+
+
 def test_several_sets_of_people_log_in_by_one_policy_with_everybody_in_it_once() -> None:
     plan = plan_of({"web": {**HTML, "people": ["household", "admins"]}, "wiki": HTML})
     found = {p.name: p.emails for p in plan.people}
@@ -249,5 +280,5 @@ def test_hosts_below_a_wildcard_stay_their_services() -> None:
 def test_who_shares_the_audience_of_what_is_above_needs_no_application(audience: Audience) -> None:
     claims = [_claim("example.com", "/", audience, 1), _claim("example.com", "/part", audience, 2)]
     assert len(estate.applications(claims)) == (audience != ANYONE)
-    part, whole, _ = estate.rules(claims)
+    _, part, whole, _ = estate.rules(claims)
     assert part.applications == whole.applications

@@ -113,6 +113,14 @@ def test_rendered_manifests_leave_the_connectors_secret_to_a_person_without_show
     assert "connector-secret" not in _work(plan_of({"web": HTML}))
 
 
+def test_the_table_says_which_names_redirect() -> None:
+    web = {**HTML, "host": "example.com", "redirect_from": ["www.example.com", "web.example.com"]}
+    table = exposure_table(plan_of({"web": web, "wiki": HTML}).services, 200)
+    assert table.count("redirects from") == 1
+    assert "household (2 people) after Google login; redirects from www.example.com web.example.com" in table
+    assert "https://www.example.com" not in table
+
+
 def test_steps_and_titles_are_plain_text(plans: dict[str, ExposurePlan]) -> None:
     for plan in plans.values():
         for work in plan.hand_work:

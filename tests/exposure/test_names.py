@@ -49,6 +49,9 @@ def test_a_paths_name_is_readable_and_stays_when_others_come() -> None:
 def test_hosts_and_machines_are_service_and_node_unless_said() -> None:
     assert names.hosts_of("grafana", service(), "alfred", "example.com") == ("grafana-alfred.example.com",)
     assert names.hosts_of("grafana", service(host="g.example.com"), "alfred", "example.com") == ("g.example.com",)
+    both = service(host="g.example.com", redirect_from=["www.example.com"])
+    assert names.hosts_of("grafana", both, "alfred", "example.com") == ("g.example.com",)
+    assert names.names_of("grafana", both, "alfred", "example.com") == ("g.example.com", "www.example.com")
     assert names.machine_of("komga", service(), "alfred") == "komga-alfred"
     assert names.machine_of("komga", service(tailnet_name="books"), "alfred") == "books"
 

@@ -16,6 +16,7 @@ ZONE = "cloudflare:index/zone:Zone"
 SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
 DNSSEC = "cloudflare:index/zoneDnssec:ZoneDnssec"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+RULESET = "cloudflare:index/ruleset:Ruleset"
 TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 CONFIG = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
 IDP = "cloudflare:index/zeroTrustAccessIdentityProvider:ZeroTrustAccessIdentityProvider"
@@ -546,3 +547,67 @@ def test_the_zone_goes_with_all_that_is_in_it(cloudflare: Plugin, zone: Resource
     cloudflare.create(DNSSEC, "dnssec", zoneId=zone.id, status="active")
     zone.delete()
     assert [key for key, _ in store.find("cloudflare/")] == []
+
+
+def redirects(zone: Resource, *hosts: str, **other: Any) -> dict[str, Any]:
+    target = {"targetUrl": {"expression": 'concat("https://example.com", http.request.uri.path)'}, "statusCode": 301}
+    rules = [
+        {
+            "ref": host.replace(".", "_"),
+            "expression": f'(http.host eq "{host}")',
+            "action": "redirect",
+            "actionParameters": {"fromValue": target},
+        }
+        for host in hosts
+    ]
+    phase = "http_request_dynamic_redirect"
+    return {"zoneId": zone.id, "kind": "zone", "phase": phase, "name": "redirects", "rules": rules, **other}
+
+
+def test_a_zone_has_one_ruleset_of_a_phase(cloudflare: Plugin, zone: Resource) -> None:
+    made = cloudflare.create(RULESET, "mine", **redirects(zone, "www.example.com"))
+    # As terraform-provider-cloudflare#6273 has it of another phase.
+    message = (
+        r'"code":20217,"message":"\'zone\' is not a valid value for kind because exceeded maximum number of zone '
+        r'rulesets for phase http_request_dynamic_redirect"'
+    )
+    with pytest.raises(ProviderError, match=message):
+        cloudflare.create(RULESET, "again", **redirects(zone, "www.example.com"))
+    cloudflare.create(RULESET, "cache", **redirects(zone, phase="http_request_cache_settings"))
+    other = cloudflare.create(ZONE, "other", account={"id": ACCOUNT}, name="example.org")
+    cloudflare.create(RULESET, "other", **redirects(other, "www.example.org"))
+    assert made["version"] == "1"
+
+
+def test_the_free_plan_has_ten_redirects_a_zone_and_each_has_a_ref_of_its_own(
+    cloudflare: Plugin, zone: Resource
+) -> None:
+    hosts = [f"h{number}.example.com" for number in range(11)]
+    with pytest.raises(ProviderError, match="11 of 10"):
+        cloudflare.create(RULESET, "many", **redirects(zone, *hosts))
+    with pytest.raises(ProviderError, match="same ref"):
+        cloudflare.create(RULESET, "same", **redirects(zone, hosts[0], hosts[0]))
+    cloudflare.create(RULESET, "ten", **redirects(zone, *hosts[:10]))
+
+
+def test_a_ruleset_goes_with_its_zone(cloudflare: Plugin, zone: Resource, store: Store) -> None:
+    cloudflare.create(RULESET, "mine", **redirects(zone, "www.example.com"))
+    assert list(store.find("cloudflare/ruleset/"))
+    zone.delete()
+    assert not list(store.find("cloudflare/ruleset/"))
+
+
+def test_a_ruleset_takes_other_rules_in_place_and_is_imported_by_its_zone(cloudflare: Plugin, zone: Resource) -> None:
+    made = cloudflare.create(RULESET, "mine", **redirects(zone, "www.example.com"))
+    more = redirects(zone, "a.example.com", "www.example.com")
+    assert not made.diff(**more).replaces
+    changed = made.update(**more)
+    assert [rule["ref"] for rule in changed["rules"]] == ["a_example_com", "www_example_com"]
+    assert changed["version"] == "2"
+    again = changed.refresh()
+    assert again
+    assert again.changes(**more) == {}
+    assert changed.diff(**{**more, "phase": "http_request_origin"}).replaces
+    taken = cloudflare.import_(RULESET, "mine", f"zones/{zone.id}/{made.id}")
+    assert taken
+    assert taken["rules"] == changed["rules"]

@@ -22,6 +22,7 @@ from tests.simulation.test_cloudflare import (
     CONFIG,
     DNSSEC,
     RECORD,
+    RULESET,
     SETTING,
     TOKEN,
     TUNNEL,
@@ -47,6 +48,9 @@ def world(cloudflare: Plugin) -> dict[str, Resource]:
         cloudflare.create(SETTING, "tls", zoneId=zone.id, settingId="min_tls_version", value="1.2"),
         cloudflare.create(DNSSEC, "dnssec", zoneId=zone.id, status="active"),
         cloudflare.create(RECORD, "record", **record(zone)),
+        cloudflare.create(
+            RULESET, "redirects", accountId=ACCOUNT, kind="root", phase="http_request_redirect", name="redirects"
+        ),
         line,
         cloudflare.create(CONFIG, "rules", accountId=ACCOUNT, tunnelId=line.id, config=CATCH_ALL),
         idp,
@@ -61,6 +65,7 @@ def world(cloudflare: Plugin) -> dict[str, Resource]:
 REFUSED = {
     "Zone": 'Could not parse raw state as v4 format: unsupported attribute "account"',
     "DnsRecord": "missing required dns_record_id parameter",
+    "Ruleset": "missing required ruleset_id parameter",
     "ZeroTrustTunnelCloudflared": "missing required tunnel_id parameter",
     "ZeroTrustAccessIdentityProvider": "missing required identity_provider_id parameter",
     "ZeroTrustAccessGroup": "missing required group_id parameter",
@@ -129,6 +134,7 @@ FORMS = {
     "ZoneDnssec": "<zone_id>",
     "ZoneSetting": "<zone_id>/<setting_id>",
     "DnsRecord": "<zone_id>/<dns_record_id>",
+    "Ruleset": "<{accounts|zones}/{account_id|zone_id}>/<ruleset_id>",
     "ZeroTrustTunnelCloudflared": "<account_id>/<tunnel_id>",
     "ZeroTrustTunnelCloudflaredConfig": "<account_id>/<tunnel_id>",
     "ZeroTrustAccessIdentityProvider": "<{accounts|zones}/{account_id|zone_id}>/<identity_provider_id>",
