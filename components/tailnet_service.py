@@ -8,7 +8,7 @@ from typing import Any, cast
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.manifests import FORCED, GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace, tailscale_ingress
+from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace, tailscale_ingress
 from components.way import Context, WayComponent
 from config.values import object_name
 from exposure.ways.tailnet import TailnetWay

@@ -18,6 +18,11 @@ CATCH_ALL = TunnelRule(None, None, "http_status:404")
 """cloudflared demands a last rule with neither host nor path [CFD ingress/ingress.go]."""
 
 
+CLOSING = r"^/(?s:(.*/)?)(\.\.?(/|$)|[^/]*\\)"
+"""Dot segments and backslashes, in the decoded path that cloudflared matches: `/api/..%2fadmin` is below `/api` for the
+edge, which decodes no `%2F`, and `/admin` for many a server [CFDOC rules/normalization; CFD proxy/proxy.go]."""
+
+
 def claims(ways: Iterable[Way]) -> tuple[Claim, ...]:
     """What all ways take of public hosts."""
     return tuple(claim for way in ways for claim in way.claims())
@@ -86,19 +91,25 @@ def rules(found: Sequence[Claim]) -> tuple[TunnelRule, ...]:
             beside.sort(key=lambda c: (c.expression == ACME_EXPRESSION, c.path))
             accepted = (guard.destination, *(c.destination for c in beside))
         listed.append(TunnelRule(claim.host, claim.expression, claim.origin, claim.service, accepted, claim.settings))
-    return in_order(listed)
+    # Where paths of a host are for others, no request may be one of them for us and another for the service.
+    audiences: dict[str, set[Audience]] = {}
+    for claim in guarded:
+        audiences.setdefault(claim.host, set()).add(claim.audience)
+    divided = (host for host, several in audiences.items() if len(several) > 1)
+    return in_order([*listed, *(TunnelRule(host, CLOSING, "http_status:400") for host in divided)])
 
 
 def in_order(unordered: Iterable[TunnelRule]) -> tuple[TunnelRule, ...]:
     """The rule list: every host's paths before its general rule, narrow before broad, the catch-all last and alone.
 
-    The first rule that matches wins, so a longer path stands before a shorter one and an exact host before a wildcard.
+    The first rule that matches wins, so a longer path stands before a shorter one, an exact host before a wildcard, and
+    before a host's paths what shuts the ways round them. One that is given twice is there once.
     The order does not depend on the order given.
     """
-    return (*sorted((r for r in unordered if r.host is not None), key=_key), CATCH_ALL)
+    return (*sorted({r for r in unordered if r.host is not None}, key=_key), CATCH_ALL)
 
 
-def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, int, str]:
+def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, bool, int, str]:
     host = rule.host or ""
     wildcard = host.startswith("*.")
     return (
@@ -106,6 +117,7 @@ def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, int, str]:
         -len(host) if wildcard else 0,
         host,
         rule.path is None,
+        rule.path != CLOSING,
         -len(rule.path or ""),
         rule.path or "",
     )

@@ -47,7 +47,8 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[HandWork]:
 
 
 def _registrar(zone: Zone, main: bool) -> HandWork:
-    names, ds = ("name_servers", "ds_record") if main else (f"zones.{zone.name}.name_servers", f"zones.{zone.name}.ds")
+    where = "" if main else f"zones.{zone.name}."
+    names, ds = f"{where}name_servers", f"{where}ds_record"
     steps = [f"Replace the domain's name servers with the two in output `{names}`."]
     if zone.dnssec:
         steps.append(f"Add the DS record in output `{ds}` once the name servers have changed, not before.")
@@ -55,7 +56,7 @@ def _registrar(zone: Zone, main: bool) -> HandWork:
         "registrar" if main else f"registrar-{zone.name}",
         f"Point {zone.name} to Cloudflare at its registrar",
         tuple(steps),
-        outputs=(("name_servers",) + (("ds_record",) if zone.dnssec else ())) if main else ("zones",),
+        outputs=(names, ds) if zone.dnssec else (names,),
         values={"zone": zone.name},
     )
 

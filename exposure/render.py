@@ -42,11 +42,22 @@ def hand_work_list(hand_work: Iterable[HandWork], width: int = 80, outputs: Mapp
         for step in work.steps:
             lines += wrap(step, width, "   - ", "     ")
         for name in work.outputs:
-            value = (outputs or {}).get(name)
+            value = _output(outputs or {}, name)
             if value:
                 shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
                 lines.append(f"     {name}: {shown}")
     return "\n".join(lines) if lines else "Nothing left to do by hand."
+
+
+def _output(outputs: Mapping[str, object], name: str) -> object:
+    """An output, or, of `zones`, one of a zone: `zones.example.org.name_servers`."""
+    first, _, rest = name.partition(".")
+    zone, _, last = rest.rpartition(".")
+    found = outputs.get(first)
+    if not rest:
+        return found
+    of_zone = found.get(zone) if isinstance(found, Mapping) else None
+    return of_zone.get(last) if isinstance(of_zone, Mapping) else None
 
 
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:

@@ -6,7 +6,7 @@ a forwarded port. Every step says what matched and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -179,17 +179,17 @@ def _edge(surface: Surface, request: Request, principal: Principal, record: Reco
             return Answer(Outcome.NO_CERTIFICATE, (*steps, Step("certificate", request.host, why)))
         why = "covered by the edge's certificate" if zone else "of a zone that is not known here; taken to be covered"
         steps.append(Step("certificate", request.host, why))
-    paths = readings(request.path)
+    by_access, by_tunnel = readings(request.path)
     answers = [
         _through(surface, request, principal, record, (*steps, *noted), seen, routed)
-        for seen in paths
-        for routed in paths
-        for noted in [_noted(paths, seen, routed)]
+        for seen in by_access
+        for routed in by_tunnel
+        for noted in [_noted({*by_access, *by_tunnel}, seen, routed)]
     ]
     return widest(answers)
 
 
-def _noted(paths: tuple[str, ...], seen: str, routed: str) -> tuple[Step, ...]:
+def _noted(paths: Collection[str], seen: str, routed: str) -> tuple[Step, ...]:
     if len(paths) == 1:
         return ()
     return (

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+ODD = r"^/(?s:(.*/)?)(\.\.?(/|$)|[^/]*\\)|//"
+"""Paths that somebody on the way reads as another one: dot segments, backslashes, two slashes (`readings`)."""
 _UNRESERVED = re.compile(r"%(2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])")
 
 
@@ -22,6 +24,18 @@ def covers_host(pattern: str, host: str) -> bool:
         return pattern == host
     expression = "[^.]*".join(re.escape(part) for part in pattern.split("*"))
     return re.fullmatch(expression, host) is not None and not host.startswith(".")
+
+
+def glob(pattern: str) -> str:
+    """An Access application's path as an RE2 expression, "" for one that covers every path (`covers_path`)."""
+    pattern = pattern.rstrip("/")
+    if pattern in ("", "/*"):
+        return ""
+    return f"(?s)^{'.*'.join(_quoted(part) for part in pattern.split('*'))}(/.*)?$"
+
+
+def _quoted(text: str) -> str:
+    return "".join(f"\\{c}" if c in r"\.+*?()|[]{}^$" else c for c in text)
 
 
 @lru_cache(maxsize=4096)
@@ -95,14 +109,16 @@ def serves(paths: Iterable[str], path: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def readings(path: str) -> tuple[str, ...]:
-    """How a request's path may be read: decoded as it is, and normalised first. Nearly always the same.
+def readings(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """How a request's path may be read: by Access, and by cloudflared. Nearly always all the same.
 
-    Cloudflare normalises paths for its own rules and may pass the original on [CFDOC rules/normalization]; Go's URL
-    keeps dot segments. A path read in two ways must be safe in both.
+    Cloudflare normalises paths for its own rules, decodes no `%2F` there, and passes the original on [CFDOC
+    rules/normalization]; cloudflared matches the decoded path, and Go's URL keeps dot segments [CFD proxy/proxy.go].
+    Whether Access decodes what normalisation leaves is not said. The readings are taken for independent: a request has
+    to be safe in all of them.
     """
-    decoded = unquote(path) or "/"
-    return tuple(dict.fromkeys((decoded, unquote(normalised(path)))))
+    decoded, edge = unquote(path) or "/", normalised(path)
+    return tuple(dict.fromkeys((decoded, unquote(edge), edge))), tuple(dict.fromkeys((decoded, unquote(edge))))
 
 
 def normalised(path: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
-from exposure.reach.examples import examples
-from exposure.reach.match import covers_host, matches_host
+from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
 from exposure.reach.tailnet import nodes, people_of, ports_to, tags_of
 
@@ -44,29 +45,26 @@ class Crowd:
 
 
 def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
-    """Every place of the surfaces: hosts and paths with a rule or an application, tailnet names, forwarded ports.
+    """Every place of the surfaces: each class of a web host's paths, tailnet names, forwarded ports.
 
-    `thorough` adds more paths of each rule and application, deeper names below wildcards, and tags with no machine:
-    what a comparison of two surfaces has to look at.
+    A class holds the paths that the same rules match and the same applications cover, in each of the surfaces; the
+    place is a shortest one of them, and what is so there is so in all of the class (but for `unproved`). `thorough`
+    adds deeper names below wildcards, and tags with no machine: what a comparison of two surfaces has to look at.
     """
     found: dict[Request, Place] = {}
 
-    def add(host: str, port: int, path: str, scheme: Scheme) -> None:
-        names = [host.replace("*", name, 1) for name in (ANY_NAME, f"any.{ANY_NAME}")[: 1 + thorough]]
-        for asked in dict.fromkeys(names):
-            request = Request(asked, port, path, scheme)
-            if request not in found:
-                services = (service_at(surface, request) for surface in surfaces)
-                found[request] = Place(request, next(filter(None, services), None), asked != host)
+    def add(host: str, port: int, path: str, scheme: Scheme, wildcard: bool = False) -> None:
+        request = Request(host, port, path, scheme)
+        if request not in found:
+            services = (service_at(surface, request) for surface in surfaces)
+            found[request] = Place(request, next(filter(None, services), None), wildcard)
 
-    for host in dict.fromkeys(host for surface in surfaces for host in _hosts(surface)):
-        for path in sorted({p for surface in surfaces for p in _paths(surface, host, thorough)}):
-            add(host, 443, path, "https")
+    for host, path, wildcard in web(*surfaces, thorough=thorough):
+        add(host, 443, path, "https", wildcard)
     served: dict[str, set[str]] = {}
     for surface in surfaces:
         for ingress in surface.tailnet_ingresses:
-            below = [f"{path}/any" for path in ingress.paths if thorough and path != "/"]
-            served.setdefault(f"{ingress.machine}{_suffix(surface)}", {"/"}).update(ingress.paths, below)
+            served.setdefault(f"{ingress.machine}{_suffix(surface)}", {"/"}).update(ingress.paths)
     for machine, paths in served.items():
         for path in sorted(paths):
             add(machine, 443, path, "https")
@@ -74,6 +72,65 @@ def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
         for host, port, scheme in _ports(surface, thorough):
             add(host, port, "/", scheme)
     return tuple(found.values())
+
+
+def web(*surfaces: Surface, thorough: bool = True) -> Iterator[tuple[str, str, bool]]:
+    """A host, a path of each of its classes, and whether the host stands for all below a wildcard.
+
+    Two names stand for a wildcard where it is `thorough`: one label below it, and deeper.
+    """
+    for host, expressions in _hosts(surfaces).items():
+        names = [host.replace("*", name, 1) for name in (ANY_NAME, f"any.{ANY_NAME}")[: 1 + thorough]]
+        for name in dict.fromkeys(names):
+            for path in sorted(_classes(expressions)[0]):
+                yield name, path, name != host
+
+
+def unproved(*surfaces: Surface) -> tuple[str, ...]:
+    """Hosts of which not every class of requests was found, each with why: of those nothing is proved."""
+    found = []
+    for host, expressions in _hosts(surfaces).items():
+        why = _classes(expressions)[1]
+        if why:
+            found.append(f"{host}: {why}")
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _classes(expressions: frozenset[str]) -> tuple[tuple[str, ...], str]:
+    """A path of each class that these expressions make, and why there may be more, where there may."""
+    if not expressions:
+        return ("/",), ""
+    try:
+        found = classes([search(ODD), *(search(e) for e in sorted(expressions))], "/")
+    except (UnreadError, TooManyError) as error:
+        return ("/",), str(error)
+    return tuple(c.witness for c in found if 0 not in c.matched), ""
+
+
+def _hosts(surfaces: Iterable[Surface]) -> dict[str, frozenset[str]]:
+    """The web's hosts, wildcards as they are, each with the expressions that tell its paths apart."""
+    exact: dict[str, set[str]] = {}
+    wide: dict[str, set[str]] = {}
+    for surface in surfaces:
+        for record in surface.records:
+            if record.proxied:
+                exact.setdefault(record.host, set())
+        named = [(rule.host, rule.path) for rule in surface.rules]
+        named += [(d.host, glob(d.path)) for a in surface.applications for d in a.destinations]
+        for host, expression in named:
+            if host is not None:
+                exact.setdefault(host, set())
+            holder = exact if host is not None and "*" not in host else wide
+            holder.setdefault(host or "*", set()).update({expression} if expression else ())
+    return {
+        host: frozenset(expressions.union(*(e for w, e in wide.items() if e and _within(host, w))))
+        for host, expressions in exact.items()
+    }
+
+
+def _within(host: str, wide: str) -> bool:
+    return host == wide or matches_host(wide, host) or covers_host(wide, host)
 
 
 def service_at(surface: Surface, request: Request) -> str | None:
@@ -138,26 +195,6 @@ def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]
 
 def _scheme(protocol: str) -> Scheme:
     return "udp" if protocol == "udp" else "tcp"
-
-
-def _hosts(surface: Surface) -> list[str]:
-    """The web's hosts."""
-    found = [record.host for record in surface.records if record.proxied]
-    found += [rule.host for rule in surface.rules if rule.host is not None]
-    return found + [d.host for application in surface.applications for d in application.destinations]
-
-
-def _paths(surface: Surface, host: str, thorough: bool) -> set[str]:
-    paths = {"/"}
-    for application in surface.applications:
-        for destination in application.destinations:
-            if destination.path and (destination.host == host or covers_host(destination.host, host)):
-                path = destination.path.replace("*", "any")
-                paths |= {path, f"{path.rstrip('/')}/any"} if thorough else {path}
-    for rule in surface.rules:
-        if rule.path and rule.host is not None and matches_host(rule.host, host):
-            paths |= set(examples(rule.path)[: 12 if thorough else 1])
-    return paths
 
 
 def principals(surface: Surface) -> list[Crowd]:

@@ -17,7 +17,7 @@ from typing import cast
 
 from exposure.model import Json
 from exposure.reach.access import ANYONE, decide
-from exposure.reach.examples import examples
+from exposure.reach.automata import shortest
 from exposure.reach.match import covers_path
 from exposure.reach.surface import (
     DECISIONS,
@@ -491,7 +491,7 @@ def _resource(step: Mapping[str, object], state: Mapping[str, object]) -> _Resou
 
 def _start(path: str | None) -> str:
     """A path that a rule takes, the shortest; `/` where it takes the whole host."""
-    return next(iter(examples(path)), "/") if path else "/"
+    return (shortest(path) or "/") if path else "/"
 
 
 def _destination(uri: str) -> Destination:

@@ -43,7 +43,8 @@ def _applications(found: Recording, record: str) -> set[str]:
 def _rules(found: Recording) -> list[tuple[str | None, str | None, str]]:
     listed = found.one(RULES).inputs["config"]["ingresses"]
     assert cloudflared.refusals(listed) == []
-    return [(r.get("hostname"), r.get("path"), r["service"].split("//")[-1].split(".")[0]) for r in listed]
+    routing = cloudflared.routing(listed)
+    return [(r.get("hostname"), r.get("path"), r["service"].split("//")[-1].split(".")[0]) for r in routing]
 
 
 def _at(service: str, **more: Any) -> dict[str, Any]:

@@ -18,10 +18,13 @@ from tests.engine.test_lifecycle import quiet
 pytestmark = pytest.mark.engine
 
 UPDATES: Mapping[str, frozenset[str]] = {
-    "alfred": frozenset(),
-    "octavo": frozenset(),
+    # A rule that shuts dot segments stands before the paths of a host.
+    "alfred": frozenset({"ZeroTrustTunnelCloudflaredConfig/alfred-rules"}),
+    "octavo": frozenset({"ZeroTrustTunnelCloudflaredConfig/octavo-rules"}),
     # An address on the tailnet has no port on the node any more.
-    "rich": frozenset({"Service/database-service", "Service/resolver-service"}),
+    "rich": frozenset(
+        {"Service/database-service", "Service/resolver-service", "ZeroTrustTunnelCloudflaredConfig/rich-rules"}
+    ),
 }
 """What today's program updates in place in each, named one by one."""
 PROVIDERS = frozenset({"cloudflare/cloudflare", "kubernetes/kubernetes", "tailscale/tailscale"})

@@ -171,6 +171,7 @@ def test_three_audiences_nest_and_each_has_an_application_and_a_rule_of_its_own(
         (f"{host}/api/admin", "admins"),
     }
     assert [(r.path, r.applications) for r in plan.rules] == [
+        (estate.CLOSING, ()),
         ("^/api/admin(/|$)", (f"{host}/api/admin",)),
         ("^/api(/|$)", ()),
         (None, (host, f"{host}/api")),
@@ -189,6 +190,7 @@ def test_two_services_share_a_host_by_path_and_its_record_is_of_the_one_with_the
         }
     )
     assert [(r.path, r.service) for r in plan.rules[:-1]] == [
+        (estate.CLOSING, None),
         ("^/_matrix(/|$)", "a-matrix"),
         ("^/admin(/|$)", "console"),
         (None, "blog"),
@@ -199,7 +201,7 @@ def test_two_services_share_a_host_by_path_and_its_record_is_of_the_one_with_the
 
 def test_a_host_that_is_for_nobody_answers_404_and_its_open_path_alone_is_open() -> None:
     plan = plan_of({"hooks": {**HTML, "clients": "nobody", "paths": {"/hook": {"clients": "anyone"}}}})
-    assert [(r.path, r.origin, r.applications) for r in plan.rules[:2]] == [
+    assert [(r.path, r.origin, r.applications) for r in plan.rules[1:3]] == [
         ("^/hook(/|$)", "http://web.web.svc.cluster.local:8080", ()),
         (None, "http_status:404", ()),
     ]

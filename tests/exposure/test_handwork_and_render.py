@@ -165,6 +165,15 @@ def test_values_of_a_stack_that_is_up_are_filled_in() -> None:
     assert "name_servers: " not in hand_work_list(work)
 
 
+def test_values_of_a_further_zone_are_filled_in_from_that_zones() -> None:
+    work = plan_of({"web": HTML}, estate={**ESTATE, "other_zones": [{"name": "example.org"}]}).hand_work
+    there = {"name_servers": ["eve.example.net"], "ds_record": "example.org. 2371 13 2 AA"}
+    known = hand_work_list(work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "other"}}})
+    assert "zones.example.org.name_servers: eve.example.net" in known
+    assert "zones.example.org.ds_record: example.org. 2371 13 2 AA" in known
+    assert "other" not in known
+
+
 def test_nothing_is_said_to_be_nothing() -> None:
     assert exposure_table([]) == "No services yet: add one under `gatehouse:services`."
     assert hand_work_list([]) == "Nothing left to do by hand."

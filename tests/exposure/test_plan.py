@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config.loader import LoadedStack, load_project, tie
+from exposure.estate import CLOSING
 from exposure.model import ExposurePlan, TunnelRule
 from exposure.plan import plan_stack
 from exposure.ways.funnel import FunnelWay
@@ -43,10 +44,13 @@ def test_alfreds_tunnel_goes_to_each_services_own_port(alfred: ExposurePlan) -> 
     assert [(r.host, r.path, r.origin) for r in alfred.rules] == [
         (f"code-server-alfred.{ZONE}", None, f"http://code-server.code-server.{IN_CLUSTER}:80"),
         (f"firefly-iii-alfred.{ZONE}", None, f"http://firefly-iii-svc.firefly-iii.{IN_CLUSTER}:8080"),
+        # Where paths of a host differ: dot segments and backslashes, first.
+        (f"grafana-alfred.{ZONE}", CLOSING, "http_status:400"),
         (f"grafana-alfred.{ZONE}", "^/api(/|$)", f"http://grafana-svc.monitoring.{IN_CLUSTER}:13000"),
         (f"grafana-alfred.{ZONE}", None, f"http://grafana-svc.monitoring.{IN_CLUSTER}:13000"),
         (f"homebox-alfred.{ZONE}", None, f"http://homebox-svc.homebox.{IN_CLUSTER}:7745"),
         (f"influxdb-alfred.{ZONE}", None, f"http://influxdb-svc.monitoring.{IN_CLUSTER}:18086"),
+        (f"kubernetes-alfred.{ZONE}", CLOSING, "http_status:400"),
         (f"kubernetes-alfred.{ZONE}", r"^/\.well-known/acme-challenge/", f"http://{nginx}:80"),
         (f"kubernetes-alfred.{ZONE}", None, f"https://{nginx}:443"),
         (f"unifi-alfred.{ZONE}", None, f"https://unifi-tcp.unifi.{IN_CLUSTER}:8443"),
@@ -182,7 +186,7 @@ def test_a_public_page_has_a_rule_and_a_record_and_no_application() -> None:
 def test_own_certificate_brings_the_challenges_rule_before_the_hosts_own_and_past_access() -> None:
     https = {**HTML["origin"], "port": 443, "scheme": "https"}
     plan = plan_of({"acme": ACME, "web": {**HTML, "origin": https, "own_certificate": True}})
-    challenge, general, _ = plan.rules
+    _, challenge, general, _ = plan.rules
     assert challenge.origin == "http://ingress-nginx-controller.ingress-nginx.svc.cluster.local:80"
     assert (challenge.path, general.path) == (r"^/\.well-known/acme-challenge/", None)
     assert general.settings.origin_server_name == "web-alfred.example.com"

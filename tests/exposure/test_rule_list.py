@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.values import Path
-from exposure.estate import CATCH_ALL, in_order
+from exposure.estate import CATCH_ALL, CLOSING, in_order
 from exposure.model import TunnelRule
 from exposure.names import ACME_EXPRESSION, ACME_PATH
 from tests.kit import cloudflared, profiles
+from tests.kit.builders import ACME, HTML, plan_of
 
 profiles.load_profile()
 
@@ -162,3 +164,31 @@ def test_a_bare_path_would_match_elsewhere() -> None:
         cloudflared.first_match([{"path": Path("/api").expression, "service": "x"}, {"service": "y"}], "h", "/x/api2")
         == 1
     )
+
+
+def test_what_shuts_dot_segments_and_backslashes_matches_those_and_nothing_else() -> None:
+    # Every path of up to six of these characters; meant: a segment that is `.` or `..`, or a backslash anywhere.
+    shuts = re2.compile(CLOSING)
+    for length in range(7):
+        for letters in itertools.product("/.a\\\n", repeat=length):
+            path = "/" + "".join(letters)
+            meant = any(segment in (".", "..") for segment in path.split("/")) or "\\" in path
+            assert (shuts.search(path) is not None) == meant, path
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/../admin", "/api/..", "/api\\..\\admin", "/api/./x", "/.well-known/acme-challenge/../../x"]
+)
+def test_a_host_with_paths_answers_400_before_any_of_them_for_a_way_round(path: str) -> None:
+    paths = {"/api": {"clients": "anyone"}}
+    https = {**HTML["origin"], "port": 443, "scheme": "https"}
+    plan = plan_of({"acme": ACME, "web": {**HTML, "origin": https, "own_certificate": True, "paths": paths}})
+    sent = _as_sent(plan.rules)
+    assert cloudflared.refusals(sent) == []
+    assert sent[cloudflared.first_match(sent, "web-alfred.example.com", path)]["service"] == "http_status:400"
+    for other in ("/api", "/api/v1", "/", "/x..", "/.well-known/acme-challenge/token"):
+        assert sent[cloudflared.first_match(sent, "web-alfred.example.com", other)]["service"] != "http_status:400"
+
+
+def test_a_host_of_which_all_paths_are_alike_needs_no_such_rule() -> None:
+    assert [r.path for r in plan_of({"web": HTML}).rules] == [None, None]

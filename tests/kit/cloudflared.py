@@ -14,6 +14,11 @@ import re2  # type: ignore[import-untyped]
 Rule = Mapping[str, Any]
 
 
+def routing(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules that lead to an origin or are the last: all but the one that refuses ways round paths."""
+    return [rule for rule in rules if rule["service"] != "http_status:400"]
+
+
 def refusals(rules: Sequence[Rule]) -> list[str]:
     """What `validateIngress` would refuse; an empty list is accepted there and then answers 503 to all."""
     found = []

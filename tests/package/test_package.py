@@ -161,6 +161,7 @@ def rules_of(found: Recording) -> list[tuple[str | None, str | None, list[str]]]
     """Host, path, and the AUDs of each rule."""
     listed = found.one("cloudflare:ZeroTrustTunnelCloudflaredConfig").inputs["config"]["ingresses"]
     assert cloudflared.refusals(listed) == []
+    listed = cloudflared.routing(listed)
     accesses = [rule.get("originRequest", {}).get("access", {}) for rule in listed]
     return [(r.get("hostname"), r.get("path"), a.get("audTags", [])) for r, a in zip(listed, accesses, strict=True)]
 

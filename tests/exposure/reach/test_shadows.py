@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from exposure.estate import CLOSING
 from exposure.reach import ANYONE, Outcome, Request, who
 from exposure.reach import surface as s
-from exposure.reach.examples import examples
 from exposure.reach.match import matches_path
-from exposure.reach.shadows import Shadow, hidden, shadows
+from exposure.reach.shadows import Shadow, shadows
 from exposure.reach.surface import Surface
 from tests.exposure.reach.kit import BYPASS, CATCH_ALL, allow, app, rule, world
 
@@ -19,7 +19,8 @@ PEOPLE = allow("alice@example.com")
 
 
 def _only(surface: Surface, kind: str) -> Shadow:
-    found = shadows(surface)
+    # These small worlds have no rule that shuts dot segments: what follows from that has a test of its own.
+    found = [shadow for shadow in shadows(surface) if kind == "path-goes-round" or shadow.kind != "path-goes-round"]
     assert [shadow.kind for shadow in found] == [kind], found
     return found[0]
 
@@ -70,7 +71,6 @@ def test_a_rule_behind_a_broader_one_is_never_reached(first: s.Rule, second: s.R
 def test_a_rule_that_is_reached_is_not_called_hidden(first: s.Rule, second: s.Rule) -> None:
     found = {shadow.kind for shadow in shadows(world(first, second, hosts=(A, WILD, "q.x.example.com")))}
     assert not found & {"rule-shadowed", "wildcard-swallows-host"}
-    assert not hidden(first, second)
 
 
 def test_a_wildcard_before_a_host_swallows_it_and_its_login() -> None:
@@ -124,6 +124,7 @@ def test_a_rule_wider_than_its_bypass_is_found_with_a_url_that_is_checked_once_o
 def test_a_bypass_that_fits_its_rule_is_not_found() -> None:
     acme = f"{A}/.well-known/acme-challenge"
     surface = world(
+        rule(A, CLOSING, origin="http_status:400"),
         rule(A, r"^/\.well-known/acme-challenge/", origin="http://nginx:80"),
         rule(A, None, A, acme),
         apps=(app(A, PEOPLE), app(acme, BYPASS)),
@@ -143,7 +144,7 @@ def test_a_bypass_by_one_service_on_the_host_of_another_is_found() -> None:
     # A path that is the other service's own is its to open.
     own = replace(surface.rules[0], service="blog")
     shared = replace(surface, tunnels=(s.Tunnel("alfred", (own, *surface.rules[1:])),))
-    assert shadows(shared) == ()
+    assert {shadow.kind for shadow in shadows(shared)} == {"path-goes-round"}
 
 
 def test_a_protected_rule_that_lacks_an_aud_is_found() -> None:
@@ -157,26 +158,14 @@ def test_rules_and_records_that_miss_each_other_are_found() -> None:
     assert _only(world(rule(A), hosts=(A, B)), "record-without-rule").subject == B
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        *(
-            r"^/api(/|$)",
-            "/static/.*\\.html",
-            r"^/v[12]/(?:users|groups)/\d+$",
-            "[[:alpha:]]+",
-            "(?i)^/ADMIN",
-            "^/a{2,3}b?",
-        ),
-        *("x|y", "", "^/é", r"^/\.well-known/acme-challenge/", "^/[^/]+/x$", "a*", r"^/\w+@\w+$"),
-    ],
-)
-def test_examples_match_their_expression(expression: str) -> None:
-    found = examples(expression)
-    assert found
-    assert all(path.startswith("/") and matches_path(expression, path) for path in found)
-
-
-@pytest.mark.parametrize("expression", ["(", "(?=x)", r"^nothing$", "[", "a{"])
-def test_what_has_no_example_gives_none_and_no_error(expression: str) -> None:
-    assert all(matches_path(expression, path) for path in examples(expression))
+def test_an_encoded_slash_leads_round_a_login_unless_dot_segments_are_shut() -> None:
+    # Access takes `..%2fadmin` for a segment below /api; cloudflared matches /api/../admin by ^/api(/|$), with no JWT.
+    rules = (rule(A, "^/api(/|$)"), rule(A, None, A))
+    apps = (app(A, PEOPLE), app(f"{A}/api", BYPASS))
+    shadow = _only(world(*rules, apps=apps), "path-goes-round")
+    assert shadow.opens
+    assert shadow.example == f"https://{A}/api/..%2f"
+    closed = world(rule(A, CLOSING, origin="http_status:400"), *rules, apps=apps)
+    assert shadows(closed) == ()
+    assert who(closed, Request(A, path="/api/..%2fadmin"), ANYONE).outcome is Outcome.STATUS
+    assert who(closed, Request(A, path="/api/v1"), ANYONE).outcome is Outcome.OPEN, "the control"
