@@ -147,7 +147,7 @@ class View:
 
     def _record(self, host: str) -> Object | None:
         """The name's own record, else the nearest wildcard's: a name that is there ends it for what is below it too."""
-        names = {r["name"]: r for r in self.records}
+        names = self._named
         if host in names:
             return names[host]
         above = host
@@ -158,6 +158,10 @@ class View:
             if above in names or any(name.endswith(f".{above}") for name in names):
                 return None
         return None
+
+    @cached_property
+    def _named(self) -> dict[str, Object]:
+        return {record["name"]: record for record in self.records}
 
     @cached_property
     def _places(self) -> list[tuple[str, Object]]:
