@@ -149,9 +149,16 @@ def _literal(expression: str) -> str:
 
 
 def _answers(worlds: dict[str, naive.World], asked: Asked, everybody: list[str]) -> list[set[str]]:
-    """Of each who asks: the answer of the tunnel that the name leads to; the others have nothing behind the name."""
+    """Of each who asks: the answer of the tunnel that the name leads to, and the origin."""
     host, port, path, protocol = asked
-    return [{naive.ask(w, host, port, path, who, protocol) for w in worlds.values()} - {"no"} for who in everybody]
+    found = []
+    for who in everybody:
+        words = [(w, naive.ask(w, host, port, path, who, protocol)) for w in worlds.values()]
+        web = path and protocol == "tcp" and naive.record_for(next(iter(worlds.values())), host)
+        found.append(
+            {f"{word} {naive.tunnel_rule(w, host, path)[2] if web else ''}" for w, word in words if word != "no"}
+        )
+    return found
 
 
 def _mutants(found: Surface) -> Iterator[tuple[str, Surface]]:
@@ -244,6 +251,8 @@ def test_compare_names_every_mutant_that_changes_reach_and_none_that_does_not(na
         differing = {a for a in _asked(base, mutant) if asked_before(a) != tuple(_answers(after, a, everybody))}
         changes = compare(base, mutant)
         named = {p.request for c in changes for p in (c.place, *c.more)}
+        # What is known at home is what rules and ports name; the grid has no address of it.
+        named = {r for r in named if not r.host[0].isdigit()}
         assert {(r.host, r.port) for r in named} == {(host, port) for host, port, _, _ in differing}, (said, differing)
         for request in named:
             asked = (request.host, request.port, request.path, request.protocol)
