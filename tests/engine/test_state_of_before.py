@@ -23,7 +23,7 @@ UPDATES: Mapping[str, frozenset[str]] = {
     "octavo": frozenset({"ZeroTrustTunnelCloudflaredConfig/octavo-rules"}),
     # An address on the tailnet has no port on the node any more.
     "rich": frozenset(
-        {"Service/database-service", "Service/resolver-service", "ZeroTrustTunnelCloudflaredConfig/rich-rules"}
+        {"Service/database-service", "Service/resolver-service", "ZeroTrustTunnelCloudflaredConfig/walter-rules"}
     ),
 }
 """What today's program updates in place in each, named one by one."""
