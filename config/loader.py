@@ -368,7 +368,10 @@ def _fields_at(path: Path_) -> list[str]:
         model = _below(model, part)
     if isinstance(model, tuple):
         return sorted({name for m in model for name in m.model_fields})
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    # `except` is a word of Python's, so its field has another name.
+    return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
 def _below(model: object, part: int | str) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, LiteralString, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -16,10 +16,13 @@ Scheme: TypeAlias = Literal["http", "https", "tcp", "udp"]
 Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
 
 
-def _several(value: object) -> object:
-    if not isinstance(value, str | list):
-        raise PydanticCustomError("people", "the name of a set of people is expected here, or a list of such names")
-    return [value] if isinstance(value, str) else value
+def _several(what: LiteralString) -> BeforeValidator:
+    def read(value: object) -> object:
+        if not isinstance(value, str | list):
+            raise PydanticCustomError("several", f"{what} is expected here, or a list of such names")
+        return [value] if isinstance(value, str) else value
+
+    return BeforeValidator(read)
 
 
 def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
@@ -29,10 +32,12 @@ def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
 People: TypeAlias = Annotated[
     list[Label],
     Field(min_length=1),
-    BeforeValidator(_several),
+    _several("the name of a set of people"),
     _word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
 ]
 """A set of people (estate `people`), or several."""
+Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
+"""A word, or several."""
 
 
 class OriginTls(Model):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import AccountId, Email, Label, Reason
-from config.services import Node, People, Service
+from config.services import Node, People, Service, Words
 
 NAMESPACE = "gatehouse"
 """The project's name and so the namespace of its configuration."""
@@ -106,6 +107,36 @@ class Estate(Model):
         return max(inside, key=lambda z: len(z.name), default=None)
 
 
+class Claim(Model):
+    """What holds of who reaches services, proved before anything is registered: `never` or `only`, of what is `on`."""
+
+    never: str | None = None
+    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), or an e-mail address."""
+    only: Words | None = None
+    """Nobody reaches it but these: sets of people, e-mail addresses, or `lan`."""
+    on: Words
+    """Services of this stack, by key."""
+    except_: Words = Field(default_factory=list, alias="except")
+    """But for these paths and what is below them: `<service>/<path>`, such as `grafana/api`."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Claim:
+        if (self.never is None) == (self.only is None):
+            raise PydanticCustomError("claim", "a claim says either `never` or `only`")
+        return self
+
+    @property
+    def excepted(self) -> tuple[tuple[str, str], ...]:
+        """Service and path of each exception."""
+        parts = (text.partition("/") for text in self.except_)
+        return tuple((service, f"/{path}") for service, _, path in parts)
+
+    def __str__(self) -> str:
+        who = f"never: {self.never}" if self.never is not None else f"only: {', '.join(self.only or ())}"
+        but = f" except {', '.join(self.except_)}" if self.except_ else ""
+        return f"{who} on {', '.join(self.on)}{but}"
+
+
 class StackConfig(Model):
     """Everything in `Pulumi.<stack>.yaml` under `gatehouse:`."""
 
@@ -117,6 +148,8 @@ class StackConfig(Model):
     """The owner's stack, as `organization/gatehouse/<stack>`; present in every other stack."""
     services: dict[Label, Service] = Field(default_factory=dict)
     """The node's services by key; resources and the usual host names are named after the key."""
+    claims: list[Claim] = Field(default_factory=list)
+    """What must hold of who reaches its services; one that does not hold is refused."""
     acknowledge: dict[str, Reason] = Field(default_factory=dict)
     """Risks of the whole stack taken knowingly: rule id to reason."""
     adopt: dict[str, str] = Field(default_factory=dict)

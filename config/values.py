@@ -15,7 +15,7 @@ from config.fields import LABEL
 
 SCHEMES = ("http", "https", "tcp", "udp")
 """The schemes of an origin [CFD ingress/origin_service.go: any other one is silently TCP over WebSocket]."""
-_CLUSTER = ".svc.cluster.local"
+_CLUSTER = ".cluster.local"
 _STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
 _WORDS = ("hello_world", "hello-world", "bastion", "socks-proxy")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~@+-]+")
@@ -253,8 +253,8 @@ class OriginUrl(str):
     @property
     def service(self) -> tuple[str, str] | None:
         """Namespace and name of the Kubernetes Service that it leads to; None for what is outside the cluster."""
-        parts = self.host.removesuffix(_CLUSTER).split(".") if self.host.endswith(_CLUSTER) else []
-        return (parts[1], parts[0]) if len(parts) == 2 else None
+        parts = self.host.removesuffix(".").removesuffix(_CLUSTER).split(".")
+        return (parts[1], parts[0]) if len(parts) == 3 and parts[2] == "svc" else None
 
     @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -300,6 +300,9 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
                 "write it as `http://192.168.0.9:8123`",
             )
         )
+    else:
+        unreachable = _unreachable((urlsplit(f"{scheme}://{address}").hostname or "").rstrip("."))
+        found += [MalformedError("origin-unreachable", *unreachable)] if unreachable else []
     if scheme.lower() in ("tcp", "udp") and not re.search(r":\d+$", address):
         found.append(
             MalformedError(
@@ -320,6 +323,35 @@ def _is_address(scheme: str, address: str) -> bool:
     if not host or port == 0 or address.endswith(":"):
         return False
     return address.startswith("[") if ":" in host else is_name(host.rstrip("."))
+
+
+def _unreachable(host: str) -> tuple[str, str] | None:
+    """Why a host leads nowhere from a pod of the cluster, and what to write."""
+    by_address = "write the machine's address on the home network, or a name that your DNS server knows"
+    if host in ("localhost", "host.docker.internal", "gateway.docker.internal") or host.endswith(".localhost"):
+        return _OWN
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        if host.rpartition(".")[2].isdigit():
+            return "four numbers from 0 to 255 are an address, and this is neither one nor a name", by_address
+        if host.endswith(".local") and not host.endswith(_CLUSTER):
+            return "a name in `.local` is told by multicast, which no pod hears, so it is not found", by_address
+        return None
+    if address.is_loopback or address.is_unspecified:
+        return _OWN
+    if address.is_link_local:
+        return "a link-local address is a machine's own, or its cloud's metadata with keys in it", by_address
+    if address.is_multicast or host == "255.255.255.255":
+        return "this is the address of many machines, and a service is at one", by_address
+    return None
+
+
+_OWN = (
+    "cloudflared runs in a pod of its own, and this leads back to that pod: nothing of yours answers there, and what "
+    "does is cloudflared's own metrics and profiles",
+    "write `{on_node: true, port: 8123, scheme: http}` for a port of the node, or the Kubernetes Service",
+)
 
 
 def _closest(scheme: str) -> str:

@@ -92,11 +92,8 @@ def rules(found: Sequence[Claim]) -> tuple[TunnelRule, ...]:
             beside.sort(key=lambda c: (c.expression == ACME_EXPRESSION, c.path))
             accepted = (guard.destination, *(c.destination for c in beside))
         listed.append(TunnelRule(claim.host, claim.expression, claim.origin, claim.service, accepted, claim.settings))
-    # Where paths of a host are for others, no request may be one of them for us and another for the service.
-    audiences: dict[str, set[Audience]] = {}
-    for claim in guarded:
-        audiences.setdefault(claim.host, set()).add(claim.audience)
-    divided = (host for host, several in audiences.items() if len(several) > 1)
+    # Where a path is taken, no request may be in it for us and elsewhere for the service.
+    divided = {claim.host for claim in guarded if claim.expression is not None}
     return in_order([*listed, *(TunnelRule(host, CLOSING, "http_status:400") for host in divided)])
 
 

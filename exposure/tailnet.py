@@ -50,7 +50,12 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     deny: dict[tuple[str, str], list[str]] = {}
     # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
     named = {email for s in private for p in s.people for email in estate.people.get(p, ())}
-    everyone = sorted({*named, *(estate.tailnet.users if estate.tailnet else ())})
+    known = sorted({*named, *(estate.tailnet.users if estate.tailnet else ())})
+    # One stands for all who are in the same sets, and one other service for all others: the tests grow no faster.
+    alike = {frozenset(name for name, emails in estate.people.items() if p in emails): p for p in reversed(known)}
+    everyone = sorted(alike.values())
+    tags = sorted({s.tag for s in private})
+    another = dict(zip(tags, [*tags[1:], *tags[:1]], strict=True))
     # Two services at one port of a node are open to whom either names.
     let_in: dict[tuple[str, int, str], set[str]] = {}
     for s in private:
@@ -63,9 +68,8 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
             (accept if person in members else deny).setdefault((person, service.protocol), []).append(target)
         # The proxies that face the internet must never be a way into a private service.
         deny.setdefault((FUNNEL_TAG, service.protocol), []).append(target)
-        for other in private:
-            if other.tag != service.tag:
-                deny.setdefault((other.tag, service.protocol), []).append(target)
+        if another[service.tag] != service.tag:
+            deny.setdefault((another[service.tag], service.protocol), []).append(target)
     if funnels:
         # Tailscale takes no autogroup as a test's source, so a person who has the tailnet stands for its members.
         for person in everyone[:1]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from config.services import Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
-from config.values import MalformedError, OriginUrl
+from config.values import OriginUrl
 
 Protocol = Literal["tcp", "udp"]
 
@@ -28,9 +30,14 @@ class Workload:
         return f"{where}:{self.port}" + ("/udp" if self.protocol == "udp" else "")
 
 
-def in_cluster(node: str, namespace: str, service: str, port: int, protocol: Protocol = "tcp") -> Workload:
-    """A port of a Kubernetes Service in a node's cluster."""
+def in_cluster(node: str, namespace: str, service: str, port: int | str, protocol: Protocol = "tcp") -> Workload:
+    """A port of a Kubernetes Service in a node's cluster, or of pods where `service` is `labelled`."""
     return Workload(f"{node} {namespace}/{service}", port, protocol)
+
+
+def labelled(selector: Mapping[str, object]) -> str:
+    """The pods with these labels, as they stand in a workload's place."""
+    return f"{{{','.join(f'{k}={v}' for k, v in sorted(selector.items()))}}}"
 
 
 def at_home(address: str, port: int, protocol: Protocol = "tcp") -> Workload:
@@ -44,7 +51,8 @@ def workloads(service: Service, node: Node) -> tuple[Workload, ...]:
     if isinstance(origin, NodeOrigin):
         return (at_home(node.lan_ipv4, origin.port, _protocol(origin.scheme)),)
     if isinstance(origin, UrlOrigin):
-        return _of_url(origin.url, node)
+        called = of_url(origin.url, node.name)
+        return (called,) if called else ()
     ports: list[tuple[Protocol, int, int | str]] = [
         (_protocol(origin.scheme), origin.port, origin.target_port or origin.port)
     ]
@@ -52,9 +60,8 @@ def workloads(service: Service, node: Node) -> tuple[Workload, ...]:
     ports += [(p.protocol, p.service_port, p.target_port or p.service_port) for p in service.port_forward or ()]
     found = [in_cluster(node.name, origin.namespace, origin.service, port, protocol) for protocol, port, _ in ports]
     if origin.selector:
-        labels = ",".join(f"{k}={v}" for k, v in sorted(origin.selector.items()))
-        pods = f"{node.name} {origin.namespace}/{{{labels}}}"
-        found += [Workload(pods, target, protocol) for protocol, _, target in ports]
+        pods = labelled(origin.selector)
+        found += [in_cluster(node.name, origin.namespace, pods, target, protocol) for protocol, _, target in ports]
     return tuple(dict.fromkeys(found))
 
 
@@ -73,15 +80,25 @@ def through(service: Service, node: Node) -> Workload | None:
     return controller(node)[1] if isinstance(origin, ServiceOrigin) and origin.through_ingress else None
 
 
-def _of_url(text: str, node: Node) -> tuple[Workload, ...]:
+@lru_cache(maxsize=4096)
+def of_url(text: str, node: str) -> Workload | None:
+    """What a URL leads to when it is called in a node's cluster; None for what names no host.
+
+    A loopback address is the caller's own pod.
+    """
+    url = OriginUrl(text)
     try:
-        url = OriginUrl.parse(text)
-    except MalformedError:
-        return ()
+        host, port = url.host, url.port
+    except ValueError:
+        return None
+    if not host:
+        return None
     protocol = _protocol(url.scheme)
     if url.service:
-        return (in_cluster(node.name, *url.service, url.port, protocol),)
-    return (at_home(str(url.address or url.host), url.port, protocol),)
+        return in_cluster(node, *url.service, port, protocol)
+    address = url.address
+    own = address.is_loopback or address.is_unspecified if address else host == "localhost"
+    return Workload(f"{node} localhost", port, protocol) if own else at_home(str(address or host), port, protocol)
 
 
 def _protocol(scheme: str) -> Protocol:

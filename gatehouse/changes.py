@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from config.text import wrap as text_lines
-from exposure.reach.compare import Change, names
+from exposure.reach.access import ANYONE, Principal
+from exposure.reach.compare import Change
+from exposure.reach.places import Reached
 from gatehouse.commands import width
 
 
@@ -19,19 +22,50 @@ def counts(changes: Iterable[Change], accepted: int = 0) -> str:
 
 
 def place(change: Change) -> str:
-    """Where, and how many more places change alike."""
-    also = len(change.more)
-    return f"{change.place.text}{f' (and {also} more alike)' if also else ''}"
+    """Where, and which more places of the host change alike: each, or how many and how they all begin."""
+    paths = [more.request.path for more in change.more]
+    if not paths:
+        return change.place.text
+    if len(paths) <= 4:
+        return f"{change.place.text} (and alike {', '.join(paths)})"
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(min(paths), max(paths), strict=False))
+    return f"{change.place.text} (and {len(paths)} more alike, {''.join(sign for sign, _ in same)}*)"
+
+
+def leads(change: Change) -> str:
+    """What else it leads to now than before, by which Host header, or for how long; "" where that is no wider."""
+    found = []
+    if change.moved:
+        now, before = (_ends(one) for one in (change.now, change.before))
+        found.append(f"leads to {now}, no longer to {before}")
+    if change.longer:
+        now, before = (
+            " or ".join(dict.fromkeys(t for _, t in one.terms.values() if t)) for one in (change.now, change.before)
+        )
+        found.append(f"a login lasts {now}, no longer {before}")
+    return "; ".join(found)
+
+
+def _ends(reached: Reached) -> str:
+    found = ((end, reached.terms[p][0]) for p, end in reached.ends.items())
+    return " and ".join(f"{end}{f' as {host}' if host else ''}" for end, host in dict.fromkeys(found))
+
+
+def gains(principals: Sequence[Principal]) -> str:
+    """Everybody who gains: after anyone nobody else has to be named."""
+    return "anyone" if ANYONE in principals else ", ".join(map(str, principals))
 
 
 def lines(change: Change, service: str | None) -> list[str]:
-    """A paragraph: where, who could and who can, and who is new."""
+    """A paragraph: where, who could and who can, who is new, and what else it leads to."""
     mark = "WIDER" if change.wider else "narrower"
     found = wrap(f"{mark}  {place(change)}{f'  [{service}]' if service else ''}", "", "  ")
     found += wrap(f"was: {change.before.text()}", "  ", "       ")
     found += wrap(f"now: {change.now.text()}", "  ", "       ")
     if change.wider:
-        found += wrap(f"new: {names(change.gains)}", "  ", "       ")
+        found += wrap(f"new: {gains(change.gains)}", "  ", "       ")
+    if leads(change):
+        found += wrap(f"and: {leads(change)}", "  ", "       ")
     return found
 
 

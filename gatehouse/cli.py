@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "who": ("gatehouse.commands.who", "who reaches a URL or a service, and by which rule, offline"),
     "map": ("gatehouse.commands.map", "who reaches what, drawn: a page, Mermaid or Markdown"),
     "diff": ("gatehouse.commands.diff", "what becomes more or less reachable by a change of the stack files"),
+    "prove": ("gatehouse.commands.prove", "who reaches each service at most, and whether every claim holds"),
     "verify": ("gatehouse.commands.verify", "ask from outside what works, and what must not"),
     "todo": ("gatehouse.commands.todo", "what remains to be done by hand, with the values to paste"),
     "policy-test": ("gatehouse.commands.policy_test", "run the tests of a Tailscale policy, offline"),
@@ -43,7 +44,7 @@ ANYWHERE = frozenset({"completion"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns 0 (done), 1 (findings or a failure) or 2 (wrong usage)."""
+    """Run the command line. Returns 0 (done), 1 (findings or a failure), 2 (wrong usage) or 3 (not proved)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         # The process ends with the command: once the program has run, a collection would walk a million objects.

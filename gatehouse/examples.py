@@ -10,6 +10,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "schema": ("gatehouse schema --write",),
     "who": ("gatehouse who https://grafana.example.com/api --as alice@example.com",),
     "diff": ("gatehouse diff --base main", "gatehouse diff --base main --format markdown"),
+    "prove": ("gatehouse prove", "gatehouse prove --from preview.json"),
     "verify": ("gatehouse verify --stack alfred", "gatehouse verify --stack alfred --only 'grafana/*' --junit out.xml"),
     "todo": ("gatehouse todo --stack alfred",),
     "policy-test": ("gatehouse policy-test policy.json --topology nodes.json",),

@@ -11,9 +11,11 @@ from typing import Any
 from config.errors import render as render_findings
 from config.loader import LoadedStack
 from exposure.check import checked
+from exposure.reach.places import unproved
 from exposure.reach.project import Project, plan_project
 from exposure.reach.steps import NoPreviewError, from_steps, known_from, stack_of
 from exposure.reach.surface import Known, Surface
+from exposure.rules.claims import BROKEN
 from gatehouse.commands import UsageError
 from gatehouse.stacks import known_stack
 
@@ -24,7 +26,8 @@ def planned_project(stacks: Mapping[str, LoadedStack], stack: str | None) -> Pro
     Raises UsageError for an unknown stack.
     """
     names = list(stacks) if stack is None else [known_stack(stack, stacks)]
-    found = checked(stacks)
+    # A broken claim is for `check` and `prove` to say: who reaches what can be told all the same.
+    found = checked(stacks, without={BROKEN})
     # A member's people and the tailnet's policy are the owner's: without its plan there is no answer.
     owners = [owner.name for name in names if (owner := stacks[name].owner)]
     errors = dict.fromkeys(f for name in (*names, *owners) for f in found.of(name) if f.severity == "error")
@@ -32,6 +35,14 @@ def planned_project(stacks: Mapping[str, LoadedStack], stack: str | None) -> Pro
         print(render_findings(list(errors)), file=sys.stderr)
         return None
     return plan_project(stacks, names)
+
+
+def not_proved(*surfaces: Surface) -> int:
+    """Say on standard error of which requests nothing is proved. Returns the exit code for that: 3, or 0 for none."""
+    found = unproved(*surfaces)
+    for why in found:
+        print(f"gatehouse: not proved: {why}", file=sys.stderr)
+    return 3 if found else 0
 
 
 def read_previews(sources: Sequence[str], stacks: Mapping[str, LoadedStack]) -> tuple[dict[str, Surface], list[str]]:
@@ -84,10 +95,18 @@ def _document(source: str) -> dict[str, Any]:
     return document
 
 
+def planned_alone(stacks: Mapping[str, LoadedStack], name: str) -> Project | None:
+    """One stack, planned; None where its file has findings, or there is none: it may be another program's."""
+    try:
+        return plan_project(stacks, [name])
+    except (ValueError, AssertionError, KeyError, AttributeError, TypeError):
+        return None
+
+
 def _known(stacks: Mapping[str, LoadedStack], name: str) -> Known:
+    project = planned_alone(stacks, name)
+    if project is not None:
+        return project.known(name)
     if name in stacks:
-        try:
-            return plan_project(stacks, [name]).known(name)
-        except (ValueError, AssertionError, KeyError, AttributeError, TypeError):
-            print(f"gatehouse: Pulumi.{name}.yaml has findings, so only the preview itself is read.", file=sys.stderr)
+        print(f"gatehouse: Pulumi.{name}.yaml has findings, so only the preview itself is read.", file=sys.stderr)
     return Known()

@@ -249,7 +249,7 @@ def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str,
         front,
         _HOW[how] if how else "",
         url,
-        tuple(str(p) for p in reached.how if p.kind != "tag"),
+        tuple(str(p) for p in reached.how if p.kind not in ("tag", "lan")),
         next((w for w in service.workloads if (w.protocol, w.port) == at), service.workloads[0]),
         past_login,
     )

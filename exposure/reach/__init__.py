@@ -7,7 +7,7 @@ table(surface)
 
 from __future__ import annotations
 
-from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.evaluate import Answer, Outcome, Request, Step, parse_principal, who
 from exposure.reach.places import Place, Reached, places, principals, table
 from exposure.reach.steps import NoPreviewError, from_steps, stack_of
@@ -15,6 +15,7 @@ from exposure.reach.surface import Known, Surface, Zone, from_plan, known_of, me
 
 __all__ = [
     "ANYONE",
+    "LAN",
     "MEMBER",
     "Answer",
     "Known",

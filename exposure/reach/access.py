@@ -8,13 +8,13 @@ from typing import Literal
 
 from exposure.reach.surface import Application, Group, Policy, Selector
 
-Kind = Literal["anyone", "person", "member", "tag"]
+Kind = Literal["anyone", "person", "lan", "member", "tag"]
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody who asks: a stranger on the internet (`anyone`), a person by e-mail address, some member of the tailnet
-    of whom nothing else is known, or a device by its tag.
+    """Somebody who asks: a stranger on the internet (`anyone`), a person by e-mail address, a stranger on the home
+    network (`lan`), some member of the tailnet of whom nothing else is known, or a device by its tag.
 
     A stranger may log in with an account of his own; nobody's list has it.
     """
@@ -23,10 +23,17 @@ class Principal:
     name: str = ""
 
     def __str__(self) -> str:
-        return {"anyone": "anyone", "member": "any member of the tailnet"}.get(self.kind, self.name)
+        return self.name or _WORDS[self.kind]
+
+    @property
+    def stranger(self) -> bool:
+        """Whether nobody's list has them."""
+        return self.kind in ("anyone", "lan")
 
 
+_WORDS = {"anyone": "anyone", "lan": "anybody on the home network", "member": "any member of the tailnet"}
 ANYONE = Principal("anyone")
+LAN = Principal("lan")
 MEMBER = Principal("member")
 
 Verdict = Literal["bypass", "login", "unknown", "denied"]

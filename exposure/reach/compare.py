@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,13 +26,27 @@ class Change:
 
     @property
     def gains(self) -> tuple[Principal, ...]:
-        """Who reaches it now and did not, or reaches it by a wider way."""
-        return _wider(self.before.how, self.now.how)
+        """Who reaches it now and did not, or reaches it by a wider way, or finds another workload there."""
+        found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer}
+        return tuple(p for p in self.now.how if p in found)
 
     @property
     def losses(self) -> tuple[Principal, ...]:
         """Who reached it and does no longer, or only by a narrower way."""
         return _wider(self.now.how, self.before.how)
+
+    @property
+    def moved(self) -> tuple[Principal, ...]:
+        """Who reaches another workload there than before, or the same by another Host header."""
+        was, will = self.before, self.now
+        both = [p for p in will.how if p in was.how]
+        return tuple(p for p in both if (was.ends[p], was.terms[p][0]) != (will.ends[p], will.terms[p][0]))
+
+    @property
+    def longer(self) -> tuple[Principal, ...]:
+        """Whose login lasts longer than before."""
+        was, will = self.before.terms, self.now.terms
+        return tuple(p for p in will if p in was and _hours(will[p][1]) > _hours(was[p][1]))
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
@@ -59,9 +74,10 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
     for place in sorted(places(before, now, thorough=True), key=_order):
         was = reached(before, place.request, everybody)
         will = reached(now, place.request, everybody)
-        if was.how == will.how:
+        if was == will:
             continue
-        key = (place.request.host, place.request.port, frozenset(was.how.items()), frozenset(will.how.items()))
+        asked = (place.request.host, place.request.port)
+        key = (*asked, *(frozenset(each.items()) for one in (was, will) for each in (one.how, one.ends, one.terms)))
         if key in changes:
             changes[key] = replace(changes[key], more=(*changes[key].more, place))
         else:
@@ -83,9 +99,10 @@ def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]
     return tuple(p for p, how in now.items() if _WIDTH[how] > _WIDTH.get(before.get(p, Outcome.NO_NAME), 0))
 
 
-def names(principals: Sequence[Principal], most: int = 4) -> str:
-    """Principals in a few words."""
-    texts = [str(p) for p in principals]
-    return (
-        ", ".join(texts) if len(texts) <= most else f"{', '.join(texts[: most - 1])} and {len(texts) - most + 1} more"
-    )
+_UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}
+
+
+def _hours(duration: str) -> float:
+    """Go's words for a duration, such as `1h30m`; what is not said is Access's own day [TFC zero_trust_access]."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)", duration)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else 24.0

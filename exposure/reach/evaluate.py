@@ -6,7 +6,7 @@ a forwarded port. Every step says what matched and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Literal
 
 from exposure.names import node_tag
 from exposure.reach import access
-from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.match import ascii_host, readings, serves
 from exposure.reach.surface import (
     Application,
@@ -27,6 +27,7 @@ from exposure.reach.surface import (
     TailnetIngress,
 )
 from exposure.reach.tailnet import Gives, gives, has_attribute, nodes
+from exposure.workload import Protocol, Workload, of_url
 
 Scheme = Literal["http", "https", "tcp", "udp"]
 
@@ -79,7 +80,7 @@ class Request:
     scheme: Scheme = "https"
 
     @property
-    def protocol(self) -> str:
+    def protocol(self) -> Protocol:
         """`udp` or `tcp`."""
         return "udp" if self.scheme == "udp" else "tcp"
 
@@ -102,11 +103,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Answer:
-    """How it ends for one principal, and every step of why. `origin` is what answers, where it is reached."""
+    """How it ends for one principal, and every step of why.
+
+    Where it is reached, `workload` is what answers, and `origin` says it for people; None is what has no host.
+    `host_header` is what the origin is asked by, if not the request's host, and `session` how long a login lasts.
+    """
 
     outcome: Outcome
     steps: tuple[Step, ...]
     origin: str = ""
+    workload: Workload | None = None
+    host_header: str = ""
+    session: str = ""
 
     @property
     def reaches(self) -> bool:
@@ -125,6 +133,9 @@ def asking(surface: Surface, request: Request) -> Callable[[Principal], Answer]:
     machine = _machine(surface, request.host)
     if machine is not None:
         return partial(_on_tailnet, surface, request, machine)
+    listening = surface.listeners.get(request.host)
+    if listening is not None:
+        return partial(_at_home, request, listening)
     return partial(_public, surface, request)
 
 
@@ -281,7 +292,12 @@ def _origin(
         return Answer(
             Outcome.STATUS, (*steps, Step("origin", rule.origin, f"cloudflared answers {code}; no service does"))
         )
-    return Answer(outcome, (*steps, Step("origin", rule.origin, "the service answers")), rule.origin)
+    called = of_url(rule.origin, tunnel.name)
+    # What is called at the node may be a node port, and so what is behind that.
+    workload = surface.listening(called.place, called.protocol, called.port) or called if called else None
+    step = Step("origin", rule.origin, "the service answers" + f" by host {rule.host_header}" * bool(rule.host_header))
+    session = application.session if application and outcome is Outcome.LOGIN else ""
+    return Answer(outcome, (*steps, step), rule.origin, workload, rule.host_header, session)
 
 
 def _jwt(check: JwtCheck, application: Application | None, verdict: str) -> tuple[bool, Step]:
@@ -309,16 +325,36 @@ def _router(surface: Surface, request: Request, address: str, steps: tuple[Step,
         inside = f"{rule.protocol} node port {rule.node_port}"
         steps += (Step("router", f"{address} {text}", f"forwarded to {inside} (hand-work)"),)
         for port in surface.node_ports:
-            if (port.protocol, port.node_port) == (rule.protocol, rule.node_port):
+            if (port.cluster, port.protocol, port.node_port) == (rule.node, rule.protocol, rule.node_port):
                 step = Step(
                     "origin", f"{inside} in {port.namespace}", f"the Service's port {port.service_port} answers"
                 )
-                return Answer(Outcome.OPEN, (*steps, step), f"{port.namespace} {port.protocol}:{port.service_port}")
+                origin = f"{port.namespace} {port.protocol}:{port.service_port}"
+                return Answer(Outcome.OPEN, (*steps, step), origin, port.workload)
         return Answer(Outcome.NO_LISTENER, (*steps, Step("origin", inside, "no Service has this node port")))
     forwarded = sorted(f"{r.protocol} {r.external}" for r in surface.router if r.address == address)
     ports = f"only {', '.join(forwarded)}" if forwarded else "no port"
     why = f"{ports} is forwarded from there; what else the router does is not known here"
     return Answer(Outcome.NO_LISTENER, (*steps, Step("router", f"{address} {text}", why)))
+
+
+# The home network
+
+
+def _at_home(
+    request: Request, listening: Mapping[tuple[Protocol, int | str], Workload], principal: Principal
+) -> Answer:
+    steps: tuple[Step, ...] = (Step("home", request.host, "on the home network, past every gate"),)
+    workload = listening.get((request.protocol, request.port))
+    if workload is None:
+        ports = ", ".join(sorted(f"{protocol} {port}" for protocol, port in listening)) or "nothing"
+        step = Step("listener", f"{request.protocol} {request.port}", f"known to answer there: {ports}")
+        return Answer(Outcome.NO_LISTENER, (*steps, step))
+    if principal != LAN:
+        step = Step("listener", str(workload), "only who is on the home network gets there, whoever that is")
+        return Answer(Outcome.OFF_TAILNET, (*steps, step))
+    step = Step("origin", str(workload), "answers everybody there")
+    return Answer(Outcome.OPEN, (*steps, step), str(workload), workload)
 
 
 # The tailnet
@@ -378,11 +414,11 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
             return Answer(Outcome.NO_LISTENER, (*steps, step))
     funnel = _funnel(tailnet, machine) if machine.ingress else None
     # Inside the tailnet the name is a tailnet address: a device there meets the policy, not Funnel.
-    if funnel and funnel[0] and principal.kind in ("anyone", "person", "member"):
-        return _served(machine, request, Outcome.OPEN, (*steps, funnel[1]))
+    if funnel and funnel[0] and principal.kind != "tag":
+        return _served(surface, machine, request, Outcome.OPEN, (*steps, funnel[1]))
     if funnel:
         steps += (funnel[1],)
-    if principal == ANYONE:
+    if principal.stranger:
         step = Step("tailnet", "no device of the tailnet", "the internet does not lead here")
         return Answer(Outcome.OFF_TAILNET, (*steps, step))
     if tailnet.policy is None:
@@ -390,7 +426,9 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
         return Answer(Outcome.NO_RULES, (*steps, step))
     found = gives(tailnet.policy, principal, machine.tags, request.protocol, request.port)
     steps += (_grant(found, principal, machine, request),)
-    return _served(machine, request, Outcome.TAILNET, steps) if found.allowed else Answer(Outcome.TAILNET_DENIED, steps)
+    if not found.allowed:
+        return Answer(Outcome.TAILNET_DENIED, steps)
+    return _served(surface, machine, request, Outcome.TAILNET, steps)
 
 
 def _grant(found: Gives, principal: Principal, machine: _Machine, request: Request) -> Step:
@@ -414,8 +452,11 @@ def _funnel(tailnet: Tailnet, machine: _Machine) -> tuple[bool, Step]:
     return False, Step("funnel", "refused", f"the policy gives {', '.join(machine.tags)} no attribute funnel")
 
 
-def _served(machine: _Machine, request: Request, outcome: Outcome, steps: tuple[Step, ...]) -> Answer:
+def _served(surface: Surface, machine: _Machine, request: Request, outcome: Outcome, steps: tuple[Step, ...]) -> Answer:
+    protocol, port = request.protocol, request.port
+    workload: Workload | None = None
     if machine.ingress:
+        workload = machine.ingress.workload(request.path)
         origin = f"{machine.ingress.namespace}/{machine.ingress.backend}"
         paths = machine.ingress.paths
         # Of bare TCP no path is known: it may be any that is served.
@@ -423,10 +464,14 @@ def _served(machine: _Machine, request: Request, outcome: Outcome, steps: tuple[
             step = Step("proxy", request.path, f"only {', '.join(paths)} is served; the proxy answers 404")
             return Answer(Outcome.NOT_SERVED, (*steps, step))
     elif machine.address:
-        origin = f"{machine.address.namespace} {request.protocol}:{request.port}"
+        origin = f"{machine.address.namespace} {protocol}:{port}"
+        workload = machine.address.workload(protocol, port)
     else:
-        origin = f"{machine.name} {request.protocol}:{request.port}"
-    return Answer(outcome, (*steps, Step("origin", origin, "the service answers")), origin)
+        origin = f"{machine.name} {protocol}:{port}"
+        node = next((n for n in surface.nodes if n.name == machine.name), None)
+        # A node port answers at all of a node's addresses.
+        workload = surface.listening(node.address, protocol, port) if node else None
+    return Answer(outcome, (*steps, Step("origin", origin, "the service answers")), origin, workload)
 
 
 def rule_text(rule: Rule) -> str:
@@ -439,10 +484,11 @@ def _target(record: Record) -> str:
 
 
 def parse_principal(text: str, tags: Iterable[str] = ()) -> Principal | None:
-    """A principal as people write one: `anyone`, an e-mail address, `member`, or a tag with or without `tag:`."""
+    """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, a tag with or without `tag:`."""
     text = text.strip()
-    if text in ("anyone", "member"):
-        return ANYONE if text == "anyone" else MEMBER
+    for known in (ANYONE, LAN, MEMBER):
+        if text == known.kind:
+            return known
     if text.startswith("tag:"):
         return Principal("tag", text)
     if "@" in text:

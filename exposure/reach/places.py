@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from exposure.names import node_tag
-from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
 from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
-from exposure.reach.tailnet import nodes, people_of, ports_to, tags_of
+from exposure.reach.tailnet import named_as_source, nodes, people_of, ports_to, tags_of
+from exposure.workload import Workload
 
 ANY_NAME = "any-name"
 """Stands for any label under a wildcard."""
@@ -33,7 +34,7 @@ class Place:
         host = request.host.replace(f"{ANY_NAME}.", "*.", 1) if self.wildcard else request.host
         if request.scheme in ("http", "https") and request.port in (80, 443):
             return f"{host}{request.path}"
-        return f"{host}:{request.port}/{request.protocol}"
+        return f"{host}:{request.port or 'any node port'}/{request.protocol}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
     for surface in surfaces:
         for host, port, scheme in _ports(surface, thorough):
             add(host, port, "/", scheme)
+        for host, listening in surface.listeners.items():
+            for protocol, at in listening:
+                if isinstance(at, int):
+                    add(host, at, "/", _scheme(protocol))
     return tuple(found.values())
 
 
@@ -140,6 +145,10 @@ def service_at(surface: Surface, request: Request) -> str | None:
         if request.host in (machine.machine, f"{machine.machine}{_suffix(surface)}"):
             return machine.service
     asked = (request.protocol, request.port)
+    at_home = surface.listening(request.host, *asked)
+    if at_home is not None:
+        ports = (n.service for n in surface.node_ports if n.workload == at_home)
+        return next(filter(None, (*ports, *surface.calling(at_home))), None)
     addresses = {record.content for record in surface.lookup.answering(request.host)}
     inside = {r.node_port for r in surface.router if r.address in addresses and (r.protocol, r.external) == asked}
     forwarded = next((n.service for n in surface.node_ports if n.node_port in inside and n.service), None)
@@ -205,7 +214,7 @@ def principals(surface: Surface) -> list[Crowd]:
 def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
     """The crowds of several surfaces together: nobody in a crowd differs from another in any of them."""
     marks: dict[str, set[object]] = {}
-    tags: set[str] = set()
+    tags: dict[str, set[object]] = {}
     domains: set[str] = set()
     for number, surface in enumerate(surfaces):
         for index, application in enumerate(surface.applications):
@@ -214,23 +223,31 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
                     _mark(selectors, (number, index, place, word), marks, domains)
         policy_json = surface.tailnet.policy if surface.tailnet else None
         if policy_json:
-            tags |= set(tags_of(policy_json))
+            for tag in tags_of(policy_json):
+                tags.setdefault(tag, set()).add(number)
+            for tag, rules in named_as_source(policy_json).items():
+                tags.setdefault(tag, set()).update((number, rule) for rule in rules)
             for person, names in people_of(policy_json).items():
                 marks.setdefault(person, set()).update((number, name) for name in names)
-        tags |= {tag for ingress in surface.tailnet_ingresses for tag in ingress.tags}
-        tags |= {tag for address in surface.tailnet_addresses for tag in address.tags}
+        held = [i.tags for i in surface.tailnet_ingresses] + [a.tags for a in surface.tailnet_addresses]
+        for tag in {tag for of_one in held for tag in of_one}:
+            tags.setdefault(tag, set())
     groups: dict[tuple[frozenset[object], frozenset[str]], list[str]] = {}
     for person in sorted(marks):
         own = frozenset(d for d in domains if person.endswith(f"@{d}"))
         groups.setdefault((frozenset(marks[person]), own), []).append(person)
     for domain in sorted(domains):
         groups.setdefault((frozenset(), frozenset({domain})), []).append(f"somebody@{domain}")
+    devices: dict[frozenset[object], list[Principal]] = {}
+    for tag in sorted(tags):
+        devices.setdefault(frozenset(tags[tag]), []).append(Principal("tag", tag))
     people = [tuple(Principal("person", name) for name in names) for names in groups.values()]
     return [
         Crowd(ANYONE, (ANYONE,)),
         *(Crowd(everybody[0], everybody) for everybody in people),
+        *([Crowd(LAN, (LAN,))] if any(surface.listeners for surface in surfaces) else []),
         Crowd(MEMBER, (MEMBER,)),
-        *(Crowd(Principal("tag", tag), (Principal("tag", tag),)) for tag in sorted(tags)),
+        *(Crowd(alike[0], tuple(alike)) for alike in devices.values()),
     ]
 
 
@@ -250,9 +267,17 @@ def _mark(
 
 @dataclass(frozen=True)
 class Reached:
-    """Who reaches a place: each principal that does, and how."""
+    """Who reaches a place: each principal that does, how, and what answers, in words where it is no workload."""
 
     how: Mapping[Principal, Outcome]
+    ends: Mapping[Principal, Workload | str] = field(default_factory=dict)
+    terms: Mapping[Principal, tuple[str, str]] = field(default_factory=dict)
+    """The Host header that the origin gets, and how long a login lasts (`Answer`)."""
+
+    @property
+    def workloads(self) -> tuple[Workload | str, ...]:
+        """What answers there, one for most places."""
+        return tuple(dict.fromkeys(self.ends.values()))
 
     @property
     def anyone(self) -> Outcome | None:
@@ -288,11 +313,29 @@ def _names(names: Sequence[str]) -> str:
 
 def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:
     """Who of everybody reaches it."""
-    found = {p: a.outcome for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody}
-    return Reached(dict(sorted(found.items(), key=lambda item: (_KINDS.index(item[0].kind), item[0].name))))
+    found = [(p, a) for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody]
+    found.sort(key=lambda item: (_KINDS.index(item[0].kind), item[0].name))
+    return Reached(
+        {p: a.outcome for p, a in found},
+        {p: a.workload or a.origin for p, a in found},
+        {p: (a.host_header, a.session) for p, a in found},
+    )
 
 
-_KINDS = ("anyone", "person", "member", "tag")
+_KINDS = ("anyone", "person", "lan", "member", "tag")
+
+
+def together(found: Iterable[Reached]) -> Reached:
+    """Who reaches any of several places, each by the widest way."""
+    how: dict[Principal, Outcome] = {}
+    ends: dict[Principal, Workload | str] = {}
+    order = list(Outcome)
+    for one in found:
+        for principal, outcome in one.how.items():
+            if principal not in how or order.index(outcome) < order.index(how[principal]):
+                how[principal], ends[principal] = outcome, one.ends[principal]
+    ranked = sorted(how, key=lambda p: (_KINDS.index(p.kind), p.name))
+    return Reached({p: how[p] for p in ranked}, {p: ends[p] for p in ranked})
 
 
 def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> list[tuple[Crowd, Answer]]:

@@ -25,13 +25,17 @@ class Project:
         """What no resource of a stack says."""
         return known_of(self.plans[stack], self._owner(stack))
 
-    def whole(self) -> list[Surface]:
-        """One surface for each estate: what is registered by all of its stacks together."""
-        estates: dict[str, list[Surface]] = {}
+    def estates(self) -> list[dict[str, Surface]]:
+        """The surfaces of each estate by stack."""
+        estates: dict[str, dict[str, Surface]] = {}
         for name, found in self.surfaces.items():
             owner = self.stacks[name].owner
-            estates.setdefault(owner.name if owner else name, []).append(found)
-        return [merge(surfaces) for surfaces in estates.values()]
+            estates.setdefault(owner.name if owner else name, {})[name] = found
+        return list(estates.values())
+
+    def whole(self) -> list[Surface]:
+        """One surface for each estate: what is registered by all of its stacks together."""
+        return [merge(surfaces.values()) for surfaces in self.estates()]
 
     def owner_of(self, place: Place) -> tuple[str, str] | None:
         """The stack and the service that a place belongs to."""
@@ -39,7 +43,8 @@ class Project:
         for name, found in self.surfaces.items():
             service = service_at(found, request)
             for way in self.plans[name].by(TailnetWay) if service is None else ():
-                at_node = way.on_node and request.host in (way.machine, f"{way.machine}.{way.tailnet}")
+                names = (way.machine, f"{way.machine}.{way.tailnet}", self.plans[name].home.lan_ipv4)
+                at_node = way.on_node and request.host in names
                 if at_node and (request.protocol, request.port) == (way.ports[0].protocol, way.ports[0].port):
                     service = way.service
             if service is not None:

@@ -39,8 +39,10 @@ from exposure.reach.surface import (
     Tunnel,
     Zone,
     surface,
+    tailnet_address,
     zone_of,
 )
+from exposure.workload import Protocol, labelled
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The engine's mark for a value that only the cloud knows [PU sdk/go/common/resource/plugin, UnknownStringValue]."""
@@ -97,7 +99,7 @@ class _Resource:
     @property
     def service(self) -> str | None:
         """The key of the service whose component it is a child of: components are named by it."""
-        if "gatehouse:" not in self.parent:
+        if "gatehouse:" not in "".join(self.parent.split("::")[2:3]):
             return None
         name = self.parent.rsplit("::", 1)[-1]
         return name.removesuffix("-acme") if "AcmeHttpRoute" in self.parent else name
@@ -190,10 +192,20 @@ class _Reader:
             tunnels=[self._tunnel(r) for r in self.of(_TUNNEL)],
             applications=self.applications.values(),
             records=[self._record(r) for r in self.of(_RECORD)],
-            tailnet_ingresses=[i for r in self.of(_INGRESS) for i in _ingress(r)],
-            tailnet_addresses=[a for r in (*self.of(_SERVICE), *self.of(_SERVICE_PATCH)) for a in _address(r)],
-            node_ports=[n for r in self.of(_SERVICE) for n in _node_ports(r)],
+            tailnet_ingresses=[i for r in self.of(_INGRESS) for i in _ingress(r, self.cluster)],
+            tailnet_addresses=[
+                a for r in (*self.of(_SERVICE), *self.of(_SERVICE_PATCH)) for a in _address(r, self.cluster)
+            ],
+            node_ports=[n for r in self.of(_SERVICE) for n in _node_ports(r, self.cluster)],
         )
+
+    @property
+    def cluster(self) -> str:
+        """The node's name, which its only tunnel has too."""
+        tunnels = self.of(_TUNNEL)
+        if self.known.node or len(tunnels) != 1:
+            return self.known.node.name if self.known.node else ""
+        return _text(tunnels[0].inputs.get("name"))
 
     # The tunnel
 
@@ -207,7 +219,8 @@ class _Reader:
 
     def _rule(self, owner: _Resource, entry: Mapping[str, object]) -> Rule:
         host, path = _text(entry.get("hostname")) or None, _text(entry.get("path")) or None
-        access = _dict(_dict(entry.get("originRequest")).get("access"))
+        request = _dict(entry.get("originRequest"))
+        access = _dict(request.get("access"))
         deciding = self._deciding(host or "", path)
         record = next((r for r in self.of(_RECORD) if _text(r.inputs.get("name")) == host), None)
         own = [a.service for a in deciding if any(d.host == host for d in a.destinations)]
@@ -218,6 +231,7 @@ class _Reader:
             _text(entry.get("service")),
             self._check(owner, host or "", path, deciding, access) if access else None,
             next(filter(None, services), None),
+            _text(request.get("httpHostHeader")),
         )
 
     def _deciding(self, host: str, path: str | None) -> list[Application]:
@@ -278,6 +292,7 @@ class _Reader:
             inputs.get("autoRedirectToIdentity") is True,
             _text(inputs.get("name")),
             resource.service,
+            _text(inputs.get("sessionDuration")),
         )
 
     def _attached(self, application: _Resource, entry: Mapping[str, object]) -> Policy:
@@ -517,7 +532,7 @@ def _policy_json(text: object) -> Mapping[str, Json]:
     return value
 
 
-def _ingress(resource: _Resource) -> Iterable[TailnetIngress]:
+def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     metadata, spec = _dict(resource.inputs.get("metadata")), _dict(resource.inputs.get("spec"))
     annotations = _dict(metadata.get("annotations"))
     if spec.get("ingressClassName") != "tailscale":
@@ -531,15 +546,23 @@ def _ingress(resource: _Resource) -> Iterable[TailnetIngress]:
     for rule in _dicts(spec.get("rules")):
         for entry in _dicts(_dict(rule.get("http")).get("paths")):
             served[_text(entry.get("path")) or "/"] = _dict(entry.get("backend"))
-    services = [_dict(b.get("service")) for b in (*rest, *served.values()) if b]
-    backends = dict.fromkeys(f"{_text(s.get('name'))}:{_port(_dict(s.get('port')))}" for s in services)
+    by_path = [(path, _backend(b)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
+    backends = dict.fromkeys(backend for _, backend in by_path)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
     paths = ("/",) if rest[0] or "/" in served else tuple(sorted(served))
-    yield TailnetIngress(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service)
+    yield TailnetIngress(
+        *(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service, cluster),
+        tuple(sorted(dict(by_path).items())) if len(backends) > 1 else (),
+    )
 
 
-def _address(resource: _Resource) -> Iterable[TailnetAddress]:
+def _backend(backend: Mapping[str, object]) -> str:
+    service = _dict(backend.get("service"))
+    return f"{_text(service.get('name'))}:{_port(_dict(service.get('port')))}"
+
+
+def _address(resource: _Resource, cluster: str) -> Iterable[TailnetAddress]:
     metadata, spec = _dict(resource.inputs.get("metadata")), _dict(resource.inputs.get("spec"))
     annotations = _dict(metadata.get("annotations"))
     if spec.get("loadBalancerClass") != "tailscale" and annotations.get("tailscale.com/expose") != "true":
@@ -547,24 +570,43 @@ def _address(resource: _Resource) -> Iterable[TailnetAddress]:
     namespace, name = _text(metadata.get("namespace")) or "default", _text(metadata.get("name"))
     # A patch says nothing of the ports of the Service that it is put on.
     whole = resource.type == _SERVICE
-    yield TailnetAddress(
+    yield tailnet_address(
         _text(annotations.get("tailscale.com/hostname")) or f"{namespace}-{name}",
         namespace,
-        tuple(sorted((_protocol(p), _number(p.get("port"))) for p in _dicts(spec.get("ports")))) if whole else None,
+        {(_protocol(p), _number(p.get("port"))): _target(p) for p in _dicts(spec.get("ports"))} if whole else None,
         _tags(annotations),
         resource.service,
+        cluster,
+        labelled(_dict(spec.get("selector"))) if spec.get("selector") else name,
     )
 
 
-def _node_ports(resource: _Resource) -> Iterable[NodePort]:
+def _node_ports(resource: _Resource, cluster: str) -> Iterable[NodePort]:
+    """The ports that a Service opens at the node; a LoadBalancer's too, unless that is off [Kubernetes, Service]."""
     metadata, spec = _dict(resource.inputs.get("metadata")), _dict(resource.inputs.get("spec"))
-    if spec.get("type") != "NodePort":
+    allocated = spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+    if not (allocated or spec.get("type") == "NodePort"):
         return
-    namespace = _text(metadata.get("namespace")) or "default"
+    selector = _dict(spec.get("selector"))
     for port in _dicts(spec.get("ports")):
         yield NodePort(
-            namespace, _protocol(port), _number(port.get("port")), _number(port.get("nodePort")), resource.service
+            _text(metadata.get("namespace")) or "default",
+            _protocol(port),
+            _number(port.get("port")),
+            _number(port.get("nodePort")),
+            resource.service,
+            cluster,
+            labelled(selector) if selector else _text(metadata.get("name")),
+            _target(port),
         )
+
+
+def _target(port: Mapping[str, object]) -> int | str:
+    """The pods' port behind a Service's: the same one where that is not said."""
+    target = port.get("targetPort")
+    if isinstance(target, str) and target and target != UNKNOWN:
+        return target
+    return _number(target) or _number(port.get("port"))
 
 
 def _tags(annotations: Mapping[str, object]) -> tuple[str, ...]:
@@ -572,8 +614,8 @@ def _tags(annotations: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(sorted(tags)) or (_DEFAULT_TAG,)
 
 
-def _protocol(port: Mapping[str, object]) -> str:
-    return (_text(port.get("protocol")) or "TCP").lower()
+def _protocol(port: Mapping[str, object]) -> Protocol:
+    return "udp" if _text(port.get("protocol")).lower() == "udp" else "tcp"
 
 
 def _port(port: Mapping[str, object]) -> str:

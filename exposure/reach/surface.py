@@ -6,18 +6,20 @@ A `Surface` comes from a plan (`from_plan`) or from what an engine or the offlin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Literal
 
 from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json
-from exposure.reach.match import covers_host, covers_path, matches_host, matches_path
+from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
+from exposure.workload import Protocol, Workload, at_home, in_cluster, labelled, of_url
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
@@ -87,6 +89,8 @@ class Application:
     redirect: bool = False
     name: str = field(default="", compare=False)
     service: str | None = field(default=None, compare=False)
+    session: str = ""
+    """How long a login lasts, in Go's words (`24h`); "" where that is not said."""
 
     @property
     def key(self) -> str:
@@ -116,6 +120,8 @@ class Rule:
     origin: str
     access: JwtCheck | None = None
     service: str | None = field(default=None, compare=False)
+    host_header: str = ""
+    """The Host header that the origin gets, if not the request's own."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ class Record:
 class TailnetIngress:
     """An Ingress of the Tailscale operator: https on 443 at `machine`, for the internet too with `funnel`.
 
-    It serves `paths` and what is below them, and nothing else.
+    It serves `paths` and what is below them, and nothing else. `cluster` is the name of its node.
     """
 
     machine: str
@@ -178,6 +184,15 @@ class TailnetIngress:
     funnel: bool
     paths: tuple[str, ...] = ("/",)
     service: str | None = field(default=None, compare=False)
+    cluster: str = ""
+    backends: tuple[tuple[str, str], ...] = ()
+    """A path and what answers there and below, where not all of it is `backend`."""
+
+    def workload(self, path: str) -> Workload:
+        """What answers at a path: the longest one above it decides [Kubernetes, Ingress path types]."""
+        above = [(len(p), backend) for p, backend in self.backends if serves((p,), path)]
+        name, _, port = (max(above)[1] if above else self.backend).rpartition(":")
+        return in_cluster(self.cluster, self.namespace, name, int(port) if port.isdigit() else port)
 
 
 @dataclass(frozen=True)
@@ -189,20 +204,38 @@ class TailnetAddress:
 
     machine: str
     namespace: str
-    ports: tuple[tuple[str, int], ...] | None
+    ports: tuple[tuple[Protocol, int], ...] | None
     tags: tuple[str, ...]
     service: str | None = field(default=None, compare=False)
+    cluster: str = ""
+    pods: str = ""
+    """Their labels, or the Service's name where it does not select them."""
+    targets: tuple[int | str, ...] = ()
+    """The pods' port behind each of `ports`; the same one where that is not said."""
+
+    def workload(self, protocol: Protocol, port: int) -> Workload:
+        """What answers at a port."""
+        to = dict(zip(self.ports or (), self.targets, strict=False)).get((protocol, port), port)
+        return in_cluster(self.cluster, self.namespace, self.pods, to, protocol)
 
 
 @dataclass(frozen=True)
 class NodePort:
-    """A port of the node that a Service of type NodePort opens."""
+    """A port that a Service opens at the node `cluster`; `node_port` 0 is one that the cluster chooses."""
 
     namespace: str
-    protocol: str
+    protocol: Protocol
     service_port: int
     node_port: int
     service: str | None = field(default=None, compare=False)
+    cluster: str = ""
+    pods: str = ""
+    target: int | str = 0
+
+    @property
+    def workload(self) -> Workload:
+        """What answers."""
+        return in_cluster(self.cluster, self.namespace, self.pods, self.target or self.service_port, self.protocol)
 
 
 @dataclass(frozen=True, order=True)
@@ -210,9 +243,22 @@ class RouterRule:
     """A port that the router forwards to the node: hand-work, so no resource says it."""
 
     address: str
-    protocol: str
+    protocol: Protocol
     external: int
     node_port: int
+    node: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class AtHome:
+    """A node, by its name in the cluster and on the tailnet, and its address on the home network.
+
+    `ports` are the services that listen there with no cluster between, which no resource says.
+    """
+
+    name: str
+    address: str
+    ports: tuple[tuple[Protocol, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -241,6 +287,7 @@ class Known:
     deny: Policy | None = None
     identity_providers: tuple[str, ...] = ()
     router: tuple[RouterRule, ...] = ()
+    node: AtHome | None = None
     by_id: Mapping[str, Policy | str] = field(default_factory=dict)
 
 
@@ -332,6 +379,7 @@ class Surface:
     tailnet_addresses: tuple[TailnetAddress, ...]
     node_ports: tuple[NodePort, ...]
     router: tuple[RouterRule, ...]
+    nodes: tuple[AtHome, ...] = ()
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -342,6 +390,36 @@ class Surface:
     def lookup(self) -> Lookup:
         """Applications and records by host."""
         return Lookup(self.applications, self.records, self.zones)
+
+    @cached_property
+    def listeners(self) -> Mapping[str, Mapping[tuple[Protocol, int | str], Workload]]:
+        """What answers on the home network beside every way: the ports of each address there, and what is behind them.
+
+        A node's are its node ports, port 0 for those that the cluster chooses, and its own services, which listen on
+        all of its addresses. What a tunnel's rule calls at home answers everybody there.
+        """
+        found: dict[str, dict[tuple[Protocol, int | str], Workload]] = {}
+        for node in self.nodes:
+            own = found.setdefault(node.address, {})
+            own |= {(n.protocol, n.node_port): n.workload for n in self.node_ports if n.cluster == node.name}
+            for protocol, port in node.ports:
+                own.setdefault((protocol, port), at_home(node.address, port, protocol))
+        for tunnel in self.tunnels:
+            for workload in (of_url(rule.origin, tunnel.name) for rule in tunnel.rules or ()):
+                if workload and _is_at_home(workload.place):
+                    found.setdefault(workload.place, {}).setdefault((workload.protocol, workload.port), workload)
+        return found
+
+    def listening(self, address: str, protocol: Protocol, port: int | str) -> Workload | None:
+        """What answers at a port of an address of the home network."""
+        return self.listeners.get(address, {}).get((protocol, port))
+
+    def calling(self, workload: Workload) -> Iterator[str]:
+        """The services whose rules of a tunnel lead to a workload."""
+        for tunnel in self.tunnels:
+            for rule in tunnel.rules or ():
+                if rule.service and of_url(rule.origin, tunnel.name) == workload:
+                    yield rule.service
 
     def zone_of(self, host: str) -> Zone | None:
         """The longest zone that a host is in, if any."""
@@ -362,6 +440,14 @@ class Surface:
         return next(filter(None, owners), None)
 
 
+def _is_at_home(place: str) -> bool:
+    try:
+        address = ip_address(place)
+    except ValueError:
+        return " " not in place and ("." not in place or place.endswith((".lan", ".home.arpa", ".internal", ".home")))
+    return address.is_private
+
+
 def surface(
     known: Known,
     *,
@@ -371,6 +457,7 @@ def surface(
     tailnet_ingresses: Iterable[TailnetIngress] = (),
     tailnet_addresses: Iterable[TailnetAddress] = (),
     node_ports: Iterable[NodePort] = (),
+    nodes: Iterable[AtHome] | None = None,
 ) -> Surface:
     """A surface with everything but the rules in one order, so that equal ones are equal."""
     return Surface(
@@ -383,6 +470,7 @@ def surface(
         tailnet_addresses=tuple(sorted(tailnet_addresses, key=lambda a: (a.machine, a.namespace))),
         node_ports=tuple(sorted(node_ports, key=lambda n: (n.protocol, n.node_port, n.namespace))),
         router=tuple(sorted(known.router)),
+        nodes=tuple(sorted(nodes if nodes is not None else [known.node] if known.node else [])),
     )
 
 
@@ -407,6 +495,7 @@ def merge(surfaces: Iterable[Surface]) -> Surface:
         tailnet_ingresses=dict.fromkeys(i for s in every for i in s.tailnet_ingresses),
         tailnet_addresses=dict.fromkeys(a for s in every for a in s.tailnet_addresses),
         node_ports=dict.fromkeys(n for s in every for n in s.node_ports),
+        nodes=dict.fromkeys(n for s in every for n in s.nodes),
     )
 
 
@@ -425,9 +514,14 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
         deny=Policy("deny", (Selector("everyone"),), name="nobody"),
         identity_providers=(GOOGLE,) if plan.estate.google else (),
         router=tuple(
-            RouterRule(way.ipv4, port.protocol, port.external, port.node_port)
+            RouterRule(way.ipv4, port.protocol, port.external, port.node_port, plan.node)
             for way in plan.by(PortForwardWay)
             for port in way.ports
+        ),
+        node=AtHome(
+            plan.node,
+            plan.home.lan_ipv4,
+            tuple(sorted((p.protocol, p.port) for w in plan.by(TailnetWay) if w.on_node for p in w.ports)),
         ),
     )
 
@@ -445,12 +539,13 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
     for rule in plan.rules:
         # An application is named after its destination, which is its key here too.
         check = JwtCheck(True, plan.estate.team, tuple(sorted(rule.applications))) if rule.applications else None
-        rules.append(Rule(rule.host, rule.path, rule.origin, check, rule.service))
+        header = rule.settings.http_host_header or ""
+        rules.append(Rule(rule.host, rule.path, rule.origin, check, rule.service, header))
     proxied = [way for way in plan.by(TailnetWay) if not way.on_node]
     return surface(
         known,
         tunnels=[Tunnel(plan.node, tuple(rules))],
-        applications=[_application(a, known) for a in plan.applications],
+        applications=[_application(a, known, plan.estate.session_duration) for a in plan.applications],
         records=[
             Record(r.host, "CNAME", "", r.proxied, plan.node, r.service)
             if r.target is None
@@ -459,37 +554,58 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
         ],
         tailnet_ingresses=[
             *(
-                TailnetIngress(w.machine, w.namespace, f"{w.backend}:{w.port}", (w.tag,), True, w.paths, w.service)
+                TailnetIngress(
+                    w.machine, w.namespace, f"{w.backend}:{w.port}", (w.tag,), True, w.paths, w.service, plan.node
+                )
                 for w in plan.by(FunnelWay)
             ),
             *(
                 TailnetIngress(
-                    w.machine, w.namespace, f"{w.backend}:{w.backend_port}", (w.tag,), False, service=w.service
+                    *(w.machine, w.namespace, f"{w.backend}:{w.backend_port}", (w.tag,), False),
+                    service=w.service,
+                    cluster=plan.node,
                 )
                 for w in proxied
                 if w.served
             ),
         ],
         tailnet_addresses=[
-            TailnetAddress(
+            tailnet_address(
                 w.machine,
                 w.namespace,
-                tuple(sorted((p.protocol, p.port) for p in w.ports)) if w.selector else None,
+                {(p.protocol, p.port): p.target for p in w.ports} if w.selector else None,
                 (w.tag,),
                 w.service,
+                plan.node,
+                labelled(w.selector) if w.selector else str(w.backend),
             )
             for w in proxied
             if not w.served
         ],
         node_ports=[
-            NodePort(w.namespace, p.protocol, p.port, p.node_port, w.service)
+            NodePort(w.namespace, p.protocol, p.port, p.node_port, w.service, plan.node, labelled(w.selector), p.target)
             for w in plan.by(PortForwardWay)
             for p in w.ports
         ],
     )
 
 
-def _application(planned: AccessApplication, known: Known) -> Application:
+def tailnet_address(
+    machine: str,
+    namespace: str,
+    targets: Mapping[tuple[Protocol, int], int | str] | None,
+    tags: tuple[str, ...],
+    service: str | None,
+    cluster: str,
+    pods: str,
+) -> TailnetAddress:
+    """A Service on the tailnet, from its ports with the pods' port behind each; None where they are not said."""
+    ports = None if targets is None else tuple(sorted(targets))
+    behind = tuple(targets[port] for port in ports) if ports and targets else ()
+    return TailnetAddress(machine, namespace, ports, tags, service, cluster, pods, behind)
+
+
+def _application(planned: AccessApplication, known: Known, session: str) -> Application:
     anyone = planned.audience == ANYONE
     if anyone:
         policy = known.bypass
@@ -503,6 +619,7 @@ def _application(planned: AccessApplication, known: Known) -> Application:
         bool(providers),
         planned.title,
         planned.service,
+        "24h" if anyone else session,
     )
 
 

@@ -10,7 +10,7 @@ from exposure.names import node_tag
 from exposure.policy_eval import Endpoint, Policy, UnknownNameError, endpoints, reach, read_policy
 from exposure.policy_eval.addresses import UNKNOWN
 from exposure.policy_eval.evaluate import selects
-from exposure.policy_eval.selectors import TCP, UDP, Kind
+from exposure.policy_eval.selectors import TCP, UDP, Kind, read_protocol
 from exposure.reach.access import Principal
 
 _NODE = node_tag("")
@@ -32,17 +32,41 @@ class PolicyError(ValueError):
 
 def policy_of(document: Mapping[str, Json]) -> Policy:
     """The policy, read once for each document, which must not be changed afterwards. Raises PolicyError."""
+    return _held(document)[1]
+
+
+def _held(document: Mapping[str, Json]) -> tuple[Mapping[str, Json], Policy, dict[_Target, Policy]]:
     held = _READ.get(id(document))
     if held is None or held[0] is not document:
         if len(_READ) >= _MOST:
             _READ.clear()
         # The document is held too, so that no other one gets its id.
-        held = _READ[id(document)] = (document, _read(document))
-    return held[1]
+        held = _READ[id(document)] = (document, _read(document), {})
+    return held
 
 
 _MOST = 16
-_READ: dict[int, tuple[Mapping[str, Json], Policy]] = {}
+_Target = tuple[frozenset[str], int, int | None]
+_READ: dict[int, tuple[Mapping[str, Json], Policy, dict[_Target, Policy]]] = {}
+
+
+def _towards(document: Mapping[str, Json], tags: frozenset[str], protocol: int, port: int | None) -> Policy:
+    """The policy with those of its rules that may open a device with these tags: looked for once, whoever asks."""
+    _, policy, known = _held(document)
+    target = (tags, protocol, port)
+    if target not in known:
+        known[target] = policy._replace(
+            rules=tuple(
+                rule
+                for rule in policy.rules
+                if any(
+                    (item.selector.kind is not Kind.TAG or item.selector.text in tags)
+                    and item.traffic.lets(protocol, port)
+                    for item in rule.targets
+                )
+            )
+        )
+    return known[target]
 
 
 def _read(document: Mapping[str, Json]) -> Policy:
@@ -66,6 +90,16 @@ def tags_of(document: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(sorted(policy_of(document).tag_owners))
 
 
+def named_as_source(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
+    """Every tag that rules name as a source, with those rules; the others cannot be told apart as sources."""
+    found: dict[str, set[str]] = {}
+    for rule in policy_of(document).rules:
+        for selector in rule.sources:
+            if selector.kind is Kind.TAG:
+                found.setdefault(selector.text, set()).add(rule.path)
+    return {tag: frozenset(rules) for tag, rules in found.items()}
+
+
 def people_of(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
     """Every address in the policy, with the groups it is in and the rules that name it."""
     policy = policy_of(document)
@@ -85,8 +119,9 @@ def gives(document: Mapping[str, Json], who: Principal, tags: Iterable[str], pro
 
     What hangs on the unknown (a role, a device's posture) counts as letting in, and is marked.
     """
-    policy = policy_of(document)
-    target = Endpoint(", ".join(tags), UNKNOWN, tags=frozenset(tags))
+    of_device = frozenset(tags)
+    policy = _towards(document, of_device, read_protocol(protocol), port)
+    target = Endpoint(", ".join(tags), UNKNOWN, tags=of_device)
     decision = reach(policy, _source(policy, who), target, port, protocol)
     if not decision.partly and not decision.maybe:
         return Gives(False)

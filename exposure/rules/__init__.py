@@ -8,6 +8,7 @@ from exposure.rules import (
     access,
     acknowledgements,
     acme,
+    claims,
     connector,
     estate,
     gates,
@@ -30,6 +31,7 @@ _SUBJECTS: tuple[Rule, ...] = (
     *acme.RULES,
     *tailscale.RULES,
     *workloads.RULES,
+    *claims.RULES,
     *estate.RULES,
     *limits.RULES,
 )

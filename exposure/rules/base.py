@@ -54,6 +54,8 @@ class OneStack:
     stack: LoadedStack
     taken: frozenset[tuple[Path_, str]] = frozenset()
     """Which acceptable rules the stack really breaks: path of the holder of `acknowledge`, rule id."""
+    refused: bool = False
+    """Whether an error was found that keeps it from being planned."""
 
     @property
     def node(self) -> Node | None:
@@ -298,7 +300,7 @@ class Rule(ABC):
     acceptable: Literal["service", "stack"] | None = field(default=None, kw_only=True)
     severity: Literal["error", "warning"] = field(default="error", kw_only=True)
     last: bool = field(default=False, kw_only=True)
-    """Runs after the others, with what they found in `OneStack.taken`."""
+    """Runs after the others, with what they found in `OneStack.taken` and `OneStack.refused`."""
     scope: ClassVar[Scope]
 
     @abstractmethod

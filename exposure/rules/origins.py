@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from config.services import OriginTls, UrlOrigin
 from config.values import OriginUrl
 from exposure.names import scheme_of
-from exposure.rules.base import OneService, Problem, ServiceRule
+from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule
 from exposure.ways.tunnel import TunnelWay
 
 _CFD = "CFD ingress/origin_service.go"
@@ -25,6 +25,31 @@ def _faults(rule: str) -> Callable[[OneService], Iterable[Problem]]:
                 yield service.malformed(("origin", "url"), None if url and "@" in url else url, error)
 
     return check
+
+
+def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for stack in everything.stacks:
+        for service in stack.services:
+            yield from ((stack, problem) for problem in _faults("origin-unreachable")(service))
+    for _, family in everything.families():
+        published = {host: s for stack in family for s in stack.by(TunnelWay) for host in s.hosts}
+        for stack in family:
+            for service in stack.services:
+                origin = service.service.origin
+                called = OriginUrl(origin.url) if isinstance(origin, UrlOrigin) else None
+                if called is None or OriginUrl.faults(called) or called.host not in published:
+                    continue
+                other = published[called.host]
+                itself = "itself" if other is service else f"service {other.key}"
+                problem = service.problem(
+                    ("origin", "url"),
+                    called,
+                    f"that host is {itself}, by the tunnel: the request would go out to Cloudflare and come back, for "
+                    "ever or to a login",
+                    "name what answers: the Kubernetes Service, a port of the node, or the machine's address",
+                    related=() if other is service else (other.ref(),),
+                )
+                yield stack, problem
 
 
 def _https(service: OneService) -> bool:
@@ -121,6 +146,12 @@ RULES = (
     ),
     ServiceRule(
         "origin-port-missing", "A tcp or udp URL has a port", _CFD, (13,), check=_faults("origin-port-missing")
+    ),
+    EstateRule(
+        "origin-unreachable",
+        "An origin is somewhere that a pod of the cluster gets to, and not through this estate's own front",
+        "CFD config/configuration.go",
+        check=_unreachable,
     ),
     ServiceRule(
         "origin-http-status", "A fixed http_status is no service", _CFD, (14,), check=_faults("origin-http-status")

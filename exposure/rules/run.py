@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from config.errors import Finding, Path_
 from config.loader import LoadedStack
@@ -11,19 +11,28 @@ from exposure.rules.acknowledgements import acknowledged
 from exposure.rules.base import AllStacks, OneStack, Problem, Ref, Rule
 
 
-def run(stacks: Mapping[str, LoadedStack]) -> dict[str, list[Finding]]:
-    """What reading found and what every rule finds, in each file, by stack; less the risks that are taken knowingly."""
+def run(stacks: Mapping[str, LoadedStack], without: Container[str] = ()) -> dict[str, list[Finding]]:
+    """What reading found and what every rule finds, in each file, by stack; less the risks that are taken knowingly.
+
+    `without` names rules that are not asked.
+    """
+    rules = [rule for rule in RULES if rule.id not in without]
     found = {name: list(stack.findings) for name, stack in stacks.items()}
     everything = AllStacks(tuple(OneStack(stack) for stack in stacks.values() if stack.typed is not None))
     taken: dict[str, set[tuple[Path_, str]]] = {name: set() for name in stacks}
-    for rule, stack, problem in _problems((r for r in RULES if not r.last), everything):
+    for rule, stack, problem in _problems((r for r in rules if not r.last), everything):
         holder = acknowledged(stack, problem.path, rule.id) if rule.acceptable else None
         if holder is None:
             found[stack.name].append(rule.finding(stack, problem))
         else:
             taken[stack.name].add((holder, rule.id))
-    after = AllStacks(tuple(OneStack(s.stack, frozenset(taken[s.stack.name])) for s in everything.stacks))
-    for rule, stack, problem in _problems((r for r in RULES if r.last), after):
+    after = AllStacks(
+        tuple(
+            OneStack(s.stack, frozenset(taken[name := s.stack.name]), any(f.severity == "error" for f in found[name]))
+            for s in everything.stacks
+        )
+    )
+    for rule, stack, problem in _problems((r for r in rules if r.last), after):
         found[stack.name].append(rule.finding(stack, problem))
     return found
 

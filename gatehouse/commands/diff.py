@@ -15,11 +15,11 @@ from exposure.reach.compare import Change, compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.surface import Surface, merge
 from exposure.reach.tailnet import PolicyError
-from gatehouse.changes import counts, place, wrap
+from gatehouse.changes import counts, leads, place, wrap
 from gatehouse.changes import lines as change_lines
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.stacks import known_stack, load
-from gatehouse.surfaces import planned_project, read_previews
+from gatehouse.surfaces import not_proved, planned_project, read_previews
 
 RULE = "exposure-wider"
 """What a service acknowledges to let a wider exposure pass."""
@@ -33,7 +33,8 @@ with a reason of this change:
 
 An acknowledgement that stood there in the base already was for another change.
 
-exit code: 0 nothing wider, or acknowledged, 1 wider, 2 wrong usage
+exit code: 0 nothing wider, or acknowledged, 1 wider, 2 wrong usage,
+3 not proved: there may be more than is listed, and why is said
 """
 
 
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print what changes. Returns 0, or 1 where something becomes wider and is not acknowledged, or has findings."""
+    """Print what changes. Returns 0, 1 where it is wider and not acknowledged or has findings, 3 for no proof."""
     stacks = load(project)
     if args.stack is not None:
         known_stack(args.stack, stacks)
@@ -77,49 +78,57 @@ def run(args: argparse.Namespace, project: Path) -> int:
     notes: list[str] = []
     try:
         if args.sources:
-            rows = _against_previews(args.sources, stacks, now, notes)
+            sides = _against_previews(args.sources, stacks, now, notes)
             label = ", ".join(args.sources)
         else:
             label = "HEAD" if args.base is None else args.base
-            rows = _against_revision(project, label, stacks, now, notes)
+            sides = _against_revision(project, label, stacks, now, notes)
+        changes = [change for before, after in sides.pairs for change in compare(before, after)]
+        unproved = max((not_proved(*filter(None, pair)) for pair in sides.pairs), default=0)
     except PolicyError as error:
         raise CommandError(str(error)) from error
+    rows = [_row(change, now, sides.base, sides.only) for change in changes]
     if args.stack is not None:
         rows = [row for row in rows if row.stack in (None, args.stack)]
     print({"text": _text, "markdown": _markdown, "json": _json}[args.format](rows, label, notes))
-    return 1 if any(row.refused for row in rows) else 0
+    return 1 if any(row.refused for row in rows) else unproved
 
 
 # The two sides
 
 
+@dataclass(frozen=True)
+class _Sides:
+    """Surfaces before (None: nothing was there) and now; the project before, and the only stack that there is."""
+
+    pairs: Sequence[tuple[Surface | None, Surface]]
+    base: Project | None = None
+    only: str | None = None
+
+
 def _against_previews(
     sources: Sequence[str], stacks: Mapping[str, LoadedStack], now: Project, notes: list[str]
-) -> list[Row]:
+) -> _Sides:
     base, found = read_previews(sources, stacks)
     notes += found
     for stack in base:
         known_stack(stack, now.surfaces)
     before, after = merge(base.values()), merge(now.surfaces[stack] for stack in base)
-    only = next(iter(base)) if len(base) == 1 else None
-    return [_row(change, now, None, only) for change in compare(before, after)]
+    return _Sides([(before, after)], only=next(iter(base)) if len(base) == 1 else None)
 
 
 def _against_revision(
     project: Path, revision: str, stacks: Mapping[str, LoadedStack], now: Project, notes: list[str]
-) -> list[Row]:
+) -> _Sides:
     base_stacks = read_revision(project, revision)
     for name in sorted(set(stacks) - set(base_stacks)):
         notes.append(f"stack {name} is new: everything that it exposes counts as wider")
     base = _planned(base_stacks, revision, notes)
-    rows = []
-    for surface in now.whole():
-        before = _same_estate(base, surface) if base else None
-        rows += [_row(change, now, base) for change in compare(before, surface)]
+    pairs = [(_same_estate(base, surface) if base else None, surface) for surface in now.whole()]
     there = {zone.name for surface in now.whole() for zone in surface.zones}
     for name in sorted({zone.name for surface in (base.whole() if base else []) for zone in surface.zones} - there):
         notes.append(f"zone {name} is gone, and everything that was exposed in it")
-    return rows
+    return _Sides(pairs, base)
 
 
 def _planned(stacks: Mapping[str, LoadedStack], revision: str, notes: list[str]) -> Project | None:
@@ -179,7 +188,7 @@ def _git(project: Path, *arguments: str, why: str) -> str:
 # Acknowledgements
 
 
-def _row(change: Change, now: Project, base: Project | None, only: str | None = None) -> Row:
+def _row(change: Change, now: Project, base: Project | None, only: str | None) -> Row:
     owner = now.owner_of(change.place) or (base.owner_of(change.place) if base else None)
     stack, service = owner or (only, None)
     reason = _reason(now, stack, service)
@@ -236,6 +245,7 @@ def _markdown(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
         if row.change.wider:
             mark = "wider, acknowledged" if row.acknowledged is not None else "**WIDER**"
         before, now = _cell(row.change.before.text()), _cell(row.change.now.text())
+        now += f"; {_cell(leads(row.change))}" if leads(row.change) else ""
         reason = f" ({_cell(row.acknowledged)})" if row.acknowledged is not None else ""
         lines.append(
             f"| {mark} | `{_cell(place(row.change))}` | {_cell(row.service or '')} | {before} | {now}{reason} |"
@@ -265,6 +275,9 @@ def _json(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
                 "service": row.service,
                 "before": row.change.before.text(),
                 "now": row.change.now.text(),
+                "leads_to": [str(end) for end in row.change.now.workloads],
+                "led_to": [str(end) for end in row.change.before.workloads],
+                "also": leads(row.change),
                 "gains": [str(p) for p in row.change.gains],
                 "losses": [str(p) for p in row.change.losses],
                 "acknowledged": row.acknowledged,

@@ -1,38 +1,47 @@
-"""`gatehouse who`: who reaches a URL and why, answered offline from what is planned or was registered."""
+"""`gatehouse who`: who reaches a URL, a service or a workload and why, or what somebody reaches: answered offline."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from config.loader import load_project
 from config.text import wrap
 from exposure.reach.access import ANYONE, Principal
-from exposure.reach.evaluate import HTTPS_PORTS, PORTS, Answer, Request, Scheme, parse_principal, who
-from exposure.reach.places import Crowd, Place, Reached, answers, places, principals, table
+from exposure.reach.evaluate import Answer, Request
+from exposure.reach.places import Crowd, Place, Reached, answers, places, principals, reached, table, together
+from exposure.reach.project import Project
 from exposure.reach.shadows import Shadow, shadows
 from exposure.reach.surface import Surface, merge
 from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.questions import Asked, Subject, requests, same_host
 from gatehouse.stacks import known_stack, load, meant
-from gatehouse.surfaces import planned_project, read_previews
+from gatehouse.surfaces import not_proved, planned_project, read_previews
+
+_Rows = Sequence[tuple[Place, Reached]]
 
 _EPILOG = """\
 examples:
   gatehouse who                                  who reaches what, all of it
   gatehouse who https://grafana.example.com/api  everybody's answer, by steps
+  gatehouse who grafana                          a service: every way in
+  gatehouse who alice@example.com                everything that she reaches;
+                      a set of people, anyone and lan are asked alike
+  gatehouse who grafana/grafana-svc              what answers: every way there,
+                      by a Service's namespace and name
   gatehouse who grafana.example.com --as alice@example.com
   gatehouse who alfred:22 --as tag:k8s-funnel    a tailnet device, by its tag
   gatehouse who --from preview.json
                       from `pulumi preview --json --show-sames`
 
 exit code: 0 answered (with --as: it is reached), 1 with --as: it is not
-reached, or the stack file has findings, 2 wrong usage
+reached, or the stack file has findings, 2 wrong usage, 3 not proved:
+there may be more than is listed, and why is said
 """
 
 
@@ -41,9 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument(
-        "target", nargs="?", metavar="URL-or-HOST[:PORT]", help="what is asked for; everything otherwise"
+        "target",
+        nargs="?",
+        metavar="WHAT",
+        help="a URL or HOST[:PORT], a service, somebody or a set of people, or namespace/service; everything otherwise",
     )
-    parser.add_argument("--as", dest="principal", metavar="WHO", help="an e-mail address, `anyone`, `member` or a tag")
+    parser.add_argument(
+        "--as",
+        dest="principal",
+        metavar="WHO",
+        help="an e-mail address, a set of people, `anyone`, `lan` (anybody on the home network), `member` or a tag",
+    )
     parser.add_argument("--stack", metavar="S", help="what this stack registers alone; the whole estate otherwise")
     parser.add_argument(
         "--from",
@@ -56,16 +73,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print the answer. Returns 0, or 1 where `--as` does not reach it or a stack file has findings."""
+    """Print the answer. Returns 0, 1 where `--as` does not reach it or a stack file has findings, 3 for no proof."""
     try:
         found = _surfaces(args, project)
         if found is None:
             return 1
+        surfaces, planned = found
         if args.target is None:
             if args.principal is not None:
-                raise UsageError("--as asks for somebody's answer about a URL: give the URL or host too.")
-            return _table(found, args.json)
-        return _answer(found, args)
+                raise UsageError("--as asks for somebody's answer about a URL or a service: give that too.")
+            _table(surfaces, args.json)
+            return not_proved(*surfaces)
+        return _about(Asked.of(surfaces, planned), args)
     except PolicyError as error:
         raise CommandError(str(error)) from error
 
@@ -73,90 +92,75 @@ def run(args: argparse.Namespace, project: Path) -> int:
 # What is asked
 
 
-def _surfaces(args: argparse.Namespace, project: Path) -> list[Surface] | None:
-    """The surfaces to ask; None where a stack file has findings, which are printed."""
+def _surfaces(args: argparse.Namespace, project: Path) -> tuple[list[Surface], Project | None] | None:
+    """The surfaces to ask, and the stack files behind them; None where one has findings, which are printed."""
     if args.sources:
         surfaces, notes = read_previews(args.sources, load_project(project))
         for note in notes:
             print(f"gatehouse: {note}", file=sys.stderr)
         if args.stack is None:
-            return [merge(surfaces.values())]
-        return [surfaces[known_stack(args.stack, surfaces)]]
+            return [merge(surfaces.values())], None
+        return [surfaces[known_stack(args.stack, surfaces)]], None
     planned = planned_project(load(project), args.stack)
     if planned is None:
         return None
-    return planned.whole() if args.stack is None else [planned.surfaces[args.stack]]
-
-
-def requests(text: str, surface: Surface) -> list[Request]:
-    """What a URL or host asks for; a bare host for each of its ports. Raises UsageError for what is neither."""
-    if text.startswith("tag:"):
-        tag, _, number = text.removeprefix("tag:").partition(":")
-        if not number.isdigit():
-            raise UsageError(f"{text!r}: a tag is asked for with a port, such as tag:{tag}:22.")
-        return [Request(f"tag:{tag}", _port(text, number), "/", "tcp")]
-    try:
-        parts = urlsplit(text if "://" in text else f"//{text}")
-        host, port_given = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no URL or HOST[:PORT]: {error}.") from error
-    if not host or any(c.isspace() for c in text):
-        raise UsageError(f"{text!r} is no URL or HOST[:PORT].")
-    if port_given == 0:
-        raise UsageError(f"{text!r}: ports are 1 to 65535.")
-    path = parts.path or "/"
-    if parts.scheme:
-        if parts.scheme not in (*PORTS, "tcp", "udp"):
-            known = ", ".join(sorted({*PORTS, "tcp", "udp"}))
-            raise UsageError(
-                f"{text!r}: scheme {parts.scheme!r} is not known{meant(parts.scheme, PORTS)}; known: {known}."
-            )
-        port = port_given or PORTS.get(parts.scheme)
-        if port is None:
-            raise UsageError(f"{text!r}: give the port too, as {parts.scheme}://{host}:PORT.")
-        scheme: Scheme = parts.scheme if parts.scheme in ("http", "https", "udp") else "tcp"  # type: ignore[assignment]
-        return [Request(host, port, path, scheme)]
-    own = [p.request for p in places(surface) if _same_host(p.request.host, host)]
-    if port_given is not None:
-        schemes = [r.scheme for r in own if r.port == port_given]
-        usual: Scheme = "http" if port_given == 80 else "https" if port_given in HTTPS_PORTS else "tcp"
-        return [Request(host, port_given, path, s) for s in dict.fromkeys(schemes)] or [
-            Request(host, port_given, path, usual)
-        ]
-    kinds = dict.fromkeys((r.port, r.scheme) for r in own)
-    return [Request(host, port, path, scheme) for port, scheme in kinds] or [Request(host, 443, path, "https")]
-
-
-def _same_host(known: str, asked: str) -> bool:
-    return known == asked or ("." not in asked and known.endswith(".ts.net") and known.split(".", 1)[0] == asked)
-
-
-def _port(text: str, port: str) -> int:
-    if not 1 <= int(port) <= 65535:
-        raise UsageError(f"{text!r}: ports are 1 to 65535.")
-    return int(port)
+    return planned.whole() if args.stack is None else [planned.surfaces[args.stack]], planned
 
 
 # Answers
 
 
-def _answer(found: Sequence[Surface], args: argparse.Namespace) -> int:
-    surface = _owning(found, args.target)
-    asked = requests(args.target, surface)
-    everybody = principals(surface)
+def _about(asked: Asked, args: argparse.Namespace) -> int:
+    subject = asked.subject(args.target)
+    if subject.kind == "people":
+        if args.principal is not None:
+            raise UsageError(
+                f"--as asks for somebody's answer about a URL or a service, and {args.target} is somebody."
+            )
+        _everything(asked, subject, args.json)
+        return not_proved(*asked.surfaces)
+    if subject.kind == "url":
+        surface = _owning(asked.surfaces, args.target)
+        return _answer(asked, [(surface, requests(args.target, surface))], args)
+    mine = _chosen(asked, subject)
     if args.principal is not None:
-        crowd = _crowd(args.principal, everybody)
-        results = [(request, [(crowd, who(surface, request, crowd.representative))]) for request in asked]
-    else:
-        results = [(request, answers(surface, request, everybody)) for request in asked]
+        found = [
+            (s, [p.request for p in places(s) if mine(p, reached(s, p.request, principals(s)))]) for s in asked.surfaces
+        ]
+        # What is reached is proved by that; what is not, only where every place is known.
+        return _answer(asked, found, args) and (not_proved(*asked.surfaces) or 1)
+    rows = [row for surface in asked.surfaces for row in table(surface)]
+    _ways(asked, subject, [row for row in rows if mine(*row)], rows, args.json)
+    return not_proved(*asked.surfaces)
+
+
+def _chosen(asked: Asked, subject: Subject) -> Callable[[Place, Reached], bool]:
+    """Which places a service, or what answers, has."""
+    if subject.kind == "service":
+        return lambda place, _: asked.service_of(place) == subject.name
+    names = [w for w in asked.workloads() if subject.name in (str(w), w.place.partition(" ")[2])]
+    return asked.same(names, named=True)
+
+
+def _answer(asked: Asked, found: Sequence[tuple[Surface, Sequence[Request]]], args: argparse.Namespace) -> int:
+    results: list[tuple[Request, list[tuple[Crowd, Answer]]]] = []
+    crowds: list[Crowd] = []
+    for surface, wanted in found:
+        everybody = principals(surface)
+        if args.principal is not None:
+            tags = sorted(p.name for c in everybody for p in c.everybody if p.kind == "tag")
+            everybody = crowds = [Crowd(p, (p,)) for p in asked.principals(args.principal, tags)]
+        results += [(request, answers(surface, request, everybody)) for request in wanted]
     if args.json:
         print(json.dumps({"answers": [_to_dict(*result) for result in results]}, indent=2, ensure_ascii=False))
     else:
         print("\n\n".join(_text(request, pairs, args.principal is None) for request, pairs in results))
-        _suggest(surface, asked)
-    if args.principal is None:
-        return 0
-    return 0 if any(answer.reaches for _, pairs in results for _, answer in pairs) else 1
+        for surface, wanted in found:
+            _suggest(surface, wanted)
+        if args.principal is None:
+            _beside(asked, results)
+    pairs = [pair for _, pairs in results for pair in pairs]
+    return 0 if all(any(c == crowd and answer.reaches for c, answer in pairs) for crowd in crowds) else 1
 
 
 def _owning(found: Sequence[Surface], target: str) -> Surface:
@@ -167,19 +171,63 @@ def _owning(found: Sequence[Surface], target: str) -> Surface:
     return found[0]
 
 
-def _crowd(text: str, everybody: Sequence[Crowd]) -> Crowd:
-    tags = [c.representative.name for c in everybody if c.representative.kind == "tag"]
-    principal = parse_principal(text, tags)
-    if principal is None:
-        known = ["anyone", "member", *tags]
-        raise UsageError(f"--as {text!r}: an e-mail address, or one of {', '.join(known)}{meant(text, known)}.")
-    return Crowd(principal, (principal,))
+def _beside(asked: Asked, results: Sequence[tuple[Request, Sequence[tuple[Crowd, Answer]]]]) -> None:
+    """Say by which other ways the same workload is reached."""
+    ends = {a.workload for _, pairs in results for _, a in pairs if a.workload}
+    same, here = asked.same(ends), {request.host for request, _ in results}
+    rows = [row for surface in asked.surfaces for row in table(surface)] if ends else []
+    _also([(place, who) for place, who in rows if same(place, who) and place.request.host not in here])
+
+
+def _also(rows: _Rows) -> None:
+    if rows:
+        print("\nWhat answers there is reached by other ways too:\n" + render_table(rows, width(), ends=True))
+
+
+# A service, what answers, somebody
+
+
+def _ways(asked: Asked, subject: Subject, mine: _Rows, rows: _Rows, as_json: bool) -> None:
+    """Every place of a service, or every way to what answers, and who gets there by any of them."""
+    everybody = together(found for _, found in mine)
+    same = asked.same(end for _, found in mine for end in found.workloads)
+    others = [row for row in rows if row not in mine and same(*row)]
+    if as_json:
+        document = {
+            subject.kind: subject.name,
+            "places": [_row(*row) for row in mine],
+            "together": _whom(everybody),
+            "others": [_row(*row) for row in others],
+        }
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    print(f"{subject.kind} {subject.name}\n" + render_table(mine, width(), ends=True))
+    if len(mine) > 1:
+        print("\n".join(wrap(f"together: {everybody.text()}", width(), "", "    ")))
+    _also(others)
+
+
+def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
+    """All that somebody, or anybody in a set, reaches."""
+    crowds = [Crowd(p, (p,)) for p in subject.principals]
+    rows = [(place, reached(s, place.request, crowds)) for s in asked.surfaces for place in places(s)]
+    rows = [(place, found) for place, found in rows if found.how]
+    if as_json:
+        document = {"principals": [_name(p) for p in subject.principals], "places": [_row(*row) for row in rows]}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+
+    def how(found: Reached) -> str:
+        ways = set(found.how.values())
+        return ways.pop().value if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
+
+    print(f"{subject.name} reaches\n{render_table(rows, width(), how, ends=True)}")
 
 
 def _suggest(surface: Surface, asked: Sequence[Request]) -> None:
     hosts = sorted({p.request.host for p in places(surface)})
     for request in asked[:1]:
-        if not any(_same_host(host, request.host) for host in hosts):
+        if not any(same_host(host, request.host) for host in hosts):
             close = meant(request.host, hosts)
             if close:
                 print(f"\nNothing here has that name{close}")
@@ -208,7 +256,7 @@ def _text(request: Request, pairs: Sequence[tuple[Crowd, Answer]], everybody: bo
         label = (
             _label(members, len(groups) == 1 or (members[0] == ANYONE and answer.reaches))
             if everybody
-            else str(members[0])
+            else ", ".join(map(str, members))
         )
         verb = "reached" if answer.reaches else "not reached"
         lines += wrap(f"{label}: {verb}, {answer.outcome.value}", width(), "", "    ")
@@ -230,6 +278,7 @@ def _to_dict(request: Request, pairs: Sequence[tuple[Crowd, Answer]]) -> dict[st
                 "reached": answer.reaches,
                 "outcome": answer.outcome.value,
                 "origin": answer.origin,
+                "workload": str(answer.workload) if answer.workload else None,
                 "steps": [{"stage": s.stage, "matched": s.matched, "why": s.why} for s in answer.steps],
             }
             for members, answer in _groups(pairs)
@@ -244,7 +293,7 @@ def _name(principal: Principal) -> str:
 # The table
 
 
-def _table(found: Sequence[Surface], as_json: bool) -> int:
+def _table(found: Sequence[Surface], as_json: bool) -> None:
     rows = [row for surface in found for row in table(surface)]
     shadowed = [shadow for surface in found for shadow in shadows(surface)]
     if as_json:
@@ -263,38 +312,45 @@ def _table(found: Sequence[Surface], as_json: bool) -> int:
             ],
         }
         print(json.dumps(document, indent=2, ensure_ascii=False))
-        return 0
+        return
     print(render_table(rows, width()))
     for shadow in shadowed:
         print("\n" + render_shadow(shadow, width()))
-    return 0
 
 
-def _row(place: Place, reached: Reached) -> dict[str, Any]:
+def _row(place: Place, found: Reached) -> dict[str, Any]:
     return {
         "place": place.text,
         "url": place.request.url,
         "service": place.service,
-        "who": reached.text(),
-        "reached": {_name(p): how.value for p, how in reached.how.items()},
+        "workloads": [str(end) for end in found.workloads],
+        **_whom(found),
     }
 
 
-def render_table(rows: Sequence[tuple[Place, Reached]], columns: int) -> str:
-    """Place and who reaches it, side by side where that fits."""
-    shown = [(place.text, reached.text()) for place, reached in _without_twins(rows)]
+def _whom(found: Reached) -> dict[str, Any]:
+    return {"who": found.text(), "reached": {_name(p): how.value for p, how in found.how.items()}}
+
+
+def render_table(rows: _Rows, columns: int, say: Callable[[Reached], str] = Reached.text, *, ends: bool = False) -> str:
+    """Place and who reaches it, side by side where that fits; with `ends` what answers too."""
+
+    def text(found: Reached) -> str:
+        return f"{say(found)} [{', '.join(map(str, found.workloads))}]" if ends and found.how else say(found)
+
+    shown = [(place.text, text(found)) for place, found in _without_twins(rows)]
     if not shown:
         return "Nothing is exposed."
     first = max(len(place) for place, _ in shown) + 2
-    if first + max(len(text) for _, text in shown) <= columns:
-        return "\n".join(f"{place:<{first}}{text}" for place, text in shown)
+    if first + max(len(who) for _, who in shown) <= columns:
+        return "\n".join(f"{place:<{first}}{who}" for place, who in shown)
     lines = []
-    for place, text in shown:
-        lines += [place, *wrap(text, columns, "    ", "    ")]
+    for place, who in shown:
+        lines += [place, *wrap(who, columns, "    ", "    ")]
     return "\n".join(lines)
 
 
-def _without_twins(rows: Sequence[tuple[Place, Reached]]) -> list[tuple[Place, Reached]]:
+def _without_twins(rows: _Rows) -> list[tuple[Place, Reached]]:
     """Without `/a` where `/a/` stands and nobody reaches `/a`: an application names the folder, a rule its content."""
     asked = {place.request for place, _ in rows}
 

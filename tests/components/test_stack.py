@@ -83,7 +83,7 @@ def test_a_path_with_the_audience_of_what_is_above_it_has_no_application_and_its
     chat = {"host": "chat.example.com"}
     found = _registered(run, {"a": _at("a", **chat), "b": _at("b", **chat, path="/b")})
     assert [a.name for a in found.all(APPLICATION)] == ["chat.example.com"]
-    general, path = (r for r in found.one(RULES).inputs["config"]["ingresses"] if "hostname" in r)
+    general, path, _ = cloudflared.routing(found.one(RULES).inputs["config"]["ingresses"])
     assert general["originRequest"]["access"] == path["originRequest"]["access"]
 
 

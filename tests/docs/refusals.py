@@ -18,6 +18,7 @@ from exposure.rules import (
     Rule,
     access,
     acme,
+    claims,
     connector,
     estate,
     gates,
@@ -58,6 +59,7 @@ _SUBJECTS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
     ("Certificates", acme.RULES),
     ("Tailscale", tailscale.RULES),
     ("Workloads", workloads.RULES),
+    ("Claims", claims.RULES),
     ("Nodes and estate", estate.RULES),
     ("Limits", limits.RULES),
 )

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from config.errors import Finding, Place, render
 from config.loader import load_project, parse_stack_text, tie, type_stack
+from config.positions import read_yaml
 from config.secrets import SECRETS
 from config.services import Node, Service
 from config.stack import StackConfig
@@ -106,7 +107,7 @@ def test_the_walk_over_the_models_finds_nested_ones() -> None:
 def test_every_key_of_the_stack_file_is_documented_with_its_default(name: str) -> None:
     rows = table_after(STACK_FILE, f"model: {name}")
     documented = [(bare(row[0]), row[1]) for row in rows]
-    assert documented == [(key, shown_default(field)) for key, field in MODELS[name].model_fields.items()]
+    assert documented == [(f.alias or key, shown_default(f)) for key, f in MODELS[name].model_fields.items()]
     assert all(row[2] for row in rows), "every key has a meaning"
 
 
@@ -355,7 +356,8 @@ def examples() -> list[tuple[str, str]]:
 
 def stack_of(example: str) -> dict[str, Any] | None:
     """The stack file's values that an example stands for; None where it is no part of one."""
-    values = yaml.safe_load(textwrap.dedent(example))
+    # YAML 1.2, as Pulumi reads it: `on` is a word.
+    values: Any = read_yaml(textwrap.dedent(example), "example").values
     if "backend" in values:
         return None
     if "config" in values:

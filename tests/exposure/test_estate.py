@@ -280,5 +280,5 @@ def test_hosts_below_a_wildcard_stay_their_services() -> None:
 def test_who_shares_the_audience_of_what_is_above_needs_no_application(audience: Audience) -> None:
     claims = [_claim("example.com", "/", audience, 1), _claim("example.com", "/part", audience, 2)]
     assert len(estate.applications(claims)) == (audience != ANYONE)
-    part, whole, _ = estate.rules(claims)
+    _, part, whole, _ = estate.rules(claims)
     assert part.applications == whole.applications

@@ -12,7 +12,7 @@ import pytest
 
 from exposure.model import ExposurePlan
 from exposure.policy_eval import read_policy, run_tests
-from tests.kit.builders import GAME, HTML, MEDIA, NODE, SSH, loaded, plan_of
+from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, SSH, loaded, plan_of
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 PRIVATE_WEB = {**HTML, "clients": "tailnet"}
@@ -159,7 +159,21 @@ def test_every_private_service_is_tested_for_each_person_and_against_the_proxies
         assert told[ALICE, target] == "accept"
         assert told[BOB, target] == ("deny" if target.endswith(":22") else "accept")
         assert told["tag:k8s-funnel", target] == "deny"
-    assert told["tag:wiki-alfred", "tag:db-alfred:5432"] == "deny"
+    # Each service's device is tried as a source, at one other service.
+    sources = ["tag:gatehouse-alfred", "tag:gatehouse-octavo", "tag:wiki-alfred", "tag:db-alfred"]
+    targets = ["tag:db-alfred:5432", "tag:gatehouse-alfred:22", "tag:gatehouse-octavo:22", "tag:wiki-alfred:443"]
+    assert {told[pair] for pair in zip(sources, targets, strict=True)} == {"deny"}
+
+
+def test_the_policy_grows_with_the_services_and_not_with_their_square_nor_with_people_who_are_alike() -> None:
+    def size(services: int, people: int) -> int:
+        household = [f"p{n}@example.com" for n in range(people)]
+        estate = {**ESTATE, "people": {"household": household, "admins": household[:1]}}
+        keys = [f"s{n:03}" for n in range(services)]
+        return len(json.dumps(_policy(plan_of(dict.fromkeys(keys, PRIVATE_WEB), estate=estate))["tests"]))
+
+    assert size(400, 3) < 2.1 * size(200, 3)
+    assert size(100, 500) < 1.1 * size(100, 3)
 
 
 def test_another_reading_of_tailscales_rules_finds_the_policy_right_and_its_tests_passing(

@@ -20,6 +20,7 @@ MEMBER: dict[str, Any] = {
 }
 SERVICES: dict[str, Any] = {"grafana": builders.HTML, "ssh": {**builders.SSH, "people": "admins"}}
 OPEN = {**builders.HTML, "sensitivity": "low", "clients": "anyone"}
+VAULT = {"namespace": "vault", "service": "vaultwarden", "port": 80}
 SHOP = {"namespace": "shop", "service": "shop", "port": 80}
 WHY = "The neighbours may look at it now"
 
@@ -146,6 +147,97 @@ def test_a_service_that_gains_a_way_is_wider_at_the_new_place(
     code, found = changes(project, capsys)
     assert code == 1
     assert [(c["place"], c["service"]) for c in found] == [("grafana-alfred.tail.ts.net/", "grafana")]
+
+
+MOVED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a blog that leads to the password store": ({"blog": OPEN}, {"blog": {**OPEN, "origin": VAULT}}),
+    "another Service's port": ({"blog": OPEN}, {"blog": {**OPEN, "origin": {**OPEN["origin"], "port": 9090}}}),
+    "a forwarded port in front of other pods": (
+        {"game": builders.GAME},
+        {"game": {**builders.GAME, "origin": {**builders.GAME["origin"], "selector": {"app": "vault"}}}},
+    ),
+    "a machine at home": (
+        {"nas": {**OPEN, "origin": {"url": "http://192.168.0.9:5000"}}},
+        {"nas": {**OPEN, "origin": {"url": "http://192.168.0.9:5001"}}},
+    ),
+    "a funnel": ({"films": builders.MEDIA}, {"films": {**builders.MEDIA, "origin": VAULT}}),
+    "a private door": ({"wiki": builders.HTML}, {"wiki": {**builders.HTML, "origin": VAULT}}),
+}
+
+
+@pytest.mark.parametrize("what", MOVED)
+def test_another_workload_behind_the_same_door_is_wider(
+    project: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    before, after = MOVED[what]
+    _write(project, before)
+    _commit(project)
+    assert run(project) == 0
+    capsys.readouterr()
+    _write(project, after)
+    code, found = changes(project, capsys)
+    [key] = before
+    mine = [c for c in found if c["service"] == key and not c["place"].startswith("192.168.0.9")]
+    assert code == 1
+    for change in mine:
+        assert (change["kind"], change["before"]) == ("wider", change["now"])
+        assert change["leads_to"] != change["led_to"]
+    assert mine
+    run(project)
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"and: leads to {mine[0]['leads_to'][0]}, no longer to {mine[0]['led_to'][0]}" in out
+    assert run(project, "--format", "markdown") == 1
+    assert f"leads to {mine[0]['leads_to'][0]}, no longer to {mine[0]['led_to'][0]}" in capsys.readouterr().out
+    why = {"acknowledge": {"exposure-wider": WHY}}
+    _write(project, {key: {**after[key], **why}})
+    assert {c["acknowledged"] for c in changes(project, capsys)[1] if c["kind"] == "wider"} == {WHY}
+
+
+def test_another_host_header_and_a_longer_login_are_wider(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(header: str | None, session: str) -> None:
+        request = {"origin_request": {"http_host_header": header}} if header else {}
+        _write(
+            project, {"grafana": {**builders.HTML, **request}}, estate={**builders.ESTATE, "session_duration": session}
+        )
+
+    write(None, "24h")
+    _commit(project)
+    write("vault.example.com", "24h")
+    code, found = changes(project, capsys)
+    assert (code, [c["place"] for c in found]) == (1, ["grafana-alfred.example.com/"])
+    assert found[0]["also"] == "leads to web/web:8080 as vault.example.com, no longer to web/web:8080"
+    write(None, "720h")
+    code, found = changes(project, capsys)
+    assert code == 1
+    assert {(c["place"], c["also"]) for c in found} == {
+        (f"{name}.example.com/", "a login lasts 720h, no longer 24h") for name in ("grafana-alfred", "wiki-octavo")
+    }
+    # Shorter is no wider, however it is written.
+    write(None, "30m")
+    code, found = changes(project, capsys)
+    assert (code, {c["kind"] for c in found}) == (0, {"narrower"})
+
+
+def test_a_port_of_the_node_is_open_to_the_home_network_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(project, {**SERVICES, "game": builders.GAME})
+    found = {c["place"]: c for c in changes(project, capsys)[1]}
+    assert found["192.168.0.124:32565/tcp"]["gains"] == ["anybody on the home network"]
+    assert {c["service"] for c in found.values()} == {"game"}
+    run(project)
+    # After anyone nobody else is named.
+    assert "new: anyone\n" in capsys.readouterr().out
+
+
+def test_a_comparison_that_leaves_something_out_is_no_proof(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gatehouse import surfaces
+
+    monkeypatch.setattr(surfaces, "unproved", lambda *_: ("grafana.example.com: too many",))
+    assert run(project) == 3
+    assert "not proved: grafana.example.com: too many" in capsys.readouterr().err
+    _write(project, {**SERVICES, "grafana": OPEN})
+    assert run(project) == 1
 
 
 def test_a_zone_that_is_gone_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

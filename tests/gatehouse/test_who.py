@@ -19,6 +19,7 @@ from exposure.reach import who as ask
 from gatehouse.cli import main
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.commands import who as command
+from gatehouse.questions import Asked, requests
 from tests.exposure.map.kit import at
 from tests.kit import builders, shipped
 
@@ -98,6 +99,8 @@ def test_the_table_names_every_place_of_every_stack(project: Path, capsys: pytes
         "films-alfred.tail.ts.net/": ("anyone", "films"),
         "alfred.tail.ts.net:22/tcp": ("alice@example.com from the tailnet", None),
         "game-alfred.example.com:25565/tcp": ("anyone", "game"),
+        "192.168.0.124:22/tcp": ("anybody on the home network", None),
+        "192.168.0.124:32565/tcp": ("anybody on the home network", "game"),
     }
     assert run(project) == 0
     assert f"{GRAFANA}/api\n    anyone\n" in capsys.readouterr().out
@@ -147,7 +150,17 @@ def test_a_target_is_a_url_or_a_host_with_or_without_port(
         (["tcp://host"], "give the port"),
         (["tag:x"], "with a port"),
         ([GRAFANA, "--as", "k8s-funel"], "did you mean 'tag:k8s-funnel'"),
-        (["--as", "anyone"], "give the URL"),
+        (["--as", "anyone"], "about a URL or a service"),
+        (["alice@example.com", "--as", "anyone"], "is somebody"),
+        ([GRAFANA, "--as", "admin"], "did you mean 'admins'"),
+        # A word that is no host gets no answer: `not reached` would read as an all-clear.
+        (["grafan"], "did you mean 'grafana'"),
+        (["https://grafan/"], "did you mean 'grafana'"),
+        (["grafan:443"], "did you mean 'grafana'"),
+        (["housold"], "did you mean 'household'"),
+        (["films-alfre"], "did you mean 'films-alfred'"),
+        (["grafana/wb"], "did you mean 'grafana/web'"),
+        (["grafan/"], "did you mean 'grafana/web'"),
         (["--stack", "alfre"], "did you mean 'alfred'"),
         (["--from", "nowhere.json"], "No such file"),
         (["--from", "Pulumi.yaml"], "not JSON"),
@@ -246,6 +259,156 @@ def test_a_preview_answers_like_the_stack_files(tmp_path: Path, capsys: pytest.C
     assert "registered by stack alfred" in capsys.readouterr().err
 
 
+OPEN_DOCS = {
+    **builders.OPEN_HTML,
+    "origin": {"namespace": "paperless", "service": "web", "port": 8000},
+    "acknowledge": {"workload-wider": "It asks for a password of its own"},
+}
+CONTROLLER = {"namespace": "ingress-nginx", "service": "ingress-nginx-controller"}
+TWICE: dict[str, Any] = {
+    # One workload by two doors; and one behind a controller that a port of the router leads to as well.
+    "paperless": {**builders.HTML, "origin": {"namespace": "paperless", "service": "web", "port": 8000}},
+    "docs": OPEN_DOCS,
+    "cloud": {
+        "origin": {
+            "namespace": "cloud",
+            "service": "nextcloud",
+            "port": 443,
+            "scheme": "https",
+            "through_ingress": "existing",
+        },
+        "origin_tls": {"match_sni_to_host": True},
+        "traffic": "html",
+    },
+    "front": {
+        **builders.GAME,
+        "origin": {**CONTROLLER, "port": 443, "scheme": "tcp", "selector": {"app": "nginx"}},
+        "port_forward": [{"external_port": 443, "protocol": "tcp", "service_port": 443, "node_port": 30443}],
+        "acknowledge": {"workload-wider": "The controller lets in by a certificate"},
+    },
+}
+
+
+@pytest.fixture
+def twice(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    (tmp_path / "Pulumi.alfred.yaml").write_text(builders.stack_text(TWICE))
+    return tmp_path
+
+
+def asked(project: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert run(project, *arguments, "--json") == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_service_is_asked_for_by_its_key_with_all_of_its_ways(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = asked(project, capsys, "grafana")
+    assert found["service"] == "grafana"
+    assert {row["place"]: row["who"] for row in found["places"]} == {
+        f"{GRAFANA}/": "alice@example.com, bob@example.com after login",
+        f"{GRAFANA}/api": "anyone",
+    }
+    assert found["together"]["who"] == "anyone"
+    assert {tuple(row["workloads"]) for row in found["places"]} == {("grafana/web:8080",)}
+    # The node's own port is no resource's: the stack file says whose it is.
+    assert [row["place"] for row in asked(project, capsys, "ssh")["places"]] == [
+        "alfred.tail.ts.net:22/tcp",
+        "192.168.0.124:22/tcp",
+    ]
+    assert run(project, "grafana") == 0
+    out = capsys.readouterr().out
+    assert "together: anyone" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["blog", "--as", "anyone"], 0),
+        (["wiki", "--as", "anyone"], 1),
+        (["ssh", "--as", "admins"], 0),
+        (["ssh", "--as", "household"], 1),
+        (["ssh", "--as", "lan"], 0),
+        (["game/game", "--as", "anyone"], 0),
+        ([GRAFANA, "--as", "household"], 0),
+    ],
+)
+def test_a_set_reaches_what_all_of_it_reach_and_a_service_is_reached_by_any_way(
+    project: Path, arguments: list[str], code: int
+) -> None:
+    assert run(project, *arguments) == code
+
+
+@pytest.mark.parametrize(
+    ("who", "reaches", "not_"),
+    [
+        ("bob@example.com", {f"{GRAFANA}/", "wiki-octavo.example.com/", "films-alfred.tail.ts.net/"}, {"alfred.tail"}),
+        ("admins", {f"{GRAFANA}/", "alfred.tail.ts.net:22/tcp"}, {"192.168"}),
+        ("mallory@example.net", {f"{GRAFANA}/api", "blog-alfred.example.com/"}, {f"{GRAFANA}/", "wiki", "alfred.tail"}),
+        ("anyone", {f"{GRAFANA}/api", "game-alfred.example.com:25565/tcp"}, {f"{GRAFANA}/", "192.168"}),
+        ("lan", {f"{GRAFANA}/api", "192.168.0.124:22/tcp", "192.168.0.124:32565/tcp"}, {f"{GRAFANA}/", "alfred.tail"}),
+    ],
+)
+def test_somebody_is_asked_for_everything_that_they_reach(
+    project: Path, capsys: pytest.CaptureFixture[str], who: str, reaches: set[str], not_: set[str]
+) -> None:
+    places = {row["place"] for row in asked(project, capsys, who)["places"]}
+    assert reaches <= places
+    assert not [p for p in places for absent in not_ if (p == absent if absent.endswith("/") else p.startswith(absent))]
+    assert run(project, who) == 0
+    assert f"{who} reaches" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("target", ["paperless/web", "paperless/web:8000"])
+def test_what_answers_is_asked_for_with_every_way_that_ends_there(
+    twice: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    found = asked(twice, capsys, target)
+    assert [(row["service"], row["who"]) for row in found["places"]] == [
+        ("docs", "anyone"),
+        ("paperless", "alice@example.com, bob@example.com after login"),
+    ]
+    assert found["together"]["who"] == "anyone"
+
+
+def test_the_other_ways_to_the_same_workload_are_said(twice: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    others = {key: {r["place"] for r in asked(twice, capsys, key)["others"]} for key in TWICE}
+    front = {"front-alfred.example.com:443/tcp", "192.168.0.124:30443/tcp"}
+    assert others == {
+        "paperless": {"docs-alfred.example.com/"},
+        "docs": {"paperless-alfred.example.com/"},
+        # Past the tunnel the controller leads on to whatever host is said.
+        "cloud": front,
+        "front": set(),
+    }
+    assert run(twice, "cloud-alfred.example.com", "--as", "anyone") == 1
+    capsys.readouterr()
+    run(twice, "cloud-alfred.example.com")
+    assert "front-alfred.example.com:443/tcp" in capsys.readouterr().out.partition("other ways")[2]
+    run(twice, "front-alfred.example.com")
+    assert "other ways" in capsys.readouterr().out
+    places = {row["place"] for row in asked(twice, capsys, "cloud/nextcloud")["places"]}
+    assert places == {"cloud-alfred.example.com/", *front}
+
+
+def test_where_not_every_request_is_known_that_is_said_and_the_code_is_3(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gatehouse import surfaces
+
+    monkeypatch.setattr(surfaces, "unproved", lambda *_: ("grafana.example.com: too many",))
+    for arguments in ([], ["grafana"], ["household"], ["wiki", "--as", "anyone"]):
+        assert run(project, *arguments) == 3
+        assert "not proved: grafana.example.com: too many" in capsys.readouterr().err
+    # What is reached is reached, and one URL is one request.
+    assert run(project, "blog", "--as", "anyone") == 0
+    assert run(project, f"https://{GRAFANA}/") == 0
+    assert run(project, f"https://{GRAFANA}/", "--as", "anyone") == 1
+
+
 def test_it_starts_without_pulumi_and_without_re2_where_no_path_is_matched() -> None:
     code = (
         "import argparse, pathlib, sys\n"
@@ -271,9 +434,22 @@ SURFACE = from_plan(builders.plan_of(SERVICES))
 @example("xn--/\u2100")
 def test_any_text_is_answered_or_told_to_be_no_target(text: str) -> None:
     try:
-        asked = command.requests(text, SURFACE)
+        found = requests(text, SURFACE)
     except UsageError:
         return
-    assert asked
-    for request in asked:
+    assert found
+    for request in found:
         assert ask(SURFACE, request, ANYONE).steps
+
+
+@given(
+    st.text() | st.sampled_from(["grafana", "household", "a@b", "lan", "game/game", "films-alfred", "x/y", "tag:x:1"])
+)
+@example("http://[")
+@example("//[/")
+def test_any_word_stands_for_something_or_is_refused(text: str) -> None:
+    try:
+        subject = Asked.of([SURFACE], None).subject(text)
+    except UsageError:
+        return
+    assert subject.kind in ("url", "service", "people", "workload")

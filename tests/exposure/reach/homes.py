@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from exposure.model import ExposurePlan
-from tests.exposure.reach.naive import Home, gates
+from tests.exposure.reach.naive import Home, at_home, gates
 from tests.kit.builders import ESTATE, NODE, PROJECT, plan_of, stack_text
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def homes(draw: st.DrawFn) -> Home:
 
 @st.composite
 def _service(draw: st.DrawFn, key: str, home: Home, taken: set[tuple[str, str]]) -> dict[str, Any] | None:
-    kind = draw(st.sampled_from(["web", "web", "web", "web", "wildcard", "funnel", "serve", "raw", "game"]))
+    kind = draw(st.sampled_from(["web", "web", "web", "web", "wildcard", "funnel", "serve", "raw", "game", "node"]))
     origin: dict[str, Any] = {"namespace": key, "service": key, "port": 8080}
     service: dict[str, Any] = {"origin": origin, "traffic": "html", "sensitivity": "low"}
     if draw(st.booleans()):
@@ -62,11 +62,18 @@ def _service(draw: st.DrawFn, key: str, home: Home, taken: set[tuple[str, str]])
             service["gates"] = ["zero-trust", "tailnet"]
         if not draw(_hosts(kind == "wildcard", key, home, taken, service)):
             return None
+        if "gates" not in service and draw(st.integers(0, 2)) == 0:
+            number = 8100 + len(home.services)
+            url = {"url": f"http://192.168.0.20:{number}"}
+            service["origin"] = draw(st.sampled_from([url, {"on_node": True, "port": number, "scheme": "http"}]))
     elif kind == "funnel":
         service |= {"traffic": "non-html", "bandwidth": "high", "clients": "anyone"}
         if draw(st.booleans()):
             service |= {"gate": "funnel", "clients": "nobody", "paths": draw(_paths("", home))}
             service["paths"]["/share"] = {"clients": "anyone"}
+    elif kind == "node":
+        origin = {"on_node": True, "port": 22 + len(home.services)}
+        service |= {"origin": origin, "traffic": "non-html", "clients": "tailnet"}
     elif kind == "serve":
         service |= {"clients": "tailnet"}
     elif kind == "raw":
@@ -179,7 +186,11 @@ def requests(home: Home) -> list[tuple[str, str, int, str]]:
     ports = {("tcp", 22), ("udp", 53), ("tcp", 53), ("tcp", 8080), ("udp", 8080), ("tcp", 25565)}
     for key, service in home.services.items():
         ways = set(gates(service))
-        if ways & {"tailnet", "funnel"}:
+        origin = service["origin"]
+        if origin.get("on_node") and "tailnet" in ways:
+            machines.add(f"{home.node}.{home.tailnet}")
+            ports.add(("tcp", origin["port"]))
+        elif ways & {"tailnet", "funnel"}:
             machines.add(f"{key}-{home.node}.{home.tailnet}")
         else:
             absent.add(f"{key}-{home.node}.{home.tailnet}")
@@ -192,8 +203,10 @@ def requests(home: Home) -> list[tuple[str, str, int, str]]:
     found = [(scheme, host, port, path) for host in hosts for scheme, port in WEB for path in paths]
     found += [("https", machine, 443, path) for machine in machines for path in paths]
     found += [(protocol, host, port, "/") for host in hosts | machines for protocol, port in ports]
+    found += [(*reversed(at.split()[:2]), int(at.split()[2]), "/") for at in at_home(home)]  # type: ignore[misc]
+    found += [(protocol, home.lan, port, "/") for protocol, port in ports]
     return sorted(found + [("https", host, 443, "/") for host in absent])
 
 
 WEB = (("https", 443), ("http", 80))
-PRINCIPALS = ("anyone", "mallory@example.org", *EMAILS, "tag:k8s-funnel")
+PRINCIPALS = ("anyone", "lan", "mallory@example.org", *EMAILS, "tag:k8s-funnel")

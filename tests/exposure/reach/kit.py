@@ -30,7 +30,11 @@ def app(uri: str, *policies: Policy, service: str | None = None) -> Application:
 
 
 def rule(
-    host: str | None, path: str | None = None, *accepts: str, origin: str = "http://web:80", service: str | None = None
+    host: str | None,
+    path: str | None = None,
+    *accepts: str,
+    origin: str = "http://web.apps.svc.cluster.local:80",
+    service: str | None = None,
 ) -> Rule:
     """A rule; with `accepts` it demands a JWT of one of these applications."""
     return Rule(host, path, origin, JwtCheck(True, "team", accepts) if accepts else None, service)

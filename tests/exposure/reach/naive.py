@@ -186,7 +186,7 @@ def ask_machine(world: World, machine: str, port: int, path: str, who: str) -> s
 
 
 def granted(world: World, tag: str, protocol: str, port: int, who: str) -> bool:
-    if who == "anyone":
+    if who in ("anyone", "lan"):
         return False
     for sources, tags, carried, number in world.grants:
         mine = {who, "*"} | {g for g, members in world.groups.items() if who in members}
@@ -210,6 +210,7 @@ class Home:
     services: dict[str, dict[str, Any]]
     node: str = "alfred"
     tailnet: str = "tail.ts.net"
+    lan: str = "192.168.0.124"
 
 
 def gates(service: dict[str, Any]) -> list[str]:
@@ -232,21 +233,29 @@ def members(home: Home, said: dict[str, Any], otherwise: dict[str, Any]) -> list
     return [email for name in sets for email in home.people[name]]
 
 
-def claims(home: Home) -> list[tuple[str, str, list[str] | None]]:
-    """What services take of public hosts: host, path ("" is all of it), who may (None is anyone)."""
-    found: list[tuple[str, str, list[str] | None]] = []
+def claims(home: Home) -> list[tuple[str, str, list[str] | None, str]]:
+    """What services take of public hosts: host, path ("" is all of it), who may (None is anyone), the service's key."""
+    found: list[tuple[str, str, list[str] | None, str]] = []
     main = next(iter(home.zones))
     for key, service in home.services.items():
         ways = [g for g in gates(service) if g in ("public-tunnel", "zero-trust")]
         for host in service.get("hosts") or [service.get("host", f"{key}-{home.node}.{main}")] if ways else []:
             whole = None if ways == ["public-tunnel"] else members(home, service, {})
             whole = [] if service.get("clients") == "nobody" else whole
-            found.append((host, service.get("path", ""), whole))
+            found.append((host, service.get("path", ""), whole, key))
             for path, said in service.get("paths", {}).items():
                 word = said.get("clients", "people")
                 who = None if word == "anyone" else [] if word == "nobody" else members(home, said, service)
-                found.append((host, path, who))
+                found.append((host, path, who, key))
     return found
+
+
+def nearest(taken: list[tuple[str, str, list[str] | None, str]], host: str, path: str) -> Any:
+    """The claim that a request is, if any: the exact host or the closest wildcard, and of it the longest path."""
+    exact = [c for c in taken if c[0] == host and below(c[1], path)]
+    above = [c for c in taken if c[0].startswith("*.") and host.endswith(c[0][1:]) and below(c[1], path)]
+    longest = max((len(c[0]) for c in above), default=0)
+    return max(exact or [c for c in above if len(c[0]) == longest], key=lambda c: len(c[1]), default=None)
 
 
 def below(path: str, asked: str) -> bool:
@@ -254,27 +263,26 @@ def below(path: str, asked: str) -> bool:
 
 
 def meant(home: Home, scheme: str, host: str, port: int, path: str, who: str) -> str:
-    """`open`, `login`, `tailnet` or `no`, as the file's words mean it."""
+    """`open`, `login`, `tailnet` or `no`, as the file's words mean it. `lan` is a stranger on the home network."""
+    if host[0].isdigit():
+        return "open" if who == "lan" and f"{host} {scheme} {port}" in at_home(home) else "no"
     if host.endswith(home.tailnet):
         return meant_on_tailnet(home, scheme, host.removesuffix("." + home.tailnet), port, path, who)
     if scheme in ("tcp", "udp"):
         return meant_by_router(home, scheme, host, port)
     taken = claims(home)
     names = World(zones={zone: said[0] for zone, said in home.zones.items()})
-    names.records = [(h, True, "tunnel") for h, _, _ in taken] + [(h, False, "router") for h in forwarded(home)[0]]
+    names.records = [(c[0], True, "tunnel") for c in taken] + [(h, False, "router") for h in forwarded(home)[0]]
     https = scheme == "https" or home.zones.get(zone_of(names.zones, host), (False, True))[1]
     record = record_for(names, host)
     if port != (443 if scheme == "https" else 80) or record is None or not record[1]:
         return "no"
     if https and not certified(names.zones, host):
         return "no"
-    exact = [c for c in taken if c[0] == host and below(c[1], path)]
-    above = [c for c in taken if c[0].startswith("*.") and host.endswith(c[0][1:]) and below(c[1], path)]
-    nearest = max((len(c[0]) for c in above), default=0)
-    mine = exact or [c for c in above if len(c[0]) == nearest]
-    if not mine:
+    mine = nearest(taken, host, path)
+    if mine is None:
         return "no"
-    taken_by, _, may = max(mine, key=lambda c: len(c[1]))
+    taken_by, _, may, _ = mine
     if may is None:
         return "open"
     # A wildcard's login is for one label; deeper names are shut where there is one.
@@ -302,9 +310,14 @@ def meant_by_router(home: Home, scheme: str, host: str, port: int) -> str:
 
 def meant_on_tailnet(home: Home, scheme: str, machine: str, port: int, path: str, who: str) -> str:
     for key, service in home.services.items():
+        origin = service["origin"]
+        if origin.get("on_node"):
+            mine = machine == home.node and "tailnet" in gates(service) and (scheme, port) == ("tcp", origin["port"])
+            if mine and who in members(home, service, {}):
+                return "tailnet"
+            continue
         if service.get("tailnet_name", f"{key}-{home.node}") != machine:
             continue
-        origin = service["origin"]
         if "funnel" in gates(service):
             open_ = [p for p, said in service.get("paths", {}).items() if said.get("clients") == "anyone"]
             served = not service.get("paths") or any(below(p, path) for p in open_)
@@ -317,3 +330,60 @@ def meant_on_tailnet(home: Home, scheme: str, machine: str, port: int, path: str
             ports += [(p.get("protocol", "tcp"), p["port"]) for p in origin.get("other_ports", [])]
         return "tailnet" if who in members(home, service, {}) and (scheme, port) in ports else "no"
     return "no"
+
+
+def pods(origin: dict[str, Any], port: Any, protocol: str = "tcp") -> str:
+    """The port of a Service's pods: by their labels, or of the Service where those are not said."""
+    labels = ",".join(f"{k}={v}" for k, v in sorted(origin.get("selector", {}).items()))
+    name = "{" + labels + "}" if labels else origin["service"]
+    return f"{origin['namespace']}/{name}:{port}" + ("/udp" if protocol == "udp" else "")
+
+
+def at_home(home: Home) -> dict[str, str]:
+    """What answers anybody on the home network: `<address> <protocol> <port>`, and what is behind it.
+
+    Of what is for nobody by any way nothing is registered, so nothing is known.
+    """
+    found: dict[str, str] = {}
+    led_to = {key for _, _, who, key in claims(home) if who != []}
+    for key, service in home.services.items():
+        origin = service["origin"]
+        if not (key in led_to or {"tailnet", "port-forward"} & set(gates(service))):
+            continue
+        if origin.get("on_node"):
+            found[f"{home.lan} tcp {origin['port']}"] = f"{home.lan}:{origin['port']}"
+        if "url" in origin:
+            address = origin["url"].removeprefix("http://")
+            found[f"{address.replace(':', ' tcp ')}"] = address
+        for p in service.get("port_forward", ()):
+            target = p.get("target_port", p["service_port"])
+            found[f"{home.lan} {p['protocol']} {p['node_port']}"] = pods(origin, target, p["protocol"])
+    return found
+
+
+def answering(home: Home, scheme: str, host: str, port: int, path: str) -> str:
+    """What answers a request that gets through."""
+    if host[0].isdigit():
+        return at_home(home)[f"{host} {scheme} {port}"]
+    for key, service in home.services.items():
+        origin = service["origin"]
+        if host == f"{key}-{home.node}.{home.tailnet}" and not origin.get("on_node"):
+            if scheme == "https":
+                return f"{origin['namespace']}/{origin['service']}:{origin['port']}"
+            others = {
+                (p.get("protocol", "tcp"), p["port"]): p.get("target_port", p["port"])
+                for p in origin.get("other_ports", [])
+            }
+            others.setdefault((origin["scheme"], origin["port"]), origin.get("target_port", origin["port"]))
+            return pods(origin, others[scheme, port] if "selector" in origin else port, scheme)
+        for p in service.get("port_forward", ()) if not host.endswith(home.tailnet) else ():
+            if (p["protocol"], p["external_port"]) == (scheme, port):
+                return pods(origin, p.get("target_port", p["service_port"]), scheme)
+    if host.endswith(home.tailnet):
+        return f"{home.lan}:{port}"
+    origin = home.services[nearest(claims(home), host, path)[3]]["origin"]
+    if origin.get("on_node"):
+        return f"{home.lan}:{origin['port']}"
+    return (
+        origin.get("url", "").removeprefix("http://") or f"{origin['namespace']}/{origin['service']}:{origin['port']}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import re2  # type: ignore[import-untyped]
 from exposure.reach import surface as s
 from exposure.reach.compare import Change, compare
 from exposure.reach.surface import Surface
+from tests.exposure.reach import naive, worlds
 from tests.exposure.reach.kit import BYPASS, allow, app, rule, world
 
 A, B = "a.example.com", "b.example.com"
@@ -125,3 +127,31 @@ def test_a_wider_grant_is_found_wherever_it_opens_something(grant: dict[str, Any
 def test_a_person_added_to_a_group_of_the_policy_is_wider() -> None:
     groups = {"group:admins": ["alice@example.com", "bob@example.com"]}
     assert [[str(p) for p in c.gains] for c in compare(_tailnet(), _tailnet(groups=groups))] == [["bob@example.com"]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_another_origin_of_a_rule_is_seen_wherever_a_request_gets_to_it(seed: int) -> None:
+    random = Random(seed)
+    hits = 0
+    for _ in range(40):
+        found = worlds.world(random)
+        surface = worlds.as_surface(found, random)
+        number = random.randrange(len(found.rules))
+        rule_, tunnel = found.rules[number], surface.tunnels[0]
+        if rule_[2].startswith("http_status:"):
+            continue
+        rules = list(tunnel.rules or ())
+        rules[number] = replace(rules[number], origin="http://vault.vault.svc.cluster.local:80")
+        moved = compare(surface, replace(surface, tunnels=(replace(tunnel, rules=tuple(rules)),)))
+        assert all(change.wider and change.moved for change in moved)
+        for _ in range(150):
+            host, port, path, who, protocol = worlds.request(found, random)
+            record = naive.record_for(found, host)
+            web = host not in {*found.machines, *found.devices} and record and record[1] and record[2] == "tunnel"
+            if not web or protocol == "udp" or naive.ask(found, host, port, path, who) == "no":
+                continue
+            # Two rules may be alike: the first of them is asked.
+            if found.rules.index(naive.tunnel_rule(found, host, path)) == number:
+                assert moved, (host, path, who, found)
+                hits += 1
+    assert hits > 5

@@ -57,6 +57,8 @@ def answers(home: Home, surface: Surface, random: Random, most: int) -> Counter[
             answer = who(surface, Request(host, port, path, scheme), worlds.principal(name))  # type: ignore[arg-type]
             expected = naive.meant(home, scheme, host, port, path, name)
             assert _WORDS.get(answer.outcome, "no") == expected, (scheme, host, port, path, name, answer)
+            if answer.reaches:
+                assert str(answer.workload) == naive.answering(home, scheme, host, port, path), answer
             seen[answer.outcome] += 1
     return seen
 
@@ -203,6 +205,7 @@ EXACT: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
             "paperless-alfred.example.com/": BOTH,
             "paperless-alfred.tail.ts.net/": BOTH.replace("after login", "from the tailnet"),
             "game-alfred.example.com:25565/tcp": "anyone",
+            "192.168.0.124:32565/tcp": "anybody on the home network",
             "game-alfred.tail.ts.net:25565/tcp": ADMINS.replace("after login", "from the tailnet"),
         },
     ),

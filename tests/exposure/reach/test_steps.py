@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,7 @@ def test_every_form_that_is_registered_gives_the_surface_of_the_plan(stack: str)
         assert [zone.name for zone in told.zones] == ["example.com", "example.org"]
         assert {"admins+household", "friends+household"} <= set(told.people)
         assert (told.deny, told.bypass) == (planned.known("shed").deny, planned.known("shed").bypass)
-        assert from_steps(documents[stack], told) == surface
+        assert from_steps(documents[stack], replace(told, node=planned.known("shed").node)) == surface
 
 
 def test_a_member_finds_zones_and_policies_of_its_owner_by_the_reference_once_they_have_ids() -> None:
@@ -250,7 +251,7 @@ def test_of_a_patched_service_the_name_is_known_and_the_ports_are_not() -> None:
         _state("tailscale:index/acl:Acl", {"acl": json.dumps(policy)}),
     ]
     surface = from_steps({"steps": steps}, s.Known(tailnet=s.Tailnet("tail.ts.net", None)))
-    assert surface.tailnet_addresses == (s.TailnetAddress("dns", "adguard", None, ("tag:dns",)),)
+    assert surface.tailnet_addresses == (s.TailnetAddress("dns", "adguard", None, ("tag:dns",), pods="dns-svc"),)
     # What the policy opens is what can be reached.
     assert [place.text for place, found in table(surface) if found.how] == ["dns.tail.ts.net:53/udp"]
     assert who(surface, Request("dns", 53, scheme="udp"), MEMBER).outcome is Outcome.TAILNET
@@ -264,6 +265,50 @@ def test_a_service_of_its_own_has_its_ports_by_tcp_and_udp() -> None:
     service = _state("kubernetes:core/v1:Service", {"metadata": {"annotations": annotations}, "spec": spec})
     [found] = from_steps({"steps": [service]}, s.Known()).tailnet_addresses
     assert found.ports == (("tcp", 22), ("tcp", 53), ("udp", 53))
+
+
+def test_a_load_balancer_opens_ports_of_the_node_unless_that_is_off() -> None:
+    def at_home(**spec: Any) -> list[str]:
+        ports = [{"port": 22, "targetPort": 2222}, {"port": 53, "protocol": "UDP", "nodePort": 30053}]
+        spec = {"type": "LoadBalancer", "loadBalancerClass": "tailscale", "ports": ports, **spec}
+        metadata = {"namespace": "git", "name": "git-ssh"}
+        service = _state("kubernetes:core/v1:Service", {"metadata": metadata, "spec": spec})
+        surface = from_steps({"steps": [service]}, s.Known(node=s.AtHome("pi", "192.168.1.10")))
+        # The tailnet's own way is there in any case.
+        assert surface.tailnet_addresses[0].workload("tcp", 22).port == 2222
+        return [f"{p.text} {p.request.port} {found.workloads[0]}" for p, found in table(surface) if found.how]
+
+    assert at_home(selector={"app": "git"}) == [
+        "192.168.1.10:any node port/tcp 0 git/{app=git}:2222",
+        "192.168.1.10:30053/udp 30053 git/{app=git}:53/udp",
+    ]
+    assert at_home() == [
+        "192.168.1.10:any node port/tcp 0 git/git-ssh:2222",
+        "192.168.1.10:30053/udp 30053 git/git-ssh:53/udp",
+    ]
+    assert at_home(allocateLoadBalancerNodePorts=False) == []
+
+
+def test_each_path_of_an_ingress_ends_at_its_own_backend() -> None:
+    def backend(name: str) -> dict[str, Any]:
+        return {"service": {"name": name, "port": {"number": 80}}}
+
+    paths = [{"path": "/api", "backend": backend("api")}, {"path": "/api/v1", "backend": backend("old")}]
+    spec = {"ingressClassName": "tailscale", "defaultBackend": backend("web"), "rules": [{"http": {"paths": paths}}]}
+    ingress = _state("kubernetes:networking.k8s.io/v1:Ingress", {"metadata": {"namespace": "n"}, "spec": spec})
+    [found] = from_steps({"steps": [ingress]}, s.Known()).tailnet_ingresses
+    asked = ("/", "/apis", "/api", "/api/x", "/api/v1/x")
+    assert [str(found.workload(path)) for path in asked] == ["n/web:80", "n/web:80", "n/api:80", "n/api:80", "n/old:80"]
+
+
+def test_a_program_of_somebody_else_names_its_cluster_after_its_tunnel() -> None:
+    tunnel = _state("cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared", {"name": "attic"})
+    spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}], "selector": {"b": "2", "a": "1"}}
+    service = _state("kubernetes:core/v1:Service", {"metadata": {"namespace": "web"}, "spec": spec})
+    [port] = from_steps({"steps": [tunnel, service]}, s.Known()).node_ports
+    assert (port.workload.place, port.workload.port) == ("attic web/{a=1,b=2}", 80)
+    [port] = from_steps({"steps": [service]}, s.Known()).node_ports
+    assert str(port.workload) == "web/{a=1,b=2}:80"
 
 
 def test_each_zone_has_its_own_setting_and_its_own_names() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from exposure.model import Json
-from exposure.reach import ANYONE, MEMBER, Outcome, Principal, Request, who
+from exposure.reach import ANYONE, LAN, MEMBER, Outcome, Principal, Request, who
 from exposure.reach import surface as s
-from exposure.reach.evaluate import parse_principal
-from exposure.reach.places import principals, table
+from exposure.reach.evaluate import Scheme, parse_principal
+from exposure.reach.places import places, principals, reached, table, together
+from exposure.workload import Workload
 from tests.exposure.reach.kit import ALICE, BOB, BYPASS, ROUTER, ZONE, allow, app, rule, world
 
 HOST = "grafana.example.com"
@@ -53,10 +54,10 @@ def test_only_the_people_of_the_policy_get_in_after_login() -> None:
 
 
 def test_anyone_gets_by_on_a_bypassed_path_and_nowhere_beside_it() -> None:
-    reached = {
+    found = {
         p: who(GUARDED, Request(HOST, path=p), ANYONE).reaches for p in ("/api", "/api/x", "/apis", "/API", "/x/api")
     }
-    assert reached == {"/api": True, "/api/x": True, "/apis": False, "/API": False, "/x/api": False}
+    assert found == {"/api": True, "/api/x": True, "/apis": False, "/API": False, "/x/api": False}
 
 
 def test_every_step_says_what_matched_and_why() -> None:
@@ -65,7 +66,7 @@ def test_every_step_says_what_matched_and_why() -> None:
         *("dns", "certificate", "access", "policy", "login", "tunnel", "jwt", "origin"),
     ]
     assert all(step.matched and step.why for step in answer.steps)
-    assert answer.origin == "http://web:80"
+    assert answer.origin == "http://web.apps.svc.cluster.local:80"
     assert "alice@example.com" in answer.steps[3].matched
 
 
@@ -90,7 +91,9 @@ def test_a_rule_refuses_the_aud_of_an_application_that_it_does_not_name() -> Non
     ],
 )
 def test_the_jwt_check_does_what_cloudflared_does(check: s.JwtCheck, expected: Outcome) -> None:
-    surface = world(s.Rule(HOST, None, "http://web:80", check), apps=(app(HOST, allow("alice@example.com")),))
+    surface = world(
+        s.Rule(HOST, None, "http://web.apps.svc.cluster.local:80", check), apps=(app(HOST, allow("alice@example.com")),)
+    )
     assert _outcome(surface, HOST, ALICE) is expected
 
 
@@ -271,6 +274,7 @@ def test_people_whom_nothing_tells_apart_are_asked_once() -> None:
     ("text", "expected"),
     [
         ("anyone", ANYONE),
+        ("lan", LAN),
         ("Alice@Example.com", ALICE),
         ("tag:wiki", Principal("tag", "tag:wiki")),
         ("wiki", Principal("tag", "tag:wiki")),
@@ -279,3 +283,120 @@ def test_people_whom_nothing_tells_apart_are_asked_once() -> None:
 )
 def test_a_principal_is_an_address_a_tag_or_anyone(text: str, expected: Principal | None) -> None:
     assert parse_principal(text, ["tag:wiki"]) == expected
+
+
+NODE = s.AtHome("alfred", "192.168.0.2", (("tcp", 22),))
+HOME = s.surface(
+    s.Known((s.Zone("example.com"),), router=(s.RouterRule("203.0.113.7", "udp", 2456, 32456, "alfred"),), node=NODE),
+    tunnels=[
+        s.Tunnel(
+            "alfred",
+            (
+                s.Rule("blog.example.com", None, "http://ghost.blog.svc:2368", service="blog"),
+                s.Rule("nas.example.com", None, "http://192.168.0.20:5000", service="nas"),
+                s.Rule("ssh.example.com", None, "tcp://192.168.0.2:22"),
+                s.Rule("game.example.com", None, "http://192.168.0.2:32457"),
+                s.Rule("own.example.com", None, "http://localhost:2000"),
+                s.Rule("file.example.com", None, "unix:/run/x"),
+                s.Rule(None, None, "http_status:404"),
+            ),
+        )
+    ],
+    records=[
+        *(
+            s.Record(f"{n}.example.com", "CNAME", "", True, "alfred")
+            for n in ("blog", "nas", "ssh", "game", "own", "file")
+        ),
+        s.Record("play.example.com", "A", "203.0.113.7", False),
+    ],
+    node_ports=[
+        s.NodePort("valheim", "udp", 2456, 32456, "valheim", "alfred", "{app=valheim}", "game"),
+        s.NodePort("valheim", "tcp", 80, 32457, "valheim", "alfred", "{app=valheim}", 8080),
+        # Another node's port of the same number is another port.
+        s.NodePort("other", "udp", 1, 32456, "other", "octavo", "{app=other}", 1),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "place", "port"),
+    [
+        ("blog", "alfred blog/ghost", 2368),
+        ("nas", "192.168.0.20", 5000),
+        # The node by its address is the node itself, and its node port what is behind that.
+        ("ssh", "192.168.0.2", 22),
+        ("game", "alfred valheim/{app=valheim}", 8080),
+        ("own", "alfred localhost", 2000),
+        ("file", "", 0),
+    ],
+)
+def test_a_tunnels_origin_is_a_workload(host: str, place: str, port: int) -> None:
+    answer = who(HOME, Request(f"{host}.example.com"), ANYONE)
+    assert answer.reaches
+    assert answer.workload == (Workload(place, port) if place else None)
+
+
+def test_a_forwarded_port_ends_at_the_pods_behind_the_node_port_of_that_node() -> None:
+    answer = who(HOME, Request("play.example.com", 2456, scheme="udp"), ANYONE)
+    assert answer.workload == Workload("alfred valheim/{app=valheim}", "game", "udp")
+    elsewhere = replace(HOME, router=(replace(HOME.router[0], node="shed"),))
+    assert who(elsewhere, Request("play.example.com", 2456, scheme="udp"), ANYONE).outcome is Outcome.NO_LISTENER
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "scheme", "workload"),
+    [
+        ("192.168.0.2", 22, "tcp", "192.168.0.2:22"),
+        ("192.168.0.2", 32456, "udp", "valheim/{app=valheim}:game/udp"),
+        ("192.168.0.2", 32457, "tcp", "valheim/{app=valheim}:8080"),
+        ("192.168.0.20", 5000, "tcp", "192.168.0.20:5000"),
+        ("192.168.0.2", 32456, "tcp", ""),
+        ("192.168.0.20", 22, "tcp", ""),
+    ],
+)
+def test_anybody_on_the_home_network_reaches_what_listens_there_and_nobody_else_does(
+    host: str, port: int, scheme: Scheme, workload: str
+) -> None:
+    request = Request(host, port, scheme=scheme)
+    answer = who(HOME, request, LAN)
+    assert (answer.reaches, str(answer.workload or "")) == (bool(workload), workload)
+    for principal in (ANYONE, ALICE, MEMBER, Principal("tag", "tag:wiki")):
+        assert not who(HOME, request, principal).reaches
+
+
+def test_on_public_ways_who_is_on_the_home_network_is_a_stranger() -> None:
+    for surface in (HOME, TAILNET, GUARDED):
+        for place in places(surface):
+            if place.request.host[0].isdigit():
+                continue
+            assert who(surface, place.request, LAN) == who(surface, place.request, ANYONE), place
+
+
+def test_the_table_has_what_listens_at_home_with_its_service() -> None:
+    rows = {place.text: (found.text(), place.service) for place, found in table(HOME)}
+    home = {text: row for text, row in rows.items() if text[0].isdigit()}
+    assert home == {
+        "192.168.0.2:22/tcp": ("anybody on the home network", None),
+        "192.168.0.2:32456/udp": ("anybody on the home network", "valheim"),
+        "192.168.0.2:32457/tcp": ("anybody on the home network", "valheim"),
+        "192.168.0.20:5000/tcp": ("anybody on the home network", "nas"),
+    }
+    assert rows["blog.example.com/"] == ("anyone", "blog")
+
+
+def test_a_node_of_the_tailnet_answers_with_what_is_behind_its_node_port() -> None:
+    policy: dict[str, Any] = {
+        "tagOwners": {"tag:gatehouse-alfred": ["autogroup:admin"]},
+        "grants": [{"src": ["*"], "dst": ["tag:gatehouse-alfred"], "ip": ["tcp:22", "tcp:32457"]}],
+    }
+    surface = replace(HOME, tailnet=s.Tailnet("tail.ts.net", policy))
+    for port, workload in ((22, "192.168.0.2:22"), (32457, "valheim/{app=valheim}:8080")):
+        assert str(who(surface, Request("alfred", port, scheme="tcp"), MEMBER).workload) == workload
+
+
+def test_of_several_ways_the_widest_counts() -> None:
+    everybody = principals(GUARDED)
+    api, whole = (reached(GUARDED, Request(HOST, path=path), everybody) for path in ("/api", "/"))
+    assert together([whole, api]) == together([api, whole])
+    assert together([whole, api]).how == api.how
+    assert together([]).text() == "nobody"

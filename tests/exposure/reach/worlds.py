@@ -6,8 +6,9 @@ from random import Random
 
 from exposure.model import Json
 from exposure.reach import surface as s
-from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.surface import Surface
+from exposure.workload import Protocol
 from tests.exposure.reach.naive import ZONE, World
 
 ROUTER = "203.0.113.7"
@@ -57,7 +58,7 @@ PATHS = (
 )
 PEOPLE = ("ada@example.com", "ben@example.com", "cleo@other.example", "dan@other.example")
 TAGS = ("tag:one", "tag:two", "tag:three")
-WHO = ("anyone", "anyone", *PEOPLE, *PEOPLE, *TAGS)
+WHO = ("anyone", "lan", *PEOPLE, *PEOPLE, *TAGS)
 SELECTORS = ("everyone", *PEOPLE, "@other.example", "@example.com")
 MACHINES = ("wiki", "films", "photos")
 DEVICES = ("git", "dns")
@@ -111,7 +112,11 @@ def _rule(found: World, random: Random) -> list[tuple[str | None, str | None, st
         most = len(found.apps)
         accepted = random.sample(sorted(found.apps), most if random.random() < 0.5 else random.randint(0, most))
     status = random.random() < 0.1
-    origin = f"http_status:{random.choice((403, 404))}" if status else f"http://svc{random.randint(1, 9)}:80"
+    origin = (
+        f"http_status:{random.choice((403, 404))}"
+        if status
+        else f"http://svc{random.randint(1, 9)}.apps.svc.cluster.local:80"
+    )
     near = random.random() < 0.6
     host = random.choice(found.records)[0] if near else random.choice((*RULE_HOSTS, None))
     expression = random.choice(EXPRESSIONS)
@@ -157,7 +162,7 @@ def as_surface(found: World, random: Random) -> Surface:
         s.Known(
             tuple(s.Zone(name, advanced, True) for name, advanced in found.zones.items()),
             tailnet=s.Tailnet("tail.ts.net", policy),
-            router=tuple(s.RouterRule(ROUTER, protocol, port, 30000 + port) for protocol, port in found.forwards),
+            router=tuple(s.RouterRule(ROUTER, _carried(p), port, 30000 + port, "t") for p, port in found.forwards),
         ),
         tunnels=[
             s.Tunnel(
@@ -189,15 +194,21 @@ def as_surface(found: World, random: Random) -> Surface:
             for name, (tag, funnel, served) in found.machines.items()
         ],
         tailnet_addresses=[
-            s.TailnetAddress(name, name, None if ports is None else tuple(ports), (tag,))
+            s.TailnetAddress(
+                name, name, None if ports is None else tuple((_carried(p), n) for p, n in ports), (tag,), pods="{app=x}"
+            )
             for name, (tag, ports) in found.devices.items()
         ],
         node_ports=[
-            s.NodePort("game", protocol, port, 30000 + port)
+            s.NodePort("game", _carried(protocol), port, 30000 + port, cluster="t", pods="game", target=port + 1)
             for (protocol, port), there in found.forwards.items()
             if there
         ],
     )
+
+
+def _carried(protocol: str) -> Protocol:
+    return "udp" if protocol == "udp" else "tcp"
 
 
 def _ip(protocol: str, port: int | None) -> str:
@@ -221,6 +232,7 @@ def _selector(text: str) -> s.Selector:
 
 def principal(text: str) -> Principal:
     """The product's principal for one of `WHO`."""
-    if text in ("anyone", "member"):
-        return ANYONE if text == "anyone" else MEMBER
+    for known in (ANYONE, LAN, MEMBER):
+        if text == known.kind:
+            return known
     return Principal("tag" if text.startswith("tag:") else "person", text)

@@ -127,6 +127,7 @@ MENDED: dict[str, tuple[tuple[str, str], ...]] = {
     "access-path-bypass/refused-nobody": (
         ("paths: {", "acknowledge: {access-path-bypass: each call is signed}\n      paths: {"),
     ),
+    "claim-broken/refused-same-workload": (("vault.vault", "blog.blog"), ("acknowledge: {workload-wider", "#")),
     "gates-clash/refused": (("gates: [", "gate: public-tunnel\n      paths: {/admin: {people: admins}} #"),),
     "gates-clash/refused-machine": (("gates: [", "gate: funnel #"),),
     "gates-clash/refused-acme": (("gates: [", "#"),),

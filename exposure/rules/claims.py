@@ -1,0 +1,109 @@
+"""Claims: what they name is there, and they hold of everything that is reached."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+
+from config.errors import show
+from config.loader import LoadedStack
+from exposure.names import ACME_PATH
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, listed
+
+BROKEN = "claim-broken"
+_ANYBODY = ("anyone", "lan", "member")
+
+
+def _unknown(stack: OneStack) -> Iterator[Problem]:
+    typed, estate = stack.stack.typed, stack.estate
+    unread = {("estate",), ("estate", "people")} & stack.owner.assumed
+    sets = sorted(estate.people) if estate and not unread else None
+    paths = {f"{s.key}{path}" for s in stack.services for path in (*s.service.paths, s.service.path) if path}
+    paths |= {f"{s.key}{ACME_PATH}" for s in stack.services if s.service.own_certificate}
+    known = [s.key for s in stack.services]
+    for index, claim in enumerate(typed.claims if typed else ()):
+        at = ("claims", index)
+        if sets is not None:
+            never = () if claim.never is None else (claim.never,)
+            yield from _people(never, (*at, "never"), [*_ANYBODY, *sets])
+            for place, name in enumerate(claim.only or ()):
+                yield from _people((name,), (*at, "only", place), ["lan", *sets])
+        if not stack.whole:
+            # A service that is not there may be one that could not be read.
+            continue
+        for place, name in enumerate(claim.on):
+            if name not in known:
+                reason = "no service here has this key, so nothing would be claimed"
+                yield _problem((*at, "on", place), name, reason, "name a service of this stack", known)
+        mine = sorted(p for p in paths if p.partition("/")[0] in claim.on)
+        for place, name in enumerate(claim.except_):
+            if name not in mine:
+                reason = "no service that the claim is about says at this path who its clients are"
+                mend = f"name paths as those services have them: {listed(mine)}" if mine else "remove it"
+                yield _problem((*at, "except", place), name, reason, mend, mine)
+
+
+def _people(names: Iterable[str], path: tuple[str | int, ...], known: Sequence[str]) -> Iterator[Problem]:
+    for name in names:
+        if "@" not in name and name not in known:
+            reason = "no set of people has this name, and it is no e-mail address"
+            yield _problem(path, name, reason, f"one of: {', '.join(known)}; or somebody's e-mail address", known)
+
+
+def _problem(path: tuple[str | int, ...], name: str, reason: str, mend: str, known: Sequence[str]) -> Problem:
+    return Problem(path, show(name), reason, mend, next(iter(difflib.get_close_matches(name, known, n=1)), ""))
+
+
+def _broken(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for _, family in everything.families():
+        # Nothing is asked where there are no claims, and what cannot be planned has findings already.
+        if any(s.stack.typed and s.stack.typed.claims for s in family) and not any(s.refused for s in family):
+            yield from _judged({s.stack.name: s for s in family})
+
+
+def _judged(family: dict[str, OneStack]) -> Iterator[tuple[OneStack, Problem]]:
+    # Loaded only where there is something to prove.
+    from exposure.reach.claims import prove
+    from exposure.reach.project import plan_project
+
+    stacks: dict[str, LoadedStack] = {name: one.stack for name, one in family.items()}
+    project = plan_project(stacks)
+    claims = {name: loaded.typed.claims for name, loaded in stacks.items() if loaded.typed}
+    people = next(iter(project.plans.values())).estate.people
+    for verdict in prove(project.surfaces, project.plans, claims, people).verdicts:
+        one = family[verdict.stack]
+        found = verdict.counterexample
+        if verdict.state == "holds":
+            continue
+        said = "never" if verdict.claim.never is not None else "only"
+        # The stack by whose service it is broken is kept from being registered as well.
+        related = (family[found.by[0]].ref("services", found.by[1]),) if found and found.by else ()
+        yield (
+            one,
+            Problem(
+                ("claims", verdict.index, said),
+                show(verdict.claim.never or ", ".join(verdict.claim.only or ())),
+                str(found) if found else f"this cannot be proved: {'; '.join(verdict.doubts)}",
+                f"see why by `gatehouse who {found.url}`; mend what opens it, or say in the claim what is meant"
+                if found
+                else "say what is not read in a form that is, or remove the claim",
+                related=related,
+            ),
+        )
+
+
+RULES = (
+    StackRule(
+        "claim-unknown",
+        "A claim names services, paths and people that there are",
+        "Gatehouse: a claim about what is not there holds of nothing",
+        check=_unknown,
+    ),
+    EstateRule(
+        BROKEN,
+        "A claim holds of everything that anybody reaches",
+        "Gatehouse: a claim is proved before anything is registered",
+        last=True,
+        check=_broken,
+    ),
+)

@@ -1,0 +1,201 @@
+"""What somebody asks about: a URL, a host, a service, a person, a set of people, or what answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from exposure.reach.access import Principal
+from exposure.reach.evaluate import HTTPS_PORTS, PORTS, Request, Scheme, parse_principal
+from exposure.reach.places import Place, Reached, places
+from exposure.reach.project import Project
+from exposure.reach.surface import Selector, Surface
+from exposure.workload import Workload
+from gatehouse.commands import UsageError
+from gatehouse.stacks import meant
+
+_EMAIL = re.compile(r"[^\s/@:]+@[^\s/@:]+")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a word stands for: `name` is a service's key, a place of workloads, or a set's or a principal's name."""
+
+    kind: Literal["url", "service", "people", "workload"]
+    name: str
+    principals: tuple[Principal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that can be asked about. `project` is None where previews are read, which name no sets and no pods."""
+
+    surfaces: Sequence[Surface]
+    places: Sequence[Place]
+    sets: Mapping[str, tuple[str, ...]]
+    project: Project | None = None
+
+    @classmethod
+    def of(cls, surfaces: Sequence[Surface], project: Project | None) -> Asked:
+        """What surfaces, and the stack files that they come from, know."""
+        sets: dict[str, tuple[str, ...]] = {}
+        for surface in surfaces:
+            sets |= _registered_sets(surface)
+        for plan in project.plans.values() if project else ():
+            sets |= {name: tuple(emails) for name, emails in plan.estate.people.items()}
+        return cls(surfaces, [p for surface in surfaces for p in places(surface)], sets, project)
+
+    def service_of(self, place: Place) -> str | None:
+        """The service that a place belongs to."""
+        if place.service is not None or self.project is None:
+            return place.service
+        owner = self.project.owner_of(place)
+        return owner[1] if owner else None
+
+    def subject(self, text: str) -> Subject:
+        """What a word stands for. Raises UsageError, with what was meant, where nothing has that name."""
+        plans = self.project.plans.values() if self.project else ()
+        keys = {s.key for plan in plans for s in plan.services} | {s for p in self.places if (s := self.service_of(p))}
+        if text in keys:
+            return Subject("service", text)
+        if text in self.sets or text in ("anyone", "lan", "member") or _EMAIL.fullmatch(text):
+            return Subject("people", text, self.principals(text))
+        ends = self.workloads()
+        answering = {w.place.partition(" ")[2] for w in ends} | {str(w) for w in ends}
+        if text in answering:
+            return Subject("workload", text)
+        host = requests(text, self.surfaces[0])[0].host
+        hosts = {p.request.host for p in self.places}
+        hosts |= {h.split(".", 1)[0] for h in hosts if h.endswith(".ts.net")}
+        if host in hosts or any(sign in host for sign in ".:"):
+            return Subject("url", text)
+        close = meant(text, sorted(answering)) if "/" in text else ""
+        close = close or meant(host, sorted({*keys, *self.sets, *hosts}))
+        raise UsageError(
+            f"Nothing here has the name {text!r}{close}. Ask for a service, a set of people, a host, a machine of the"
+            " tailnet or what answers, as namespace/service."
+        )
+
+    def workloads(self) -> set[Workload]:
+        """Everything that answers."""
+        found = {w for surface in self.surfaces for n in surface.listeners.values() for w in n.values()}
+        for plan in self.project.plans.values() if self.project else ():
+            found |= {w for s in plan.services for w in (*s.workloads, *((s.through,) if s.through else ()))}
+        return {w for w in found if " " in w.place}
+
+    def principals(self, text: str, tags: Iterable[str] = ()) -> tuple[Principal, ...]:
+        """Who is meant: one, or everybody in a set. Raises UsageError for a word that is none."""
+        if text in self.sets:
+            return tuple(Principal("person", email) for email in self.sets[text])
+        principal = parse_principal(text, tags)
+        if principal is None:
+            known = ["anyone", "lan", "member", *sorted(self.sets), *tags]
+            raise UsageError(f"{text!r}: an e-mail address, or one of {', '.join(known)}{meant(text, known)}.")
+        return (principal,)
+
+    def same(self, ends: Iterable[Workload | str], *, named: bool = False) -> Callable[[Place, Reached], bool]:
+        """Whether a place ends at one of these, by whichever name the stack files know it.
+
+        The ingress controller of a service leads on to it for who says its host there: past the tunnel, that is. Where
+        it is not `named` itself, that is all that it is.
+        """
+        services = [s for plan in (self.project.plans.values() if self.project else ()) for s in plan.services]
+        groups = [(_in_clusters(s.workloads), s.through) for s in services]
+        sought = set(ends)
+        own = _closed({w.place for w in sought if isinstance(w, Workload) and " " in w.place}, groups)
+        doors = _closed({door.place for inside, door in groups if door and inside & own}, groups)
+        led = {s.key for s, (inside, door) in zip(services, groups, strict=True) if door and inside & own}
+        if not named:
+            every = _closed({door.place for _, door in groups if door}, groups)
+            doors |= own & every
+            own -= every
+            sought = {w for w in sought if not (isinstance(w, Workload) and w.place in every)}
+
+        def ends_there(place: Place, reached: Reached) -> bool:
+            bare = place.request.scheme in ("tcp", "udp")
+            return self.service_of(place) in led or any(
+                end in sought or (isinstance(end, Workload) and (end.place in own or (bare and end.place in doors)))
+                for end in reached.workloads
+            )
+
+        return ends_there
+
+
+def _in_clusters(workloads: Iterable[Workload]) -> set[str]:
+    return {w.place for w in workloads if " " in w.place}
+
+
+def _closed(start: set[str], groups: Sequence[tuple[set[str], object]]) -> set[str]:
+    """With every other name of what is named, such as a Service's and its pods'."""
+    found = set(start)
+    while more := [inside for inside, _ in groups if inside & found and not inside <= found]:
+        found.update(*more)
+    return found
+
+
+def _registered_sets(surface: Surface) -> dict[str, tuple[str, ...]]:
+    """The sets of people that registered policies name: groups of Access, by name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for application in surface.applications:
+        for policy in application.policies:
+            for selector in policy.include:
+                if selector.group and selector.group.name:
+                    found[selector.group.name] = _emails(selector.group.include)
+    return found
+
+
+def _emails(selectors: Iterable[Selector]) -> tuple[str, ...]:
+    return tuple(s.value for s in selectors if s.kind == "email")
+
+
+def requests(text: str, surface: Surface) -> list[Request]:
+    """What a URL or host asks for; a bare host for each of its ports. Raises UsageError for what is neither."""
+    if text.startswith("tag:"):
+        tag, _, number = text.removeprefix("tag:").partition(":")
+        if not number.isdigit():
+            raise UsageError(f"{text!r}: a tag is asked for with a port, such as tag:{tag}:22.")
+        return [Request(f"tag:{tag}", _port(text, number), "/", "tcp")]
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        host, port_given = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no URL or HOST[:PORT]: {error}.") from error
+    if not host or any(c.isspace() for c in text):
+        raise UsageError(f"{text!r} is no URL or HOST[:PORT].")
+    if port_given == 0:
+        raise UsageError(f"{text!r}: ports are 1 to 65535.")
+    path = parts.path or "/"
+    if parts.scheme:
+        if parts.scheme not in (*PORTS, "tcp", "udp"):
+            known = ", ".join(sorted({*PORTS, "tcp", "udp"}))
+            raise UsageError(
+                f"{text!r}: scheme {parts.scheme!r} is not known{meant(parts.scheme, PORTS)}; known: {known}."
+            )
+        port = port_given or PORTS.get(parts.scheme)
+        if port is None:
+            raise UsageError(f"{text!r}: give the port too, as {parts.scheme}://{host}:PORT.")
+        scheme: Scheme = parts.scheme if parts.scheme in ("http", "https", "udp") else "tcp"  # type: ignore[assignment]
+        return [Request(host, port, path, scheme)]
+    own = [p.request for p in places(surface) if same_host(p.request.host, host)]
+    if port_given is not None:
+        schemes = [r.scheme for r in own if r.port == port_given]
+        usual: Scheme = "http" if port_given == 80 else "https" if port_given in HTTPS_PORTS else "tcp"
+        return [Request(host, port_given, path, s) for s in dict.fromkeys(schemes)] or [
+            Request(host, port_given, path, usual)
+        ]
+    kinds = dict.fromkeys((r.port, r.scheme) for r in own)
+    return [Request(host, port, path, scheme) for port, scheme in kinds] or [Request(host, 443, path, "https")]
+
+
+def same_host(known: str, asked: str) -> bool:
+    """Whether a host is the one that was asked for, a machine of the tailnet by its short name too."""
+    return known == asked or ("." not in asked and known.endswith(".ts.net") and known.split(".", 1)[0] == asked)
+
+
+def _port(text: str, port: str) -> int:
+    if not 1 <= int(port) <= 65535:
+        raise UsageError(f"{text!r}: ports are 1 to 65535.")
+    return int(port)
