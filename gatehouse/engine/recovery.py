@@ -23,7 +23,7 @@ from gatehouse.adopt.things import Thing, identity, labels_of
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"
 _CLOCKS_SECONDS = 120
-_TIMELESS = ("Acl", "ZeroTrustAccessIdentityProvider")
+_TIMELESS = ("Acl", "ZeroTrustAccessApplication", "ZeroTrustAccessIdentityProvider")
 _TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 
 
@@ -98,7 +98,8 @@ def _is_ours(inputs: Mapping[str, Any], thing: Thing) -> bool:
 def made_since(things: Sequence[Thing], began: float) -> list[Thing]:
     """The things that were made since a time (seconds of the epoch), as far as the cloud's clock and ours agree.
 
-    Of a tailnet's policy and of a login method no cloud says when: in every way as ours, they may as well be.
+    Of a tailnet's policy and of a login method no cloud says when, of an application not every one: in every way as
+    ours, they may as well be.
     """
     earliest = began - _CLOCKS_SECONDS
     return [t for t in things if (t.type in _TIMELESS if t.made_at is None else t.made_at >= earliest)]

@@ -67,6 +67,7 @@ def test_a_call_that_fails_is_told_and_the_next_up_goes_on(project: Project, fau
     [
         ("ZeroTrustTunnelCloudflared/alfred-tunnel", "cut"),
         ("DnsRecord/grafana-alfred.example.com", "status"),
+        ("ZeroTrustAccessApplication/grafana-alfred.example.com/api", "cut"),
         ("Zone/estate-zone", "refuse"),
         ("Ingress/komga-ingress", "refuse"),
         ("ZeroTrustAccessIdentityProvider/google-idp", "refuse"),

@@ -21,9 +21,14 @@ UPDATES: Mapping[str, frozenset[str]] = {
     # A rule that shuts dot segments stands before the paths of a host.
     "alfred": frozenset({"ZeroTrustTunnelCloudflaredConfig/alfred-rules"}),
     "octavo": frozenset({"ZeroTrustTunnelCloudflaredConfig/octavo-rules"}),
-    # An address on the tailnet has no port on the node any more.
+    # An address on the tailnet has no port on the node any more; the policy's tests are fewer.
     "rich": frozenset(
-        {"Service/database-service", "Service/resolver-service", "ZeroTrustTunnelCloudflaredConfig/walter-rules"}
+        {
+            "Acl/tailnet-policy",
+            "Service/database-service",
+            "Service/resolver-service",
+            "ZeroTrustTunnelCloudflaredConfig/walter-rules",
+        }
     ),
 }
 """What today's program updates in place in each, named one by one."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from posixpath import normpath
 from urllib.parse import urlsplit
 
 from tests.engine.kit import Object, Project, short
@@ -93,8 +94,9 @@ class View:
         found = {f"/{place.partition('/')[2]}" for place, _ in self._places}
         for rules in self._rules.values():
             for rule in rules:
-                plain = re.sub(r"\\(.)", r"\1", rule.get("path", "^/").removeprefix("^").removesuffix("(/|$)"))
-                found.add(plain.rstrip("/") or "/")
+                plain = rule.get("path", "^/").removeprefix("^").removesuffix("(/|$)")
+                if not re.search(r"(?<!\\)[()*?[]", plain):
+                    found.add(re.sub(r"\\(.)", r"\1", plain).rstrip("/") or "/")
         return found | {path for e in self.exposed for *_, path, _ in e.answers}
 
     def machines(self) -> dict[str, set[tuple[str, int]]]:
@@ -135,7 +137,8 @@ class View:
         rule = self._rules[tunnel][first_match(self._rules[tunnel], host, path)]
         if rule["service"].startswith("http_status:"):
             return set()
-        shown = self._edge(who, host, path)
+        # Dot segments are taken out of what Access sees, and of nothing else [CFDOC rules/normalization].
+        shown = self._edge(who, host, normpath(path))
         if shown is None:
             return set()
         access = rule.get("originRequest", {}).get("access", {})
@@ -316,10 +319,13 @@ def _answer(exposed: _Exposed, request: Request) -> set[str]:
 
 
 def requests(views: Iterable[View]) -> set[Request]:
-    """All that is worth asking in any of these states: every name with every path, what is beside them, every port."""
+    """All that is worth asking in any of these states: every name with every path, what is beside them and what is read
+    in two ways, every port."""
     views = list(views)
     paths = {path for view in views for path in view.paths()}
-    paths |= {p for path in paths if path != "/" for p in (f"{path}/x", f"{path}x", f"/x{path}")} | {"/", "/other"}
+    below = paths - {"/"}
+    paths |= {p for path in below for p in (f"{path}/x", f"{path}x", f"/x{path}")} | {"/", "/other"}
+    paths |= {f"{path}/..{other}" for path in below for other in below - {path}}
     found = set()
     hosts = {host for view in views for host in view.hosts()}
     machines = {machine for view in views for machine in view.machines()}
