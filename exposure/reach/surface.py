@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
+from operator import itemgetter
 from typing import Literal
 
 from exposure import estate as one
@@ -135,12 +136,28 @@ class Tunnel:
         """The index of the first rule that matches, None where none does. Raises ValueError as `matches_path` does."""
         near = self._near.get(host)
         if near is None:
-            near = self._near[host] = [(n, r) for n, r in enumerate(self.rules or ()) if matches_host(r.host, host)]
+            named, wide = self._by_host
+            near = self._near[host] = sorted(
+                [*named.get(host, ()), *((n, r) for n, r in wide if matches_host(r.host, host))], key=itemgetter(0)
+            )
         return next((index for index, rule in near if matches_path(rule.path, path)), None)
 
     @cached_property
     def _near(self) -> dict[str, list[tuple[int, Rule]]]:
         return {}
+
+    @cached_property
+    def _by_host(self) -> tuple[dict[str, list[tuple[int, Rule]]], list[tuple[int, Rule]]]:
+        """The rules of each exact host, and those that may be of several; each with its index."""
+        named: dict[str, list[tuple[int, Rule]]] = {}
+        wide = []
+        for indexed in enumerate(self.rules or ()):
+            host = indexed[1].host
+            if not host or "*" in host or not host.isascii():
+                wide.append(indexed)
+            else:
+                named.setdefault(host, []).append(indexed)
+        return named, wide
 
 
 @dataclass(frozen=True, order=True)
@@ -298,6 +315,11 @@ class Lookup:
         self, applications: Iterable[Application], records: Iterable[Record], zones: Iterable[Zone] = ()
     ) -> None:
         self.applications = tuple(applications)
+        self._named: dict[str, list[int]] = {}
+        self._wide: list[int] = []
+        for number, application in enumerate(self.applications):
+            for host in {d.host for d in application.destinations}:
+                (self._wide if "*" in host else self._named.setdefault(host, [])).append(number)
         self._records: dict[str, list[Record]] = {}
         # A name exists where it has a record, or a name below it has.
         self._existing = {zone.name for zone in zones}
@@ -328,9 +350,10 @@ class Lookup:
         found = self._deciding.get((host, path))
         if found is None:
             if host not in self._near:
-                self._near[host] = [
-                    a for a in self.applications if any(covers_host(d.host, host) for d in a.destinations)
-                ]
+                wide = (
+                    n for n in self._wide if any(covers_host(d.host, host) for d in self.applications[n].destinations)
+                )
+                self._near[host] = [self.applications[n] for n in sorted({*self._named.get(host, ()), *wide})]
             found = self._deciding[host, path] = winners(self._near[host], host, path)
         return found
 
