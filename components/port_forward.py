@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace
-from components.records import dns_record
+from components.records import dns_records
 from components.sdk import cloudflare
 from components.way import Context, Locks, WayComponent
 from config.values import Host, object_name
@@ -85,16 +85,7 @@ class PortForward(WayComponent):
 
     def publish(self, hosts: Sequence[Host] | None = None, *, zone_id: pulumi.Input[str]) -> list[cloudflare.DnsRecord]:
         """Register a DnsRecord for each host (all of the way's), after the NodePort."""
-        usual = self.way.hosts[0]
-        return [
-            dns_record(
-                self,
-                host,
-                zone_id=zone_id,
-                kind="A",
-                content=self.way.ipv4,
-                after=[self._service],
-                was=f"{self.name}-dns" if host == usual else None,
-            )
-            for host in (self.way.hosts if hosts is None else hosts)
-        ]
+        asked = self.way.hosts if hosts is None else hosts
+        return dns_records(
+            self, asked, self.way.hosts[0], zone_id=zone_id, kind="A", content=self.way.ipv4, after=[self._service]
+        )

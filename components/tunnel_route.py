@@ -9,7 +9,7 @@ import pulumi
 
 from components.access import Access
 from components.managed_ingress import ManagedIngress
-from components.records import dns_record
+from components.records import dns_records
 from components.sdk import cloudflare
 from components.way import Context, Locks, WayComponent
 from config.values import Host
@@ -88,16 +88,5 @@ class TunnelRoute(WayComponent):
         """
         first = list(dict.fromkeys([*self.applications.values(), *after]))
         content = pulumi.Output.concat(tunnel_id, ".cfargotunnel.com")
-        usual = self.way.hosts[0]
-        return [
-            dns_record(
-                self,
-                host,
-                zone_id=zone_id,
-                kind="CNAME",
-                content=content,
-                after=first,
-                was=f"{self.name}-dns" if host == usual else None,
-            )
-            for host in (self.way.hosts if hosts is None else hosts)
-        ]
+        asked = self.way.hosts if hosts is None else hosts
+        return dns_records(self, asked, self.way.hosts[0], zone_id=zone_id, kind="CNAME", content=content, after=first)

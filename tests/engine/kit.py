@@ -261,6 +261,17 @@ class Project:
         return Project(folder, self.host)
 
 
+RETAINED = {
+    "cloudflare/dnssec",
+    "cloudflare/setting",
+    "cloudflare/zone",
+    "tailscale/dns-preferences",
+    "tailscale/policy",
+    "tailscale/settings",
+}
+"""The kinds of objects that a destroy leaves beside what is in the cluster."""
+
+
 def orphans(project: Project, *stacks: str) -> set[str]:
     """The objects of the clouds that no stack's state knows, by key; namespaces that a Patch made are nobody's."""
     known = {resource.get("id") for stack in stacks for resource in project.state(stack).get("resources", ())}

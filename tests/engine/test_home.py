@@ -10,7 +10,7 @@ from config.loader import load_project
 from exposure.plan import plan_stack
 from exposure.reach import ANYONE, MEMBER, Principal, Surface, from_plan, merge, who
 from exposure.reach import Request as Asked
-from tests.engine.kit import ROOT, Project, orphans
+from tests.engine.kit import RETAINED, ROOT, Project, orphans
 from tests.engine.test_lifecycle import quiet
 from tests.engine.wider import MEMBER as SOME_MEMBER
 from tests.engine.wider import STRANGER, Request, View, requests, wider
@@ -99,11 +99,4 @@ def test_a_home_with_every_form_goes_the_whole_life_and_who_agrees_with_the_clou
     assert "tailscale.com/expose" in str(before["kubernetes/attic/v1/Service/adguard/adguard-dns"]["body"])
     assert "tailscale.com" not in str(dns["body"])
     kinds = {"/".join(key.split("/")[:2]) for key in project.objects() if not key.startswith("kubernetes/")}
-    assert kinds == {
-        "cloudflare/dnssec",
-        "cloudflare/setting",
-        "cloudflare/zone",
-        "tailscale/dns-preferences",
-        "tailscale/policy",
-        "tailscale/settings",
-    }
+    assert kinds == RETAINED

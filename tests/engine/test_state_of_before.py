@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.engine.keep_states import STATES, WORLDS
-from tests.engine.kit import Object, Project, Run, doubles, orphans
+from tests.engine.kit import RETAINED, Object, Project, Run, doubles, orphans
 from tests.engine.test_lifecycle import quiet
 
 pytestmark = pytest.mark.engine
@@ -34,15 +34,6 @@ UPDATES: Mapping[str, frozenset[str]] = {
 """What today's program updates in place in each, named one by one."""
 PROVIDERS = frozenset({"cloudflare/cloudflare", "kubernetes/kubernetes", "tailscale/tailscale"})
 """Their version is that of the SDK which is installed, whatever the program."""
-RETAINED = {
-    "cloudflare/dnssec",
-    "cloudflare/setting",
-    "cloudflare/zone",
-    "tailscale/dns-preferences",
-    "tailscale/policy",
-    "tailscale/settings",
-}
-"""What a destroy leaves, namespaces aside."""
 
 
 def restore(project: Project, world: str, harm: Callable[[Object], Object] = lambda state: state) -> None:
