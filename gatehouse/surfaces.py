@@ -40,8 +40,8 @@ def planned_project(stacks: Mapping[str, LoadedStack], stack: str | None) -> Pro
 def not_proved(*surfaces: Surface) -> int:
     """Say on standard error of which requests nothing is proved. Returns the exit code for that: 3, or 0 for none."""
     found = unproved(*surfaces)
-    for why in found:
-        print(f"gatehouse: not proved: {why}", file=sys.stderr)
+    for host, why in found:
+        print(f"gatehouse: not proved: {host}: {why}", file=sys.stderr)
     return 3 if found else 0
 
 

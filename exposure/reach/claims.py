@@ -14,7 +14,7 @@ from config.stack import Claim
 from config.values import OriginUrl, Path
 from exposure.model import ExposurePlan, PlannedService
 from exposure.reach.access import ANYONE, MEMBER, Principal
-from exposure.reach.evaluate import Outcome, parse_principal
+from exposure.reach.evaluate import WIDEST, Outcome, parse_principal
 from exposure.reach.match import matches_host, normalised
 from exposure.reach.places import Crowd, Place, Reached, crowds, places, reached, unproved
 from exposure.reach.shadows import shadows
@@ -32,7 +32,6 @@ _Row: TypeAlias = tuple[Place, Reached, Key]
 """A place, who reaches it, and the service by whose way."""
 _WIDE = frozenset({ANYONE, MEMBER})
 """Of whom a claim says `never` alone: nobody is outside the one, and the other has people in it that are named."""
-_WIDEST = {outcome: place for place, outcome in enumerate(Outcome)}
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,7 @@ def _judged(
 
 def _shortest(examples: Iterable[Counterexample]) -> Counterexample | None:
     """The one with the shortest URL, if any; of equals one by the service's own way."""
-    return min(examples, key=lambda c: (len(c.url), c.by is not None, c.url, _WIDEST[c.how]), default=None)
+    return min(examples, key=lambda c: (len(c.url), c.by is not None, c.url, WIDEST[c.how]), default=None)
 
 
 def _against(claim: Claim, people: Mapping[str, Sequence[str]]) -> Callable[[Principal], bool]:
@@ -282,11 +281,10 @@ def _cut(whole: Surface, claims: Mapping[str, Sequence[Claim]], ties: Mapping[Ke
 
 def _doubts(whole: Surface, cut: Surface, planned: bool) -> Iterator[tuple[str, list[Key]]]:
     """What is not proved, and the services that it is about: those to which the host may lead."""
-    for why in unproved(whole, cut):
-        host = why.partition(": ")[0]
+    for host, why in unproved(whole, cut):
         named = [rule.service for rule in whole.rules if matches_host(rule.host, host)]
         named += [record.service for record in whole.records if record.host == host]
-        yield f"not every request is known of {why}", [key for name in named if (key := _key(name))]
+        yield f"not every request is known of {host}: {why}", [key for name in named if (key := _key(name))]
     # A plan's rules shut the ways round them.
     for shadow in () if planned else shadows(whole):
         if shadow.kind == "path-goes-round":
@@ -331,7 +329,7 @@ def _audiences(rows: Iterable[_Row]) -> tuple[tuple[Reached, tuple[str, ...]], .
 
 
 def _rank(who: Reached) -> int:
-    return min((_WIDEST[how] + len(Outcome) * (p != ANYONE) for p, how in who.how.items()), default=2 * len(Outcome))
+    return min((WIDEST[how] + len(Outcome) * (p != ANYONE) for p, how in who.how.items()), default=2 * len(Outcome))
 
 
 # Workloads

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from exposure.reach.access import Principal
-from exposure.reach.evaluate import Outcome
+from exposure.reach.evaluate import WIDEST, Outcome
 from exposure.reach.places import Place, Reached, crowds, places, reached
 from exposure.reach.surface import Known, Surface, surface
-
-_WIDTH = {Outcome.OPEN: 3, Outcome.LOGIN: 2, Outcome.TAILNET: 1}
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def _order(place: Place) -> tuple[str, int, int, str]:
 
 
 def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> tuple[Principal, ...]:
-    return tuple(p for p, how in now.items() if _WIDTH[how] > _WIDTH.get(before.get(p, Outcome.NO_NAME), 0))
+    return tuple(p for p, how in now.items() if WIDEST[how] < WIDEST[before.get(p, Outcome.NO_NAME)])
 
 
 _UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}

@@ -6,7 +6,7 @@ a forwarded port. Every step says what matched and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -67,7 +67,8 @@ _VERDICTS = {
     "unknown": "taken to let in",
     "denied": "not among them",
 }
-_WIDEST = {outcome: place for place, outcome in enumerate(Outcome)}
+WIDEST = {outcome: place for place, outcome in enumerate(Outcome)}
+"""The place of each outcome among all, the widest first."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def asking(surface: Surface, request: Request) -> Callable[[Principal], Answer]:
 
 def widest(answers: Iterable[Answer]) -> Answer:
     """The answer that lets in most; of equals the first."""
-    return min(answers, key=lambda a: _WIDEST[a.outcome])
+    return min(answers, key=lambda a: WIDEST[a.outcome])
 
 
 # The public way
@@ -195,26 +196,14 @@ def _edge(surface: Surface, request: Request, principal: Principal, record: Reco
         _through(surface, request, principal, record, (*steps, *noted), seen, routed)
         for seen in by_access
         for routed in by_tunnel
-        for noted in [_noted({*by_access, *by_tunnel}, seen, routed)]
+        for noted in [_noted(seen, routed) if len({*by_access, *by_tunnel}) > 1 else ()]
     ]
     return widest(answers)
 
 
-def _noted(paths: Collection[str], seen: str, routed: str) -> tuple[Step, ...]:
-    if len(paths) == 1:
-        return ()
-    return (
-        Step(
-            "edge",
-            request_paths(seen, routed),
-            "the path can be read in two ways; this is the reading that lets in most",
-        ),
-    )
-
-
-def request_paths(seen: str, routed: str) -> str:
-    """Both readings of a path: Access's and cloudflared's."""
-    return f"Access reads {seen}, cloudflared {routed}"
+def _noted(seen: str, routed: str) -> tuple[Step, ...]:
+    why = "the path can be read in two ways; this is the reading that lets in most"
+    return (Step("edge", f"Access reads {seen}, cloudflared {routed}", why),)
 
 
 def _through(
@@ -324,14 +313,12 @@ def _router(surface: Surface, request: Request, address: str, steps: tuple[Step,
             continue
         inside = f"{rule.protocol} node port {rule.node_port}"
         steps += (Step("router", f"{address} {text}", f"forwarded to {inside} (hand-work)"),)
-        for port in surface.node_ports:
-            if (port.cluster, port.protocol, port.node_port) == (rule.node, rule.protocol, rule.node_port):
-                step = Step(
-                    "origin", f"{inside} in {port.namespace}", f"the Service's port {port.service_port} answers"
-                )
-                origin = f"{port.namespace} {port.protocol}:{port.service_port}"
-                return Answer(Outcome.OPEN, (*steps, step), origin, port.workload)
-        return Answer(Outcome.NO_LISTENER, (*steps, Step("origin", inside, "no Service has this node port")))
+        port = surface.forwarded_to(rule)
+        if port is None:
+            return Answer(Outcome.NO_LISTENER, (*steps, Step("origin", inside, "no Service has this node port")))
+        step = Step("origin", f"{inside} in {port.namespace}", f"the Service's port {port.service_port} answers")
+        origin = f"{port.namespace} {port.protocol}:{port.service_port}"
+        return Answer(Outcome.OPEN, (*steps, step), origin, port.workload)
     forwarded = sorted(f"{r.protocol} {r.external}" for r in surface.router if r.address == address)
     ports = f"only {', '.join(forwarded)}" if forwarded else "no port"
     why = f"{ports} is forwarded from there; what else the router does is not known here"

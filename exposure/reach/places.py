@@ -9,7 +9,7 @@ from functools import lru_cache
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
-from exposure.reach.evaluate import Answer, Outcome, Request, Scheme, asking
+from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking
 from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
 from exposure.reach.tailnet import named_as_source, nodes, people_of, ports_to, tags_of
@@ -91,14 +91,10 @@ def web(*surfaces: Surface, thorough: bool = True) -> Iterator[tuple[str, str, b
                 yield name, path, name != host
 
 
-def unproved(*surfaces: Surface) -> tuple[str, ...]:
+def unproved(*surfaces: Surface) -> tuple[tuple[str, str], ...]:
     """Hosts of which not every class of requests was found, each with why: of those nothing is proved."""
-    found = []
-    for host, expressions in _hosts(surfaces).items():
-        why = _classes(expressions)[1]
-        if why:
-            found.append(f"{host}: {why}")
-    return tuple(found)
+    hosts = _hosts(surfaces).items()
+    return tuple((host, why) for host, expressions in hosts if (why := _classes(expressions)[1]))
 
 
 @lru_cache(maxsize=4096)
@@ -150,9 +146,9 @@ def service_at(surface: Surface, request: Request) -> str | None:
         ports = (n.service for n in surface.node_ports if n.workload == at_home)
         return next(filter(None, (*ports, *surface.calling(at_home))), None)
     addresses = {record.content for record in surface.lookup.answering(request.host)}
-    inside = {r.node_port for r in surface.router if r.address in addresses and (r.protocol, r.external) == asked}
-    forwarded = next((n.service for n in surface.node_ports if n.node_port in inside and n.service), None)
-    return forwarded or surface.taken_by(request.host, request.path)
+    rules = (r for r in surface.router if r.address in addresses and (r.protocol, r.external) == asked)
+    forwarded = (port.service for rule in rules if (port := surface.forwarded_to(rule)))
+    return next(filter(None, forwarded), None) or surface.taken_by(request.host, request.path)
 
 
 def _suffix(surface: Surface) -> str:
@@ -164,14 +160,7 @@ def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]
         for forwarded in surface.router:
             if record.proxied or record.content != forwarded.address:
                 continue
-            node_port = next(
-                (
-                    n
-                    for n in surface.node_ports
-                    if (n.protocol, n.node_port) == (forwarded.protocol, forwarded.node_port)
-                ),
-                None,
-            )
+            node_port = surface.forwarded_to(forwarded)
             # One address has many names, and each leads to every port: the service's own name stands for them.
             if node_port is None or record.service is None or node_port.service in (None, record.service):
                 yield record.host, forwarded.external, _scheme(forwarded.protocol)
@@ -286,7 +275,7 @@ class Reached:
 
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
-        show = show or _names
+        show = show or few
         if not self.how:
             return "nobody"
         parts: list[str] = []
@@ -307,14 +296,15 @@ class Reached:
         return "; ".join(parts)
 
 
-def _names(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """Names one after the other; of many the first three, and how many more."""
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:
     """Who of everybody reaches it."""
     found = [(p, a) for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody]
-    found.sort(key=lambda item: (_KINDS.index(item[0].kind), item[0].name))
+    found.sort(key=lambda item: _rank(item[0]))
     return Reached(
         {p: a.outcome for p, a in found},
         {p: a.workload or a.origin for p, a in found},
@@ -325,16 +315,19 @@ def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> R
 _KINDS = ("anyone", "person", "lan", "member", "tag")
 
 
+def _rank(principal: Principal) -> tuple[int, str]:
+    return _KINDS.index(principal.kind), principal.name
+
+
 def together(found: Iterable[Reached]) -> Reached:
     """Who reaches any of several places, each by the widest way."""
     how: dict[Principal, Outcome] = {}
     ends: dict[Principal, Workload | str] = {}
-    order = list(Outcome)
     for one in found:
         for principal, outcome in one.how.items():
-            if principal not in how or order.index(outcome) < order.index(how[principal]):
+            if principal not in how or WIDEST[outcome] < WIDEST[how[principal]]:
                 how[principal], ends[principal] = outcome, one.ends[principal]
-    ranked = sorted(how, key=lambda p: (_KINDS.index(p.kind), p.name))
+    ranked = sorted(how, key=_rank)
     return Reached({p: how[p] for p in ranked}, {p: ends[p] for p in ranked})
 
 

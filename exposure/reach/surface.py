@@ -437,6 +437,11 @@ class Surface:
         """What answers at a port of an address of the home network."""
         return self.listeners.get(address, {}).get((protocol, port))
 
+    def forwarded_to(self, rule: RouterRule) -> NodePort | None:
+        """The port of the node that the router forwards to, where a Service has it."""
+        wanted = (rule.node, rule.protocol, rule.node_port)
+        return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
+
     def calling(self, workload: Workload) -> Iterator[str]:
         """The services whose rules of a tunnel lead to a workload."""
         for tunnel in self.tunnels:

@@ -19,7 +19,7 @@ from gatehouse.changes import counts, leads, place, wrap
 from gatehouse.changes import lines as change_lines
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.stacks import known_stack, load
-from gatehouse.surfaces import not_proved, planned_project, read_previews
+from gatehouse.surfaces import not_proved, planned_alone, planned_project, read_previews
 
 RULE = "exposure-wider"
 """What a service acknowledges to let a wider exposure pass."""
@@ -133,13 +133,9 @@ def _against_revision(
 
 def _planned(stacks: Mapping[str, LoadedStack], revision: str, notes: list[str]) -> Project | None:
     """The base, planned stack by stack: what could not be planned could not be applied, and so exposed nothing."""
-    possible = []
-    for name in stacks:
-        try:
-            plan_project(stacks, [name])
-            possible.append(name)
-        except (ValueError, AssertionError, KeyError, AttributeError, TypeError):
-            notes.append(f"stack {name} could not be planned at {revision}: everything that it exposes counts as wider")
+    possible = [name for name in stacks if planned_alone(stacks, name)]
+    for name in (n for n in stacks if n not in possible):
+        notes.append(f"stack {name} could not be planned at {revision}: everything that it exposes counts as wider")
     return plan_project(stacks, possible) if possible else None
 
 

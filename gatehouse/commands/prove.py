@@ -13,6 +13,7 @@ from config.loader import LoadedStack, load_project
 from config.text import wrap
 from exposure.model import ExposurePlan
 from exposure.reach.claims import Proof, Verdict, prove
+from exposure.reach.places import few
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, width
@@ -160,8 +161,7 @@ def by_sets(names: Sequence[str], people: Mapping[str, Sequence[str]]) -> str:
         if emails and set(emails) <= set(names) and set(emails) & set(left):
             words.append(name)
             left = [one for one in left if one not in emails]
-    words += left
-    return ", ".join(words) if len(words) <= 4 else f"{', '.join(words[:3])} and {len(words) - 3} more"
+    return few([*words, *left])
 
 
 def _document(proofs: Sequence[Proof]) -> dict[str, Any]:

@@ -124,9 +124,7 @@ def _about(asked: Asked, args: argparse.Namespace) -> int:
         return _answer(asked, [(surface, requests(args.target, surface))], args)
     mine = _chosen(asked, subject)
     if args.principal is not None:
-        found = [
-            (s, [p.request for p in places(s) if mine(p, reached(s, p.request, principals(s)))]) for s in asked.surfaces
-        ]
+        found = [(s, [place.request for place, who in table(s) if mine(place, who)]) for s in asked.surfaces]
         # What is reached is proved by that; what is not, only where every place is known.
         return _answer(asked, found, args) and (not_proved(*asked.surfaces) or 1)
     rows = [row for surface in asked.surfaces for row in table(surface)]

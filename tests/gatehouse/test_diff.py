@@ -233,7 +233,7 @@ def test_a_comparison_that_leaves_something_out_is_no_proof(
 ) -> None:
     from gatehouse import surfaces
 
-    monkeypatch.setattr(surfaces, "unproved", lambda *_: ("grafana.example.com: too many",))
+    monkeypatch.setattr(surfaces, "unproved", lambda *_: (("grafana.example.com", "too many"),))
     assert run(project) == 3
     assert "not proved: grafana.example.com: too many" in capsys.readouterr().err
     _write(project, {**SERVICES, "grafana": OPEN})

@@ -399,7 +399,7 @@ def test_where_not_every_request_is_known_that_is_said_and_the_code_is_3(
 ) -> None:
     from gatehouse import surfaces
 
-    monkeypatch.setattr(surfaces, "unproved", lambda *_: ("grafana.example.com: too many",))
+    monkeypatch.setattr(surfaces, "unproved", lambda *_: (("grafana.example.com", "too many"),))
     for arguments in ([], ["grafana"], ["household"], ["wiki", "--as", "anyone"]):
         assert run(project, *arguments) == 3
         assert "not proved: grafana.example.com: too many" in capsys.readouterr().err

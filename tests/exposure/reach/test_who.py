@@ -400,3 +400,14 @@ def test_of_several_ways_the_widest_counts() -> None:
     assert together([whole, api]) == together([api, whole])
     assert together([whole, api]).how == api.how
     assert together([]).text() == "nobody"
+
+
+def test_a_forwarded_port_is_the_service_of_the_node_that_it_is_forwarded_to() -> None:
+    ports = [s.NodePort(key, "tcp", 25565, 32565, key, cluster=node) for key, node in (("game", "a"), ("mine", "b"))]
+    forwarded = s.RouterRule(ROUTER, "tcp", 25565, 32565, "b")
+    found = world(
+        records=(s.Record("mine.example.com", "A", ROUTER, False, None, "mine"),),
+        known={"router": (forwarded,)},
+        node_ports=ports,
+    )
+    assert [(p.text, p.service) for p in places(found)] == [("mine.example.com:25565/tcp", "mine")]
