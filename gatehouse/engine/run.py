@@ -87,6 +87,7 @@ class _Run:
         self.real = False
         self.findings: list[Finding] | None = None
         self.after_engine: Callable[[], None] = lambda: None
+        self.once_more: Callable[[], None] = lambda: None
 
     def say(self, text: str) -> None:
         """To people: beside stdout where that holds JSON."""
@@ -158,6 +159,12 @@ class _Run:
         except SimulationError as error:
             raise CommandError(str(error)) from error
         workspace.variables.update(clouds.env)
+
+        def once_more() -> None:
+            clouds.again()
+            workspace.variables.update(clouds.env)
+
+        self.once_more = once_more
         at_end.enter_context(made_up_credentials())
         code = self._operate(stack, workspace)
         if code == 0 and self.command == "destroy":
@@ -300,6 +307,7 @@ class _Run:
                 failure = error
         lost = command == "up" and failure and progress.not_made and not workspace.command.interrupts
         if lost and self.take_over.made_all_the_same(workspace, progress.not_made):
+            self.once_more()
             return self._operate(stack, workspace)
         if command in ("up", "destroy") and not preview and not isinstance(failure, ConcurrentUpdateError):
             try:

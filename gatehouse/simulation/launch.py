@@ -114,6 +114,15 @@ class SimulatedClouds:
         ports: dict[str, int] = json.loads(line)
         return ports
 
+    def again(self) -> None:
+        """Starts the process again where it has ended, as an engine starts a plugin again that crashed.
+
+        Raises `SimulationError` where it does not answer.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            self.stop()
+            self.__enter__()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
