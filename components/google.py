@@ -9,7 +9,7 @@ import pulumi
 from components.access import Access
 from components.base import Component
 from components.sdk import cloudflare
-from exposure.handwork import redirect_uri
+from exposure.manual_steps import redirect_uri
 from exposure.model import PeopleSet
 
 

@@ -21,7 +21,7 @@ class PortForward(WayComponent):
     """NodePorts for what is not HTTP, and the names that point at the router.
 
     Takes the way: the hosts and the router's address, the namespace, the pods' selector and the ports. The router's own
-    rule is hand-work: no API.
+    rule is a manual step: no API.
 
     Registers NamespacePatch and Service (type NodePort); `publish` registers unproxied DnsRecords, for Cloudflare's
     proxy carries HTTP only.

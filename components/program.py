@@ -28,7 +28,7 @@ def read_plan(project: Path) -> ExposurePlan:
     if stack not in names:
         raise pulumi.RunError(
             f"there is no Pulumi.{stack}.yaml in the project, so nothing says what stack {stack!r} is to expose\n"
-            f"mend: write it (docs/stack-file.md), or choose one of: {', '.join(names) or 'none yet'}"
+            f"fix: write it (docs/stack-file.md), or choose one of: {', '.join(names) or 'none yet'}"
         )
     source = read_stack_file(stack_path(project, stack))
     others = [type_stack(read_stack_file(stack_path(project, name))) for name in names if name != stack]

@@ -88,13 +88,13 @@ def register_tailnet(plan: ExposurePlan, providers: Providers) -> list[pulumi.Re
 
 
 def export_plan(plan: ExposurePlan, tunnel: Tunnel) -> None:
-    """What the plan holds for people: URLs and hand-work."""
+    """What the plan holds for people: URLs and manual steps."""
     pulumi.export("urls", {service.key: ", ".join(service.urls) for service in plan.services})
     pulumi.export("tunnel_id", tunnel.tunnel_id)
     if plan.home.manifests_folder:
         pulumi.export("tunnel_token", tunnel.token)
     pulumi.export(
-        "hand_work",
+        "manual_steps",
         [
             {
                 "key": work.key,
@@ -103,9 +103,9 @@ def export_plan(plan: ExposurePlan, tunnel: Tunnel) -> None:
                 "values": dict(work.values),
                 "outputs": list(work.outputs),
             }
-            for work in plan.hand_work
+            for work in plan.manual_steps
         ],
     )
     if not pulumi.runtime.is_dry_run():
-        titles = "\n  ".join(work.title for work in plan.hand_work)
-        pulumi.log.info(f"up waits for none of this, it is for you (pulumi stack output hand_work):\n  {titles}")
+        titles = "\n  ".join(work.title for work in plan.manual_steps)
+        pulumi.log.info(f"up waits for none of this, it is for you (pulumi stack output manual_steps):\n  {titles}")

@@ -1,4 +1,4 @@
-"""Findings: everything that is wrong with a stack file, each with its place, reason and mend."""
+"""Findings: everything that is wrong with a stack file, each with its place, reason and fix."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Finding:
     """One thing that would break, or open a hole, live.
 
     `rule` is the stable id, `path` the place in the configuration (`services.grafana.host`), `value` what stands there,
-    `reason` why it breaks and `source` where that is documented, `mend` what to write instead.
+    `reason` why it breaks and `source` where that is documented, `fix` what to write instead.
     """
 
     rule: str
     path: Path_
     value: str
     reason: str
-    mend: str
+    fix: str
     place: Place
     source: str = ""
     suggestion: str = ""
@@ -73,7 +73,7 @@ class Finding:
             "value": self.value,
             "reason": self.reason,
             "source": self.source,
-            "mend": self.mend,
+            "fix": self.fix,
             "suggestion": self.suggestion,
             "docs": self.docs,
             **place,
@@ -128,13 +128,13 @@ def render(findings: Sequence[Finding], width: int = 80) -> str:
 
 
 def render_one(finding: Finding, width: int = 80) -> list[str]:
-    """One finding in lines: its place and rule, then where in the configuration, what, why and how to mend it."""
+    """One finding in lines: its place and rule, then where in the configuration, what, why and how to fix it."""
     lines = [f"{finding.place}: {finding.severity} [{finding.rule}]"]
     if finding.path:
         lines += _wrapped("at:   ", finding.where + (f": {finding.value}" if finding.value else ""), width)
     source = f" [{finding.source}]" if finding.source else ""
     lines += _wrapped("why:  ", finding.reason + source, width)
-    lines += _wrapped("mend: ", finding.mend, width)
+    lines += _wrapped("fix: ", finding.fix, width)
     if finding.suggestion:
         lines += _wrapped("", f"did you mean {finding.suggestion!r}?", width)
     lines += [f"    see also {place}" for place in dict.fromkeys(finding.related)]

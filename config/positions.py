@@ -79,7 +79,7 @@ def read_yaml(text: str, file: str) -> Document:
             document,
             place,
             f"not valid YAML: {problem}",
-            "mend the YAML at this place; check the indentation",
+            "fix the YAML at this place; check the indentation",
         )
     except (_UnreadableError, RecursionError, ValueError) as error:
         reason = str(error) or "nested too deeply"
@@ -87,9 +87,9 @@ def read_yaml(text: str, file: str) -> Document:
     return document
 
 
-def _unreadable(document: Document, place: Place, reason: str, mend: str) -> None:
+def _unreadable(document: Document, place: Place, reason: str, fix: str) -> None:
     document.values = None
-    document.findings.append(Finding("yaml", (), "", reason, mend, place))
+    document.findings.append(Finding("yaml", (), "", reason, fix, place))
 
 
 class _Builder:
@@ -137,8 +137,8 @@ class _Builder:
         mark = node.start_mark
         return Place(self.document.file, mark.line + 1, mark.column + 1)
 
-    def _finding(self, rule: str, path: Path_, place: Place, reason: str, mend: str) -> None:
-        self.document.findings.append(Finding(rule, path, "", reason, mend, place))
+    def _finding(self, rule: str, path: Path_, place: Place, reason: str, fix: str) -> None:
+        self.document.findings.append(Finding(rule, path, "", reason, fix, place))
 
 
 def _scalar(node: yaml.ScalarNode) -> object:

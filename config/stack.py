@@ -33,7 +33,7 @@ class Zone(Model):
     name: str
     """The registered domain, such as `example.com`."""
     dnssec: bool = True
-    """Sign the zone. The registrar's DS record is hand-work."""
+    """Sign the zone. The registrar's DS record is a manual step."""
     ssl: Literal["off", "flexible", "full", "strict"] = "strict"
     """How Cloudflare speaks to origins outside the tunnel."""
     min_tls_version: Literal["1.2", "1.3"] = "1.2"

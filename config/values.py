@@ -28,11 +28,11 @@ class MalformedError(ValueError):
     `suggestion` is the value that was meant, where that can be told.
     """
 
-    def __init__(self, rule: str, reason: str, mend: str, suggestion: str = "") -> None:
-        super().__init__(f"{reason}; {mend}" + (f" (such as {suggestion})" if suggestion else ""))
+    def __init__(self, rule: str, reason: str, fix: str, suggestion: str = "") -> None:
+        super().__init__(f"{reason}; {fix}" + (f" (such as {suggestion})" if suggestion else ""))
         self.rule = rule
         self.reason = reason
-        self.mend = mend
+        self.fix = fix
         self.suggestion = suggestion
 
 

@@ -36,7 +36,7 @@ class Objection:
     rule: str
     field: tuple[str, ...]
     reason: str
-    mend: str
+    fix: str
     source: str = ""
     acceptable: bool = False
 
@@ -164,15 +164,15 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
     if not inside <= meant(service, estate) and (service.clients != "nobody" or is_web(service)):
         whom = {"people": "named people", "tailnet": "devices of the tailnet", "nobody": "nobody but for `paths`"}
         if service.clients == "nobody":
-            mend = "use gate zero-trust, or funnel with `paths`, or say whom `clients` are"
+            fix = "use gate zero-trust, or funnel with `paths`, or say whom `clients` are"
         else:
             better = "zero-trust" if gate == "public-tunnel" and service.clients == "people" else "tailnet"
-            mend = f"use gate {better}, or say `clients: anyone`"
+            fix = f"use gate {better}, or say `clients: anyone`"
         yield Objection(
             "wider-than-meant",
             ("clients",),
             f"the clients are {whom[service.clients]}, and gate {gate} lets {inside} in",
-            mend,
+            fix,
         )
     audiences = {Path(path): meant_for_path(to, service, estate) for path, to in service.paths.items()}
     for path, audience in audiences.items():
@@ -180,17 +180,17 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
         above = [p for p, a in audiences.items() if shut and a == ANYONE and p.covers(path)]
         if above:
             why = f"Funnel serves {above[0]} for anyone, with all that is below"
-            mend = f"name what is open below {above[0]} path by path"
+            fix = f"name what is open below {above[0]} path by path"
         elif "paths" not in way.settings and len(service.asked) > 1 and not inside <= audience:
             why = f"gate {gate} tells no path from another, and lets {inside} in to all of it"
-            mend = f"take gate {gate} out, or let them in to this path too"
+            fix = f"take gate {gate} out, or let them in to this path too"
         else:
             continue
         yield Objection(
             "wider-than-meant",
             ("paths", str(path)),
             f"this path is for {audience}, and {why}",
-            mend,
+            fix,
         )
 
 

@@ -11,7 +11,7 @@ from config.services import Node
 from config.stack import Estate
 from config.values import Host, Path
 from exposure.audience import NOBODY, Audience
-from exposure.ways.way import DEFAULT_SETTINGS, HandWork, OriginSettings, Way
+from exposure.ways.way import DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
 from exposure.workload import Workload
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
@@ -138,7 +138,7 @@ class ExposurePlan:
     """Whether anything in the estate is behind Access for nobody; False in a member's stack."""
     tailnet_policy: Mapping[str, Json] | None
     """The whole tailnet's policy; None in a member's stack or without a tailnet."""
-    hand_work: tuple[HandWork, ...]
+    manual_steps: tuple[ManualStep, ...]
     adopt: Mapping[str, str] = field(default_factory=dict)
     """What was there before, to be left as it was found: `<type>/<logical name>` to the import id."""
     recover: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from config.services import Node, Service
 from config.stack import Estate, owner_reference, owner_stack
 from config.values import Host
 from exposure import estate as one
-from exposure import handwork
+from exposure import manual_steps
 from exposure.audience import NOBODY, Audience
 from exposure.decide import chosen
 from exposure.model import DnsRecord, ExposurePlan, Json, PlannedService
@@ -18,7 +18,7 @@ from exposure.tailnet import policy
 from exposure.ways import WAYS
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
-from exposure.ways.way import Facts, HandWork, Way
+from exposure.ways.way import Facts, ManualStep, Way
 from exposure.workload import through, workloads
 
 
@@ -65,7 +65,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         people=one.people_sets(logins, estate),
         nobody=nobody,
         tailnet_policy=tailnet_policy,
-        hand_work=tuple(_hand_work(node, estate, owner, ways, config.services, logins)),
+        manual_steps=tuple(_manual_steps(node, estate, owner, ways, config.services, logins)),
         adopt=dict(sorted(config.adopt.items())),
         recover=dict(sorted(config.recover.items())),
     )
@@ -104,33 +104,33 @@ def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:
     return [way for service in planned for way in service.ways]
 
 
-def _hand_work(
+def _manual_steps(
     node: Node,
     estate: Estate,
     owner: str | None,
     ways: Sequence[Way],
     services: Mapping[str, Service],
     logins: Sequence[Audience],
-) -> Iterable[HandWork]:
+) -> Iterable[ManualStep]:
     proxied = [w for w in ways if isinstance(w, FunnelWay) or (isinstance(w, TailnetWay) and not w.on_node)]
     private = any(way.grants() for way in ways)
     if owner is None:
-        yield from handwork.for_estate(estate, logins)
+        yield from manual_steps.for_estate(estate, logins)
     elif private or proxied:
-        yield HandWork(
+        yield ManualStep(
             "owner-first",
             "Bring the estate's owner up first",
             (f"Its tailnet policy names what {node.name} offers: pulumi up --stack {owner_stack(owner)}",),
         )
-    yield from handwork.for_node(node, estate.tailnet is not None, private)
-    yield from handwork.for_operator(node.tailscale_operator, len(proxied))
-    yield from handwork.for_certificates(
+    yield from manual_steps.for_node(node, estate.tailnet is not None, private)
+    yield from manual_steps.for_operator(node.tailscale_operator, len(proxied))
+    yield from manual_steps.for_certificates(
         services, node.ingress_controller.cluster_issuer, node.ingress_controller.class_name
     )
     for way in ways:
         yield from way.manual_steps(node)
     if node.manifests_folder:
-        yield HandWork(
+        yield ManualStep(
             "connector-secret",
             "Give the connector its token",
             (

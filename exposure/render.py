@@ -1,4 +1,4 @@
-"""The plan for people: the exposure table and the hand-work, in so many columns."""
+"""The plan for people: the exposure table and the manual steps, in so many columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from config.text import wrap
 from exposure.model import ExposurePlan, PlannedService
-from exposure.ways.way import HandWork
+from exposure.ways.way import ManualStep
 
 _INDENT = "    "
 
@@ -34,10 +34,12 @@ def exposure_table(services: Iterable[PlannedService], width: int = 80) -> str:
     return "\n".join(lines)
 
 
-def hand_work_list(hand_work: Iterable[HandWork], width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
+def manual_steps_list(
+    manual_steps: Iterable[ManualStep], width: int = 80, outputs: Mapping[str, object] | None = None
+) -> str:
     """What remains for a person, numbered; `outputs` are the stack's, where it is up."""
     lines = []
-    for number, work in enumerate(hand_work, 1):
+    for number, work in enumerate(manual_steps, 1):
         lines += textwrap.wrap(f"{number}. {work.title}", width, subsequent_indent="   ")
         for step in work.steps:
             lines += wrap(step, width, "   - ", "     ")
@@ -61,10 +63,10 @@ def _output(outputs: Mapping[str, object], name: str) -> object:
 
 
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
-    """The exposure table and the hand-work of one stack."""
+    """The exposure table and the manual steps of one stack."""
     return (
         f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n"
-        f"Hand-work left:\n{hand_work_list(plan.hand_work, width, outputs)}"
+        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}"
     )
 
 

@@ -116,7 +116,7 @@ def run_offline(
         program: run instead of `__main__.py`.
 
     Raises:
-        CommandError: for what the user has to mend, as the program words it.
+        CommandError: for what the user has to fix, as the program words it.
         ProgramError: where the program itself fails.
     """
     name = project_name(project)
@@ -172,7 +172,7 @@ def run_offline(
 
 
 class ProgramError(CommandError):
-    """The program failed by a mistake of its own; `trace` is for whoever mends it."""
+    """The program failed by a mistake of its own; `trace` is for whoever fixes it."""
 
     def __init__(self, error: BaseException) -> None:
         self.trace = "".join(traceback.format_exception(error))

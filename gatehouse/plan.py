@@ -41,7 +41,7 @@ def show(project: Path, stack: str, as_json: bool) -> int:
 
 
 def exposure(project: Path, stack: str, outputs: Mapping[str, object] | None = None) -> str:
-    """The exposure table and the hand-work left, to stand below a tree; empty where another's program runs."""
+    """The exposure table and the manual steps left, to stand below a tree; empty where another's program runs."""
     from config.loader import load_project
     from exposure.plan import plan_stack
     from exposure.render import report

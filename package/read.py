@@ -1,4 +1,4 @@
-"""What the package is given, read as values. A wrong one is a ValueError: property, value, why, and the mend."""
+"""What the package is given, read as values. A wrong one is a ValueError: property, value, why, and the fix."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Finding:
 
     rule: str
     problem: Problem
-    mend: str
+    fix: str
 
     @property
     def judged(self) -> bool:
@@ -97,12 +97,12 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """One sentence for people: resource, property, value, why, mend. Holds no secret."""
+        """One sentence for people: resource, property, value, why, fix. Holds no secret."""
         problem = self.problem
         head = f"{problem.resource.kind} {problem.resource.name}: {problem.property} is {problem.value}"
         if not problem.judged:
             return f"{head}; not judged: {problem.why}"
-        return f"{head}; {problem.why}. {self.mend}"
+        return f"{head}; {problem.why}. {self.fix}"
 
 
 @dataclass(frozen=True)

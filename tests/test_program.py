@@ -314,7 +314,7 @@ def test_the_exports_are_what_people_and_members_need(alfred: Recording, preview
         "ds",
         "tunnel_id",
         "redirect_uri",
-        "hand_work",
+        "manual_steps",
         "zone_id",
         "zones",
         "zone_ids",
@@ -324,7 +324,7 @@ def test_the_exports_are_what_people_and_members_need(alfred: Recording, preview
     }
     assert alfred.exports["urls"]["homebox"] == "https://homebox-alfred.very-very-dark-gray.top/"
     assert set(alfred.exports["policy_ids"]) == {"household"}
-    assert {"registrar", "google", "router-minecraft"} <= {w["key"] for w in alfred.exports["hand_work"]}
+    assert {"registrar", "google", "router-minecraft"} <= {w["key"] for w in alfred.exports["manual_steps"]}
     assert alfred.exports["name_servers"] == UNKNOWN if preview else len(alfred.exports["name_servers"]) == 2
 
 
@@ -396,7 +396,7 @@ def test_rendered_manifests_hold_no_secret_of_the_tunnel(preview: bool) -> None:
     assert found.all("kubernetes:Secret") == []
     assert found.one("pulumi:kubernetes").inputs["renderYamlToDirectory"] == "manifests"
     assert isinstance(found.exports["tunnel_token"], Secret)
-    assert "connector-secret" in {w["key"] for w in found.exports["hand_work"]}
+    assert "connector-secret" in {w["key"] for w in found.exports["manual_steps"]}
 
 
 def test_no_namespace_that_is_not_gatehouses_is_rendered(preview: bool) -> None:
@@ -415,7 +415,7 @@ def test_the_operator_comes_after_the_policy_and_before_what_it_serves(preview: 
     funnel = found.one("kubernetes:Ingress", "komga-ingress")
     assert f"kubernetes:Release {release.name}" in funnel.dependencies
     assert "tailscale:Acl tailnet-policy" in found.one("tailscale:OauthClient").dependencies
-    assert "tailscale-operator" not in {w["key"] for w in found.exports["hand_work"]}
+    assert "tailscale-operator" not in {w["key"] for w in found.exports["manual_steps"]}
 
 
 def test_the_engines_own_configuration_counts_where_it_differs_from_the_file() -> None:
@@ -494,7 +494,7 @@ def test_a_wrong_stack_file_registers_nothing_and_tells_every_mistake_at_once(pr
         assert (file, place) == ("Pulumi.bad.yaml", path)
         # The line is the one of the key, or of what it is missing from.
         assert BAD.splitlines()[line - 1].strip().split(":")[0] in (*path.split(".")[-2:], "gatehouse")
-    assert text.count("why:") == text.count("mend:") == len(_FINDING.findall(text)) >= len(MISTAKES)
+    assert text.count("why:") == text.count("fix:") == len(_FINDING.findall(text)) >= len(MISTAKES)
 
 
 def test_the_same_program_registers_a_right_stack_file(project: Path) -> None:

@@ -18,7 +18,7 @@ from exposure.reach.places import Place, Reached, principals, table
 from exposure.reach.project import Project
 from exposure.ways import WAYS
 from exposure.ways.tailnet import TailnetWay
-from exposure.ways.way import HandWork
+from exposure.ways.way import ManualStep
 from exposure.ways.way import Way as PlannedWay
 from exposure.workload import Workload
 
@@ -129,7 +129,7 @@ class Map:
     tailnet: str | None
     ways: tuple[Way, ...]
     people: tuple[str, ...]
-    hand_work: tuple[HandWork, ...]
+    manual_steps: tuple[ManualStep, ...]
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def map_of(project: Project, stack: str) -> Map:
         tailnet=plan.estate.tailnet.name if plan.estate.tailnet else None,
         ways=tuple(sorted(ways, key=_order)),
         people=(str(ANYONE), *sorted(people), *map(str, members)),
-        hand_work=plan.hand_work,
+        manual_steps=plan.manual_steps,
     )
 
 

@@ -55,7 +55,7 @@ The <a href="#ways">table</a> says the same in words.</p>
 </section>
 {_table(found)}
 {_people(found)}
-{_hand_work(found)}
+{_manual_steps(found)}
 </main>
 <footer>
 <p>Made from stack {escape(found.stack)} by gatehouse map. It is the plan, not a probe of what is live.</p>
@@ -205,14 +205,14 @@ def _people(found: Map) -> str:
 </section>"""
 
 
-def _hand_work(found: Map) -> str:
+def _manual_steps(found: Map) -> str:
     items = []
-    for work in found.hand_work:
+    for work in found.manual_steps:
         steps = "".join(f"<li>{_with_code(step)}</li>" for step in work.steps)
         items.append(f"<li>{escape(work.title)}<ul>{steps}</ul></li>")
     body = f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing left to do by hand.</p>"
-    return f"""<section class="hand-work" aria-labelledby="hand-work-title">
-<h2 id="hand-work-title">Hand-work</h2>
+    return f"""<section class="manual-steps" aria-labelledby="manual-steps-title">
+<h2 id="manual-steps-title">Manual steps</h2>
 {body}
 </section>"""
 

@@ -48,7 +48,7 @@ def mermaid(found: Map) -> str:
 
 
 def markdown(found: Map) -> str:
-    """A table of every way, and the hand-work as a task list. Ends with a line break."""
+    """A table of every way, and the manual steps as a task list. Ends with a line break."""
     lines = [f"### Who reaches what: {_marked(found.node)}", ""]
     if found.ways:
         lines += ["| Service | Gate | Who | Address | By way of |", "|---|---|---|---|---|"]
@@ -61,11 +61,11 @@ def markdown(found: Map) -> str:
     lines += ["", "Gates: " + "; ".join(f"`{gate}` {_marked(WAYS[gate].phrase)}" for gate in found.gates) + "."] * bool(
         found.ways
     )
-    lines += ["", "#### Hand-work", ""]
-    for work in found.hand_work:
+    lines += ["", "#### Manual steps", ""]
+    for work in found.manual_steps:
         lines.append(f"- [ ] {_marked(work.title)}")
         lines += [f"  - {_stepped(step)}" for step in work.steps]
-    if not found.hand_work:
+    if not found.manual_steps:
         lines.append("Nothing left to do by hand.")
     return "\n".join(lines) + "\n"
 
@@ -89,6 +89,6 @@ def _marked(text: str) -> str:
 
 
 def _stepped(step: str) -> str:
-    """A step of hand-work, whose code stays code."""
+    """A manual step, whose code stays code."""
     parts = _CODE.split(step)
     return "".join(f"`{part}`" if number % 2 else _marked(part) for number, part in enumerate(parts))

@@ -312,7 +312,7 @@ def _router(surface: Surface, request: Request, address: str, steps: tuple[Step,
         if rule.address != address or (rule.protocol, rule.external) != wanted:
             continue
         inside = f"{rule.protocol} node port {rule.node_port}"
-        steps += (Step("router", f"{address} {text}", f"forwarded to {inside} (hand-work)"),)
+        steps += (Step("router", f"{address} {text}", f"forwarded to {inside} (a manual step)"),)
         port = surface.forwarded_to(rule)
         if port is None:
             return Answer(Outcome.NO_LISTENER, (*steps, Step("origin", inside, "no Service has this node port")))

@@ -257,7 +257,7 @@ class NodePort:
 
 @dataclass(frozen=True, order=True)
 class RouterRule:
-    """A port that the router forwards to the node: hand-work, so no resource says it."""
+    """A port that the router forwards to the node: a manual step, so no resource says it."""
 
     address: str
     protocol: Protocol

@@ -58,15 +58,15 @@ def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozense
                         else "this risk is the whole stack's, and no service's"
                     )
                     other = "under `gatehouse:acknowledge`" if level == "service" else "in the service's `acknowledge`"
-                    mend, suggestion = f"write it {other}", ""
+                    fix, suggestion = f"write it {other}", ""
                 elif rule in known:
                     reason, suggestion = "this one breaks live, and nobody can accept that", ""
-                    mend = f"mend what it refuses; what may be acknowledged here: {', '.join(here)}"
+                    fix = f"fix what it refuses; what may be acknowledged here: {', '.join(here)}"
                 else:
                     reason = "no rule has this id, so nothing would be acknowledged"
-                    mend = f"what may be acknowledged here: {', '.join(here)}"
+                    fix = f"what may be acknowledged here: {', '.join(here)}"
                     suggestion = next(iter(difflib.get_close_matches(rule, here, n=1)), "")
-                yield Problem((*holder, "acknowledge", rule), "", reason, mend, suggestion)
+                yield Problem((*holder, "acknowledge", rule), "", reason, fix, suggestion)
 
     def unused(stack: OneStack) -> Iterator[Problem]:
         for holder, acknowledge in _holders(stack):

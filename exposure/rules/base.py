@@ -41,7 +41,7 @@ class Problem:
     path: Path_
     value: str
     reason: str
-    mend: str
+    fix: str
     suggestion: str = ""
     source: str = ""
     related: tuple[Ref, ...] = ()
@@ -253,7 +253,7 @@ class OneService:
         path: str | Sequence[str | int],
         value: object,
         reason: str,
-        mend: str,
+        fix: str,
         *,
         suggestion: str = "",
         source: str = "",
@@ -262,14 +262,14 @@ class OneService:
         """A problem below this service's path. `value` None shows nothing."""
         below = (path,) if isinstance(path, str) else tuple(path)
         return Problem(
-            (*self.path, *below), "" if value is None else show(value), reason, mend, suggestion, source, related
+            (*self.path, *below), "" if value is None else show(value), reason, fix, suggestion, source, related
         )
 
     def malformed(
-        self, path: str | Sequence[str | int], value: object, error: MalformedError, mend: str = ""
+        self, path: str | Sequence[str | int], value: object, error: MalformedError, fix: str = ""
     ) -> Problem:
-        """The problem that something is no value of its kind; `mend` where the value was not written but derived."""
-        return self.problem(path, value, error.reason, mend or error.mend, suggestion=error.suggestion)
+        """The problem that something is no value of its kind; `fix` where the value was not written but derived."""
+        return self.problem(path, value, error.reason, fix or error.fix, suggestion=error.suggestion)
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ class Rule(ABC):
             problem.path,
             problem.value,
             problem.reason,
-            problem.mend,
+            problem.fix,
             stack.source.place(problem.path),
             problem.source or self.source,
             problem.suggestion,

@@ -39,8 +39,8 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
         for place, name in enumerate(claim.except_):
             if name not in mine:
                 reason = "no service that the claim is about says at this path who its clients are"
-                mend = f"name paths as those services have them: {listed(mine)}" if mine else "remove it"
-                yield _problem((*at, "except", place), name, reason, mend, mine)
+                fix = f"name paths as those services have them: {listed(mine)}" if mine else "remove it"
+                yield _problem((*at, "except", place), name, reason, fix, mine)
 
 
 def _people(names: Iterable[str], path: tuple[str | int, ...], known: Sequence[str]) -> Iterator[Problem]:
@@ -50,8 +50,8 @@ def _people(names: Iterable[str], path: tuple[str | int, ...], known: Sequence[s
             yield _problem(path, name, reason, f"one of: {', '.join(known)}; or somebody's e-mail address", known)
 
 
-def _problem(path: tuple[str | int, ...], name: str, reason: str, mend: str, known: Sequence[str]) -> Problem:
-    return Problem(path, show(name), reason, mend, next(iter(difflib.get_close_matches(name, known, n=1)), ""))
+def _problem(path: tuple[str | int, ...], name: str, reason: str, fix: str, known: Sequence[str]) -> Problem:
+    return Problem(path, show(name), reason, fix, next(iter(difflib.get_close_matches(name, known, n=1)), ""))
 
 
 def _broken(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -84,7 +84,7 @@ def _judged(family: dict[str, OneStack]) -> Iterator[tuple[OneStack, Problem]]:
                 ("claims", verdict.index, said),
                 show(verdict.claim.never or ", ".join(verdict.claim.only or ())),
                 str(found) if found else f"this cannot be proved: {'; '.join(verdict.doubts)}",
-                f"see why by `gatehouse who {found.url}`; mend what opens it, or say in the claim what is meant"
+                f"see why by `gatehouse who {found.url}`; fix what opens it, or say in the claim what is meant"
                 if found
                 else "say what is not read in a form that is, or remove the claim",
                 related=related,

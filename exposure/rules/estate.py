@@ -55,13 +55,13 @@ def _context_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     )
 
 
-def _twice(everything: AllStacks, field: str, reason: str, mend: str) -> Iterator[tuple[OneStack, Problem]]:
+def _twice(everything: AllStacks, field: str, reason: str, fix: str) -> Iterator[tuple[OneStack, Problem]]:
     where = {s.stack.name: s for s in everything.stacks}
     claims = [(str(getattr(s.node, field)), s.ref("node", field)) for s in everything.stacks if s.node is not None]
     for claim, second, first in claimed_twice(claims):
         yield (
             where[second.stack.name],
-            Problem(second.path, show(claim), f"stack {first.stack.name} {reason}", mend, related=(first,)),
+            Problem(second.path, show(claim), f"stack {first.stack.name} {reason}", fix, related=(first,)),
         )
 
 

@@ -27,7 +27,7 @@ def _objecting(rule: str) -> Callable[[OneService], Iterable[Problem]]:
             if objection.rule == rule:
                 first, *below = objection.field
                 value = None if below else getattr(service.service, first)
-                yield service.problem(objection.field, value, objection.reason, objection.mend, source=objection.source)
+                yield service.problem(objection.field, value, objection.reason, objection.fix, source=objection.source)
 
     return check
 
@@ -83,22 +83,22 @@ def _clash(service: OneService) -> Iterator[Problem]:
         first, second = WAYS[one], WAYS[two]
         if AcmeWay in (first, second):
             reason = "gate acme carries challenges, for every service that renews its own certificate, and nothing else"
-            mend = "make the challenges a service of their own, with `traffic: acme-http-01` and no `gate:`"
+            fix = "make the challenges a service of their own, with `traffic: acme-http-01` and no `gate:`"
         elif first.by != second.by or not first.by:
             continue
         elif first.by == "machine":
             reason = f"{one} and {two} need one name on the tailnet, which is either Serve or Funnel"
-            mend = (
+            fix = (
                 "take tailnet out: a Funnel's name works inside the tailnet too; or make a second service with another "
                 "`tailnet_name:`"
             )
         elif issubclass(first, TunnelWay) and issubclass(second, TunnelWay):
             reason = f"{one} and {two} are the tunnel's, and one host has one answer to who gets in"
-            mend = "keep one, and say in `paths` which paths have other clients"
+            fix = "keep one, and say in `paths` which paths have other clients"
         else:
             reason = f"{one} and {two} need the service's host name, which leads either to the tunnel or to the router"
-            mend = "keep one, or make a second service with another `host:`"
-        yield service.problem(asked, service.service.asked, reason, mend)
+            fix = "keep one, or make a second service with another `host:`"
+        yield service.problem(asked, service.service.asked, reason, fix)
 
 
 def _nobody(service: OneService) -> Iterator[Problem]:
@@ -109,12 +109,12 @@ def _nobody(service: OneService) -> Iterator[Problem]:
     open_ = [path for path, audience in audiences.items() if audience == ANYONE]
     if said.clients == "nobody" and not (web and any(to.clients != "nobody" for to in said.paths.values())):
         why = "no path of it is for somebody" if web else f"{scheme_of(said)} has no paths that could be for somebody"
-        mend = "say in `paths` who reaches what, or " if web else ""
+        fix = "say in `paths` who reaches what, or " if web else ""
         yield service.problem(
             "clients",
             "nobody",
             f"nothing reaches it by any way: {why}",
-            f"{mend}say whom its `clients` are, or remove the service",
+            f"{fix}say whom its `clients` are, or remove the service",
         )
     elif service.by(FunnelWay) and said.paths and not open_:
         yield service.problem(

@@ -45,8 +45,8 @@ def _malformed(rule: str) -> Callable[[OneService], Iterable[Problem]]:
             except MalformedError as error:
                 if error.rule == rule:
                     derived = not service.service.said_hosts and index < len(service.hosts)
-                    mend = "set `host:` to a shorter name" if derived else ""
-                    yield service.malformed(service.host_path(index), host, error, mend)
+                    fix = "set `host:` to a shorter name" if derived else ""
+                    yield service.malformed(service.host_path(index), host, error, fix)
 
     return check
 
@@ -59,22 +59,22 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
             continue
         if index >= len(service.hosts):
             reason = "a redirect compares whole names, so a `*` in it never matches"
-            mend = "write each name that redirects"
+            fix = "write each name that redirects"
         elif not service.by(TunnelWay):
-            reason, mend = "a router's ports are not told apart by name, so one name is enough", "write one name"
+            reason, fix = "a router's ports are not told apart by name, so one name is enough", "write one name"
         elif said.own_certificate:
             reason = "HTTP-01 gives no certificate for a wildcard"
-            mend = "remove `own_certificate:`, or write one service for each host name"
+            fix = "remove `own_certificate:`, or write one service for each host name"
         elif said.path is not None or said.paths:
             word = "paths" if said.paths else "path"
             reason = "which of `*.x/a` and `y.x` is the more specific at Access, Cloudflare does not say"
-            mend = f"remove `{word}:`, or write one service for each host name with paths of its own"
+            fix = f"remove `{word}:`, or write one service for each host name with paths of its own"
         elif index == 0 and said.redirect_from:
             reason = "`redirect_from` leads to the first host, and no browser goes to a `*`"
-            mend = "write a name without `*` first, or remove `redirect_from:`"
+            fix = "write a name without `*` first, or remove `redirect_from:`"
         else:
             continue
-        yield service.problem(service.host_path(index), host, reason, mend)
+        yield service.problem(service.host_path(index), host, reason, fix)
 
 
 def _below_wildcard(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:

@@ -38,7 +38,7 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
         # A policy for each group as well, of which there may be more.
         groups = len(_logins(family))
-        for count, most, what, mend in (
+        for count, most, what, fix in (
             (len(family), _TUNNELS, "tunnels, one a stack", "use a second account for some of the nodes"),
             (
                 groups,
@@ -49,7 +49,7 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         ):
             if count > most:
                 reason = f"{count} {what}, and an account has at most {most}"
-                yield owner, Problem(("estate", "account_id"), "", reason, mend)
+                yield owner, Problem(("estate", "account_id"), "", reason, fix)
 
 
 def _logins(family: Iterable[OneStack]) -> set[Audience]:

@@ -10,7 +10,7 @@ from config.services import Node, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import Host
 from exposure.audience import ANYONE, Audience
-from exposure.ways.way import WEB, Address, Facts, HandWork, Way
+from exposure.ways.way import WEB, Address, Facts, ManualStep, Way
 from exposure.workload import Protocol
 
 
@@ -87,9 +87,9 @@ class PortForwardWay(Way):
         """See `Way`."""
         return tuple(Address(host, self.ipv4, self.service) for host in self.hosts)
 
-    def manual_steps(self, node: Node) -> tuple[HandWork, ...]:
+    def manual_steps(self, node: Node) -> tuple[ManualStep, ...]:
         """One rule of the router for each port."""
         rules = tuple(
             f"Router: {p.protocol.upper()} port {p.external} to {node.lan_ipv4} port {p.node_port}" for p in self.ports
         )
-        return (HandWork(f"router-{self.service}", f"Forward the ports of {self.service}", rules, self.service),)
+        return (ManualStep(f"router-{self.service}", f"Forward the ports of {self.service}", rules, self.service),)

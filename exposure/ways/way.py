@@ -80,7 +80,7 @@ class Grant:
 
 
 @dataclass(frozen=True)
-class HandWork:
+class ManualStep:
     """What a person has to do. `values` are literal; `outputs` names stack outputs that hold the rest."""
 
     key: str
@@ -210,7 +210,7 @@ class Way(ABC):
         """What the tailnet's policy has to open for it."""
         return ()
 
-    def manual_steps(self, node: Node) -> tuple[HandWork, ...]:
+    def manual_steps(self, node: Node) -> tuple[ManualStep, ...]:
         """What a person has to do for this way alone."""
         return ()
 

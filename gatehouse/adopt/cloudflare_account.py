@@ -159,7 +159,7 @@ def _result(client: Cloudflare, path: str) -> object:
 
 @contextmanager
 def _told(permission: str) -> Iterator[None]:
-    """What goes wrong, as something to mend."""
+    """What goes wrong, as something to fix."""
     import cloudflare
 
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class CommandError(Exception):
-    """What a user has to read and mend; printed as it is, with no traceback, and the command ends with 1."""
+    """What a user has to read and fix; printed as it is, with no traceback, and the command ends with 1."""
 
 
 class UsageError(CommandError):

@@ -137,7 +137,7 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
 
 
 def _stack(project: Path, name: str) -> LoadedStack:
-    """The stack, typed; its own findings have to be mended first."""
+    """The stack, typed; its own findings have to be fixed first."""
     stack = load_project(project)[name]
     errors = [f for f in stack.findings if f.severity == "error"]
     if errors or stack.config is None or stack.estate is None:

@@ -218,11 +218,11 @@ def _text(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
         elif row.stale:
             lines += wrap("the acknowledgement was there before: say the reason of this change", "  ", "    ")
     if any(row.refused for row in rows):
-        lines += ["", *wrap(_mend(rows), "", "")]
+        lines += ["", *wrap(_fix(rows), "", "")]
     return "\n".join(lines)
 
 
-def _mend(rows: Sequence[Row]) -> str:
+def _fix(rows: Sequence[Row]) -> str:
     services = sorted({f"{row.stack}: {row.service}" if row.service else "no service's" for row in rows if row.refused})
     return (
         f"Something becomes wider that nobody acknowledged ({', '.join(services)}). If it is meant, say why in"
@@ -247,7 +247,7 @@ def _markdown(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
             f"| {mark} | `{_cell(place(row.change))}` | {_cell(row.service or '')} | {before} | {now}{reason} |"
         )
     if any(row.refused for row in rows):
-        lines += ["", _mend(rows)]
+        lines += ["", _fix(rows)]
     return "\n".join(lines).rstrip()
 
 

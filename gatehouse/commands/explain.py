@@ -65,7 +65,7 @@ def _plan_dict(plan: ExposurePlan) -> dict[str, object]:
             }
             for service in plan.services
         ],
-        "hand_work": [asdict(w) for w in plan.hand_work],
+        "manual_steps": [asdict(w) for w in plan.manual_steps],
     }
 
 

@@ -184,7 +184,7 @@ def _join_or_own(answers: Answers, others: Mapping[str, LoadedStack], project: P
         wrong = _about(_findings(answers, others, project, lenient=True), _MEMBER.path)
         if wrong is None:
             return
-        print(f"  {wrong.reason}; {wrong.mend}")
+        print(f"  {wrong.reason}; {wrong.fix}")
         answer = _read(_MEMBER.text, owners[0])
     answers.given.pop("member_of", None)
 
@@ -209,7 +209,7 @@ def _ask(question: Question, answers: Answers, default: str, others: Mapping[str
         wrong = _about(_findings(answers, others, project, lenient=True), question.path) if answer else None
         if wrong is None:
             return
-        print(f"  {wrong.reason}" + (f"; {wrong.mend}" if wrong.rule not in ("wrong-form", "unknown-name") else ""))
+        print(f"  {wrong.reason}" + (f"; {wrong.fix}" if wrong.rule not in ("wrong-form", "unknown-name") else ""))
         del answers.given[question.name]
 
 

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print the plan. Returns 0, or 1 where a rule is broken; raises CommandError for what the user has to mend."""
+    """Print the plan. Returns 0, or 1 where a rule is broken; raises CommandError for what the user has to fix."""
     from gatehouse import offline
 
     if not args.json:

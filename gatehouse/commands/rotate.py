@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Set the new secret and print what comes next. Returns 0. Raises CommandError for what the user has to mend."""
+    """Set the new secret and print what comes next. Returns 0. Raises CommandError for what the user has to fix."""
     from gatehouse.engine.clouds import choose_clouds
 
     path = stack_file(project, args.stack)

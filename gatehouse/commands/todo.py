@@ -19,7 +19,7 @@ from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone, outputs_in
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan
-    from exposure.ways.way import HandWork
+    from exposure.ways.way import ManualStep
 
 _ALGORITHMS = {"8": "RSA/SHA-256", "13": "ECDSA Curve P-256 with SHA-256", "14": "ECDSA Curve P-384 with SHA-384"}
 """Names in registrars' lists [RFC 8624; IANA, DNS Security Algorithm Numbers]. Cloudflare signs with 13."""
@@ -74,14 +74,14 @@ class Seen:
 def todos(plan: ExposurePlan, outputs: Mapping[str, Any], form: str = "any") -> list[Todo]:
     """What is to be done for a stack, in order; `outputs` are the stack's, as far as known, `form` is of DS_FORMS."""
     found: list[Todo] = []
-    for work in plan.hand_work:
+    for work in plan.manual_steps:
         # Of a router's rules and of further zones there are several, each with its own name behind the word.
         make = _SPECIAL.get(work.key) or _SPECIAL.get(work.key.partition("-")[0])
         found += make(plan, work, outputs, form) if make else [Todo(work.key, work.title, work.steps)]
     return found
 
 
-def _registrar(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _registrar(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     main, zone = plan.estate.zone.name, work.values["zone"]
     own = of_zone(outputs, zone, main)
     name = "" if zone == main else f"-{zone}"
@@ -140,7 +140,7 @@ def _ds_values(outputs: Mapping[str, Any], form: str) -> tuple[tuple[str, str], 
     return tuple(values)
 
 
-def _google(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _google(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     emails = sorted({e for s in plan.people for e in s.emails})
     return [
         Todo(
@@ -159,7 +159,7 @@ def _google(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form
     ]
 
 
-def _tailnet_name(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _tailnet_name(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     shown = _certificates(plan)[:1]
     return [Todo(work.key, work.title, work.steps, (("Tailnet name", work.values["tailnet"]),), shown)]
 
@@ -169,7 +169,7 @@ def _certificates(plan: ExposurePlan) -> tuple[str, ...]:
     return tuple(f"{way.service}/certificate" for way in plan.ways if way.gate == "funnel")
 
 
-def _tailscale_up(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _tailscale_up(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     return [
         Todo(
             work.key,
@@ -180,11 +180,11 @@ def _tailscale_up(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any]
     ]
 
 
-def _operator(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _operator(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     return [Todo(work.key, work.title, work.steps, checks=_certificates(plan))]
 
 
-def _router(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _router(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     from exposure.ways.port_forward import PortForwardWay
 
     # The plan's own words hold the node's address: "Router: TCP port 25565 to 192.168.0.124 port 32565".
@@ -194,7 +194,7 @@ def _router(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form
     return [Todo(work.key, work.title, ("In the router's port forwarding, a rule each:",), values, checks)]
 
 
-def _connector_secret(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _connector_secret(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     # What a login answers comes from the edge: a public page alone shows that the tunnel is connected.
     shown = [f"{way.service}/answers" for way in plan.ways if way.gate == "public-tunnel"]
     command = next((s for s in work.steps if s.startswith("kubectl ")), "")
@@ -202,11 +202,11 @@ def _connector_secret(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, 
     return [Todo(work.key, work.title, steps, (("Run", command),), tuple(shown[:1]))]
 
 
-def _issuer(plan: ExposurePlan, work: HandWork, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+def _issuer(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
     return [Todo(work.key, work.title, work.steps, (("ClusterIssuer", work.values["issuer"]),))]
 
 
-_Maker = Callable[["ExposurePlan", "HandWork", Mapping[str, Any], str], list[Todo]]
+_Maker = Callable[["ExposurePlan", "ManualStep", Mapping[str, Any], str], list[Todo]]
 _SPECIAL: Mapping[str, _Maker] = {
     "registrar": _registrar,
     "google": _google,

@@ -55,7 +55,7 @@ class Options:
 def run(command: str, project: Path, stack: str, options: Options) -> int:
     """Run `command` (preview, up, refresh, destroy) on a stack and print what it does.
 
-    Returns 0, or 1 where the run failed (what failed is printed). Raises CommandError for what the user has to mend.
+    Returns 0, or 1 where the run failed (what failed is printed). Raises CommandError for what the user has to fix.
     """
     this = _Run(command, project, stack, options)
     code = this.run()

@@ -148,7 +148,7 @@ class Check:
     probe: Probe
     means: str
     """What is so where the check fails."""
-    mend: str
+    fix: str
     """What to do then."""
     must_not: bool = False
     """Whether it asks for something that must not work."""

@@ -85,7 +85,7 @@ def findings(results: Sequence[Result], columns: int = 80, colours: bool = False
                 *_wrapped("promised", check.promise, columns),
                 *_wrapped("seen", result.verdict.seen, columns),
                 *_wrapped("means", check.means, columns),
-                *_wrapped("do", check.mend, columns),
+                *_wrapped("do", check.fix, columns),
                 "",
             ]
     doubtful: dict[str, list[str]] = {}
@@ -127,7 +127,7 @@ def to_dict(stack: str, results: Sequence[Result], seconds: float) -> dict[str, 
                 "state": r.verdict.state,
                 "seen": r.verdict.seen,
                 "means": r.check.means,
-                "mend": r.check.mend,
+                "fix": r.check.fix,
                 "seconds": round(r.seconds, 3),
             }
             for r in results
@@ -152,7 +152,7 @@ def write_junit(path: Path, stack: str, results: Sequence[Result], seconds: floa
             if result.verdict.state == "failed":
                 failure = ElementTree.SubElement(case, "failure", {"message": _xml(result.verdict.seen)})
                 failure.text = _xml(
-                    f"asked: {check.probe.text}\npromised: {check.promise}\nmeans: {check.means}\ndo: {check.mend}"
+                    f"asked: {check.probe.text}\npromised: {check.promise}\nmeans: {check.means}\ndo: {check.fix}"
                 )
             elif result.verdict.state == "not proven":
                 ElementTree.SubElement(case, "skipped", {"message": _xml(result.verdict.seen)})

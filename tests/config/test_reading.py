@@ -260,20 +260,20 @@ def test_a_made_up_secret_has_the_right_form(secret: object) -> None:
 
 
 def test_findings_are_listed_in_the_order_of_the_file_and_once() -> None:
-    later = Finding("b-rule", ("services", "b"), '"x"', "it breaks", "mend it", Place("x.yaml", 9, 1))
-    first = Finding("a-rule", ("services", "a"), "", "it breaks", "mend it", Place("x.yaml", 2, 1), "a source", "ab")
+    later = Finding("b-rule", ("services", "b"), '"x"', "it breaks", "fix it", Place("x.yaml", 9, 1))
+    first = Finding("a-rule", ("services", "a"), "", "it breaks", "fix it", Place("x.yaml", 2, 1), "a source", "ab")
     assert in_order([later, first, later]) == (first, later)
     assert render([later, first]) == (
         "x.yaml:2:1: error [a-rule]\n"
         "    at:   services.a\n"
         "    why:  it breaks [a source]\n"
-        "    mend: mend it\n"
+        "    fix: fix it\n"
         "    did you mean 'ab'?\n"
         "    more: docs/refusals.md#a-rule\n"
         "x.yaml:9:1: error [b-rule]\n"
         '    at:   services.b: "x"\n'
         "    why:  it breaks\n"
-        "    mend: mend it\n"
+        "    fix: fix it\n"
         "    more: docs/refusals.md#b-rule\n"
         "2 errors."
     )

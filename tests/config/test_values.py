@@ -114,7 +114,7 @@ def test_an_origin_is_scheme_host_and_port(text: str, rule: str) -> None:
         OriginUrl.parse(text)
     assert found.value.rule == rule
     assert found.value.reason
-    assert found.value.mend
+    assert found.value.fix
 
 
 def test_everything_that_is_wrong_with_an_origin_is_said_at_once() -> None:

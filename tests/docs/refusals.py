@@ -122,7 +122,7 @@ def _wider() -> str:
             "A change lets more people reach a service. Only `gatehouse diff` can tell, and it is not refused by "
             "`gatehouse check`.\n",
             "- why: an edit of another line may open more than its author saw\n"
-            "- mend: undo it, or say why it is meant; the reason has to be new with the change\n",
+            "- fix: undo it, or say why it is meant; the reason has to be new with the change\n",
             "Source: Gatehouse: who can reach more than before is said before it is so.\n",
             *_acknowledged(WIDER, "service", "The status page is for everyone from now on"),
         ]
@@ -130,18 +130,18 @@ def _wider() -> str:
 
 
 def _examples(rule: str) -> list[str]:
-    """What is found in the files that the rule's tests refuse, one of each way to mend it."""
+    """What is found in the files that the rule's tests refuse, one of each way to fix it."""
     shown: dict[str, Finding] = {}
     for finding in _findings(rule):
         if not any(len(str(part)) > 40 for part in finding.path):
-            shown.setdefault(finding.mend, finding)
+            shown.setdefault(finding.fix, finding)
     lines: list[str] = []
     for finding in list(shown.values())[:_SHOWN]:
         value = f": {finding.value}" if finding.value else ""
         where = _code(f"{finding.where}{value}") if finding.path else "the file"
         lines += _wrapped(f"at {where}", "- ")
         lines += _wrapped(f"why: {_prose(finding.reason)}", "  - ")
-        lines += _wrapped(f"mend: {_prose(finding.mend)}", "  - ")
+        lines += _wrapped(f"fix: {_prose(finding.fix)}", "  - ")
     return [*lines, ""]
 
 

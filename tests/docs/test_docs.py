@@ -232,14 +232,14 @@ def headings(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("rule", [*(rule.id for rule in RULES), *STRUCTURAL, WIDER])
 def test_every_error_id_has_its_paragraph(rule: str) -> None:
-    finding = Finding(rule, (), "", "it breaks", "mend it", Place("x.yaml"))
+    finding = Finding(rule, (), "", "it breaks", "fix it", Place("x.yaml"))
     file, _, anchor = finding.docs.partition("#")
     assert finding.to_dict()["docs"] == finding.docs
     assert f"    more: {finding.docs}" in render([finding]).splitlines()
     assert anchor == rule
     paragraph = REFUSALS.partition(f"\n### {anchor}\n")[2].partition("\n### ")[0]
     assert (ROOT / file).read_text(encoding="utf-8") == REFUSALS
-    assert all(word in paragraph for word in ("- why: ", "- mend: ", "Source: "))
+    assert all(word in paragraph for word in ("- why: ", "- fix: ", "Source: "))
     acceptable = rule in ACCEPTABLE or rule == WIDER
     assert ("May be acknowledged" in paragraph and f"  {rule}: " in paragraph) is acceptable
     assert ("Cannot be acknowledged." in paragraph) is not acceptable
@@ -255,7 +255,7 @@ def test_every_rule_of_the_policy_pack_has_its_paragraph() -> None:
     text = " ".join((ROOT / "docs" / "policy-pack.md").read_text(encoding="utf-8").split())
     for rule in POLICIES:
         paragraph = text.partition(f" ### {rule.id} ")[2].partition(" ### ")[0]
-        assert f"- must hold: {rule.description} - mend: {rule.remediation}" in paragraph
+        assert f"- must hold: {rule.description} - fix: {rule.remediation}" in paragraph
     assert text.count(" ### ") == len(POLICIES)
 
 
@@ -266,7 +266,18 @@ def test_the_glossary_is_in_order_and_has_the_words() -> None:
     words = {word.lower() for term in terms for word in term.split(", ")}
     assert words >= {
         *("gate", "estate", "owner", "member", "node", "zone", "tunnel", "connector", "access application", "policy"),
-        *("aud", "funnel", "serve", "tailnet", "grant", "tag", "acme http-01", "hand-work", "simulated clouds", "plan"),
+        *(
+            "aud",
+            "funnel",
+            "serve",
+            "tailnet",
+            "grant",
+            "tag",
+            "acme http-01",
+            "manual steps",
+            "simulated clouds",
+            "plan",
+        ),
     }
 
 

@@ -1,4 +1,4 @@
-"""Clouds that fail, lose answers, break connections or are changed by others: what the user sees, and what mends it."""
+"""Clouds that fail, lose answers, break connections or are changed by others: what the user sees, and what fixes it."""
 
 from __future__ import annotations
 

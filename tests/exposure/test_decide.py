@@ -223,14 +223,14 @@ def test_a_gate_that_is_asked_for_is_the_gate_in_force_and_the_reason_says_what_
             assert "asked for" in taken.reason
 
 
-def test_every_objection_says_what_why_and_how_to_mend_it() -> None:
+def test_every_objection_says_what_why_and_how_to_fix_it() -> None:
     for said in WISHES:
         for objection in objections(said, _estate()):
             assert objection.field[0] in Service.model_fields
             assert len(objection.reason) > 20
-            assert len(objection.mend) > 10
+            assert len(objection.fix) > 10
             if objection.acceptable:
-                assert f"acknowledge `{objection.rule}`" in objection.mend
+                assert f"acknowledge `{objection.rule}`" in objection.fix
 
 
 def test_no_objection_is_made_twice() -> None:

@@ -273,7 +273,7 @@ def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str
         ("people", "household", "`people` is 'household': it is a list"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_property_and_the_mend(property_: str, value: Any, said: str) -> None:
+def test_a_wrong_value_is_told_with_its_property_and_the_fix(property_: str, value: Any, said: str) -> None:
     assert routes(PEOPLE).all("cloudflare:DnsRecord"), "the control"
     with pytest.raises(Exception, match=re.escape(said)) as refused:
         routes({**PEOPLE, property_: value})

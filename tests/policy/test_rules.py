@@ -47,7 +47,7 @@ def test_a_careful_stack_breaks_no_rule_and_leaves_nothing_unjudged() -> None:
     assert findings(good_stack()) == []
 
 
-def test_every_rule_says_what_must_hold_and_how_to_mend_it() -> None:
+def test_every_rule_says_what_must_hold_and_how_to_fix_it() -> None:
     assert len({r.id for r in RULES}) == len(RULES) == 13
     assert all(r.title for r in RULES)
     assert all(r.description.endswith(".") and r.remediation.endswith(".") for r in RULES)
@@ -376,7 +376,7 @@ def test_a_host_with_an_application_of_its_own_takes_no_jwt_of_a_wildcards() -> 
 # --- what a finding says
 
 
-def test_a_finding_names_resource_property_value_reason_and_mend() -> None:
+def test_a_finding_names_resource_property_value_reason_and_fix() -> None:
     stack = good_stack()
     stack["google"] = spoiled(stack["google"], lambda i: i.update(type="onetimepin"))
     [finding] = findings(stack)

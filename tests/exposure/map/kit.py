@@ -11,7 +11,7 @@ from config.loader import load_project, tie
 from exposure.map import Map, Way, map_of
 from exposure.map.model import Crowd
 from exposure.reach.project import plan_project
-from exposure.ways.way import HandWork
+from exposure.ways.way import ManualStep
 from tests.kit import builders
 
 _WHY = "API clients have tokens of their own"
@@ -147,5 +147,5 @@ def hostile() -> Map:
         tailnet=next(words),
         ways=tuple(map(spoiled, found.ways)),
         people=tuple(people.values()),
-        hand_work=tuple(HandWork(word, word, (word, f"`{word}`")) for word in HOSTILE),
+        manual_steps=tuple(ManualStep(word, word, (word, f"`{word}`")) for word in HOSTILE),
     )

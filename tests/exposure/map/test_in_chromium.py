@@ -335,7 +335,7 @@ def test_a_screen_reader_finds_landmarks_headings_names_and_the_table(
     roles = [node["role"] for node in nodes]
     for role in ("main", "banner", "contentinfo", "search"):
         assert roles.count(role) == 1, role
-    assert {"Map", "Every way", "People", "Hand-work", "Filter and legend"} <= {
+    assert {"Map", "Every way", "People", "Manual steps", "Filter and legend"} <= {
         node["name"] for node in nodes if node["role"] == "region"
     }
     levels = [node["level"] for node in nodes if node["role"] == "heading"]
@@ -396,12 +396,12 @@ def test_on_paper_there_is_the_wide_map_and_no_control(chrome: Browser, pages: P
     chrome.open(pages / "alfred.html", width, dark=True)
     chrome.call("Emulation.setEmulatedMedia", media="print")
     shown = chrome.evaluate("""['.map-wide', '.map-middle', '.map-narrow', '.filters', '.legend', '.legend input',
-        '.ways', '.hand-work'].filter(s => document.querySelector(s).checkVisibility())""")
-    assert shown == [".map-wide", ".legend", ".ways", ".hand-work"]
+        '.ways', '.manual-steps'].filter(s => document.querySelector(s).checkVisibility())""")
+    assert shown == [".map-wide", ".legend", ".ways", ".manual-steps"]
     assert chrome.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     paper = base64.b64decode(chrome.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
     assert paper.startswith(b"%PDF")
-    # The map on the first page, then the table, the people and the hand-work.
+    # The map on the first page, then the table, the people and the manual steps.
     assert 3 <= paper.count(b"/Type /Page\n") <= 6
 
 

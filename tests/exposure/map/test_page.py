@@ -131,7 +131,7 @@ def test_everything_is_there_without_a_script() -> None:
     for way in kit.shipped("alfred").ways:
         assert way.title in body
         assert way.url in body
-    for work in kit.shipped("alfred").hand_work:
+    for work in kit.shipped("alfred").manual_steps:
         assert work.title.replace("'", "&#x27;") in body
     # What works only with the script shows only with it.
     controls = [a for _, a in Page(page).elements if "needs-script" in str(a.get("class", ""))]

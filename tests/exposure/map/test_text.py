@@ -102,8 +102,8 @@ def test_a_hostile_title_reads_as_it_was_written() -> None:
         assert re.sub(r"\s+", " ", ways[0].title).strip() in texts
 
 
-def test_the_hand_work_is_a_task_list_with_its_code_kept() -> None:
+def test_the_manual_steps_is_a_task_list_with_its_code_kept() -> None:
     text = markdown(kit.shipped("alfred"))
     assert "- [ ] Point very-very-dark-gray.top to Cloudflare at its registrar\n" in text
     assert "  - Replace the domain's name servers with the two in output `name_servers`.\n" in text
-    assert text.count("- [ ] ") == len(kit.shipped("alfred").hand_work)
+    assert text.count("- [ ] ") == len(kit.shipped("alfred").manual_steps)

@@ -87,7 +87,7 @@ def test_exactly_what_is_marked_is_found(case: Path) -> None:
     lines = {file: text.splitlines() for file, text in texts(case)}
     for finding in found:
         assert finding.reason
-        assert finding.mend
+        assert finding.fix
         # A misspelt key is read as the known one, and what is found about that stands at the misspelt one.
         if not any(f.rule == "unknown-key" and f.place == finding.place for f in found):
             assert column_is_right(finding, lines[finding.place.file][finding.place.line - 1])
@@ -122,7 +122,7 @@ def test_what_is_suggested_is_not_refused_again() -> None:
     assert followed > 30
 
 
-# What a mend says in words, followed: in place of what. The marks go with the rest of their line.
+# What a fix says in words, followed: in place of what. The marks go with the rest of their line.
 MENDED: dict[str, tuple[tuple[str, str], ...]] = {
     "access-path-bypass/refused-nobody": (
         ("paths: {", "acknowledge: {access-path-bypass: each call is signed}\n      paths: {"),
@@ -186,7 +186,7 @@ MENDED: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 @pytest.mark.parametrize("case", MENDED)
-def test_a_mend_that_is_followed_mends(case: str) -> None:
+def test_a_fix_that_is_followed_fixes(case: str) -> None:
     text = (FIXTURES / f"{case}.yaml").read_text()
     for old, new in MENDED[case]:
         assert old in text

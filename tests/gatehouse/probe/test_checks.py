@@ -152,7 +152,7 @@ def agree_with_reach(plan: ExposurePlan) -> int:
     """exposure.reach decides from rules and applications, not from ways: a second source. How much was compared."""
     checks = checks_of(plan, "n0nce")
     assert len({c.id for c in checks}) == len(checks)
-    assert all(c.means and c.mend and c.promise for c in checks)
+    assert all(c.means and c.fix and c.promise for c in checks)
     surface = from_plan(plan)
     compared = 0
     for check in checks:

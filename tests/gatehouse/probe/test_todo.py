@@ -29,13 +29,13 @@ def todo(plan: ExposurePlan, key: str, outputs: Mapping[str, Any] = OUTPUTS, for
     return next(t for t in todos(plan, outputs, form) if t.key == key)
 
 
-def test_every_piece_of_hand_work_is_there_and_in_its_order() -> None:
+def test_every_piece_of_manual_steps_is_there_and_in_its_order() -> None:
     stacks = load_project(PROJECT)
     for name in stacks:
         plan = plan_stack(stacks[name], stacks)
         keys = [t.key for t in todos(plan, {})]
         expected = [
-            k for w in plan.hand_work for k in (["name-servers", "ds-record"] if w.key == "registrar" else [w.key])
+            k for w in plan.manual_steps for k in (["name-servers", "ds-record"] if w.key == "registrar" else [w.key])
         ]
         assert keys == expected
 
@@ -154,7 +154,7 @@ def test_the_router_s_rules_and_the_node_s_command_are_whole() -> None:
 def test_rendered_manifests_leave_the_connector_s_secret_to_a_command() -> None:
     plan = plan_of({"page": OPEN_HTML}, node={**NODE, "manifests_folder": "manifests", "tailscale_operator": "none"})
     found = todo(plan, "connector-secret")
-    assert [v for _, v in found.values] == [s for w in plan.hand_work for s in w.steps if s.startswith("kubectl ")]
+    assert [v for _, v in found.values] == [s for w in plan.manual_steps for s in w.steps if s.startswith("kubectl ")]
     assert found.checks == ("page/answers",)
 
 

@@ -8,19 +8,19 @@ from config.services import Node, Service
 from config.stack import Estate, Zone
 from exposure.audience import Audience
 from exposure.names import node_tag
-from exposure.ways.way import HandWork
+from exposure.ways.way import ManualStep
 
 _GOOGLE_TEST_USERS = 100
 """Google allows 100 test users while the OAuth client is in testing [Google Cloud Console, Audience]."""
 
 
-def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[HandWork]:
-    """The owner's hand-work: registrar, Google, tailnet. `logins` are all who log in with Google."""
+def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
+    """The owner's manual steps: registrar, Google, tailnet. `logins` are all who log in with Google."""
     items = [_registrar(zone, zone is estate.zone) for zone in estate.zones]
     emails = sorted({email for a in logins for name in a.people for email in estate.people.get(name, ())})
     if estate.google:
         items.append(
-            HandWork(
+            ManualStep(
                 "google",
                 "Let Google's OAuth client log these people in",
                 (
@@ -36,7 +36,7 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[HandWork]:
         )
     if estate.tailnet:
         items.append(
-            HandWork(
+            ManualStep(
                 "tailnet-name",
                 f"Give the tailnet its name {estate.tailnet.name}",
                 ("Tailscale admin console, DNS, Rename tailnet: no API sets it.",),
@@ -46,13 +46,13 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[HandWork]:
     return items
 
 
-def _registrar(zone: Zone, main: bool) -> HandWork:
+def _registrar(zone: Zone, main: bool) -> ManualStep:
     where = "" if main else f"zones.{zone.name}."
     names, ds = f"{where}name_servers", f"{where}ds_record"
     steps = [f"Replace the domain's name servers with the two in output `{names}`."]
     if zone.dnssec:
         steps.append(f"Add the DS record in output `{ds}` once the name servers have changed, not before.")
-    return HandWork(
+    return ManualStep(
         "registrar" if main else f"registrar-{zone.name}",
         f"Point {zone.name} to Cloudflare at its registrar",
         tuple(steps),
@@ -61,13 +61,13 @@ def _registrar(zone: Zone, main: bool) -> HandWork:
     )
 
 
-def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[HandWork]:
-    """The node's own hand-work on the tailnet."""
+def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[ManualStep]:
+    """The node's own manual steps on the tailnet."""
     if not has_tailnet:
         return []
     tag = node_tag(node.name)
     items = [
-        HandWork(
+        ManualStep(
             "tailscale-up",
             f"Join {node.name} to the tailnet with its tag",
             (
@@ -79,7 +79,7 @@ def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[HandWork]:
     ]
     if ssh:
         items.append(
-            HandWork(
+            ManualStep(
                 "share-node",
                 "Let people who are not in your tailnet in",
                 (
@@ -91,12 +91,12 @@ def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[HandWork]:
     return items
 
 
-def for_operator(installed_by: str, ingresses: int) -> list[HandWork]:
+def for_operator(installed_by: str, ingresses: int) -> list[ManualStep]:
     """The Tailscale operator, where Gatehouse does not install it."""
     if not ingresses or installed_by == "helm":
         return []
     return [
-        HandWork(
+        ManualStep(
             "tailscale-operator",
             "Have the Tailscale operator in the cluster",
             (
@@ -109,12 +109,12 @@ def for_operator(installed_by: str, ingresses: int) -> list[HandWork]:
     ]
 
 
-def for_certificates(services: Mapping[str, Service], issuer: str, class_name: str) -> list[HandWork]:
+def for_certificates(services: Mapping[str, Service], issuer: str, class_name: str) -> list[ManualStep]:
     """cert-manager's issuer, where a service renews its own certificate."""
     if not any(s.own_certificate for s in services.values()):
         return []
     return [
-        HandWork(
+        ManualStep(
             "cluster-issuer",
             f"Have cert-manager's ClusterIssuer {issuer} in the cluster",
             (f"Its HTTP-01 solver names ingressClassName {class_name} alone: cert-manager refuses it beside `class`.",),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from config.loader import load_project
-from exposure.handwork import redirect_uri
+from exposure.manual_steps import redirect_uri
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
-from exposure.render import exposure_table, hand_work_list, report
-from exposure.ways.way import HandWork
+from exposure.render import exposure_table, manual_steps_list, report
+from exposure.ways.way import ManualStep
 from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, plan_of
 
 
@@ -19,8 +19,8 @@ def plans() -> dict[str, ExposurePlan]:
     return {name: plan_stack(stack, stacks) for name, stack in stacks.items()}
 
 
-def _work(plan: ExposurePlan) -> dict[str, HandWork]:
-    return {work.key: work for work in plan.hand_work}
+def _work(plan: ExposurePlan) -> dict[str, ManualStep]:
+    return {work.key: work for work in plan.manual_steps}
 
 
 def test_all_that_no_api_does_is_listed_for_alfred(plans: dict[str, ExposurePlan]) -> None:
@@ -93,12 +93,12 @@ def test_the_node_joins_with_the_tag_that_the_policy_grants() -> None:
 
 
 @pytest.mark.parametrize(("by", "listed"), [("existing", True), ("none", True), ("helm", False)])
-def test_the_operator_is_hand_work_unless_it_is_installed_from_here(by: str, listed: bool) -> None:
+def test_the_operator_is_manual_steps_unless_it_is_installed_from_here(by: str, listed: bool) -> None:
     plan = plan_of({"media": MEDIA}, node={**NODE, "tailscale_operator": by})
     assert ("tailscale-operator" in _work(plan)) is listed
 
 
-def test_no_tailnet_no_hand_work_on_it() -> None:
+def test_no_tailnet_no_manual_steps_on_it() -> None:
     estate = {key: value for key, value in ESTATE.items() if key != "tailnet"}
     assert not {"tailnet-name", "tailscale-up"} & set(_work(plan_of({"web": HTML}, estate=estate)))
     assert {"tailnet-name", "tailscale-up"} <= set(_work(plan_of({"web": HTML}))), "the control"
@@ -123,7 +123,7 @@ def test_the_table_says_which_names_redirect() -> None:
 
 def test_steps_and_titles_are_plain_text(plans: dict[str, ExposurePlan]) -> None:
     for plan in plans.values():
-        for work in plan.hand_work:
+        for work in plan.manual_steps:
             assert work.title
             assert work.steps
             assert all("\n" not in step for step in work.steps)
@@ -167,16 +167,16 @@ def test_urls_are_never_broken_over_lines() -> None:
 
 
 def test_values_of_a_stack_that_is_up_are_filled_in() -> None:
-    work = plan_of({"web": HTML}).hand_work
-    known = hand_work_list(work, outputs={"name_servers": ["ada.example.net", "bob.example.net"]})
+    work = plan_of({"web": HTML}).manual_steps
+    known = manual_steps_list(work, outputs={"name_servers": ["ada.example.net", "bob.example.net"]})
     assert "name_servers: ada.example.net, bob.example.net" in known
-    assert "name_servers: " not in hand_work_list(work)
+    assert "name_servers: " not in manual_steps_list(work)
 
 
 def test_values_of_a_further_zone_are_filled_in_from_that_zones() -> None:
-    work = plan_of({"web": HTML}, estate={**ESTATE, "other_zones": [{"name": "example.org"}]}).hand_work
+    work = plan_of({"web": HTML}, estate={**ESTATE, "other_zones": [{"name": "example.org"}]}).manual_steps
     there = {"name_servers": ["eve.example.net"], "ds_record": "example.org. 2371 13 2 AA"}
-    known = hand_work_list(work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "other"}}})
+    known = manual_steps_list(work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "other"}}})
     assert "zones.example.org.name_servers: eve.example.net" in known
     assert "zones.example.org.ds_record: example.org. 2371 13 2 AA" in known
     assert "other" not in known
@@ -184,10 +184,10 @@ def test_values_of_a_further_zone_are_filled_in_from_that_zones() -> None:
 
 def test_nothing_is_said_to_be_nothing() -> None:
     assert exposure_table([]) == "No services yet: add one under `gatehouse:services`."
-    assert hand_work_list([]) == "Nothing left to do by hand."
+    assert manual_steps_list([]) == "Nothing left to do by hand."
 
 
-def test_hand_work_is_numbered_in_its_order(plans: dict[str, ExposurePlan]) -> None:
-    lines = hand_work_list(plans["alfred"].hand_work).splitlines()
+def test_manual_steps_is_numbered_in_its_order(plans: dict[str, ExposurePlan]) -> None:
+    lines = manual_steps_list(plans["alfred"].manual_steps).splitlines()
     numbers = [line.split(".")[0] for line in lines if not line.startswith(" ")]
-    assert numbers == [str(n) for n in range(1, len(plans["alfred"].hand_work) + 1)]
+    assert numbers == [str(n) for n in range(1, len(plans["alfred"].manual_steps) + 1)]
