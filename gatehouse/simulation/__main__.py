@@ -14,7 +14,7 @@ from gatehouse.simulation.faults import PlannedFaults
 from gatehouse.simulation.kubernetes import Kubernetes
 from gatehouse.simulation.server import serve
 from gatehouse.simulation.store import Store, StoreError
-from gatehouse.simulation.tailscale import Tailscale, evaluated_tests
+from gatehouse.simulation.tailscale import Tailscale
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
     faults = PlannedFaults(store)
     clouds = (
         Cloudflare(store, faults, dnssec_pending=args.dnssec_pending),
-        Tailscale(store, faults, policy_tests=evaluated_tests),
+        Tailscale(store, faults),
         Kubernetes(store, faults, namespaces=args.namespace, services=args.service),
     )
     servers, ports = serve(clouds)

@@ -18,9 +18,9 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Cloud, Difference, Failure, Faults, Found, RefusedError, Request, uuid_of
+from gatehouse.simulation.cloud import Cloud, Difference, Faults, Found, RefusedError, Request, uuid_of
 from gatehouse.simulation.kubernetes_shapes import SHAPES
-from gatehouse.simulation.shapes import without_unknown_fields
+from gatehouse.simulation.shapes import Failure, without_unknown_fields
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import UNKNOWN, Object, Path, Secret
 

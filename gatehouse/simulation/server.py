@@ -21,7 +21,8 @@ from pulumi.runtime.proto.provider_pb2_grpc import (
 )
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Cloud, CutError, Difference, Failure, RefusedError, Request
+from gatehouse.simulation.cloud import Cloud, CutError, Difference, RefusedError, Request
+from gatehouse.simulation.shapes import Failure
 from gatehouse.simulation.values import Object
 
 _THREADS: Final = 64

@@ -6,7 +6,7 @@ Source of the markers: Pulumi's property value encoding (`sdk/go/common/resource
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -118,27 +118,32 @@ def _to_value(value: Any, into: struct_pb2.Value) -> None:
         into.null_value = struct_pb2.NULL_VALUE
 
 
+def walk(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yields everything in a value with its path, what holds other things first; a `Secret` adds no step."""
+    yield at, value
+    if isinstance(value, Secret):
+        yield from walk(value.value, at)
+    elif isinstance(value, (dict, list)):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from walk(item, (*at, step))
+
+
 def reveal(value: Any) -> Any:
     """Gives a deep copy without `Secret` wrappers."""
-    if isinstance(value, Secret):
-        return reveal(value.value)
+    return rebuilt(value, lambda item: reveal(item.value) if isinstance(item, Secret) else item)
+
+
+def rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Gives a deep copy in which `change` has had a look at each part, what holds others first."""
+    value = change(value)
     if isinstance(value, dict):
-        return {key: reveal(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [reveal(item) for item in value]
-    return value
+        return {key: rebuilt(item, change) for key, item in value.items()}
+    return [rebuilt(item, change) for item in value] if isinstance(value, list) else value
 
 
-def secret_paths(value: Any, at: Path = ()) -> Iterator[Path]:
+def secret_paths(value: Any) -> Iterator[Path]:
     """Yields where the `Secret` wrappers sit, outermost first."""
-    if isinstance(value, Secret):
-        yield at
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from secret_paths(item, (*at, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from secret_paths(item, (*at, index))
+    return (path for path, item in walk(value) if isinstance(item, Secret))
 
 
 def conceal(value: Object, paths: Iterable[Path]) -> Object:
@@ -176,36 +181,22 @@ def _step(holder: Any, step: str | int) -> Any:
 
 def redact(text: str, *sources: Any) -> str:
     """Gives the text with each text that is inside a `Secret` of the sources replaced by `[secret]`."""
-    found: set[str] = set()
-    for source in sources:
-        found.update(_secret_texts(source, False))
+    found = {item for source in sources for item in secrets_in(source) if isinstance(item, str) and len(item) > 2}
     for word in sorted(found, key=len, reverse=True):
         text = text.replace(word, "[secret]")
     return text
 
 
-def _secret_texts(value: Any, secret: bool) -> Iterator[str]:
-    if isinstance(value, Secret):
-        yield from _secret_texts(value.value, True)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _secret_texts(item, secret)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _secret_texts(item, secret)
-    elif secret and isinstance(value, str) and len(value) > 2:
-        yield value
+def secrets_in(value: Any) -> Iterator[Any]:
+    """Yields what is in each `Secret`, and all that is inside it."""
+    for _, item in walk(value):
+        if isinstance(item, Secret):
+            yield from (inner for _, inner in walk(reveal(item)))
 
 
 def has_unknown(value: Any) -> bool:
     """Says whether an unknown sits anywhere in `value`."""
-    if isinstance(value, Secret):
-        return has_unknown(value.value)
-    if isinstance(value, dict):
-        return any(has_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(item) for item in value)
-    return value is UNKNOWN
+    return any(item is UNKNOWN for _, item in walk(value))
 
 
 def shaped_like(live: Any, given: Any) -> Any:

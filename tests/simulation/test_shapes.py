@@ -92,8 +92,8 @@ def test_the_notation_reads_lines_that_go_on() -> None:
 
 
 def test_misfits_are_found_at_every_depth_with_the_nearest_name() -> None:
-    found = {one.path: one.reason for one in misfits({"two": [{"x": 1}, {"xx": 1}], "three": {"any": 1}}, "A", SHAPES)}
-    assert set(found) == {("one",), ("two", 1, "xx"), ("two", 1, "x")}
-    assert 'Did you mean "x"?' in found["two", 1, "xx"]
+    found = {one.property: one.reason for one in misfits({"two": [{"x": 1}, {"xx": 1}], "three": {"any": 1}}, "A", SHAPES)}
+    assert set(found) == {"one", "two[1].xx", "two[1].x"}
+    assert 'Did you mean "x"?' in found["two[1].xx"]
     kept = without_unknown_fields({"two": [{"x": 1, "z": 2}], "four": 4, "five": 5}, "A", SHAPES)
     assert kept == {"two": [{"x": 1}], "four": 4}
