@@ -68,21 +68,6 @@ def misfits(value: Any, name: str, shapes: Mapping[str, Shape], at: Path = ()) -
             yield Failure(path_text((*at, key)), f'Missing required property "{key}".')
 
 
-def without_unknown_fields(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
-    """Gives `value` without the fields its shape does not know, at every depth."""
-    if isinstance(value, list):
-        return [without_unknown_fields(item, name, shapes) for item in value]
-    if not isinstance(value, dict):
-        return value
-    shape = shapes[name]
-    kept: dict[str, Any] = {}
-    for key, item in value.items():
-        field = shape.get(key)
-        if field is not None:
-            kept[key] = without_unknown_fields(item, field.shape, shapes) if field.shape else item
-    return kept
-
-
 def imported(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
     """Gives the inputs that an import takes from what was read: at every depth what can be set and is no zero value.
 
