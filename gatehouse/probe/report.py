@@ -81,7 +81,7 @@ def findings(results: Sequence[Result], columns: int = 80, colours: bool = False
         if result.verdict.state == "failed":
             lines += [
                 f"{_painted('FAILED', 'failed', colours)} {check.id}",
-                *_wrapped("asked", check.probe.text, columns),
+                *_wrapped("asked", check.asked, columns),
                 *_wrapped("promised", check.promise, columns),
                 *_wrapped("seen", result.verdict.seen, columns),
                 *_wrapped("means", check.means, columns),
@@ -122,7 +122,7 @@ def to_dict(stack: str, results: Sequence[Result], seconds: float) -> dict[str, 
                 "subject": r.check.subject,
                 "gate": r.check.gate,
                 "must_not": r.check.must_not,
-                "asked": r.check.probe.text,
+                "asked": r.check.asked,
                 "promise": r.check.promise,
                 "state": r.verdict.state,
                 "seen": r.verdict.seen,
@@ -152,7 +152,7 @@ def write_junit(path: Path, stack: str, results: Sequence[Result], seconds: floa
             if result.verdict.state == "failed":
                 failure = ElementTree.SubElement(case, "failure", {"message": _xml(result.verdict.seen)})
                 failure.text = _xml(
-                    f"asked: {check.probe.text}\npromised: {check.promise}\nmeans: {check.means}\ndo: {check.fix}"
+                    f"asked: {check.asked}\npromised: {check.promise}\nmeans: {check.means}\ndo: {check.fix}"
                 )
             elif result.verdict.state == "not proven":
                 ElementTree.SubElement(case, "skipped", {"message": _xml(result.verdict.seen)})
