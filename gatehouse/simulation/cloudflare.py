@@ -278,8 +278,6 @@ class _ZoneDnssec(_Kind):
     import_form = "<zone_id>"
     named_by = "zoneId"
     patches = True
-    #: Whether a read says `pending` while the registrar has no DS record, as the real one does.
-    shows_pending = False
 
     def key(self, id_: str, properties: Object) -> str:
         return f"{self.collection}/{properties.get('zoneId', id_)}"
@@ -301,9 +299,8 @@ class _ZoneDnssec(_Kind):
         return {**body, "status": "pending" if status == "active" and not moved else status}
 
     def shown(self, body: Object, state: Object) -> Object:
-        if body["status"] == "pending" and not self.shows_pending:
-            return {**body, "status": state.get("status", "active")}
-        return body
+        # The real one says `pending` while the registrar has no DS record, which would be a drift in every refresh.
+        return {**body, "status": state.get("status", "active")} if body["status"] == "pending" else body
 
     def gone(self, id_: str, body: Object) -> bool:
         if body["status"] == "active":
@@ -330,19 +327,6 @@ def _ds_record(zone: str, key: bytes) -> Object:
         "keyType": "ECDSAP256SHA256",
         "publicKey": base64.b64encode(key).decode(),
     }
-
-
-def registrar_acts(store: Store, zone: str) -> None:
-    """Lets the registrar of a simulated zone act: name servers moved, DS record published; both are active."""
-    with store.transaction():
-        for key in [key for key, body in store.find("cloudflare/zone/") if body["name"] == zone]:
-            item = store.get(key) or {}
-            item["body"] |= {"status": "active", "activatedOn": store.time()}
-            store.put(key, item)
-            signed = store.get(f"cloudflare/dnssec/{item['id']}")
-            if signed and signed["body"]["status"] == "pending":
-                signed["body"]["status"] = "active"
-                store.put(f"cloudflare/dnssec/{item['id']}", signed)
 
 
 class _DnsRecord(_Kind):
@@ -925,21 +909,14 @@ class Cloudflare(FlatCloud):
     #: The real one asks once and 11 times more, for some 190 s; here without the wait.
     attempts = 12
 
-    def __init__(self, store: Store, faults: Faults | None = None, *, dnssec_pending: bool = False) -> None:
-        """Keeps its objects in `store`.
-
-        `dnssec_pending`: a refresh shows DNSSEC as `pending` until the registrar acts, as the real service does
-        (which then is a difference to the program's `active`); else that one drift is hidden.
-        """
+    def __init__(self, store: Store, faults: Faults | None = None) -> None:
+        """Keeps its objects in `store`."""
         super().__init__(store, faults)
         kinds: tuple[type[Kind], ...] = (
             _Zone, _ZoneSetting, _ZoneDnssec, _DnsRecord, _Ruleset, _Tunnel, _TunnelConfig, _IdentityProvider, _Group,
             _Policy, _Application,
         )  # fmt: skip
         self.kinds = {kind.type: kind(store) for kind in kinds}
-        dnssec = self.kinds["ZoneDnssec"]
-        assert isinstance(dnssec, _ZoneDnssec)
-        dnssec.shows_pending = dnssec_pending
         self._encoder = Encoder()
 
     def sent(self, kind: Kind, inputs: Object, state: Object | None) -> Object:
