@@ -7,6 +7,7 @@ import contextvars
 import json
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -83,9 +84,7 @@ class Offline:
 
     def to_json(self) -> str:
         """The shape of `pulumi preview --json`; the same text for the same program and stack."""
-        counts: dict[str, int] = {}
-        for step in self.steps:
-            counts[step.op] = counts.get(step.op, 0) + 1
+        counts = Counter(step.op for step in self.steps)
         document = {"steps": [step.to_dict() for step in self.steps], "changeSummary": counts}
         if self.messages:
             document["diagnostics"] = [{"message": text, "severity": severity} for severity, text in self.messages]

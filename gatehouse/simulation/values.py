@@ -12,24 +12,13 @@ from typing import Any, Final
 
 from google.protobuf import struct_pb2
 
+from policy.model import UNKNOWN as UNKNOWN_TEXT
+from policy.model import UNKNOWNS
+
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
 _OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 _RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
-_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-# One marker a type: bool, number, array, asset, archive, object.
-_UNKNOWNS: Final = frozenset(
-    {
-        _UNKNOWN,
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    }
-)
-
 Path = tuple[str | int, ...]
 Object = dict[str, Any]
 
@@ -62,7 +51,7 @@ def from_struct(struct: struct_pb2.Struct) -> Object:
 def _from_value(value: struct_pb2.Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return UNKNOWN if value.string_value in _UNKNOWNS else value.string_value
+        return UNKNOWN if value.string_value in UNKNOWNS else value.string_value
     if kind == "number_value":
         number = value.number_value
         return int(number) if number.is_integer() else number
@@ -98,7 +87,7 @@ def _to_value(value: Any, into: struct_pb2.Value) -> None:
         into.struct_value.fields[_SIGNATURE].string_value = _SECRET
         _to_value(value.value, into.struct_value.fields["value"])
     elif value is UNKNOWN:
-        into.string_value = _UNKNOWN
+        into.string_value = UNKNOWN_TEXT
     elif isinstance(value, bool):
         into.bool_value = value
     elif isinstance(value, (int, float)):
