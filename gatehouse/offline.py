@@ -352,31 +352,28 @@ class _Messages:
         self.messages.append((engine_pb2.LogSeverity.Name(request.severity).lower(), request.message))
 
 
+_SAME = ("parent", "protect", "retainOnDelete", "provider", "deletedWith", "deleteBeforeReplace")
+"""What a request and a state have by one name."""
+
+
 def _state(urn: str, request: Any) -> dict[str, object]:
     """A request in the shape of the engine's resource state; what is unset is left out, as the engine does."""
-    ignored = list(request.ignoreChanges)
-    timeouts = json_format.MessageToDict(request.customTimeouts)
     state: dict[str, object] = {
         "urn": urn,
         "custom": request.custom,
         "type": request.type,
         "inputs": _plain(request.object),
-        "parent": request.parent,
-        "protect": request.protect,
-        "retainOnDelete": request.retainOnDelete,
         "dependencies": sorted(request.dependencies),
         "propertyDependencies": {
             key: sorted(value.urns) for key, value in sorted(request.propertyDependencies.items())
         },
-        "provider": request.provider,
         "aliases": [json_format.MessageToDict(alias) for alias in request.aliases],
         "additionalSecretOutputs": sorted(request.additionalSecretOutputs),
-        "customTimeouts": timeouts,
-        "deletedWith": request.deletedWith,
-        "deleteBeforeReplace": request.deleteBeforeReplace,
-        "ignoreChanges": ignored,
+        "customTimeouts": json_format.MessageToDict(request.customTimeouts),
+        "ignoreChanges": list(request.ignoreChanges),
         "importID": request.importId,
         "replaceOnChanges": list(request.replaceOnChanges),
+        **{name: getattr(request, name) for name in _SAME},
     }
     return {key: value for key, value in state.items() if value or key in ("urn", "custom", "type", "inputs")}
 

@@ -80,6 +80,14 @@ class _Target:
         self.namespace = str(namespace or "")
         self.render = str(config.get("renderYamlToDirectory") or "")
 
+    def invalid(self, where: str, what: str) -> RefusedError:
+        """Gives the API server's refusal of a field."""
+        return RefusedError(f'{self.kind} "{self.name}" is invalid: {where}: {what}')
+
+    def bad(self, where: str, value: Any, why: str) -> RefusedError:
+        """Gives its refusal of a field's value."""
+        return self.invalid(where, f"Invalid value: {json.dumps(value)}: {why}")
+
     @property
     def key(self) -> str:
         """Where the object is kept."""
@@ -480,86 +488,76 @@ class Kubernetes(Cloud):
 
     def _valid(self, target: _Target, inputs: Object, *, partial: bool = False) -> None:
         """Refuses what the API server does; `partial` are fields for an object that is there."""
-
-        def bad(path: str, value: Any, why: str) -> RefusedError:
-            return RefusedError(
-                f'{target.kind} "{target.name}" is invalid: {path}: Invalid value: {json.dumps(value)}: {why}'
+        name = target.name
+        if target.kind == "Service" and not _SERVICE_LABEL.fullmatch(name):
+            raise target.bad(
+                "metadata.name",
+                name,
+                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+                "character, and end with an alphanumeric character",
             )
-
-        if target.kind == "Service" and not _SERVICE_LABEL.fullmatch(target.name):
-            why = (
-                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-                "alphabetic character, and end with an alphanumeric character"
-            )
-            raise bad("metadata.name", target.name, why)
-        labels = [target.name] if target.kind == "Namespace" else target.name.split(".")
+        labels = [name] if target.kind == "Namespace" else name.split(".")
         if target.kind not in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding") and (
-            len(target.name) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
+            len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
         ):
-            form = "label" if target.kind == "Namespace" else "subdomain"
-            why = (
-                f"a lowercase RFC 1123 {form} must consist of lower case alphanumeric characters or '-'"
-                f"{'' if form == 'label' else ' or .'}, and must start and end with an alphanumeric character"
+            form, dots = ("label", "") if target.kind == "Namespace" else ("subdomain", " or .")
+            raise target.bad(
+                "metadata.name",
+                name,
+                f"a lowercase RFC 1123 {form} must consist of lower case alphanumeric characters or '-'{dots}, and "
+                "must start and end with an alphanumeric character",
             )
-            raise bad("metadata.name", target.name, why)
         spec = inputs.get("spec") or {}
         labelled = [("metadata.labels", (inputs.get("metadata") or {}).get("labels") or {})]
         if target.kind == "Service" and isinstance(spec, dict):
             labelled.append(("spec.selector", spec.get("selector") or {}))
         for where, pairs in labelled:
-            for name, value in pairs.items():
-                if not _LABEL_KEY.fullmatch(name):
-                    raise bad(where, name, "name part must be at most 63 letters, digits, -, _, .")
+            for key, value in pairs.items():
+                if not _LABEL_KEY.fullmatch(key):
+                    raise target.bad(where, key, "name part must be at most 63 letters, digits, -, _, .")
                 if isinstance(value, str) and not _LABEL_VALUE.fullmatch(value):
-                    raise bad(f"{where}.{name}", value, "a valid label must be at most 63 letters, digits, -, _, .")
+                    why = "a valid label must be at most 63 letters, digits, -, _, ."
+                    raise target.bad(f"{where}.{key}", value, why)
         if partial or not isinstance(spec, dict):
             return
         if target.kind == "Deployment":
-            wanted = (spec.get("selector") or {}).get("matchLabels") or {}
-            given = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-            if any(given.get(name) != value for name, value in wanted.items()):
-                raise bad("spec.template.metadata.labels", given, "`selector` does not match template `labels`")
+            wanted = values.at(spec, ("selector", "matchLabels")) or {}
+            given = values.at(spec, ("template", "metadata", "labels")) or {}
+            if any(given.get(key) != value for key, value in wanted.items()):
+                raise target.bad("spec.template.metadata.labels", given, "`selector` does not match template `labels`")
         if target.kind == "PodDisruptionBudget" and "minAvailable" in spec and "maxUnavailable" in spec:
-            raise bad("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+            raise target.bad("spec", spec, "minAvailable and maxUnavailable cannot be both set")
         if target.kind == "Service":
-            self._valid_ports(target, spec, bad)
+            self._valid_ports(target, spec)
         if target.kind == "Ingress":
-            for index, rule in enumerate(spec.get("rules") or []):
-                for at, path in enumerate((rule.get("http") or {}).get("paths") or []):
-                    if path.get("pathType") is None:
-                        where = f"spec.rules[{index}].http.paths[{at}].pathType"
-                        raise RefusedError(
-                            f'Ingress "{target.name}" is invalid: {where}: Required value: pathType must be specified'
-                        )
-        if target.kind == "Secret":
-            for name, value in (inputs.get("data") or {}).items():
-                try:
-                    base64.b64decode(str(value), validate=True)
-                except binascii.Error:
-                    raise RefusedError(
-                        f'Secret "{target.name}" is invalid: data.{name}: illegal base64 data (the value is not shown)'
-                    ) from None
+            for path, item in values.walk(spec.get("rules") or []):
+                if path[-2:-1] == ("paths",) and item.get("pathType") is None:
+                    where = f"{values.path_text(('spec', 'rules', *path))}.pathType"
+                    raise target.invalid(where, "Required value: pathType must be specified")
+        for key, value in (inputs.get("data") or {}).items() if target.kind == "Secret" else ():
+            try:
+                base64.b64decode(str(value), validate=True)
+            except binascii.Error:
+                raise target.invalid(f"data.{key}", "illegal base64 data (the value is not shown)") from None
 
-    def _valid_ports(self, target: _Target, spec: Object, bad: Callable[[str, Any, str], RefusedError]) -> None:
+    def _valid_ports(self, target: _Target, spec: Object) -> None:
         ports = spec.get("ports") or []
         if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
-            raise RefusedError(f'Service "{target.name}" is invalid: spec.ports: Required value')
+            raise target.invalid("spec.ports", "Required value")
         if len(ports) > 1 and any(not port.get("name") for port in ports):
-            raise RefusedError(f'Service "{target.name}" is invalid: spec.ports[0].name: Required value')
+            raise target.invalid("spec.ports[0].name", "Required value")
         seen: set[Any] = set()
         for index, port in enumerate(ports):
-            name, target_port = port.get("name"), port.get("targetPort")
+            name, target_port, where = port.get("name"), port.get("targetPort"), f"spec.ports[{index}]"
             if name and not _LABEL.fullmatch(name):
-                raise bad(f"spec.ports[{index}].name", name, "a lowercase RFC 1123 label is expected")
+                raise target.bad(f"{where}.name", name, "a lowercase RFC 1123 label is expected")
             if isinstance(target_port, str) and not _PORT_NAME.fullmatch(target_port):
                 why = "must be a port's name: at most 15 of a-z, 0-9 and '-', one of them a letter"
-                raise bad(f"spec.ports[{index}].targetPort", target_port, why)
+                raise target.bad(f"{where}.targetPort", target_port, why)
             for value in (name, (port.get("port"), port.get("protocol") or "TCP")):
                 if value and value in seen:
-                    where = f"spec.ports[{index}]{'.name' if value == name else ''}"
-                    raise RefusedError(
-                        f'Service "{target.name}" is invalid: {where}: Duplicate value: {json.dumps(value)}'
-                    )
+                    place = f"{where}{'.name' if value == name else ''}"
+                    raise target.invalid(place, f"Duplicate value: {json.dumps(value)}")
                 seen.add(value)
 
     def _immutable(self, target: _Target, olds: Object, inputs: Object) -> None:
@@ -567,16 +565,13 @@ class Kubernetes(Cloud):
         fields = {"Deployment": ("selector",), "StatefulSet": ("selector", "serviceName"), "Service": ("clusterIP",)}
         for field in fields.get(target.kind, ()):
             if field in spec and field in old_spec and spec[field] != old_spec[field]:
-                raise RefusedError(f'{target.kind} "{target.name}" is invalid: spec.{field}: field is immutable')
+                raise target.invalid(f"spec.{field}", "field is immutable")
         if target.kind in ("Secret", "ConfigMap") and olds.get("immutable"):
             for field in ("data", "stringData", "binaryData"):
                 if field in inputs and inputs[field] != olds.get(field):
-                    raise RefusedError(
-                        f'{target.kind} "{target.name}" is invalid: {field}: Forbidden: field is immutable when '
-                        "`immutable` is set"
-                    )
+                    raise target.invalid(field, "Forbidden: field is immutable when `immutable` is set")
         if target.kind == "Secret" and inputs.get("type", "Opaque") != olds.get("type", "Opaque"):
-            raise RefusedError(f'Secret "{target.name}" is invalid: type: field is immutable')
+            raise target.invalid("type", "field is immutable")
 
     # -- what the cluster keeps -----------------------------------------------------------------------------
 
@@ -667,10 +662,8 @@ class Kubernetes(Cloud):
             taken = {one.get("clusterIP") for one in others}
             address = spec.get("clusterIP") or old_spec.get("clusterIP")
             if address not in (None, "None") and address in taken:
-                raise RefusedError(
-                    f'Service "{target.name}" is invalid: spec.clusterIP: Invalid value: "{address}": failed to '
-                    "allocate IP: provided IP is already allocated"
-                )
+                why = "failed to allocate IP: provided IP is already allocated"
+                raise target.bad("spec.clusterIP", address, why)
             number = int.from_bytes(digest[:2])
             while address is None or (address != "None" and address in taken):
                 address = f"10.{96 + number // 65536 % 16}.{number // 256 % 256}.{number % 256}"
@@ -681,34 +674,21 @@ class Kubernetes(Cloud):
             port.setdefault("protocol", "TCP")
             port.setdefault("targetPort", port["port"])
             if type_ in ("NodePort", "LoadBalancer"):
-                where = f'Service "{target.name}" is invalid: spec.ports[{index}].nodePort: Invalid value: '
+                where = f"spec.ports[{index}].nodePort"
                 wanted = port.get("nodePort")
-                if wanted is None:
-                    wanted = next(
-                        (
-                            one["nodePort"]
-                            for one in old_spec.get("ports") or []
-                            if one.get("nodePort")
-                            and (one["port"], one.get("protocol", "TCP")) == (port["port"], port["protocol"])
-                        ),
-                        None,
-                    )
+                before = old_spec.get("ports") or []
+                had = {(one["port"], one.get("protocol", "TCP")): one.get("nodePort") for one in before}
+                wanted = wanted or had.get((port["port"], port["protocol"]))
                 if wanted is None and type_ == "LoadBalancer" and not spec["allocateLoadBalancerNodePorts"]:
                     continue
                 if wanted is None:
-                    start = int.from_bytes(digest[2:4]) + index
-                    wanted = next(
-                        one
-                        for step in range(len(_NODE_PORTS))
-                        if (one := _NODE_PORTS[(start + step) % len(_NODE_PORTS)]) not in used
-                    )
+                    start = (int.from_bytes(digest[2:4]) + index) % len(_NODE_PORTS)
+                    wanted = next(one for one in (*_NODE_PORTS[start:], *_NODE_PORTS[:start]) if one not in used)
                 if wanted not in _NODE_PORTS:
-                    raise RefusedError(
-                        f"{where}{wanted}: provided port is not in the valid range. The range of valid ports is "
-                        "30000-32767"
-                    )
+                    why = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+                    raise target.bad(where, wanted, why)
                 if wanted in used:
-                    raise RefusedError(f"{where}{wanted}: provided port is already allocated")
+                    raise target.bad(where, wanted, "provided port is already allocated")
                 port["nodePort"] = wanted
         balanced = {"ingress": [{"ip": f"192.0.2.{1 + digest[4] % 250}"}]} if type_ == "LoadBalancer" else {}
         live["status"] = {"loadBalancer": balanced}
