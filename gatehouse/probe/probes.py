@@ -109,9 +109,9 @@ class Check:
 
     subject: str
     """What it is about: a service's key, or the full name of a zone or node."""
+    gate: str
     what: str
     """What is asked, such as `login` or `open/api`."""
-    gate: str
     promise: str
     probe: Probe
     means: str
