@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from config.text import wrap
+
 _OPS: Mapping[str, tuple[str, str, str, str]] = {
     "create": ("+", "32", "to create", "created"),
     "update": ("~", "33", "to update", "updated"),
@@ -128,14 +130,7 @@ def render_outputs(outputs: Mapping[str, object], width: int, unknown: str = "")
             text = str(value)
         line = f"  {name:<{column}}  {text}"
         if len(line) > width:
-            line = f"  {name}\n" + textwrap.fill(
-                text,
-                width,
-                initial_indent="    ",
-                subsequent_indent="    ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            line = "\n".join([f"  {name}", *wrap(text, width, "    ", "    ")])
         lines.append(line)
     return "\n".join(lines)
 

@@ -73,9 +73,7 @@ def _address(option: str, text: str, part: str, usual: int | None) -> tuple[str,
     import ipaddress
 
     host, port = part, usual
-    try:
-        ipaddress.ip_address(part)
-    except ValueError:
+    if part.count(":") == 1 or part.startswith("["):
         host, _, number = part.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         port = int(number) if _is_port(number) else None

@@ -342,10 +342,6 @@ class Kind:
         """Says whether two forms of an input mean the same to the API."""
         return False
 
-    def forces(self, olds: Object, news: Object) -> tuple[str, ...]:
-        """Gives further properties that force a replacement."""
-        return ()
-
 
 class FlatCloud(Cloud):
     """A cloud of `Kind`s."""
@@ -379,7 +375,7 @@ class FlatCloud(Cloud):
         old = {**state, **values.reveal(request.old_inputs)}
         new = values.reveal(request.news)
         changes: Object = {}
-        replaces: list[str] = list(kind.forces(state, new))
+        replaces: list[str] = []
         unset = [] if "*" in request.ignored else self._unset(kind, old, new)
         for name in [*new, *(one for one in unset if one not in request.ignored)]:
             before = old.get(name, kind.defaults.get(name))

@@ -89,40 +89,32 @@ class Provider(ResourceProviderServicer):
 
     def Check(self, request: rpc.CheckRequest, context: grpc.ServicerContext) -> rpc.CheckResponse:
         """Checks a resource's inputs."""
-        asked = self._request(request, context)
-        inputs, failures = self._answer(context, asked, lambda: self.cloud.check(asked))
+        asked, (inputs, failures) = self._ask(self.cloud.check, request, context)
         shown = [Failure(one.property, asked.redact(one.reason)) for one in failures]
         return rpc.CheckResponse(inputs=values.to_struct(inputs), failures=_failures(shown))
 
     def Diff(self, request: rpc.DiffRequest, context: grpc.ServicerContext) -> rpc.DiffResponse:
         """Says what an update would change."""
-        asked = self._request(request, context)
-        return _diff(self._answer(context, asked, lambda: self.cloud.diff(asked)))
+        return _diff(self._ask(self.cloud.diff, request, context)[1])
 
     def Create(self, request: rpc.CreateRequest, context: grpc.ServicerContext) -> rpc.CreateResponse:
         """Makes a resource."""
-        asked = self._request(request, context, news="properties")
-        id_, outputs = self._answer(context, asked, lambda: self.cloud.create(asked))
+        _, (id_, outputs) = self._ask(self.cloud.create, request, context, news="properties")
         return rpc.CreateResponse(id=id_, properties=values.to_struct(outputs))
 
     def Read(self, request: rpc.ReadRequest, context: grpc.ServicerContext) -> rpc.ReadResponse:
         """Reads a resource."""
-        asked = self._request(request, context, olds="properties", old_inputs="inputs")
-        found = self._answer(context, asked, lambda: self.cloud.read(asked))
-        return rpc.ReadResponse(
-            id=found.id, properties=values.to_struct(found.outputs), inputs=values.to_struct(found.inputs)
-        )
+        _, found = self._ask(self.cloud.read, request, context, olds="properties", old_inputs="inputs")
+        outputs, inputs = values.to_struct(found.outputs), values.to_struct(found.inputs)
+        return rpc.ReadResponse(id=found.id, properties=outputs, inputs=inputs)
 
     def Update(self, request: rpc.UpdateRequest, context: grpc.ServicerContext) -> rpc.UpdateResponse:
         """Changes a resource."""
-        asked = self._request(request, context)
-        outputs = self._answer(context, asked, lambda: self.cloud.update(asked))
-        return rpc.UpdateResponse(properties=values.to_struct(outputs))
+        return rpc.UpdateResponse(properties=values.to_struct(self._ask(self.cloud.update, request, context)[1]))
 
     def Delete(self, request: rpc.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Deletes a resource."""
-        asked = self._request(request, context, olds="properties")
-        self._answer(context, asked, lambda: self.cloud.delete(asked))
+        self._ask(self.cloud.delete, request, context, olds="properties")
         return empty_pb2.Empty()
 
     def Invoke(self, request: rpc.InvokeRequest, context: grpc.ServicerContext) -> rpc.InvokeResponse:
@@ -133,16 +125,17 @@ class Provider(ResourceProviderServicer):
 
     # -- inside ---------------------------------------------------------------------------------------------
 
-    def _request(
+    def _ask(
         self,
+        act: Callable[[Request], T],
         request: Any,
         context: grpc.ServicerContext,
         *,
         news: str = "news",
         olds: str = "olds",
         old_inputs: str = "old_inputs",
-    ) -> Request:
-        """What is asked; the protocol's messages have the bags under one name or another, or lack some."""
+    ) -> tuple[Request, T]:
+        """What is asked, and the cloud's answer; the protocol's messages have the bags under one name or another."""
         config = self._configs.get(context.peer())
         if config is None:  # A connection made anew: the last instance is the best guess.
             config = next(reversed(self._configs.values()), {})
@@ -150,7 +143,7 @@ class Provider(ResourceProviderServicer):
         def bag(name: str) -> Object:
             return values.from_struct(getattr(request, name)) if hasattr(request, name) else {}
 
-        return Request(
+        asked = Request(
             urn=request.urn,
             type=request.type or request.urn.split("::")[2].rsplit("$", 1)[-1],
             id=getattr(request, "id", ""),
@@ -162,10 +155,8 @@ class Provider(ResourceProviderServicer):
             random_seed=getattr(request, "randomSeed", b""),
             ignored=tuple(getattr(request, "ignoreChanges", ())),
         )
-
-    def _answer(self, context: grpc.ServicerContext, asked: Request, act: Callable[[], T]) -> T:
         try:
-            return act()
+            return asked, act(asked)
         except RefusedError as no:
             context.abort(grpc.StatusCode.UNKNOWN, asked.redact(str(no)))
         except CutError as cut:
