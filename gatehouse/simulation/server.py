@@ -117,12 +117,6 @@ class Provider(ResourceProviderServicer):
         self._ask(self.cloud.delete, request, context, olds="properties")
         return empty_pb2.Empty()
 
-    def Invoke(self, request: rpc.InvokeRequest, context: grpc.ServicerContext) -> rpc.InvokeResponse:
-        """Knows no functions."""
-        text = f"the simulated {self.cloud.name} has no function {request.tok}"
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
-        raise AssertionError(text)
-
     # -- inside ---------------------------------------------------------------------------------------------
 
     def _ask(

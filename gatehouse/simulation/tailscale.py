@@ -1,7 +1,6 @@
 """The simulated Tailscale: one tailnet.
 
-Names, defaults, replacements: tailscale/terraform-provider-tailscale (`tailscale/resource_*.go`). Texts of
-refusals: those the real service gave in headscale's captured results, where there is one.
+Names, defaults, replacements: tailscale/terraform-provider-tailscale (`tailscale/resource_*.go`).
 """
 
 from __future__ import annotations
@@ -26,10 +25,6 @@ TailnetSettings: aclsExternalLink aclsExternallyManagedOn devicesApprovalOn devi
  usersApprovalOn usersRoleAllowedToJoinExternalTailnet
 OauthClient: scopes![] description tags[]
 """
-)
-_POLICY_KEYS: Final = frozenset(
-    "acls attrConfig autoApprovers defaultSrcPosture derpMap disableIPv4 extraDNSRecords grants groups hosts ipsets "
-    "nodeAttrs OneCGNATRoute postures randomizeClientPort ssh sshTests tagOwners tests".lower().split()
 )
 _SCOPES: Final = (
     "account_settings", "all", "auth_keys", "device_invites", "devices:core", "devices:posture_attributes",
@@ -56,60 +51,6 @@ def read_hujson(text: str) -> Any:
     from exposure.policy_eval.hujson import parse
 
     return parse(text).value
-
-
-def policy_problem(policy: Any) -> str | None:
-    """Says what the service would refuse in a policy, its `tests` aside; None for one it takes."""
-    if not isinstance(policy, dict):
-        return "the policy must be an object"
-    for key in policy:
-        if key.lower() not in _POLICY_KEYS:
-            return f'unknown field "{key}"'
-    fields = {key.lower(): value for key, value in policy.items()}
-    tags = fields.get("tagowners") or {}
-    groups = fields.get("groups") or {}
-    for tag, owners in tags.items():
-        for owner in owners:
-            if str(owner).startswith("tag:") and owner not in tags:
-                return f'tagOwners["{tag}"]: tag not found: "{owner}"'
-            if str(owner).startswith("group:") and owner not in groups:
-                return f'tagOwners["{tag}"]: group not found: "{owner}"'
-    for where, name in _names(fields):
-        if name.startswith("tag:") and name not in tags:
-            return f'{where}tag not found: "{name}"'
-        if name.startswith("group:") and name not in groups:
-            return f'{where}group not found: "{name}"'
-    return None
-
-
-def _names(fields: Object) -> Iterator[tuple[str, str]]:
-    """Yields each tag or group a policy refers to, with the service's words for where."""
-    for list_ in ("acls", "grants", "ssh"):
-        for rule in fields.get(list_) or []:
-            for source in rule.get("src") or []:
-                yield "src=", str(source)
-            for target in rule.get("dst") or []:
-                name = str(target)
-                if list_ == "acls":
-                    name = name.rpartition(":")[0]
-                yield f'dst="{name}": ', name
-    for grant in fields.get("nodeattrs") or []:
-        for target in grant.get("target") or []:
-            yield "", str(target)
-    approvers = fields.get("autoapprovers") or {}
-    for names in (*(approvers.get("routes") or {}).values(), approvers.get("exitNode") or []):
-        for name in names:
-            yield "", str(name)
-
-
-def _failed_tests(policy: Object) -> list[str]:
-    """Runs a policy's own `tests` with the offline evaluator; raises `ValueError` for what is no policy."""
-    from exposure.policy_eval import read_policy, run_tests
-
-    reading = read_policy(policy)
-    if reading.policy is None:
-        raise ValueError(reading.findings[0].reason)
-    return [outcome.test.path for outcome in run_tests(reading.policy) if not outcome.passed]
 
 
 class _Kind(Kind):
@@ -148,10 +89,12 @@ class _Acl(_Single):
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         head = "Failed to set ACL" if id_ is None else "Failed to update ACL"
-        policy = read_hujson(str(inputs["acl"]))
-        problem = policy_problem(policy)
-        if problem:
-            raise RefusedError(f"{head}: {problem} (400)")
+        # The offline evaluator, which agrees with the service's own answers (tests/exposure/policy_eval).
+        from exposure.policy_eval import read_policy, run_tests
+
+        reading = read_policy(str(inputs["acl"]))
+        if reading.policy is None:
+            raise RefusedError(f"{head}: {reading.findings[0].reason} (400)")
         if id_ is None and not inputs.get("overwriteExistingContent"):
             existing = self.store.get("tailscale/policy")
             if existing is not None and existing["body"]["acl"] != DEFAULT_POLICY:
@@ -159,11 +102,7 @@ class _Acl(_Single):
                     "Overwrite Protected: You are trying to overwrite a non-default policy. Please import the ACL "
                     "first or set overwrite_existing_content = true."
                 )
-        try:
-            failed = _failed_tests(policy)
-        except ValueError as error:
-            raise RefusedError(f"{head}: {error} (400)") from None
-        if failed:  # The service says no more than that.
+        if not all(outcome.passed for outcome in run_tests(reading.policy)):  # The service says no more than that.
             raise RefusedError(f"{head}: test(s) failed (400)")
 
     def same(self, property_: str, old: Any, new: Any, inputs: Object) -> bool:

@@ -47,8 +47,8 @@ def test_a_text_that_is_no_policy_is_refused_before_any_call(tailscale: Plugin) 
     ("wrong", "words"),
     [
         ({"grantz": []}, 'unknown field "grantz"'),
-        ({"grants": [{"src": ["tag:no"], "dst": ["*"], "ip": ["*"]}]}, 'src=tag not found: "tag:no"'),
-        ({"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:no:22"]}]}, 'dst="tag:no": tag not found: "tag:no"'),
+        ({"grants": [{"src": ["tag:no"], "dst": ["*"], "ip": ["*"]}]}, 'tag not found: "tag:no"'),
+        ({"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:no:22"]}]}, 'tag not found: "tag:no"'),
         ({"grants": [{"src": ["group:no"], "dst": ["*"], "ip": ["*"]}]}, 'group not found: "group:no"'),
         ({"nodeAttrs": [{"target": ["tag:no"], "attr": ["funnel"]}]}, 'tag not found: "tag:no"'),
     ],
