@@ -30,14 +30,13 @@ from config.stack import owner_stack
 from gatehouse.commands import CommandError, project_name, stack_file
 from gatehouse.engine.positions import traced_by
 from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
+from gatehouse.simulation import values
 
 UNKNOWN: str = rpc.UNKNOWN
 """What stands for a string that only the cloud knows; the engine's own marker."""
 SECRET = "[secret]"
 STACK_TYPE = "pulumi:pulumi:Stack"
 
-_SIGNATURE = rpc._special_sig_key
-_SECRET_SIGNATURE = rpc._special_secret_sig
 _REFERENCE = "pulumi:pulumi:StackReference"
 
 Computed = Callable[[str, str, Mapping[str, object]], Mapping[str, object]]
@@ -380,18 +379,8 @@ def _state(urn: str, request: Any) -> dict[str, object]:
 
 def _plain(struct: struct_pb2.Struct) -> dict[str, Any]:
     """A protobuf struct as plain values: secrets as `[secret]`, whole numbers as integers."""
-    return {key: _value(value) for key, value in sorted(struct.fields.items())}
 
+    def shown(value: Any) -> Any:
+        return SECRET if isinstance(value, values.Secret) else UNKNOWN if value is values.UNKNOWN else value
 
-def _value(value: struct_pb2.Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        fields = value.struct_value.fields
-        if _SIGNATURE in fields and fields[_SIGNATURE].string_value == _SECRET_SIGNATURE:
-            return SECRET
-        return _plain(value.struct_value)
-    if kind == "list_value":
-        return [_value(item) for item in value.list_value.values]
-    if kind == "number_value":
-        return int(value.number_value) if value.number_value.is_integer() else value.number_value
-    return None if kind in (None, "null_value") else getattr(value, kind)
+    return dict(values.rebuilt(values.from_struct(struct), shown))

@@ -31,12 +31,12 @@ from gatehouse.engine.program import collector_held, load_meanwhile, made_up_cre
 from gatehouse.engine.progress import Progress
 from gatehouse.engine.takeover import TakeOver
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
+from policy.model import UNKNOWN
 
 if TYPE_CHECKING:
     from gatehouse.engine.workspace import EngineStack, Workspace
     from policy.model import Finding
 
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "destroy": "destroying"}
 
 
@@ -373,7 +373,7 @@ class _Run:
             tree = render_tree(steps, width(), self.color)
             print(tree + "\n" if tree else "", end="")
         if command == "up" and progress.outputs and not failed:
-            print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), _UNKNOWN)}")
+            print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), UNKNOWN)}")
         for message in shown(progress, self.options.debug):
             print(f"\n{message}" if "\n" in message.text else str(message))
         sys.stdout.flush()

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import importlib
 import ipaddress
 import json
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -310,12 +308,14 @@ class _ZoneDnssec(_Kind):
 
 
 def _ds_record(zone: str, key: bytes) -> Object:
-    """Gives the DNSSEC outputs for a key of algorithm 13, as RFC 4034 (5.1.4, appendix B) computes them."""
-    rdata = struct.pack("!HBB", 257, 3, 13) + key
-    total = sum(byte << 8 if index % 2 == 0 else byte for index, byte in enumerate(rdata))
-    tag = (total + (total >> 16)) & 0xFFFF
-    owner = b"".join(bytes([len(label)]) + label.encode() for label in zone.lower().split(".")) + b"\0"
-    digest = hashlib.sha256(owner + rdata).hexdigest().upper()
+    """Gives the DNSSEC outputs for a key of algorithm 13."""
+    import dns.dnssec
+    import dns.rdata
+
+    public = base64.b64encode(key).decode()
+    signing: Any = dns.rdata.from_text("IN", "DNSKEY", f"257 3 13 {public}")
+    tag = dns.dnssec.key_id(signing)
+    digest = dns.dnssec.make_ds(f"{zone}.", signing, "SHA256").digest.hex().upper()
     return {
         "algorithm": "13",
         "digest": digest,
@@ -325,7 +325,7 @@ def _ds_record(zone: str, key: bytes) -> Object:
         "flags": 257,
         "keyTag": tag,
         "keyType": "ECDSAP256SHA256",
-        "publicKey": base64.b64encode(key).decode(),
+        "publicKey": public,
     }
 
 

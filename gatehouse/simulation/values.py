@@ -45,7 +45,7 @@ class Secret:
 
 def from_struct(struct: struct_pb2.Struct) -> Object:
     """Gives the properties of a request; secrets are `Secret`, unknowns `UNKNOWN`, whole numbers `int`."""
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: _from_value(value) for key, value in sorted(struct.fields.items())}
 
 
 def _from_value(value: struct_pb2.Value) -> Any:
