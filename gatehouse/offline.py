@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pulumi
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -127,7 +128,11 @@ def run_offline(
         secrets = {k: made_up.get(k, "simulated") for k in sorted(source.secure)} if secrets is None else secrets
     others = stack_outputs or _planned_outputs(project, config, dry_run)
     monitor = Recorder(name, stack, dry_run, computed, others)
-    engine = _Messages()
+    messages: list[tuple[str, str]] = []
+
+    def log(request: Any) -> None:
+        if request.severity != engine_pb2.DEBUG and not request.ephemeral:
+            messages.append((engine_pb2.LogSeverity.Name(request.severity).lower(), request.message))
 
     def session() -> None:
         # The settings live in context variables: in a context of its own, one run knows nothing of another.
@@ -135,7 +140,7 @@ def run_offline(
             mocks.MockSettings(  # type: ignore[no-untyped-call]
                 monitor=monitor,
                 monitor_features=set(),
-                engine=engine,
+                engine=SimpleNamespace(Log=log),
                 project=name,
                 stack=stack,
                 dry_run=dry_run,
@@ -166,7 +171,7 @@ def run_offline(
             raise
         except (Exception, SystemExit) as error:
             raise ProgramError(error) from error
-    return monitor.result(engine.messages)
+    return monitor.result(messages)
 
 
 class ProgramError(CommandError):
@@ -254,7 +259,7 @@ class Recorder(mocks.MockMonitor):
         computed: Computed | None = None,
         stack_outputs: StackOutputs | None = None,
     ) -> None:
-        super().__init__(_NoMocks())
+        super().__init__(cast("mocks.Mocks", None))  # Never asked: the recorder answers everything itself.
         self._project = project
         self._stack = stack
         self._dry_run = dry_run
@@ -327,28 +332,6 @@ class Recorder(mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         """Refuse a provider's function: nothing can be asked offline."""
         raise pulumi.RunError(f"{request.tok} asks a provider, which cannot be done offline.")
-
-
-class _NoMocks(mocks.Mocks):
-    """Never asked: the recorder answers everything itself."""
-
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(args.token)
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        raise AssertionError(args.typ)
-
-
-class _Messages:
-    """The engine's log, kept."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, str]] = []
-
-    def Log(self, request: Any) -> None:  # noqa: N802
-        if request.severity == engine_pb2.DEBUG or request.ephemeral:
-            return
-        self.messages.append((engine_pb2.LogSeverity.Name(request.severity).lower(), request.message))
 
 
 _SAME = ("parent", "protect", "retainOnDelete", "provider", "deletedWith", "deleteBeforeReplace")

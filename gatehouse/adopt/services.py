@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -92,10 +92,7 @@ class _Part:
 
     def joins(self, other: _Part) -> bool:
         """Whether it is the same at another host."""
-        return all(
-            getattr(self, name) == getattr(other, name)
-            for name in ("path", "way", "audience", "own_certificate", "paths")
-        )
+        return replace(self, host=other.host, title=other.title) == other
 
 
 _T = TypeVar("_T")

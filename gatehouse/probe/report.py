@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -21,13 +22,11 @@ class Progress:
     """Shows what is done: on a terminal one line that is rewritten, elsewhere a line for each subject."""
 
     def __init__(self, checks: Sequence[Check], stream: TextIO, live: bool) -> None:
-        self._left = {c.subject: 0 for c in checks}
-        for check in checks:
-            self._left[check.subject] += 1
-        self._all = dict(self._left)
+        self._all = Counter(check.subject for check in checks)
+        self._left = Counter(self._all)
         self._total = len(checks)
         self._done = 0
-        self._bad: dict[str, int] = {}
+        self._bad: Counter[str] = Counter()
         self._stream = stream
         self._live = live
 
@@ -36,10 +35,10 @@ class Progress:
         subject = result.check.subject
         self._done += 1
         self._left[subject] -= 1
-        self._bad[subject] = self._bad.get(subject, 0) + (result.verdict.state == "failed")
+        self._bad[subject] += result.verdict.state == "failed"
         if self._live:
             end = "" if self._done < self._total else "\r\033[K"
-            bad = sum(self._bad.values())
+            bad = self._bad.total()
             text = f"{self._done} of {self._total}{f', {bad} failed' if bad else ''}  {result.check.id}"
             self._stream.write(f"\r\033[K{text[:79]}{end}")
             self._stream.flush()
