@@ -275,43 +275,56 @@ class Kubernetes(Cloud):
 
     def create(self, request: Request) -> tuple[str, Object]:
         """Makes the object; a Patch changes or makes it."""
+        return self._written(request, "create")
+
+    def update(self, request: Request) -> Object:
+        """Changes the object as server-side apply does: sets what is given, takes away what no longer is."""
+        return self._written(request, "update")[1]
+
+    def _written(self, request: Request, method: str) -> tuple[str, Object]:
+        makes = method == "create"
         inputs = values.reveal(request.news)
         target = _Target(request, inputs)
-        if not target.namespace and not target.render and self._namespaced(target):
+        if makes and not target.namespace and not target.render and self._namespaced(target):
             target.namespace = "default"
         secrets = list(values.secret_paths(request.news))
         if request.preview:
-            self.previewed("create", request)
-            if not values.has_unknown(inputs) and not target.patch:
+            self.previewed(method, request)
+            if makes and not values.has_unknown(inputs) and not target.patch:
                 self._valid(target, inputs)
             shown = inputs if target.render else self._previewed(target, inputs)
+            shown = shown if makes else self._changed(target, values.reveal(request.olds), inputs, shown)
             return "", _secret_kind(target, values.conceal(shown, secrets))
         if target.render:
             _render(target, inputs)
             return target.id, _secret_kind(target, values.conceal(inputs, secrets))
 
         def act() -> tuple[str, Object]:
-            existing = self.store.get(target.key) or self._users_service(target)
             self._home(target, inputs)
+            existing = self.store.get(target.key) or (self._users_service(target) if makes else None)
             self._valid(target, inputs, partial=target.patch and existing is not None)
             taken = existing is not None or (target.kind == "Namespace" and target.name in self.namespaces)
-            if taken and not target.patch:
-                raise RefusedError(
-                    "cannot re-use a name that is still in use"
-                    if target.release
-                    else f'{target.qualified} "{target.name}" already exists'
-                )
+            if makes and taken and not target.patch:
+                helms = "cannot re-use a name that is still in use"
+                raise RefusedError(helms if target.release else f'{target.qualified} "{target.name}" already exists')
+            if target.release and not makes and existing is None:
+                raise RefusedError(f'"{target.name}" has no deployed releases')
+            # An apply makes anew what someone else deleted.
             item = existing or self._new(target, inputs, request.urn)
+            before = item["body"]
             if target.patch:
                 self._patch(target, item, inputs, request)
-            return target.id, self._applied(target, item, item["body"], inputs, secrets)
+            elif not makes:
+                self._immutable(target, values.reveal(request.olds), inputs)
+                item["body"] = _without(before, _gone(values.reveal(request.old_inputs), inputs))
+            return target.id, self._applied(target, item, before, inputs, secrets)
 
         try:
-            return target.id, self.call("create", request, act)
+            return target.id, self.call(method, request, act)
         except RefusedError as no:
-            raise RefusedError(
-                f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {no}'
-            ) from None
+            failed = "was not successfully created by the Kubernetes API server" if makes else "failed"
+            what = f'resource "{request.urn}"' if makes else f'update of resource "{request.urn}"'
+            raise RefusedError(f"{what} {failed}: {no}") from None
 
     def _previewed(self, target: _Target, inputs: Object) -> Object:
         """Gives what a preview shows: the inputs, and as unknown what only the cluster can fill."""
@@ -389,47 +402,16 @@ class Kubernetes(Cloud):
         self._keep(target, item, live, secrets)
         return self._answer(target, live, inputs, secrets)
 
-    def update(self, request: Request) -> Object:
-        """Changes the object as server-side apply does: sets what is given, takes away what no longer is."""
-        inputs = values.reveal(request.news)
-        target = _Target(request, inputs)
-        secrets = list(values.secret_paths(request.news))
-        if request.preview:
-            self.previewed("update", request)
-            olds = values.reveal(request.olds)
-            shown = {**olds, **self._previewed(target, inputs)}
-            if target.release:
-                return values.conceal(shown, secrets)
-            metadata = _merged(olds.get("metadata") or {}, inputs.get("metadata") or {})
-            shown["metadata"] = metadata if target.render else {**metadata, "resourceVersion": UNKNOWN}
-            if target.kind == "Service":
-                shown["spec"] = _merged(olds.get("spec") or {}, inputs.get("spec") or {})
-            return _secret_kind(target, values.conceal(shown, secrets))
-        if target.render:
-            _render(target, inputs)
-            return _secret_kind(target, values.conceal(inputs, secrets))
-        old_inputs = values.reveal(request.old_inputs)
-
-        def act() -> tuple[str, Object]:
-            self._home(target, inputs)
-            existing = self.store.get(target.key)
-            if target.release and existing is None:
-                raise RefusedError(f'"{target.name}" has no deployed releases')
-            self._valid(target, inputs, partial=target.patch and existing is not None)
-            # An apply makes anew what someone else deleted.
-            item = existing or self._new(target, inputs, request.urn)
-            before = item["body"]
-            if target.patch:
-                self._patch(target, item, inputs, request)
-                return target.id, self._applied(target, item, before, inputs, secrets)
-            self._immutable(target, values.reveal(request.olds), inputs)
-            item["body"] = _without(before, _gone(old_inputs, inputs))
-            return target.id, self._applied(target, item, before, inputs, secrets)
-
-        try:
-            return self.call("update", request, act)
-        except RefusedError as no:
-            raise RefusedError(f'update of resource "{request.urn}" failed: {no}') from None
+    def _changed(self, target: _Target, olds: Object, inputs: Object, shown: Object) -> Object:
+        """Gives what a preview shows of an object that is there already."""
+        shown = {**olds, **shown}
+        if target.release:
+            return shown
+        metadata = _merged(olds.get("metadata") or {}, inputs.get("metadata") or {})
+        shown["metadata"] = metadata if target.render else {**metadata, "resourceVersion": UNKNOWN}
+        if target.kind == "Service":
+            shown["spec"] = _merged(olds.get("spec") or {}, inputs.get("spec") or {})
+        return shown
 
     def delete(self, request: Request) -> None:
         """Deletes the object, a namespace with all that is in it; a Patch only lets go of its fields."""
