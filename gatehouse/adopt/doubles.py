@@ -18,7 +18,7 @@ from config.text import wrap
 from exposure.reach.access import ANYONE, decide, describe, emails
 from exposure.reach.steps import from_steps
 from exposure.reach.surface import Known
-from gatehouse.adopt.things import WORDS, AccountError, Thing, identity, places
+from gatehouse.adopt.things import AccountError, Thing, identity, places, words_of
 from gatehouse.commands import CommandError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Double:
 
     def __str__(self) -> str:
         at = f" ({', '.join(places(self.thing))})" if self.thing.type == _APPLICATION else ""
-        return f'{WORDS[self.thing.type]} "{self.thing.label}"{at}'
+        return f'{words_of(self.thing.type)} "{self.thing.label}"{at}'
 
     @property
     def sentence(self) -> str:
