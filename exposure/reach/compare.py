@@ -26,12 +26,12 @@ class Change:
     def gains(self) -> tuple[Principal, ...]:
         """Who reaches it now and did not, or reaches it by a wider way, or finds another workload there."""
         found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer}
-        return tuple(p for p in self.now.how if p in found)
+        return self.now.whole(found)
 
     @property
     def losses(self) -> tuple[Principal, ...]:
         """Who reached it and does no longer, or only by a narrower way."""
-        return _wider(self.now.how, self.before.how)
+        return self.before.whole(_wider(self.now.how, self.before.how))
 
     @property
     def moved(self) -> tuple[Principal, ...]:
@@ -93,8 +93,8 @@ def _order(place: Place) -> tuple[str, int, int, str]:
     return (request.host, request.port, len(request.path), request.path)
 
 
-def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> tuple[Principal, ...]:
-    return tuple(p for p, how in now.items() if WIDEST[how] < WIDEST[before.get(p, Outcome.NO_NAME)])
+def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> set[Principal]:
+    return {p for p, how in now.items() if WIDEST[how] < WIDEST[before.get(p, Outcome.NO_NAME)]}
 
 
 _UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}

@@ -442,6 +442,21 @@ class Surface:
         wanted = (rule.node, rule.protocol, rule.node_port)
         return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
 
+    @cached_property
+    def machines(self) -> Mapping[str, TailnetIngress | TailnetAddress]:
+        """What the operator puts on the tailnet, by the machine's name; an Ingress comes before a Service."""
+        addresses = {address.machine: address for address in reversed(self.tailnet_addresses)}
+        return addresses | {ingress.machine: ingress for ingress in reversed(self.tailnet_ingresses)}
+
+    def machine_name(self, host: str) -> str | None:
+        """The name on the tailnet that a host is, if it can be one."""
+        if "." not in host:
+            return host
+        if self.tailnet and self.tailnet.name:
+            suffix = f".{self.tailnet.name}"
+            return host.removesuffix(suffix) if host.endswith(suffix) else None
+        return host.split(".", 1)[0] if host.endswith(".ts.net") else None
+
     def calling(self, workload: Workload) -> Iterator[str]:
         """The services whose rules of a tunnel lead to a workload."""
         for tunnel in self.tunnels:
