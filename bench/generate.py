@@ -36,14 +36,21 @@ def services(count: int, mix: Sequence[Mapping[str, str]] = _MIX) -> dict[str, d
     return found
 
 
-def crowd(people: int, count: int) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
-    """Sets of ten people who overlap, and services behind a login, two sets each."""
-    sets = {f"set{n:03}": [f"p{(7 * n + k) % people:04}@example.com" for k in range(10)] for n in range(people // 5)}
+def crowds(people: int, count: int) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
+    """Sets of ten people, each in two of them, and services for two sets each."""
+    sets = {f"set{n:03}": [f"p{(5 * n + k) % people:04}@example.com" for k in range(10)] for n in range(people // 5)}
     names = list(sets)
     found = services(count, (_LOGIN,))
     for number, fields in enumerate(found.values()):
         fields["people"] = [names[number % len(names)], names[(3 * number + 1) % len(names)]]
     return sets, found
+
+
+def paths(count: int) -> dict[str, dict[str, Any]]:
+    """One service with so many paths, every second one open."""
+    why = {"access-path-bypass": "API clients cannot log in with Google"}
+    parts = {f"/part{n:02}/v{n}": {"clients": ("anyone", "people")[n % 2]} for n in range(count)}
+    return {key: {**fields, "paths": parts, "acknowledge": why} for key, fields in services(1, (_LOGIN,)).items()}
 
 
 def stack_file(
@@ -55,6 +62,7 @@ def stack_file(
 ) -> str:
     """A stack file's text (JSON is YAML): the owner of the estate, or a member of `owner`'s."""
     config: dict[str, Any] = {
+        "acknowledge": {"google-test-users": "the OAuth client is published"} if len(people) > 1 else {},
         "node": {
             "name": node,
             "router_ipv4": f"203.0.113.{number + 1}",
