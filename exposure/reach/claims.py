@@ -130,7 +130,7 @@ def prove(
     everybody = _everybody(whole, claims, people)
     ports = _ports_of_nodes(plans)
     found: dict[Key, list[_Row]] = {}
-    for place in _asked(whole, cut):
+    for place in places(whole, cut, thorough=True):
         request = place.request
         owner = ports.get((request.host, request.protocol, request.port)) or _key(place.service)
         if owner is None:
@@ -250,15 +250,6 @@ def _everybody(
         # Nothing tells them apart but a rule for a whole domain.
         absent.setdefault(principal.name.rpartition("@")[2], []).append(principal)
     return [*everybody, *(Crowd(those[0], tuple(those)) for those in absent.values())]
-
-
-def _asked(whole: Surface, cut: Surface) -> Iterator[Place]:
-    """Every place, and by http where the zone does not send that on to https: a name may have no certificate."""
-    for place in places(whole, cut, thorough=True):
-        yield place
-        zone = whole.zone_of(place.request.host)
-        if zone and zone.always_https is False and place.request.scheme == "https":
-            yield replace(place, request=replace(place.request, scheme="http", port=80))
 
 
 def _cut(whole: Surface, claims: Mapping[str, Sequence[Claim]], ties: Mapping[Key, Mapping[Key, Tie]]) -> Surface:

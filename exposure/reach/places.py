@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +18,8 @@ from exposure.workload import Workload
 
 ANY_NAME = "any-name"
 """Stands for any label under a wildcard."""
+ROUND = "/..%2f"
+"""Below a path: what some read as a part of it, and others as what is beside it (`readings`)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Place:
         request = self.request
         host = request.host.replace(f"{ANY_NAME}.", "*.", 1) if self.wildcard else request.host
         if request.scheme in ("http", "https") and request.port in (80, 443):
-            return f"{host}{request.path}"
+            return f"{'http://' * (request.scheme == 'http')}{host}{request.path}"
         return f"{host}:{request.port or 'any node port'}/{request.protocol}"
 
 
@@ -45,12 +48,14 @@ class Crowd:
     everybody: tuple[Principal, ...]
 
 
-def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
+def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False) -> tuple[Place, ...]:
     """Every place of the surfaces: each class of a web host's paths, tailnet names, forwarded ports.
 
     A class holds the paths that the same rules match and the same applications cover, in each of the surfaces; the
     place is a shortest one of them, and what is so there is so in all of the class (but for `unproved`). `thorough`
-    adds deeper names below wildcards, and tags with no machine: what a comparison of two surfaces has to look at.
+    adds deeper names below wildcards, http where the zone does not send it on to https (there it needs no certificate),
+    and tags with no machine: what a comparison of two surfaces has to look at.
+    `ways_round` adds a way out of each class below a path.
     """
     found: dict[Request, Place] = {}
 
@@ -60,8 +65,14 @@ def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
             services = (service_at(surface, request) for surface in surfaces)
             found[request] = Place(request, next(filter(None, services), None), wildcard)
 
-    for host, path, wildcard in web(*surfaces, thorough=thorough):
+    asked = list(web(*surfaces, thorough=thorough))
+    classes_of = Counter(host for host, _, _ in asked)
+    for host, path, wildcard in asked:
         add(host, 443, path, "https", wildcard)
+        if ways_round and classes_of[host] > 1:
+            add(host, 443, f"{path.rstrip('/')}{ROUND}", "https", wildcard)
+        if thorough and any(zone and zone.always_https is False for zone in (s.zone_of(host) for s in surfaces)):
+            add(host, 80, path, "http", wildcard)
     served: dict[str, set[str]] = {}
     for surface in surfaces:
         for ingress in surface.tailnet_ingresses:

@@ -427,11 +427,15 @@ class Surface:
             own |= {(n.protocol, n.node_port): n.workload for n in self.node_ports if n.cluster == node.name}
             for protocol, port in node.ports:
                 own.setdefault((protocol, port), at_home(node.address, port, protocol))
-        for tunnel in self.tunnels:
-            for workload in (of_url(rule.origin, tunnel.name) for rule in tunnel.rules or ()):
-                if workload and _is_at_home(workload.place):
-                    found.setdefault(workload.place, {}).setdefault((workload.protocol, workload.port), workload)
+        for workload in self.called_at_home:
+            found.setdefault(workload.place, {}).setdefault((workload.protocol, workload.port), workload)
         return found
+
+    @cached_property
+    def called_at_home(self) -> tuple[Workload, ...]:
+        """What a tunnel's rules call on the home network: all that says that it is there."""
+        called = (of_url(rule.origin, tunnel.name) for tunnel in self.tunnels for rule in tunnel.rules or ())
+        return tuple(dict.fromkeys(w for w in called if w and _is_at_home(w.place)))
 
     def listening(self, address: str, protocol: Protocol, port: int | str) -> Workload | None:
         """What answers at a port of an address of the home network."""
