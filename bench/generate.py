@@ -51,7 +51,7 @@ def stack_file(node: str, wanted: Mapping[str, Any], owner: str | None = None, n
             "account_id": "0" * 32,
             "team": "team",
             "zone": {"name": "example.com"},
-            "google": {"client_id": "client"},
+            "google": {"client_id": "1-a.apps.googleusercontent.com"},
             "people": {"household": ["alice@example.com", "bob@example.com"]},
             "default_people": "household",
             "tailnet": {"name": "tail.ts.net"},

@@ -17,8 +17,10 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
-_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
-_DAYS = re.compile(r"([0-9]{1,4})(d|w)")
+_SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
+_DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ns|us|µs|ms|s|m|h)){1,7}")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_MONTH_HOURS = 730
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
@@ -199,17 +201,19 @@ def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
     said = stack.estate.session_duration
-    if _DURATION.fullmatch(said) and re.search(r"[1-9]", said):
+    parts = re.findall(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d|w)", said[:100])
+    hours = sum(float(number) * _SECONDS[unit] for number, unit in parts) / 3600
+    units = _DURATION.fullmatch(said) is not None
+    if (units and 0 < hours <= _MONTH_HOURS) or said == "0s":
         return
-    days = _DAYS.fullmatch(said)
-    hours = int(days[1]) * (24 if days[2] == "d" else 168) if days else 0
-    yield Problem(
-        ("estate", "session_duration"),
-        show(said),
-        "the API takes a duration above zero in Go's units up to hours (30m, 24h, 1h30m); days and weeks it refuses",
-        "write it in hours",
-        f"{hours}h" if hours else "",
-    )
+    reason, fix = "Access takes a duration in Go's units up to hours (30m, 24h, 1h30m), no days or weeks", "write it so"
+    suggestion = f"{hours:g}h" if re.fullmatch("[0-9]{1,9}[dw]", said) and 0 < hours <= _MONTH_HOURS else ""
+    if units and not hours:
+        reason, fix, suggestion = "for a login that ends at once, Access has one word", "write `0s`", "0s"
+    elif hours > _MONTH_HOURS:
+        reason, fix = f"Access takes a month at most, {_MONTH_HOURS} hours", f"write `{_MONTH_HOURS}h` or less"
+        suggestion = f"{_MONTH_HOURS}h"
+    yield Problem(("estate", "session_duration"), show(said), reason, fix, suggestion)
 
 
 RULES = (
@@ -248,5 +252,7 @@ RULES = (
         acceptable="service",
         check=_bypass,
     ),
-    StackRule("session-duration", "A session's duration is in Go units up to hours", _POLICIES, (45,), check=_session),
+    StackRule(
+        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_session
+    ),
 )
