@@ -74,7 +74,7 @@ class StackFile:
         return self.document.place(_in_file(path))
 
     def read_as(self, path: Path_, known: Path_) -> None:
-        """Take what stands at `path`, a misspelt key, for `known`: findings about it show the place and the key there."""
+        """Take what stands at `path`, a misspelt key, for `known`: findings about it show what stands there."""
         self.misspelt[known] = path
         old, new = _in_file(path), _in_file(known)
         for found, place in list(self.document.places.items()):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _YEAR_SECONDS = 31536000
 _RESERVED = frozenset({"alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"})
-"""Top-level domains in which nobody registers, `home.arpa` in them [IANA, Special-Use Domain Names; ICANN, .internal]."""
+"""Top-level domains in which nobody registers, with `home.arpa` [IANA, Special-Use Domain Names; ICANN, .internal]."""
 _FREE = frozenset({"cf", "ga", "gq", "ml", "tk"})
 """What Freenom gave away [github.com/acmesh-official/acme.sh/issues/2989]."""
 _SETUP = "CFDOC dns/zone-setups/full-setup/setup"
@@ -77,7 +77,7 @@ def _not_registered(name: str) -> tuple[str, str, str] | None:
     if domain != name:
         return (
             f"a subdomain of {domain}: Cloudflare takes registered domains, and subdomains on Enterprise plans alone",
-            f"write `{domain}` where that is yours, and host names one label below it; or, on such a plan, {acknowledge}",
+            f"write `{domain}` where that is yours, and host names right below it; or, on such a plan, {acknowledge}",
             domain,
         )
     return None

@@ -149,7 +149,7 @@ def test_the_table_says_of_every_service_its_gate_url_people_and_reason(plans: d
         for way, reason in zip(service.ways, service.reasons, strict=True):
             for said in (service.key, way.gate, *way.urls, way.reaches, reason):
                 assert said in text
-            for caution in way.cautions:
+            for caution in way.mind:
                 assert f"mind {caution}" in text
 
 
