@@ -66,6 +66,7 @@ def test_a_clash_is_told_to_both_sides() -> None:
     for name in stacks:
         (finding,) = check_one(name, stacks)
         assert finding.rule == "host-twice"
+        assert "two nodes is not supported" in finding.reason
         assert {finding.place.file, *(p.file for p in finding.related)} == {"Pulumi.home.yaml", "Pulumi.nuc.yaml"}
 
 
