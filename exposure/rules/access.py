@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from config.errors import Path_, show
 from config.values import MalformedError, Path
@@ -18,8 +19,12 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
 _SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
-_DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ns|us|µs|ms|s|m|h)){1,7}")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(?:[0-9]{1,19}(?:\.[0-9]{1,19})?(?:ns|us|µs|ms|s|m|h)){1,7}")
+_HOUR = 3_600_000_000_000
+_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": _HOUR} | {
+    "d": 24 * _HOUR,
+    "w": 168 * _HOUR,
+}
 _MONTH_HOURS = 730
 
 
@@ -201,8 +206,8 @@ def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
     said = stack.estate.session_duration
-    parts = re.findall(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d|w)", said[:100])
-    hours = sum(float(number) * _SECONDS[unit] for number, unit in parts) / 3600
+    parts = re.findall(r"([0-9]{1,19}(?:\.[0-9]{1,19})?)(ns|us|µs|ms|s|m|h|d|w)", said[:100])
+    hours = sum(Decimal(number) * _NANOSECONDS[unit] for number, unit in parts) / _HOUR
     units = _DURATION.fullmatch(said) is not None
     if (units and 0 < hours <= _MONTH_HOURS) or said == "0s":
         return
