@@ -65,7 +65,7 @@ def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneServi
         for wide, narrow in permutations(those, 2):
             # An address is one machine's behind one router only.
             one, other = wide.inside.node, narrow.inside.node
-            if one and other and one_home(one, other):
+            if one is other or (one and other and one_home(one, other)):
                 yield wide, narrow, workload, False
 
 
