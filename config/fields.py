@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -27,7 +27,10 @@ def _ipv4(value: str) -> str:
     try:
         address = ipaddress.ip_address(value.strip("[]"))
     except ValueError:
-        raise PydanticCustomError("ipv4", "an IPv4 address is four numbers from 0 to 255 with dots") from None
+        reason: LiteralString = "an IPv4 address is four numbers from 0 to 255 with dots, without zeros in front"
+        if re.search("[A-Za-z]", value):
+            reason = "an IPv4 address is needed here and no name: the router's rules and the DNS records hold addresses"
+        raise PydanticCustomError("ipv4", reason) from None
     if address.version == 6:
         raise PydanticCustomError("ipv6", NO_IPV6, {"fix": NO_IPV6_FIX})
     return value
