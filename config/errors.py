@@ -132,13 +132,12 @@ def render_one(finding: Finding, width: int = 80) -> list[str]:
     lines = [f"{finding.place}: {finding.severity} [{finding.rule}]"]
     if finding.path:
         lines += _wrapped("at:   ", finding.where + (f": {finding.value}" if finding.value else ""), width)
-    source = f" [{finding.source}]" if finding.source else ""
-    lines += _wrapped("why:  ", finding.reason + source, width)
-    lines += _wrapped("fix: ", finding.fix, width)
-    if finding.suggestion:
+    lines += _wrapped("why:  ", finding.reason, width)
+    lines += _wrapped("fix:  ", finding.fix, width)
+    if finding.suggestion and finding.suggestion not in finding.fix:
         lines += _wrapped("", f"did you mean {finding.suggestion!r}?", width)
     lines += [f"    see also {place}" for place in dict.fromkeys(finding.related)]
-    lines.append(f"    more: {finding.docs}")
+    lines += _wrapped("more: ", finding.docs + (f" ({finding.source})" if finding.source else ""), width)
     return lines
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -44,3 +46,27 @@ SECRETS: tuple[Secret, ...] = (
     ),
 )
 SECRET_NAMES = frozenset(s.name for s in SECRETS)
+
+_CREDENTIAL = re.compile(
+    r"(token|secret|password|passwd|passphrase|credentials?|kubeconfig|"
+    r"(api|private|access|auth|service|secret|signing|encryption|ssh)[_-]?keys?)$",
+    re.IGNORECASE,
+)
+"""How the keys of credentials end: `cloudflare:apiToken`, `tailscale:oauthClientSecret`, `minio:secret_key`."""
+
+
+def in_clear(path: tuple[str | int, ...], value: object) -> Iterator[tuple[str | int, ...]]:
+    """The paths below a key at which a credential stands without being encrypted."""
+    if isinstance(value, dict):
+        if set(value) != {"secure"}:
+            for key, inner in value.items():
+                yield from in_clear((*path, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from in_clear((*path, index), inner)
+    elif isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+        named = next(str(part) for part in reversed(path) if not isinstance(part, int))
+        # The way to a file is no secret; what is in it would be.
+        where = isinstance(value, str) and re.fullmatch(r"[~./][^\s{}]*", value) and "kubeconfig" in named.lower()
+        if _CREDENTIAL.search(named) and not where:
+            yield path

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import unicodedata
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -59,14 +60,19 @@ class Host(str):
         star, bare = text[: len(text) - len(name)], bare_host(name)
         if not is_name(bare):
             wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
-            fixed = bare.replace("_", "-")
+            fixed = ".".join(map(_in_ascii, bare.replace("_", "-").split(".")))
+            reason = (
+                f"{wrong!r} is not a DNS label, which has letters, digits and hyphens, at most 63, and a letter or "
+                "digit at both ends"
+            )
+            if wrong is None:
+                reason = "a DNS name has at most 253 characters"
+            elif not wrong.isascii() and is_name(fixed):
+                reason = f"DNS, Cloudflare and Access know {wrong!r} in its ASCII form only"
             raise MalformedError(
                 "host-form",
-                "a DNS name has at most 253 characters"
-                if wrong is None
-                else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both "
-                "ends",
-                "write such a name",
+                reason,
+                f"write `{star}{fixed}`" if is_name(fixed) else "write a name of such labels",
                 f"{star}{fixed}" if is_name(fixed) else "",
             )
         if bare != name:
@@ -92,6 +98,16 @@ class Host(str):
     def covers(self, other: str) -> bool:
         """Whether it is the other name or, as a wildcard, above it: at any depth, as a tunnel's rule reads it."""
         return self == other or (self.wildcard and other.removeprefix("*.").endswith(self[1:]))
+
+
+def _in_ascii(label: str) -> str:
+    """A label as DNS has it: `xn--` and Punycode where it has other letters than ASCII's (RFC 5890, 2.3.2.1)."""
+    if label.isascii():
+        return label
+    letters = unicodedata.normalize("NFC", label.lower())
+    if not all(c.isalnum() or c == "-" or unicodedata.category(c) in ("Mn", "Mc") for c in letters):
+        return label
+    return f"xn--{letters.encode('punycode').decode()}"
 
 
 def bare_host(text: str) -> str:

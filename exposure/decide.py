@@ -130,8 +130,8 @@ def _objections(service: Service, estate: Estate | None, way: type[Way]) -> Iter
         yield Objection(
             "media-through-tunnel",
             ("bandwidth" if service.bandwidth == "high" else "traffic",),
-            "Cloudflare's terms allow no video or other large files through the free plan; it may cut access off",
-            "use gate funnel, tailnet or port-forward, or acknowledge `media-through-tunnel` with your reason",
+            "Cloudflare's terms allow no video or other large files on the free plan, and it may cut off access",
+            f"{_without_media(service, estate, way)}, or acknowledge `media-through-tunnel` with your reason",
             "CFDOC fundamentals/reference/policies-compliances/delivering-videos-with-cloudflare",
             True,
         )
@@ -155,6 +155,29 @@ def _objections(service: Service, estate: Estate | None, way: type[Way]) -> Iter
             "say `clients: tailnet`, or use another gate",
         )
     yield from _wider(service, estate, way)
+
+
+def _without_media(service: Service, estate: Estate | None, way: type[Way]) -> str:
+    """What else may carry what a tunnel may not, so that nothing speaks against it."""
+    if len(service.asked) > 1:
+        return f"take {way.gate} out of `gates:`"
+    gate = decide(service).gate
+    move = moved(service, estate, gate)
+    if move and not any(_objections(service, estate, WAYS[gate])):
+        return move
+    return "say by whom and how it is used, so that another gate fits (gates.md)"
+
+
+def moved(service: Service, estate: Estate | None, gate: Gate, more: str = "") -> str:
+    """What to write for another gate: the gate, and the keys that have no effect there; empty where it cannot be."""
+    way = WAYS[gate]
+    if not isinstance(service.origin, way.origins) or scheme_of(service) not in way.carries:
+        return ""
+    counting = {setting for other in WAYS.values() for setting in other.settings} | {"own_certificate"}
+    said = {key: "host" if key == "hosts" else key for key in sorted(service.model_fields_set)}
+    lost = [f"`{key}:`" for key, setting in said.items() if setting in counting - way.settings]
+    needs = ", with a `tailnet:` in the estate" if way.by == "machine" and estate and not estate.tailnet else ""
+    return f"say `gate: {gate}`{more}{', and remove ' + ' and '.join(lost) if lost else ''}{needs}"
 
 
 def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[Objection]:

@@ -6,33 +6,42 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from config.errors import show
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, StackRule, claimed_twice
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, StackRule, claimed_twice, listed
 from exposure.ways.port_forward import PortForwardWay
+
+_PROGRAM = frozenset(
+    (
+        *("bench", "components", "config", "docs", "examples", "exposure", "gatehouse"),
+        *("node_modules", "package", "policy", "schema", "tests"),
+    )
+)
+"""The folders that the repository has, and those that tools put there."""
 
 
 def _owner_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
     claims: list[tuple[str, Ref]] = []
     for stack in everything.stacks:
         estate = stack.estate
         if estate is None or not stack.stack.owns_estate:
             continue
-        claims.append((f"Cloudflare account {estate.account_id}", stack.ref("estate", "account_id")))
-        claims.append((f"Zero Trust team {estate.team}", stack.ref("estate", "team")))
-        zones = {zone.name: path for path, zone in reversed(stack.zones)}
-        claims += [(f"zone {name}", stack.ref(*path, "name")) for name, path in zones.items()]
-        if estate.tailnet:
-            claims.append((f"tailnet {estate.tailnet.name}", stack.ref("estate", "tailnet", "name")))
+        owned = [f"Cloudflare account {estate.account_id}", f"Zero Trust team {estate.team}"]
+        owned += dict.fromkeys(f"zone {zone.name}" for _, zone in stack.zones)
+        owned += [f"tailnet {estate.tailnet.name}"] if estate.tailnet else []
+        claims += [(what, stack.estate_ref()) for what in owned]
+    both: dict[tuple[str, str], list[str]] = {}
     for what, second, first in claimed_twice(claims):
+        both.setdefault((second.stack.name, first.stack.name), []).append(what)
+    where = {s.stack.name: s for s in everything.stacks}
+    for (later, earlier), shared in both.items():
         yield (
-            where[second.stack.name],
+            where[later],
             Problem(
-                second.path,
-                show(what.rsplit(" ", 1)[1]),
-                f"stack {first.stack.name} owns {what} already: two owners of its one login provider, policy or DNS "
-                "settings undo each other's work at every `up`",
-                f"say `gatehouse:member_of: organization/gatehouse/{first.stack.name}` in place of the estate",
-                related=(first,),
+                ("estate",),
+                "",
+                f"stacks {earlier} and {later} both own {listed(shared)}: two owners of one login provider, policy or "
+                "zone undo each other's work at every `up`",
+                f"keep one of the two: in {later}, write `gatehouse:member_of: {earlier}` in place of the estate",
+                related=(where[earlier].estate_ref(),),
             ),
         )
 
@@ -120,6 +129,13 @@ def _folder(stack: OneStack) -> Iterator[Problem]:
         reason = "outside the repository: it means another place on each machine"
     elif path.parts[0].startswith("."):
         reason = "a hidden folder of the repository, which tools keep their own files in"
+    elif path.parts[0].casefold() in _PROGRAM:
+        reason = (
+            f"`{path.parts[0]}` is a folder of the program: manifests would stand among its files, and `up` would "
+            "take them for old manifests"
+        )
+    elif not folder.isprintable():
+        reason = "a name with characters that cannot be seen"
     else:
         return
     yield Problem(

@@ -10,6 +10,7 @@ from config.errors import show
 from config.fields import LABEL
 from config.values import Host, MalformedError, Path, bare_host, is_name
 from exposure.audience import ANYONE
+from exposure.decide import moved
 from exposure.rules.base import (
     AllStacks,
     EstateRule,
@@ -24,6 +25,8 @@ from exposure.rules.base import (
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import Claim
+
+_TAILSCALE = "ts.net"
 
 
 def _public(service: OneService) -> Iterator[tuple[int, str, str]]:
@@ -120,6 +123,17 @@ def _outside(service: OneService) -> Iterator[Problem]:
         if "*" in name.removeprefix("*.") or estate.zone_of(name):
             continue
         first, _, rest = name.partition(".")
+        if rest.endswith(_TAILSCALE):
+            gate = "funnel" if service.service.clients == "anyone" else "tailnet"
+            move = moved(service.service, estate, gate, f" and `tailnet_name: {first}`")
+            yield service.problem(
+                service.host_path(index),
+                host,
+                "names in ts.net are Tailscale's: a machine has such a name on the tailnet, and no tunnel or record "
+                "can take it",
+                move or f"write a name that ends in .{zones[0]}",
+            )
+            continue
         near = [estate.zone.name] if not rest else difflib.get_close_matches(rest, zones, n=1, cutoff=0.6)
         outside = f"the zone {zones[0]}" if len(zones) == 1 else f"every zone ({', '.join(zones)})"
         yield service.problem(

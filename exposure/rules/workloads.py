@@ -22,7 +22,7 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         for wide, narrow, workload, leads in _together(family):
             pair = (wide.inside.stack.name, wide.key, narrow.inside.stack.name, narrow.key)
             path, who = _more(wide, narrow)
-            if not who or pair in told:
+            if not who or pair in told or wide.guessed or narrow.guessed:
                 continue
             told.add(pair)
             other = narrow.key if narrow.inside is wide.inside else f"{narrow.key} of {narrow.inside.stack.name}"
