@@ -153,6 +153,9 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-
 _LABEL_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{LABEL.pattern}$"})
 _IPV4_SCHEMA = WithJsonSchema({"type": "string", "format": "ipv4", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"})
 _EMAIL_SCHEMA = WithJsonSchema({"type": "string", "format": "email", "pattern": r"^[^@\s]+@[^@\s]+$"})
+_SELECTOR_KEY_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_SUBDOMAIN.pattern}/)?{_PART.pattern}$"})
+_SELECTOR_VALUE_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_PART.pattern})?$"})
+_TEXT_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S"})
 _REASON_SCHEMA = WithJsonSchema({"type": "string", "minLength": 10, "maxLength": 400, "pattern": r"\S"})
 _SERVER_NAME_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$"})
 _HOST_HEADER_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:\[\]-]+$"})
@@ -173,16 +176,23 @@ NodePort = Annotated[int, Field(ge=30000, le=32767)]
 TargetPort = Annotated[
     int | str,
     PlainValidator(_target_port),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": f"^(?!.*--){_PORT_NAME.pattern}$"},
+            ]
+        }
+    ),
 ]
 """A port of pods, by number or by name (RFC 6335)."""
-SelectorKey = Annotated[str, AfterValidator(_selector_key), WithJsonSchema({"type": "string"})]
+SelectorKey = Annotated[str, AfterValidator(_selector_key), _SELECTOR_KEY_SCHEMA]
 """The key of a Kubernetes label."""
-SelectorValue = Annotated[str, AfterValidator(_selector_value), WithJsonSchema({"type": "string", "maxLength": 63})]
+SelectorValue = Annotated[str, AfterValidator(_selector_value), _SELECTOR_VALUE_SCHEMA]
 """The value of a Kubernetes label."""
 Reason = Annotated[str, Field(max_length=400), AfterValidator(_reason), _REASON_SCHEMA]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
-Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text)]
+Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text), _TEXT_SCHEMA]
 """A short text for people."""
 ServerName = Annotated[str, AfterValidator(_machine_name), _SERVER_NAME_SCHEMA]
 """The name that is expected on a certificate."""

@@ -212,8 +212,8 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
                 "stack-file",
                 (),
                 "" if config is None else show(config),
-                "a stack file has its values under `config:`",
-                f"start it with `config:` and `{NAMESPACE}:node:` below it, see {_DOCS}",
+                "a stack file has its values below `config:`",
+                f"start the file with `config:`, and write `{NAMESPACE}:node:` and the rest below it ({_DOCS})",
                 document.place(("config",)),
             )
         )
@@ -227,7 +227,7 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
                     "config-namespace",
                     (key,),
                     "",
-                    "a key of a stack file has a namespace, else Pulumi refuses the file",
+                    "a key of a stack file has a namespace in front, and Gatehouse reads those with its own",
                     f"write `{NAMESPACE}:{key}:`",
                     place,
                     "Pulumi, stack settings file",
@@ -239,7 +239,7 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
                     "config-namespace",
                     (key,),
                     "",
-                    "Gatehouse reads only its own namespace, so this would be ignored",
+                    "Gatehouse reads only keys with its own namespace, so this would be ignored",
                     f"write `{NAMESPACE}:{key.split(':', 1)[1]}:`",
                     place,
                     suggestion=NAMESPACE,
@@ -315,8 +315,8 @@ def tie(stacks: list[LoadedStack]) -> dict[str, LoadedStack]:
                     "estate-owner",
                     path,
                     show(reference),
-                    "no stack file here of that name owns an estate, so zone, people and tailnet are unknown",
-                    f"name the owner: {' or '.join(owners)}" if owners else "give one stack file a `gatehouse:estate`",
+                    "no stack of this name owns an estate here, so zone, people and tailnet are unknown",
+                    f"write one of: {', '.join(owners)}" if owners else "give one stack file a `gatehouse:estate`",
                     member.source.place(path),
                     suggestion=closest(owner_stack(reference), owners),
                 )
@@ -330,11 +330,11 @@ def _estate_or_member(stack: LoadedStack) -> Finding:
         "estate-owner",
         ("member_of",) if both else (),
         "",
-        "both `estate` and `member_of`: two owners of one zone, team and tailnet undo each other"
+        "a stack owns an estate or uses the one of another stack, and this has both `estate` and `member_of`"
         if both
-        else "neither `estate` nor `member_of`: there is no zone, team or tailnet to use",
-        "keep `gatehouse:estate` in one stack only; the others say "
-        f"`{NAMESPACE}:member_of: organization/{NAMESPACE}/<owner's stack>`",
+        else "there is neither `estate` nor `member_of`, so there is no zone, team or tailnet to use",
+        f"keep `{NAMESPACE}:estate` in the stack that owns the zone, and write `{NAMESPACE}:member_of:` with that "
+        "stack's name in the others",
         stack.source.place(("member_of",) if both else ()),
     )
 
@@ -365,8 +365,8 @@ def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Findi
                     "unknown-key",
                     (short,),
                     "",
-                    "no secret of this name is known",
-                    "known secrets: " + ", ".join(sorted(SECRET_NAMES)),
+                    "Gatehouse has no secret of this name",
+                    "write one of: " + ", ".join(sorted(SECRET_NAMES)),
                     source.place((short,)),
                     suggestion=closest(short, sorted(SECRET_NAMES)),
                 )

@@ -63,7 +63,7 @@ def in_words(
     if kind == "missing":
         fix = f"add `{path[-1]}:` here{_what(path)}"
         return Mistake(path, missing=True), Finding(
-            "missing-key", path, "", "this is needed and not there", fix, place(path)
+            "missing-key", path, "", "this is needed, and it is not there", fix, place(path)
         )
     said = _READ.get(kind, _other)(wrong)
     shown = show(value) if isinstance(value, str | int | float | bool) else ""
@@ -77,8 +77,9 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
     path, value, known = wrong.path, wrong.value, _fields_at(wrong.path[:-1])
     suggestion = "" if str(path[-1]) in known else closest(str(path[-1]), known)
     shown = ""
-    reason = "there is no such key, so it would have no effect, and a key without effect protects nothing"
-    fix = f"known keys here: {', '.join(known)}" if known else "remove it"
+    reason = "there is no such key, so it would have no effect"
+    fix = f"write `{suggestion}:`" if suggestion else "remove it"
+    fix += f"; these keys are known here: {', '.join(known)}" if known else ""
     if path[-1] == "path_exceptions":
         paths = [p for p in value if isinstance(p, str)] if isinstance(value, list) else []
         suggestion, said = "", ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])

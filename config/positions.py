@@ -187,7 +187,7 @@ class _Builder:
             place = self._place(key_node)
             value = _plain_or_text(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if value is None:
-                self._finding("yaml-key", path, place, "a key here is one word", "write the key as plain text")
+                self._finding("yaml-key", path, place, "a key has to be one word", "write the key as plain text")
                 continue
             name = str(key_node.value)
             below = (*path, name)
@@ -221,7 +221,7 @@ class _Builder:
                     "duplicate-key",
                     below,
                     place,
-                    f"{show(name)} stands twice; only one of them would count",
+                    f"{show(name)} is there twice, and only one of the two could count",
                     "remove or rename one of the two",
                 )
                 continue

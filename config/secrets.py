@@ -47,10 +47,9 @@ SECRETS: tuple[Secret, ...] = (
 )
 SECRET_NAMES = frozenset(s.name for s in SECRETS)
 
-_CREDENTIAL = re.compile(
-    r"(token|secret|password|passwd|passphrase|credentials?|kubeconfig|"
-    r"(api|private|access|auth|service|secret|signing|encryption|ssh)[_-]?keys?)$",
-    re.IGNORECASE,
+CREDENTIAL = (
+    "([Tt]oken|[Ss]ecret|[Pp]assword|[Pp]asswd|[Pp]assphrase|[Cc]redentials?|[Kk]ubeconfig|"
+    "([Aa]pi|[Pp]rivate|[Aa]ccess|[Aa]uth|[Ss]ervice|[Ss]ecret|[Ss]igning|[Ee]ncryption|[Ss]sh)[_-]?[Kk]eys?)"
 )
 """How the keys of credentials end: `cloudflare:apiToken`, `tailscale:oauthClientSecret`, `minio:secret_key`."""
 
@@ -68,5 +67,5 @@ def in_clear(path: tuple[str | int, ...], value: object) -> Iterator[tuple[str |
         named = next(str(part) for part in reversed(path) if not isinstance(part, int))
         # The way to a file is no secret; what is in it would be.
         where = isinstance(value, str) and re.fullmatch(r"[~./][^\s{}]*", value) and "kubeconfig" in named.lower()
-        if _CREDENTIAL.search(named) and not where:
+        if re.search(f"{CREDENTIAL}$", named, re.IGNORECASE) and not where:
             yield path

@@ -38,7 +38,7 @@ def _several(what: LiteralString) -> BeforeValidator:
 
 
 def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]})
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
 
 
 People: TypeAlias = Annotated[

@@ -50,7 +50,7 @@ def _node_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     return _twice(
         everything,
         "name",
-        "names this node too: host names, tags and the tunnel are named after the node",
+        "has a node of this name too, and host names, tags and the tunnel are named after the node",
         "give each node its own name",
     )
 
@@ -59,7 +59,7 @@ def _context_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     return _twice(
         everything,
         "context",
-        "deploys to this cluster too: two stacks would overwrite each other's connector",
+        "deploys to this cluster too, and two stacks would overwrite each other's connector",
         "name the kubectl context of this node's own cluster",
     )
 
@@ -90,9 +90,9 @@ def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             Problem(
                 second.path,
                 claim.split()[2],
-                f"service {first.path[1]}{'' if same else f' of stack {first.stack.name}'} has {claim}: a router "
-                "forwards a port to one node",
-                "use another external port",
+                f"service {first.path[1]}{'' if same else f' of stack {first.stack.name}'} has {claim} already, "
+                "and a router forwards a port to one node only",
+                "write another `external_port:`",
                 related=(first,),
             ),
         )
@@ -112,8 +112,8 @@ def _node_ports(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             second.path,
             claim,
-            f"service {first.path[1]} has this NodePort: Kubernetes gives it to one Service, and refuses the other",
-            "use another from 30000 to 32767",
+            f"service {first.path[1]} has this NodePort already, and Kubernetes gives it to one Service only",
+            "write another `node_port:`, from 30000 to 32767",
             related=(first,),
         )
 
@@ -124,25 +124,25 @@ def _folder(stack: OneStack) -> Iterator[Problem]:
         return
     path = PurePosixPath(folder)
     if not folder.strip() or path == PurePosixPath("."):
-        reason = "the repository's own folder: manifests would stand among its files, and old ones be removed from it"
+        reason = "this is the repository's own folder, from which `up` would remove what it takes for old manifests"
     elif path.is_absolute() or ".." in path.parts or folder.startswith("~") or "\\" in folder:
-        reason = "outside the repository: it means another place on each machine"
+        reason = "this is outside the repository, and another place on each machine"
     elif path.parts[0].startswith("."):
-        reason = "a hidden folder of the repository, which tools keep their own files in"
+        reason = "this is a hidden folder, where tools keep files of their own"
     elif path.parts[0].casefold() in _PROGRAM:
         reason = (
             f"`{path.parts[0]}` is a folder of the program: manifests would stand among its files, and `up` would "
             "take them for old manifests"
         )
     elif not folder.isprintable():
-        reason = "a name with characters that cannot be seen"
+        reason = "the name has characters that cannot be seen"
     else:
         return
     yield Problem(
         ("node", "manifests_folder"),
         show(folder),
         reason,
-        "name a folder in the repository, such as `manifests/alfred`",
+        f"write `manifests_folder: manifests/{stack.node_name or 'alfred'}`, or another folder of the repository",
     )
 
 
@@ -160,7 +160,7 @@ def _folder_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 second.path,
                 show(claim),
                 f"stack {first.stack.name} renders to this folder too, and the manifests of two clusters would mix",
-                "name a folder for each node",
+                f"write `manifests_folder: manifests/{second.stack.name}`, or another folder of its own",
                 related=(first,),
             ),
         )
