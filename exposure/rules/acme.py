@@ -54,6 +54,8 @@ def _origin(service: OneService) -> Iterator[Problem]:
     if node is None or not isinstance(origin, ServiceOrigin):
         return
     controller = node.ingress_controller
+    if not controller.known:
+        return
     if (origin.namespace, origin.service, origin.port) != (
         controller.namespace,
         controller.service,
@@ -64,7 +66,7 @@ def _origin(service: OneService) -> Iterator[Problem]:
             f"{origin.namespace}/{origin.service}:{origin.port}",
             "cert-manager answers challenges behind the ingress controller, under a Service name that is new each "
             f"time; the node's controller is {controller.namespace}/{controller.service}:{controller.http_port}",
-            "send challenges there, or say in `node.ingress_controller` which controller the node has",
+            "send challenges there, or say in `node.ingress_controller` which controller the node has (`kind:`)",
             suggestion=f"{controller.namespace}/{controller.service}:{controller.http_port}",
             related=(service.inside.ref("node", "ingress_controller"),),
         )

@@ -202,7 +202,13 @@ def _selector(service: OneService) -> Iterator[Problem]:
         else "what is rendered to a folder cannot change the Service that is there, so Gatehouse makes one of its own, "
         "and without its pods' labels it would lead nowhere",
         f"add `selector:` with the labels of the pods (kubectl -n {origin.namespace} describe service "
-        f"{origin.service})",
+        f"{origin.service})"
+        + (
+            "; where it has none, because it leads to a machine outside the cluster, take the service out and have the "
+            "router forward to that machine"
+            if service.by(PortForwardWay)
+            else ""
+        ),
     )
 
 
@@ -233,6 +239,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         with_pods = " with a tcp or udp origin and a `selector`"
         rows += [
             (("origin", "through_ingress"), origin.through_ingress, True, ""),
+            (("origin", "port_name"), origin.port_name, https and not raw, " with an https origin"),
             (("origin", "selector"), origin.selector, raw or forwarded, " with a tcp or udp origin"),
             (("origin", "target_port"), origin.target_port, raw and pods, with_pods),
             (("origin", "other_ports"), origin.other_ports, raw, " with a tcp or udp origin"),

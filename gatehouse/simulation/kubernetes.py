@@ -41,6 +41,8 @@ _KINDS: Final = {
     "rbac.authorization.k8s.io/v1": "ClusterRole- ClusterRoleBinding- Role RoleBinding",
     "scheduling.k8s.io/v1": "PriorityClass-",
     "storage.k8s.io/v1": "StorageClass-",
+    # k3s comes with Traefik's own kinds.
+    "traefik.io/v1alpha1": "ServersTransport",
 }
 # What a change of which path (a prefix) replaces, besides name and namespace.
 _REPLACES: Final = {

@@ -131,6 +131,7 @@ export interface ManagedIngressArgs {
     hosts: string[];
     scheme?: string;
     className?: string;
+    controller?: string;
     clusterIssuer?: string;
 }
 
