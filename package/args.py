@@ -158,6 +158,8 @@ class ConnectorArgs(TypedDict):
     """Another image than the pinned one, with a tag or digest."""
     protocol: NotRequired[str]
     """auto, quic or http2. Default: auto."""
+    open_ports: NotRequired[list[int]]
+    """Ports that its NetworkPolicy opens at every address, such as those of pods on the host's network."""
 
 
 class ManagedIngressArgs(TypedDict):

@@ -30,13 +30,15 @@ def _replicas(stack: OneStack) -> Iterator[Problem]:
         )
 
 
-_BODIES = "it loses whether a request has a body, so forms and logins fail: the next release took the change back"
+_BODIES = (
+    "it does not pass on a POST with an empty body as it is, so buttons and logins fail; the next release took the "
+    "change back"
+)
 _UNFIT = (
     (
         (0, 0, 0),
         (2022, 9, 99),
-        "it does not know `access` in a rule, so Access's JWT is never checked again at home; 2022.10.0 is the first "
-        "that does",
+        "it does not know `access` in a rule, so it never checks Access's JWT again; the first that does is 2022.10.0",
         "CFD RELEASE_NOTES 2022.10.0 (TUN-6774, TUN-6775)",
     ),
     ((2024, 9, 0), (2024, 9, 0), _BODIES, "CFD RELEASE_NOTES 2024.9.1 (reverts TUN-8592); cloudflared#1340"),

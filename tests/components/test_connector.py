@@ -250,7 +250,7 @@ def test_names_are_asked_of_the_clusters_own_dns_and_of_a_cache_on_the_node_alon
 # address of its own; a pod on the host's network is the node itself.
 NODE_IP = "192.168.0.124"
 KUBE_DNS = {"namespace": "kube-system", "address": "10.42.0.3"}
-SAME_EVERYWHERE = {"calico", "cilium", "kube-router"}
+PLUGINS = ("calico", "cilium", "kube-router")
 
 
 def _allowed(spec: dict[str, Any], plugin: str, protocol: str, port: int, to: dict[str, str]) -> bool:
@@ -287,7 +287,7 @@ def _policy(run: Run, *origins: str, **settings: Any) -> dict[str, Any]:
     return dict(found.inputs["spec"])
 
 
-@pytest.mark.parametrize("plugin", sorted(SAME_EVERYWHERE))
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_the_usual_things_are_reached_whatever_the_network_plugin(plugin: str, run: Run) -> None:
     spec = _policy(run, IN_CLUSTER, "http://192.168.0.9:8123")
     for protocol in ("TCP", "UDP"):
@@ -311,7 +311,7 @@ def test_a_dns_cache_on_the_node_is_asked(address: str, protocol: str, run: Run)
     assert _allowed(_policy(run, IN_CLUSTER, open_ports=[53]), "cilium", protocol, 53, to)
 
 
-@pytest.mark.parametrize("plugin", sorted(SAME_EVERYWHERE))
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_a_pod_on_the_hosts_network_is_reached_by_its_port_where_that_is_opened(plugin: str, run: Run) -> None:
     home_assistant = "http://home-assistant.home-assistant.svc.cluster.local:80"
     at_node = {"address": NODE_IP, "node": "yes"}
