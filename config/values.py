@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import warnings
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -374,7 +375,7 @@ class Certificates(str):
     def parse(cls, text: str) -> Self:
         """The certificates. Raises MalformedError (`origin-ca-pool`)."""
         from cryptography.hazmat.primitives.serialization import Encoding
-        from cryptography.x509 import load_pem_x509_certificates
+        from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
 
         kinds = set(re.findall(r"-----BEGIN ([^-\n]*)-----", text))
         if any("PRIVATE KEY" in kind for kind in kinds):
@@ -397,9 +398,13 @@ class Certificates(str):
             fix = "name the one CA that signed the origin's certificate; public ones are trusted anyway"
         else:
             try:
-                found = load_pem_x509_certificates(text.encode())
+                # The library warns of a serial number of 0, which Go takes; a negative one it refuses since 1.23.
+                with warnings.catch_warnings(action="ignore"):
+                    found = load_pem_x509_certificates(text.encode())
+                    if any(one.serial_number < 0 for one in found):
+                        raise ValueError
                 return cls("".join(one.public_bytes(Encoding.PEM).decode() for one in found))
-            except ValueError:
+            except (ValueError, InvalidVersion):
                 reason = "its certificates cannot be read: cloudflared would trust none of them, and answer 502"
                 fix = "paste the whole block again, each line as it is in the file"
         raise MalformedError("origin-ca-pool", reason, fix)
