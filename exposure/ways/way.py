@@ -25,6 +25,7 @@ class OriginSettings:
     origin_server_name: str | None = None
     match_sni_to_host: bool = False
     ca_pool: str | None = None
+    """A file of the connector's pod (`Certificates.path`)."""
     no_tls_verify: bool = False
     http2_origin: bool = False
     http_host_header: str | None = None

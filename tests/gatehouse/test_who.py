@@ -264,7 +264,7 @@ OPEN_DOCS = {
     "origin": {"namespace": "paperless", "service": "web", "port": 8000},
     "acknowledge": {"workload-wider": "It asks for a password of its own"},
 }
-CONTROLLER = {"namespace": "ingress-nginx", "service": "ingress-nginx-controller"}
+CONTROLLER = {"namespace": "kube-system", "service": "traefik"}
 TWICE: dict[str, Any] = {
     # One workload by two doors; and one behind a controller that a port of the router leads to as well.
     "paperless": {**builders.HTML, "origin": {"namespace": "paperless", "service": "web", "port": 8000}},
