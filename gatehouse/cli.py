@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("gatehouse.commands.completion", "the completion script of a shell: bash, zsh or fish"),
 }
 """Name -> (module, help). A module has `add_arguments(parser)` and `run(args, project) -> int` (its exit code)."""
-ANYWHERE = frozenset({"completion"})
+ANYWHERE = frozenset({"completion", "policy-test"})
 """Commands that need no project."""
 
 

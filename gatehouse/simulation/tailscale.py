@@ -123,7 +123,7 @@ def evaluated_tests(policy: Object) -> list[str]:
     reading = read_policy(policy)
     if reading.policy is None:
         raise ValueError(reading.findings[0].reason)
-    return [outcome.test.path for outcome in run_tests(reading.policy) if not outcome.passed]
+    return [outcome.test.path for outcome in run_tests(reading.policy) if outcome.failures]
 
 
 class _Kind(Kind):
