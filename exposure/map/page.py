@@ -13,6 +13,7 @@ from importlib.resources import files
 from exposure.map.layout import FRAMES, layout
 from exposure.map.model import Map, Way
 from exposure.map.svg import drawing, sample
+from exposure.render import NOT_YET, pasted
 from exposure.ways import WAYS
 
 _HEADS = ("Service", "Gate", "Who", "Address", "By way of")
@@ -209,12 +210,17 @@ def _manual_steps(found: Map) -> str:
     items = []
     for work in found.manual_steps:
         steps = "".join(f"<li>{_with_code(step)}</li>" for step in work.steps)
+        steps += "".join(f"<li>{escape(label)}: {_value(value)}</li>" for label, value in pasted(work, {}))
         items.append(f"<li>{escape(work.title)}<ul>{steps}</ul></li>")
     body = f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing left to do by hand.</p>"
     return f"""<section class="manual-steps" aria-labelledby="manual-steps-title">
 <h2 id="manual-steps-title">Manual steps</h2>
 {body}
 </section>"""
+
+
+def _value(value: str) -> str:
+    return _with_code(value) if value == NOT_YET else f"<code>{escape(value)}</code>"
 
 
 def _with_code(step: str) -> str:

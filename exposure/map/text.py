@@ -7,6 +7,7 @@ from html import escape
 
 from exposure.map.model import Map, Way
 from exposure.map.page import colours
+from exposure.render import NOT_YET, pasted
 from exposure.ways import WAYS
 
 _PLAIN = frozenset(" .,:/()@+-_'→")
@@ -65,6 +66,8 @@ def markdown(found: Map) -> str:
     for work in found.manual_steps:
         lines.append(f"- [ ] {_marked(work.title)}")
         lines += [f"  - {_stepped(step)}" for step in work.steps]
+        for label, value in pasted(work, {}):
+            lines.append(f"  - {_marked(label)}: {_stepped(value) if value == NOT_YET else _quoted(value)}")
     if not found.manual_steps:
         lines.append("Nothing left to do by hand.")
     return "\n".join(lines) + "\n"
@@ -86,6 +89,13 @@ def _marked(text: str) -> str:
     # What begins a heading, a list or a quotation does so only as a line's first.
     shown = re.sub(r"^([-+#>=])|^(\d+)([.)])", r"\2\\\1\3", shown)
     return escape(shown, quote=False)
+
+
+def _quoted(text: str) -> str:
+    """A value as code, with a fence that it does not hold [CommonMark 6.1]."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _stepped(step: str) -> str:

@@ -147,5 +147,5 @@ def hostile() -> Map:
         tailnet=next(words),
         ways=tuple(map(spoiled, found.ways)),
         people=tuple(people.values()),
-        manual_steps=tuple(ManualStep(word, word, (word, f"`{word}`")) for word in HOSTILE),
+        manual_steps=tuple(ManualStep(word, word, (word, f"`{word}`"), values={word: word}) for word in HOSTILE),
     )
