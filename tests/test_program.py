@@ -406,7 +406,7 @@ def test_the_member_uses_the_owners_zone_login_and_policies(octavo: Recording) -
     host = octavo.one(APPLICATION, name).inputs
     assert host["allowedIdps"] == ["the idp"]
     assert host["policies"] == [{"id": "the policy", "precedence": 1}]
-    path = octavo.one(APPLICATION, f"{name}/auth").inputs
+    path = octavo.one(APPLICATION, f"{name}/api/webhook").inputs
     assert path["policies"] == [{"id": "the bypass", "precedence": 1}]
     assert octavo.one(RECORD).inputs["zoneId"] == "the zone"
 

@@ -184,7 +184,7 @@ class _TopologyReader:
 
     def fields(self, value: object, path: Path, known: tuple[str, ...]) -> dict[str, object]:
         if not isinstance(value, Mapping):
-            self.find(path, "an object must stand here")
+            self.find(path, "expected an object")
             return {}
         for key in value:
             if key not in known:
@@ -193,7 +193,7 @@ class _TopologyReader:
 
     def items(self, value: object, path: Path) -> list[tuple[object, Path]]:
         if not isinstance(value, list):
-            self.find(path, "a list must stand here")
+            self.find(path, "expected a list")
             return []
         return [(item, (*path, index)) for index, item in enumerate(value)]
 
@@ -203,7 +203,7 @@ class _TopologyReader:
             if isinstance(item, str):
                 found.append((item.strip(), at))
             else:
-                self.find(at, "text must stand here")
+                self.find(at, "expected text")
         return found
 
     def topology(self, value: object) -> Topology:
@@ -216,7 +216,7 @@ class _TopologyReader:
         ):
             for index, name in enumerate(names):
                 if name in names[:index]:
-                    self.find((f"{kind}s", index), f'the {kind} "{name}" stands here a second time')
+                    self.find((f"{kind}s", index), f'the {kind} "{name}" is listed twice')
         seen: dict[Address, str] = {}
         for index, node in enumerate(nodes):
             for address in node.addresses:
@@ -229,7 +229,7 @@ class _TopologyReader:
         fields = {"login": value} if isinstance(value, str) else self.fields(value, path, ("login", "role"))
         login, role = fields.get("login", ""), fields.get("role", "")
         if not isinstance(login, str) or "@" not in login:
-            self.find((*path, "login"), "a whole login name with an @ must stand here")
+            self.find((*path, "login"), "expected a whole login name with an @")
             login = ""
         if not isinstance(role, str) or role not in ("", "member", "shared", *ROLES):
             self.find((*path, "role"), f"a role is one of member, shared, {', '.join(ROLES)}")
@@ -244,7 +244,7 @@ class _TopologyReader:
             self.find((*path, "name"), "a node needs a name")
             name = ""
         if not isinstance(user, str) or (user and "@" not in user):
-            self.find((*path, "user"), "a whole login name with an @ must stand here")
+            self.find((*path, "user"), "expected a whole login name with an @")
             user = ""
         tags = self.texts(fields.get("tags", []), (*path, "tags"))
         for tag, at in tags:
@@ -269,7 +269,7 @@ class _TopologyReader:
                 self.find(at, f'"{text}": a route is a CIDR')
         exit_node = fields.get("exit_node", False)
         if not isinstance(exit_node, bool):
-            self.find((*path, "exit_node"), "true or false must stand here")
+            self.find((*path, "exit_node"), "expected true or false")
         return Node(
             name=name,
             tags=frozenset(tag for tag, _ in tags),
@@ -283,14 +283,14 @@ class _TopologyReader:
 
     def posture(self, value: object, path: Path) -> dict[str, Value]:
         if not isinstance(value, Mapping):
-            self.find(path, "an object must stand here")
+            self.find(path, "expected an object")
             return {}
         found: dict[str, Value] = {}
         for key, item in value.items():
             if isinstance(item, str | int | float):
                 found[key] = item
             else:
-                self.find((*path, key), "text, a number, true or false must stand here")
+                self.find((*path, key), "expected text, a number, true or false")
         return found
 
 

@@ -532,11 +532,11 @@ def test_an_ssh_test_on_an_address_needs_a_topology(src: str, dst: str) -> None:
 @pytest.mark.parametrize(
     ("text", "path", "reason"),
     [
-        ("[]", "(the topology)", "an object must stand here"),
+        ("[]", "(the topology)", "expected an object"),
         ('{"node": []}', "node", 'unknown field "node"'),
         ('{"users": ["ann"]}', "users[0].login", "a whole login name"),
         ('{"users": [{"login": "a@example.com", "role": "king"}]}', "users[0].role", "a role is one of"),
-        ('{"users": ["a@example.com", "A@Example.com"]}', "users[1]", "a second time"),
+        ('{"users": ["a@example.com", "A@Example.com"]}', "users[1]", "listed twice"),
         ('{"nodes": [{"name": "x"}]}', "nodes[0]", "tags, or else a user"),
         ('{"nodes": [{"user": "a@example.com"}]}', "nodes[0].name", "a node needs a name"),
         ('{"nodes": [{"name": "x", "tags": ["server"]}]}', "nodes[0].tags[0]", "must start with 'tag:'"),
@@ -550,7 +550,7 @@ def test_an_ssh_test_on_an_address_needs_a_topology(src: str, dst: str) -> None:
         (
             '{"nodes": [{"name": "x", "user": "a@example.com", "posture": {"a": null}}]}',
             "nodes[0].posture.a",
-            "must stand here",
+            "expected ",
         ),
         (
             '{"nodes": [{"name": "x", "user": "a@example.com", "addresses": ["100.64.0.1"]},'
@@ -558,7 +558,7 @@ def test_an_ssh_test_on_an_address_needs_a_topology(src: str, dst: str) -> None:
             "nodes[1].addresses",
             "100.64.0.1 is x's already",
         ),
-        ('{"nodes": [', "(the topology)", "a value must stand here"),
+        ('{"nodes": [', "(the topology)", "expected a value"),
     ],
 )
 def test_a_wrong_topology_is_refused_at_its_place(text: str, path: str, reason: str) -> None:
