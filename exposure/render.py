@@ -29,7 +29,7 @@ def exposure_table(services: Iterable[PlannedService], width: int = 80) -> str:
             lines += _wrapped("who  ", way.reaches, width)
             lines += _wrapped("why  ", reason, width)
             for caution in way.cautions:
-                lines += _wrapped("mind ", caution, width)
+                lines += _wrapped("note ", caution, width)
         if len(service.ways) > 1:
             lines += _wrapped("all  ", f"together {service.audience}", width)
     return "\n".join(lines)

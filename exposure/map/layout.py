@@ -1,4 +1,4 @@
-"""Where everything on the map stands: computed, so that one map is always drawn alike and needs no script.
+"""The position of everything on the map: computed, so that a map always looks the same and needs no script.
 
 Columns from left to right: who, the internet, the way in, what takes it in at the node, the services. Each way is a
 lane of its own; a station is a box that its lanes pass through.
@@ -51,7 +51,7 @@ class Frame:
 
     @property
     def net_x(self) -> float:
-        """Where the lanes begin to run level."""
+        """Left edge of the internet, right of the people."""
         return self.margin + self.who + self.lead
 
     @property

@@ -187,7 +187,7 @@ class Map:
 
 
 def map_of(project: Project, *stacks: str) -> Map:
-    """The map of planned stacks, by default of all. Every way of every service is there, also one that nobody uses."""
+    """The map of planned stacks, all of them by default. It has every way of every service, even one for nobody."""
     names = stacks or tuple(sorted(project.surfaces, key=lambda name: (not project.plans[name].owns_estate, name)))
     plans = [project.plans[name] for name in names]
     ways: list[Way] = []
@@ -254,7 +254,7 @@ _GROUPS = ("edge", "funnel", "router")
 
 
 def _in_order(ways: Iterable[Way], nodes: Sequence[str]) -> tuple[Way, ...]:
-    """As they are drawn: a node after the other, and those beside each other that the same people come by."""
+    """In the order in which they are drawn: node by node, with those of the same people beside each other."""
 
     def where(way: Way) -> tuple[object, ...]:
         group = _GROUPS.index(way.group) if way.group in _GROUPS else len(_GROUPS)
@@ -301,7 +301,7 @@ def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str,
 
 
 def _untold(plan: ExposurePlan, service: PlannedService, way: PlannedWay) -> Way:
-    """A way of which no resource that reach can read tells: drawn as the plan has it."""
+    """A way that no resource known to reach describes: drawn as the plan has it."""
     emails = _emails(plan.estate, way.audience)
     crowd = Crowd(*_STRANGERS) if way.audience.anyone else Crowd(str(way.audience), _count(len(emails)), emails)
     people = (

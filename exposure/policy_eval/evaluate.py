@@ -1,7 +1,7 @@
 """What a policy lets through, rule by rule.
 
 Everything is denied but what a rule allows; `acls` and `grants` add up, and their order means nothing
-(https://tailscale.com/kb/1538/grants-syntax). Where an answer hangs on what nobody here knows (whose device
+(https://tailscale.com/kb/1538/grants-syntax). Where an answer depends on what nobody here knows (whose device
 an address is, a person's role, a device's posture), the rule is not counted as allowing, and kept in
 `Decision.maybe`.
 """
@@ -246,7 +246,7 @@ def selects(policy: Policy, selector: Selector, endpoint: Endpoint) -> bool | No
 
 
 def some(answers: Iterable[bool | None]) -> bool | None:
-    """Whether any holds; None where that hangs on one that nobody knows."""
+    """Whether any is true; None where that depends on an unknown one."""
     unknown = False
     for answer in answers:
         if answer:
@@ -256,7 +256,7 @@ def some(answers: Iterable[bool | None]) -> bool | None:
 
 
 def every(*answers: bool | None) -> bool | None:
-    """Whether all hold; None where that hangs on one that nobody knows."""
+    """Whether all are true; None where that depends on an unknown one."""
     if any(answer is False for answer in answers):
         return False
     return None if any(answer is None for answer in answers) else True

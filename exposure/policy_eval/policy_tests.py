@@ -6,7 +6,7 @@ without `proto`, TCP or UDP, either; a protocol without ports is tested at port 
 (a wildcard, a CIDR, an autogroup, a name that is not defined) fails the test and does not make the policy
 invalid.
 
-The service knows its users, their roles and devices. Where a result hangs on one that is not told here, it is
+The service knows its users, their roles and devices. Where a result depends on one that is not told here, it is
 neither passed nor failed but unknown. Whoever the policy names is taken for a member; of anybody else nobody
 knows, and where a topology lists the people, they are outside the tailnet (tailscale#4558, #5931).
 
@@ -50,7 +50,7 @@ class Failure(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One test with its failures, with what cannot be told here, and notes on what it rests on."""
+    """One test with its failures, what cannot be told here, and notes on what the result rests on."""
 
     test: PolicyTest | SshTest
     failures: tuple[Failure, ...] = ()
@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether it passed for sure."""
+        """Whether it certainly passed."""
         return self.state == "passed"
 
     def to_dict(self) -> dict[str, object]:
@@ -94,7 +94,7 @@ def lines_of(outcome: Outcome) -> list[str]:
     """A test's outcome for people: whether it passed, and below that why not."""
     mark = {"failed": "FAILED"}.get(outcome.state, outcome.state)
     lines = [f"{mark} {outcome.test.path} from {outcome.test.src or '(nobody)'}"]
-    for word, failures in (("by", outcome.failures), ("hangs on", outcome.unknown)):
+    for word, failures in (("by", outcome.failures), ("depends on", outcome.unknown)):
         for failure in failures:
             told_of = f"{failure.expected} {failure.destination}".strip()
             lines.append(f"    {told_of}: {failure.reason}" if told_of else f"    {failure.reason}")
@@ -106,7 +106,7 @@ def run_tests(policy: Policy, topology: Topology = NOTHING) -> tuple[Outcome, ..
     """Run `tests`, then `sshTests`.
 
     Without a topology, a tag or a person stands for one device of its own, and addresses of the tailnet for
-    devices nobody knows; what hangs on that is unknown.
+    devices nobody knows; what depends on that is unknown.
     """
     return (
         *(_Run(policy, topology).run(test) for test in policy.tests),

@@ -20,7 +20,7 @@ Login = Literal["accept", "check", "deny"]
 def login(policy: Policy, source: Endpoint, target: Endpoint, user: str, attributes: Attributes) -> frozenset[Login]:
     """What `source` gets who logs in to `target` as `user` of that machine; a check wins over none.
 
-    More than one where it hangs on what is not known: whose device an address is, or a person's role.
+    More than one where it depends on what is not known: whose device an address is, or a person's role.
     """
     found: list[tuple[Login, bool]] = []
     for rule in policy.ssh:

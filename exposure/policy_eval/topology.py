@@ -1,4 +1,4 @@
-"""Who and what is in a tailnet: people and devices, as a file says, or as the policy's own words suppose.
+"""Who and what is in a tailnet: people and devices, from a file or assumed from what the policy names.
 
 With no file, every tag and every person a question names stands for one device of its own, about which
 nothing is known but that: a tag's device has that one tag, a person's device has none and is that person's,
@@ -31,7 +31,7 @@ class UnknownNameError(ValueError):
 
 
 class Standing(NamedTuple):
-    """The autogroups that somebody is in for sure, and those of which nobody here knows."""
+    """The autogroups that somebody is certainly in, and those that they may be in."""
 
     sure: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()

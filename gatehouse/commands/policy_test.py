@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _EPILOG = """\
 Tailscale knows your users, their roles and their devices. Without --topology,
 every tag and every person stands for one device of its own, and whoever the
-policy names for a member. A test whose result hangs on a role, on somebody
+policy names for a member. A test whose result depends on a role, on somebody
 whom the policy does not name or on whose device an address is comes out as
-unknown, with the rule that it hangs on.
+unknown, with the rule that it depends on.
 
 The topology is JSON (comments and trailing commas allowed):
 

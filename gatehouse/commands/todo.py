@@ -148,7 +148,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--registrar",
         choices=sorted(DS_FORMS),
         default="any",
-        help="label the DS record's fields as its form does; `key`: it asks for the key (default: %(default)s)",
+        help="name the DS record's fields as this registrar's form does; `key`: the form asks for the key",
     )
     parser.add_argument("--probe", action="store_true", help="look from outside, and tick off what is done")
     parser.add_argument("--json", action="store_true", help="for programs")
@@ -156,7 +156,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print what is left to do. Returns 0, or 1 where the stack file has findings. Raises UsageError."""
+    """Print the manual steps. Returns 0, or 1 where the stack file has findings. Raises UsageError."""
     read = planned(project, args.stack)
     if read is None:
         return 1
@@ -180,7 +180,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     print(render(found, seen, width(), colours))
     if outputs and not args.outputs:
-        print("\nThe values are a simulated stack's, made up: paste none of them anywhere.")
+        print("\nThese values are made up, from a simulated stack: do not paste them anywhere.")
     elif any(value == NOT_YET for t in found if not (seen and seen.of(t) == "done") for _, value in t.values):
         print("\nAfter the real `up`: pulumi stack output --json | gatehouse todo --outputs -")
     return 0

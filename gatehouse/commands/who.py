@@ -1,4 +1,4 @@
-"""`gatehouse who`: who reaches a URL, a service or a workload and why, or what somebody reaches: answered offline."""
+"""`gatehouse who`: who reaches a URL, a service or a workload and why, or what somebody reaches, offline."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ examples:
                       from `pulumi preview --json --show-sames`
 
 exit code: 0 answered (with --as: it is reached), 1 with --as: it is not
-reached, or the stack file has findings, 2 wrong usage, 3 not proved:
-there may be more than is listed, and why is said
+reached, or the stack file has findings, 2 wrong usage, 3 not proved: more
+may be reachable than is listed, and a message says why
 """
 
 
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHO",
         help="an e-mail address, a set of people, `anyone`, `lan` (anybody on the home network), `member` or a tag",
     )
-    parser.add_argument("--stack", metavar="S", help="what this stack registers alone; the whole estate otherwise")
+    parser.add_argument("--stack", metavar="S", help="only what this stack registers; the whole estate otherwise")
     parser.add_argument(
         "--from",
         dest="sources",
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
         surfaces, planned = found
         if args.target is None:
             if args.principal is not None:
-                raise UsageError("--as asks for somebody's answer about a URL or a service: give that too.")
+                raise UsageError("--as asks what somebody gets, about a URL or a service: name one too.")
             _table(surfaces, args.json)
             return not_proved(*surfaces)
         return _about(Asked.of(surfaces, planned), args)
@@ -115,9 +115,7 @@ def _about(asked: Asked, args: argparse.Namespace) -> int:
     subject = asked.subject(args.target)
     if subject.kind == "people":
         if args.principal is not None:
-            raise UsageError(
-                f"--as asks for somebody's answer about a URL or a service, and {args.target} is somebody."
-            )
+            raise UsageError(f"--as asks what somebody gets, about a URL or a service, and {args.target} is somebody.")
         _everything(asked, subject, args.json)
         return not_proved(*asked.surfaces)
     if subject.kind == "url":
@@ -179,7 +177,7 @@ def _answer(asked: Asked, found: Sequence[tuple[Surface, Sequence[Request]]], ar
 
 
 def _beside(asked: Asked, results: Sequence[_Result]) -> None:
-    """Say by which other ways the same workload is reached."""
+    """Print the other ways in which the same workload is reached."""
     ends = {a.workload for result in results for _, a in result.pairs if a.workload}
     if ends:
         same, here = asked.same(ends), {result.last.host for result in results}
@@ -188,7 +186,7 @@ def _beside(asked: Asked, results: Sequence[_Result]) -> None:
 
 def _also(rows: _Rows) -> None:
     if rows:
-        print("\nWhat answers there is reached by other ways too:\n" + render_table(rows, width(), ends=True))
+        print("\nThe same workload is reached in other ways too:\n" + render_table(rows, width(), ends=True))
 
 
 # A service, what answers, somebody
@@ -233,7 +231,7 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
 
 
 def _groups(pairs: Sequence[tuple[Crowd, Answer]]) -> list[tuple[list[Principal], Answer]]:
-    """Those with one answer together, who reaches it first."""
+    """Those who get the same answer together; those who reach it come first."""
     groups: dict[Answer, list[Principal]] = {}
     for crowd, answer in pairs:
         groups.setdefault(answer, []).extend(crowd.everybody)

@@ -174,7 +174,7 @@ def test_the_table_says_of_every_service_its_gate_url_people_and_reason(plans: d
             for said in (service.key, way.gate, *way.urls, way.reaches, reason):
                 assert said in text
             for caution in way.cautions:
-                assert f"mind {caution}" in text
+                assert f"note {caution}" in text
 
 
 def test_a_gate_that_was_asked_for_is_marked() -> None:

@@ -311,7 +311,7 @@ _BY_ROLE = {
 }
 
 
-def test_what_hangs_on_a_role_is_unknown_until_somebody_tells_it() -> None:
+def test_what_depends_on_a_role_is_unknown_until_somebody_tells_it() -> None:
     # As in four of twelve public policies with tests, such as jonpulsifer/infra: an admin's own address.
     policy = _policy(
         **_BY_ROLE,
@@ -390,7 +390,7 @@ def test_a_posture_is_met_by_the_attributes_the_test_gives() -> None:
     assert passes(deny=["web:80"])
 
 
-def test_what_hangs_on_an_unknown_device_is_told() -> None:
+def test_what_depends_on_an_unknown_device_is_told() -> None:
     policy = _policy(
         grants=[_grant("tag:client", "tag:server", "80")],
         tests=[_test("tag:client", ["100.64.0.16:80"]), _test("tag:client", deny=["100.64.0.16:80"])],

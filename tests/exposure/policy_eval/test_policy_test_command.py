@@ -103,7 +103,7 @@ def test_a_topology_decides_what_the_policy_alone_cannot(tmp_path: Path, capsys:
     assert capsys.readouterr().out.splitlines() == [
         "policy.hujson:6: unknown tests[0] from tag:ci",
         "    accept 100.64.0.7:443: cannot be told here",
-        "        hangs on grants[0] (line 4): tag:ci -> tag:server",
+        "        depends on grants[0] (line 4): tag:ci -> tag:server",
         "policy.hujson: 0 of 1 tests pass, 1 unknown.",
     ]
     nodes = '{"nodes": [{"name": "s", "tags": ["tag:server"], "addresses": ["100.64.0.7"]}]}'
@@ -118,7 +118,7 @@ def test_the_topology_of_the_help_is_a_valid_one(tmp_path: Path) -> None:
     assert _run(tmp_path, _write(tmp_path, _PASSES), "--topology", _write(tmp_path, example, "nodes.json")) == 0
 
 
-def test_an_admin_named_on_the_command_line_decides_what_hangs_on_the_role(
+def test_an_admin_named_on_the_command_line_decides_what_depends_on_the_role(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = """{

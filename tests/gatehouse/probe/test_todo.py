@@ -223,7 +223,7 @@ def test_without_outputs_those_of_the_simulated_stack_are_taken_and_it_is_said(
     assert main(["-C", str(project), "todo"]) == 0
     text = capsys.readouterr().out
     assert DIGEST in text
-    assert "simulated stack's, made up" in text
+    assert "made up, from a simulated stack" in text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"checkpoint": null}', '{"checkpoint": {"latest": null}}', "\x00"])
