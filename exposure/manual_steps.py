@@ -51,25 +51,58 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
 
 
 def _registrar(zone: Zone, main: bool) -> Iterator[ManualStep]:
-    where, suffix = ("", "") if main else (f"zones.{zone.name}.", f"-{zone.name}")
+    """What brings a domain to Cloudflare, in the one order in which it is never down, mail and signatures included.
+
+    The zone is there by then, and answers at its own name servers alone; on the Free plan it waits 28 days [CFDOC
+    dns/zone-setups/reference/domain-status, dns/zone-setups/full-setup/setup, dns/manage-dns-records/how-to].
+    """
+    name, here, where = zone.name, "" if main else f"-{zone.name}", "" if main else f"zones.{zone.name}."
     yield ManualStep(
-        f"name-servers{suffix}",
-        f"Point {zone.name} to Cloudflare at its registrar",
-        ("Replace all of the domain's name servers with these two.",),
+        f"old-ds{here}",
+        f"Remove {name}'s old DS record at its registrar, where it has one",
+        (
+            "The command shows it. It is of the old DNS's key: with Cloudflare's name servers, the domain would be "
+            "down.",
+            "Then wait until that shows nothing, for its TTL: a day, rarely two. The domain works meanwhile.",
+        ),
+        values={"Look": f"dig +short DS {name}"},
+        zone=name,
+    )
+    yield ManualStep(
+        f"records{here}",
+        f"Bring {name}'s records to Cloudflare, where it has some elsewhere",
+        (
+            "A new domain has none. For another, the first `up` has made the zone, and nobody asks it before the name "
+            "servers change; where they have not changed after 28 days, the Free plan deletes it.",
+            "Export the old DNS's zone file. At Cloudflare (the domain, DNS, Records, Import and Export) import it "
+            "with `Proxy imported DNS records` off, without NS, SOA and the names that your services have.",
+            "Compare the two lists, mail first: MX and the host it names; SPF (TXT, `v=spf1`), DKIM (TXT or CNAME at "
+            "`selector._domainkey`), DMARC (TXT at `_dmarc`); then SRV, CAA and every other name.",
+            "At the old DNS, set the TTLs to 300 seconds, and wait until the former ones are over.",
+        ),
+        zone=name,
+    )
+    yield ManualStep(
+        f"name-servers{here}",
+        f"Point {name} to Cloudflare at its registrar",
+        (
+            "Replace all of the domain's name servers with these two.",
+            "Leave the old DNS as it is for two days more: some resolvers still ask it.",
+        ),
         outputs={"Name servers": f"{where}name_servers"},
-        zone=zone.name,
+        zone=name,
     )
     if zone.dnssec:
         yield ManualStep(
-            f"ds-record{suffix}",
-            f"Then enter {zone.name}'s DS record there",
+            f"ds-record{here}",
+            f"Enter {name}'s new DS record at its registrar",
             (
-                "Once the name servers have changed, not before: with a DS record and other name servers, the domain is"
-                " down.",
+                "Once the name servers have changed and Cloudflare says Active, not before: with a DS record and other "
+                "name servers, the domain is down.",
                 "Leave other fields of the form empty.",
             ),
             outputs={"DS record": f"{where}ds_record"},
-            zone=zone.name,
+            zone=name,
         )
 
 

@@ -499,7 +499,7 @@ BAD = stack_text(
         "account_id": "0" * 32,
         "team": "team",
         "zone": {"name": "example.com"},
-        "google": {"client_id": "client"},
+        "google": {"client_id": "1-a.apps.googleusercontent.com"},
         "people": {"household": ["alice@example.com"]},
         "default_people": "household",
     },

@@ -211,7 +211,7 @@ def map_of(project: Project, *stacks: str) -> Map:
 def _home(plan: ExposurePlan) -> Home:
     estate = plan.estate
     zones = tuple(zone.name for zone in estate.zones)
-    return Home(plan.node, zones, plan.home.router_ipv4, estate.tailnet.name if estate.tailnet else "")
+    return Home(plan.node, zones, plan.home.router_ipv4 or "", estate.tailnet.name if estate.tailnet else "")
 
 
 def _ways(plan: ExposurePlan, surface: Surface) -> Iterator[Way]:

@@ -56,9 +56,10 @@ State = Literal["done", "open", "not seen"]
 
 @dataclass
 class Seen:
-    """What the probe saw: the state of each check by id."""
+    """What the probe saw: the state of each check by id, and its words."""
 
     states: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
     def of(self, todo: Todo) -> State:
         """Done where every check that shows it passed, open where one failed, else not to be seen from outside."""
@@ -67,6 +68,11 @@ class Seen:
             return "open"
         known = [s for s in states if s != "not proven"]
         return "done" if known and set(known) == {"passed"} else "not seen"
+
+    def why(self, todo: Todo) -> str:
+        """What was seen of one that is not done."""
+        told = [self.words.get(c, "") for c in todo.checks if self.states.get(c) != "passed"]
+        return "; ".join(dict.fromkeys(filter(None, told)))
 
 
 def todos(plan: ExposurePlan, outputs: Mapping[str, Any], form: str = "any") -> list[Todo]:
@@ -91,8 +97,8 @@ def _checks(plan: ExposurePlan, work: ManualStep) -> tuple[str, ...]:
     from exposure.ways.port_forward import PortForwardWay
 
     if work.zone:
-        whats = ("ds", "chain") if "DS record" in work.outputs else ("name-servers",)
-        return tuple(f"{work.zone}/{what}" for what in whats)
+        what = work.key.removesuffix(f"-{work.zone}")
+        return tuple(f"{work.zone}/{one}" for one in (("ds", "chain") if what == "ds-record" else (what,)))
     if work.service:
         ways = [way for way in plan.by(PortForwardWay) if way.service == work.service]
         return tuple(f"{way.service}/{port.protocol}-{port.external}" for way in ways for port in way.ports)
@@ -172,6 +178,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
                 "steps": list(t.steps),
                 "values": [{"label": label, "value": value} for label, value in t.values],
                 "state": seen.of(t) if seen else "not looked at",
+                "seen": seen.why(t) if seen else "",
             }
             for t in found
         ]
@@ -203,14 +210,15 @@ def simulated_outputs(project: Path, stack: str) -> dict[str, Any]:
 def _probe(args: argparse.Namespace, plan: ExposurePlan, outputs: Mapping[str, Any], wanted: Collection[str]) -> Seen:
     import asyncio
 
-    from gatehouse.probe.checks import checks_of
+    from gatehouse.probe.checks import checks_of, moving
     from gatehouse.probe.report import Progress
     from gatehouse.probe.runner import run_checks
 
-    checks = [c for c in checks_of(plan, os.urandom(4).hex(), outputs) if c.id in wanted]
+    known = (*checks_of(plan, os.urandom(4).hex(), outputs), *moving(plan, outputs))
+    checks = [c for c in known if c.id in wanted]
     progress = Progress(checks, sys.stderr, sys.stderr.isatty())
     results = asyncio.run(run_checks(checks, plan.estate.team, settings_of(args), progress))
-    return Seen({r.check.id: r.verdict.state for r in results})
+    return Seen({r.check.id: r.verdict.state for r in results}, {r.check.id: r.verdict.seen for r in results})
 
 
 _BOXES: Mapping[State, str] = {"done": "[x]", "open": "[ ]", "not seen": "[ ]"}
@@ -231,7 +239,9 @@ def render(found: Sequence[Todo], seen: Seen | None, columns: int = 80, colours:
         lines += [f"       {line}" for line in title[1:]]
         if state == "done":
             continue
-        lines += step_lines(todo.steps, todo.values, columns, "       ")
+        why = seen.why(todo) if seen else ""
+        steps = (*((f"Seen: {why}.",) if why else ()), *todo.steps)
+        lines += step_lines(steps, todo.values, columns, "       ")
     if seen:
         done = sum(seen.of(t) == "done" for t in found)
         unseen = sum(seen.of(t) == "not seen" for t in found)
