@@ -216,11 +216,11 @@ def test_values_of_a_further_zone_are_filled_in_from_that_zones() -> None:
     work = plan_of({"web": HTML}, estate={**ESTATE, "other_zones": [{"name": "example.org"}]}).manual_steps
     there = {"name_servers": ["eve.example.net"], "ds_record": "example.org. 2371 13 2 AA"}
     known = manual_steps_list(
-        work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "elsewhere"}}}
+        work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "2371 of-another"}}}
     )
     assert "Name servers: eve.example.net" in known
     assert "DS record: example.org. 2371 13 2 AA" in known
-    assert "elsewhere" not in known
+    assert "of-another" not in known
 
 
 def test_nothing_is_said_to_be_nothing() -> None:
