@@ -329,7 +329,7 @@ def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Findi
                     (short,),
                     "",
                     "this secret stands in clear in a file that is committed",
-                    f"take it out, make a new one, and set it with `pulumi config set --secret {key}`",
+                    f"take it out, make a new one, and set it with `gatehouse pulumi config set --secret {key}`",
                     source.place((short,)),
                 )
             )

@@ -253,7 +253,7 @@ def _credentials(stack: OneStack) -> Iterator[Problem]:
             (key,),
             "",
             f"both {key} and {client}: the provider takes one of the two, and refuses both",
-            f"keep the OAuth client: pulumi config rm {key}",
+            f"keep the OAuth client: gatehouse pulumi config rm {key} --stack {stack.stack.name}",
         )
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from config.loader import load_project
-from gatehouse.commands import UsageError, stack_file, width
+from gatehouse.commands import UsageError, add_stack, stack_file, width
 
 _EPILOG = """\
 exit code: 0 there is none, or it was removed, 1 there are some,
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    add_stack(parser)
     parser.add_argument("--remove", metavar="ID", help="delete this one from the account, while it is a double")
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask before")
     parser.add_argument("--simulated", action="store_true", help="simulated clouds, also where credentials are set")

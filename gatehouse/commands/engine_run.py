@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gatehouse.commands import add_stack
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options; `command` is set as the parser's default already."""
     command = parser.get_default("command")
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    add_stack(parser)
     parser.add_argument("--simulated", action="store_true", help="simulated clouds, also where credentials are set")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     if command == "preview":

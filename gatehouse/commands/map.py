@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exposure.map import Map, html_page, map_of, markdown, mermaid
 from exposure.reach.tailnet import PolicyError
-from gatehouse.commands import CommandError, UsageError
+from gatehouse.commands import CommandError, UsageError, add_stack
 from gatehouse.stacks import load
 from gatehouse.surfaces import planned_project
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    add_stack(parser)
     parser.add_argument("--out", metavar="FILE", help="write it there; to standard output otherwise")
     parser.add_argument("--format", choices=_FORMATS, help="default: by FILE's ending, else html")
 

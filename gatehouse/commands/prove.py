@@ -16,7 +16,7 @@ from exposure.reach.claims import Proof, Verdict, prove
 from exposure.reach.places import few
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import PolicyError
-from gatehouse.commands import CommandError, width
+from gatehouse.commands import CommandError, add_stack, width
 from gatehouse.stacks import known_stack, load
 from gatehouse.surfaces import planned_alone, planned_project, read_previews
 
@@ -33,7 +33,7 @@ _MARKS = {"holds": "holds", "broken": "BROKEN", "not proved": "not proved"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.epilog = _EPILOG
-    parser.add_argument("--stack", metavar="S", help="the services and claims of this stack alone")
+    add_stack(parser, others="all of them")
     parser.add_argument(
         "--from",
         dest="sources",

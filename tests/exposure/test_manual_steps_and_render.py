@@ -40,7 +40,7 @@ def test_all_that_no_api_does_is_listed_for_alfred(plans: dict[str, ExposurePlan
 
 def test_a_member_has_its_own_part_alone(plans: dict[str, ExposurePlan]) -> None:
     assert set(_work(plans["octavo"])) == {"owner-first", "tailscale-up", "share-node"}
-    assert "pulumi up --stack alfred" in _work(plans["octavo"])["owner-first"].steps[0]
+    assert "gatehouse up --stack alfred" in _work(plans["octavo"])["owner-first"].steps[0]
 
 
 def test_outputs_that_hold_a_value_are_named(plans: dict[str, ExposurePlan]) -> None:
