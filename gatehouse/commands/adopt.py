@@ -29,14 +29,18 @@ _SECTIONS = ("adopt", "recover")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     add_stack(parser)
-    parser.add_argument("--apply", action="store_true", help="write the stack file; without it only a diff is shown")
-    parser.add_argument("--done", action="store_true", help="take gatehouse:adopt out again, once all is in the state")
-    parser.add_argument("--tunnel", default="", metavar="NAME", help="the stack's tunnel, where several could be it")
+    parser.add_argument("--apply", action="store_true", help="write the stack file; without it only show a diff")
     parser.add_argument(
-        "--without", action="append", default=[], choices=_PARTS, help="do not read the tailnet, or the cluster"
+        "--done",
+        action="store_true",
+        help="remove gatehouse:adopt and gatehouse:recover, once all of it is in the state",
+    )
+    parser.add_argument("--tunnel", default="", metavar="NAME", help="which tunnel it is, if several are possible")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=_PARTS, help="do not read the tailnet or the cluster"
     )
     parser.add_argument("--simulated", action="store_true", help="read the simulated clouds")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:

@@ -12,8 +12,7 @@ from config.loader import load_project
 from gatehouse.commands import UsageError, add_stack, stack_file, width
 
 _EPILOG = """\
-exit code: 0 there is none, or it was removed, 1 there are some,
-2 wrong usage
+exit code: 0 none found, or removed, 1 some found, 2 wrong usage
 """
 
 
@@ -22,10 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     add_stack(parser)
-    parser.add_argument("--remove", metavar="ID", help="delete this one from the account, while it is a double")
-    parser.add_argument("--yes", "-y", action="store_true", help="do not ask before")
-    parser.add_argument("--simulated", action="store_true", help="simulated clouds, also where credentials are set")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--remove", metavar="ID", help="delete this duplicate from the account")
+    parser.add_argument("--yes", "-y", action="store_true", help="do not ask first")
+    parser.add_argument(
+        "--simulated", action="store_true", help="use the simulated clouds, even if credentials are set"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:

@@ -111,13 +111,13 @@ class Answers:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.epilog = _EPILOG
-    parser.add_argument("node", metavar="NODE", help="the node's short name, and so its stack's")
-    estate = parser.add_argument_group("the estate: join one, or own one")
+    parser.add_argument("node", metavar="NODE", help="the node's short name; its stack gets the same name")
+    estate = parser.add_argument_group("the estate: join one or own one")
     estate.add_argument("--member-of", metavar="STACK", help="the stack that owns the estate")
     estate.add_argument("--account-id", metavar="ID", help="Cloudflare account, 32 hexadecimal digits")
     estate.add_argument("--team", metavar="NAME", help="Zero Trust team, the bare name")
     estate.add_argument("--zone", metavar="DOMAIN", help="the domain, such as example.com")
-    estate.add_argument("--google-client-id", metavar="ID", help="the OAuth client that people log in by")
+    estate.add_argument("--google-client-id", metavar="ID", help="the OAuth client for the login")
     estate.add_argument("--people", metavar="A,B", help=f"who may log in: the set `{_SET}`")
     estate.add_argument("--tailnet", metavar="NAME", help="such as tail1234.ts.net")
     node = parser.add_argument_group("the node")
@@ -126,8 +126,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     node.add_argument("--tailnet-ip", metavar="IPV4", help="what `tailscale ip -4` says on it")
     node.add_argument("--context", metavar="NAME", help="kubectl context of its cluster (default: NODE)")
     node.add_argument("--operator", choices=_OPERATORS, help="the Tailscale operator (default: none)")
-    parser.add_argument("--no-input", action="store_true", help="ask nothing, also on a terminal")
-    parser.add_argument("--print", dest="only_print", action="store_true", help="print the file, write nothing")
+    parser.add_argument("--no-input", action="store_true", help="never ask, even on a terminal")
+    parser.add_argument("--print", dest="only_print", action="store_true", help="print the file instead of writing it")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:

@@ -13,7 +13,7 @@ from gatehouse.plan import show
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     add_stack(parser)
-    parser.add_argument("--json", action="store_true", help="print the shape of `pulumi preview --json`")
+    parser.add_argument("--json", action="store_true", help="print JSON, in the form of `pulumi preview --json`")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
 

@@ -21,10 +21,10 @@ from gatehouse.stacks import known_stack, load
 from gatehouse.surfaces import planned_alone, planned_project, read_previews
 
 _EPILOG = """\
-The classes of requests are those that what is registered tells apart; each is
-asked once, for everybody. What is not proved by that: docs/proved.md
+Requests that every rule treats alike are one class. Each class is evaluated
+once, for everybody. What this does not prove: docs/proved.md
 
-exit code: 0 all proved, 1 a claim is broken, or the stack file has findings,
+exit code: 0 all proved, 1 a claim is broken, or a stack file has findings,
 2 wrong usage, 3 not proved
 """
 _MARKS = {"holds": "holds", "broken": "BROKEN", "not proved": "not proved"}
@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="sources",
         metavar="FILE",
         action="append",
-        help="a preview's JSON in place of the stack files, of any program; may be repeated",
+        help="read a preview's JSON, of any program, instead of the stack files; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:

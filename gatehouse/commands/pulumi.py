@@ -24,7 +24,7 @@ exit code: the engine's own, 2 for wrong usage
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.epilog = _EPILOG
-    parser.add_argument("--simulated", action="store_true", help="work on the simulated stacks")
+    parser.add_argument("--simulated", action="store_true", help="use the state of the simulated clouds")
     parser.add_argument(
         "words", nargs=argparse.REMAINDER, metavar="...", help="a command of Pulumi's, with its options"
     )

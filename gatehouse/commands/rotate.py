@@ -21,13 +21,15 @@ _TUNNEL_BYTES = 32
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("what", choices=WHAT, help="which secret")
+    parser.add_argument("what", choices=WHAT, help="the secret to replace")
     add_stack(parser)
     parser.add_argument(
-        "--simulated", action="store_true", help="of the simulated clouds, also where credentials are set"
+        "--simulated", action="store_true", help="use the simulated clouds, even if credentials are set"
     )
     parser.add_argument(
-        "--provider", action="store_true", help="tailscale-key: Gatehouse's own credential, not the operator's client"
+        "--provider",
+        action="store_true",
+        help="for tailscale-key: Gatehouse's own credential, not the operator's client",
     )
 
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--demo",
         action="store_true",
-        help="ask servers on this machine that stand in for the clouds, one of them broken",
+        help="test stand-ins on this machine, one of them broken",
     )
     parser.add_argument("--all", action="store_true", help="show each check that passed too")
     parser.add_argument("--json", action="store_true", help="for programs")
