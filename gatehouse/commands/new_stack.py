@@ -186,7 +186,7 @@ def _join_or_own(answers: Answers, others: Mapping[str, LoadedStack], project: P
             raise UsageError(f"--member-of: say which estate, that of {' or '.join(owners)}.")
         answers.given["member_of"] = owners[0]
         return
-    print(f"Estates here are owned by: {', '.join(owners)}. Write - for an estate of its own.")
+    print(f"Estates here are owned by: {', '.join(owners)}. Name one to join it, or write - to own a new estate.")
     answer = _read(_MEMBER.text, owners[0])
     while answer != "-":
         answers.given["member_of"] = answer
