@@ -23,7 +23,6 @@ from config.loader import (
 )
 from config.positions import read_yaml
 from config.secrets import SECRETS
-from config.services import Node
 from config.stack import owner_reference, owner_stack
 from exposure.check import check_one
 from gatehouse.commands import CommandError, UsageError
@@ -77,16 +76,9 @@ _OWNER = (
     ),
     Question("tailnet", "Tailnet, such as tail1234.ts.net (Enter: none)", ("estate", "tailnet"), "t.ts.net", False),
 )
-# Asked for only while every node needs one: otherwise the comment at its place in the file says which services do.
-_ROUTER = Question(
-    "router_ip",
-    "Router's public IPv4 address",
-    ("node", "router_ipv4"),
-    "192.0.2.1",
-    needed=Node.model_fields["router_ipv4"].is_required(),
-)
+# Never asked for: the comment at its place in the file says which services need it.
+_ROUTER = Question("router_ip", "Router's public IPv4 address", ("node", "router_ipv4"), "192.0.2.1", needed=False)
 _NODE = (
-    *((_ROUTER,) if _ROUTER.needed else ()),
     Question("lan_ip", "Node's IPv4 address at home", ("node", "lan_ipv4"), "192.0.2.2"),
     Question("tailnet_ip", "Node's tailnet address (Enter: none)", ("node", "tailnet_ipv4"), "100.64.0.1", False),
     Question("context", "kubectl context of its cluster", ("node", "context"), "context"),
@@ -150,13 +142,13 @@ def run(args: argparse.Namespace, project: Path) -> int:
         raise UsageError(f"--member-of joins an estate, {', '.join(owned)} owns one: say one of the two.")
     if "member_of" not in given and not owned:
         _join_or_own(answers, others, project, ask)
-    questions = (*(() if answers.get("member_of") else _OWNER), *_NODE)
+    questions = (*(() if answers.get("member_of") else _OWNER), *_NODE, _ROUTER)
     defaults = _defaults(answers, others)
     missing = []
     for question in questions:
         if question.name in given:
             continue
-        if ask:
+        if ask and question is not _ROUTER:
             _ask(question, answers, defaults.get(question.name, ""), others, project)
         elif question.name in defaults:
             given[question.name] = defaults[question.name]
@@ -202,7 +194,7 @@ def _defaults(answers: Answers, others: Mapping[str, LoadedStack]) -> dict[str, 
     """What an answer is where nobody says otherwise."""
     defaults = {"context": answers.node, "operator": "none"}
     owner = others.get(owner_stack(answers.get("member_of")))
-    if owner and owner.config:
+    if owner and owner.config and owner.config.node.router_ipv4:
         # Nodes of one home share its router.
         defaults["router_ip"] = owner.config.node.router_ipv4
     return defaults

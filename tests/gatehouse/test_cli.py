@@ -75,7 +75,14 @@ def several(tmp_path: Path) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
     for stack, text in (
         ("pi", stack_text({})),
-        ("nuc", stack_text({}, member_of="organization/gatehouse/pi", node={**NODE, "name": "nuc", "context": "nuc"})),
+        (
+            "nuc",
+            stack_text(
+                {},
+                member_of="organization/gatehouse/pi",
+                node={**NODE, "name": "nuc", "context": "nuc", "lan_ipv4": "192.168.0.9"},
+            ),
+        ),
     ):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(text.replace("name: alfred", f"name: {stack}"))
     return tmp_path

@@ -101,6 +101,14 @@ def test_every_answer_by_option_gives_a_valid_owner(project: Path, capsys: pytes
     assert first == (ROOT / "Pulumi.alfred.yaml").read_text().splitlines()[0]
 
 
+def test_no_router_is_asked_for_where_none_is_needed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answering(monkeypatch, [])
+    assert run(project, "pi", *[word for word in EVERYTHING if word not in ("--router-ip", "203.0.113.7")]) == 0
+    assert asked == []
+    assert "router_ipv4" not in written(project, "pi")["gatehouse:node"]
+    assert findings(project) == []
+
+
 def test_a_second_node_joins_the_one_estate_there_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(project, "pi", *EVERYTHING) == 0
     assert run(project, "nuc", "--lan-ip", "192.168.0.10") == 0
@@ -204,7 +212,7 @@ def test_a_second_owner_of_one_zone_is_not_written(project: Path, capsys: pytest
         (["Pi", *EVERYTHING], "NODE 'Pi'"),
         (["../pi", *EVERYTHING], "NODE '../pi'"),
         (["pi", "--member-of", "alfred", "--team", "home", *NODE], "say one of the two"),
-        (["pi", "--team", "home"], "--account-id, --zone, --router-ip, --lan-ip: needed"),
+        (["pi", "--team", "home"], "--account-id, --zone, --lan-ip: needed"),
         (["pi"], "there is no terminal to ask at"),
     ],
 )
@@ -242,7 +250,6 @@ def test_questions_are_asked_again_until_the_answer_holds(
             "",
             "",
             "",
-            "203.0.113.7",
             "192.168.0.9",
             "",
             "",
@@ -266,7 +273,7 @@ def test_with_an_estate_at_hand_the_first_question_is_whether_to_join(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(project, "pi", *EVERYTHING) == 0
-    asked = answering(monkeypatch, ["", "", "192.168.0.10", "", "", ""])
+    asked = answering(monkeypatch, ["", "192.168.0.10", "", "", ""])
     assert run(project, "nuc") == 0
     assert asked[0] == "Stack that owns the estate [pi]: "
     assert written(project, "nuc")["gatehouse:member_of"] == "organization/gatehouse/pi"
