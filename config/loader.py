@@ -369,8 +369,8 @@ def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Findi
                         known,
                         "",
                         "this secret stands in clear in a file that is committed: whoever reads the repository has it",
-                        "remove it, make a new one where it comes from, and set that with `pulumi config set --secret "
-                        f"{_settable(path)}`",
+                        "remove it, make a new one where it comes from, and set that with `gatehouse pulumi config set "
+                        f"--secret {_settable(path)}`",
                         source.place(known),
                     )
                 )

@@ -32,14 +32,14 @@ SECRETS: tuple[Secret, ...] = (
     Secret(
         key="gatehouse:google_client_secret",
         purpose="Cloudflare cannot ask Google who somebody is",
-        set_with="pulumi config set --secret gatehouse:google_client_secret",
+        set_with="gatehouse pulumi config set --secret gatehouse:google_client_secret",
         owner_only=True,
         simulated="simulated-google-client-secret",
     ),
     Secret(
         key="gatehouse:tunnel_secret",
         purpose="the connectors in the cluster cannot join the tunnel",
-        set_with='pulumi config set --secret gatehouse:tunnel_secret "$(openssl rand -base64 32)"',
+        set_with='gatehouse pulumi config set --secret gatehouse:tunnel_secret "$(openssl rand -base64 32)"',
         owner_only=False,
         # 32 bytes, as Cloudflare demands of a tunnel secret.
         simulated=base64.b64encode(b"simulated tunnel secret 32 bytes").decode(),

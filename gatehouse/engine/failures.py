@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatehouse.commands import CommandError, width
+from gatehouse.commands import CommandError, about, width
 from gatehouse.engine.clouds import credentials_in_use
 from gatehouse.engine.progress import Message, Progress
 from gatehouse.engine.tree import Step
@@ -31,11 +31,16 @@ _AFTERMATH = re.compile(
     r"failed to get analyzer info|context canceled|_InactiveRpcError|\bgrpc\b|Exception calling application",
     re.IGNORECASE,
 )
+_SIMULATED = (
+    "These clouds are simulated, and nothing outside this folder was touched. What is said above of dashboards, "
+    "credentials and kubectl is what you would do on the real ones: do none of it now. To begin anew, delete "
+    ".gatehouse/simulated."
+)
 _LISTED = 6
 _TYPED = re.compile("`[^`\n]*`")
 
 # What each type needs: a permission of Cloudflare's token (the SDK's documentation of the resource names them), or
-# scopes of Tailscale's OAuth client (README, step 4).
+# scopes of Tailscale's OAuth client (docs/first-up.md, step 4).
 NEEDS: Mapping[str, str] = {
     "cloudflare:Zone": "Zone Write",
     "cloudflare:ZoneSetting": "Zone Settings Write",
@@ -68,6 +73,12 @@ class Asked:
     values: Mapping[str, object]
     """The stack file's values, by full key."""
     environment: Mapping[str, str]
+    simulated: bool = False
+
+    @property
+    def on(self) -> str:
+        """The options that make a command be about the same stack, on the same clouds."""
+        return about(self.stack, self.simulated)
 
     @property
     def context(self) -> str:
@@ -121,12 +132,12 @@ class _Reason:
 _MAKES = "create replace"
 _CHANGES = "update delete replace"
 _AGAIN = "Then run {again}."
-_ADOPT = "`gatehouse adopt --stack {stack} --apply`"
+_ADOPT = "`gatehouse adopt {on} --apply`"
 _LOST = (
     "The connection to {cloud} broke before the answer for {what} came. What was being made may exist although this "
     "run did not hear of it. Run {again} again: it first looks for what this run made, and takes that over. If it then "
     f"says that something exists already, {_ADOPT} does. What Cloudflare takes twice (a policy, a group) may be "
-    "there twice afterwards: `up` says so, and `gatehouse doubles --stack {stack}` lists them. A key of Tailscale's "
+    "there twice afterwards: `up` says so, and `gatehouse doubles {on}` lists them. A key of Tailscale's "
     "that was made and not heard of is to be deleted in its admin console."
 )
 _BROKEN = (
@@ -251,7 +262,7 @@ _REASONS: Sequence[_Reason] = (
         "kubernetes",
         "delete",
         r'currently managing a required field|namespaces "[^"]*" not found',
-        "{what}: the Service that this annotates was deleted meanwhile. `gatehouse refresh --stack {stack}` takes that "
+        "{what}: the Service that this annotates was deleted meanwhile. `gatehouse refresh {on}` takes that "
         f"into the state. {_AGAIN}",
     ),
     _reason(
@@ -301,7 +312,7 @@ _REASONS: Sequence[_Reason] = (
         "  1. Remove the DS record at the registrar.\n"
         "  2. Wait until its TTL is over, a day or two: `dig DS <zone>` shows nothing then.\n"
         "  3. Run:\n{unprotect}\n"
-        "     gatehouse {command} --stack {stack}\n"
+        "     gatehouse {command} {on}\n"
         "  4. Disable DNSSEC in Cloudflare's dashboard (the zone, DNS, Settings): Gatehouse only forgets it.\n"
         "Until then leave `dnssec: true` in Pulumi.{stack}.yaml.",
     ),
@@ -316,7 +327,7 @@ _REASONS: Sequence[_Reason] = (
         "",
         _CHANGES,
         r'\b404\b|[Nn]ot found|"code":\s*(?:81044|1003)\b',
-        "{what}: this is not in {cloud} any more, somebody deleted it there. `gatehouse refresh --stack {stack}` takes "
+        "{what}: this is not in {cloud} any more, somebody deleted it there. `gatehouse refresh {on}` takes "
         f"that into the state. {_AGAIN}",
     ),
     _reason(
@@ -324,7 +335,7 @@ _REASONS: Sequence[_Reason] = (
         _MAKES,
         r'"code":\s*(?:7003|1003)\b|\b404 Not Found',
         "{what}: the zone or tunnel that this belongs to is not in Cloudflare any more. "
-        f"`gatehouse refresh --stack {{stack}}` takes that into the state. {_AGAIN}",
+        f"`gatehouse refresh {{on}}` takes that into the state. {_AGAIN}",
     ),
     _reason("", _MAKES, rf"{_BROKEN}|: (?:502|504|52[0-4]) ", _LOST),
     # Its plugin sends a request again and again: an earlier one may have arrived.
@@ -335,7 +346,7 @@ _REASONS: Sequence[_Reason] = (
         _BROKEN,
         "The connection to {cloud} broke before the answer for {what} came. Run {again} again: what was done already "
         "is not done twice. If that says that something is not there any more, run "
-        "`gatehouse refresh --stack {stack}`.",
+        "`gatehouse refresh {on}`.",
     ),
     _reason(
         "kubernetes",
@@ -405,6 +416,8 @@ def report(
         lines += [str(said) for said in [engine_said()] if said]
     for paragraph in explanations(progress, asked):
         lines += ["", _filled(paragraph)]
+    if asked.simulated:
+        lines += ["", _filled(_SIMULATED)]
     end = f"\n{asked.command} failed after {progress.seconds:.1f} s."
     if failed and asked.command == "up":
         end += " What was made stays as it is; the next `up` goes on from there."
@@ -446,11 +459,14 @@ def _said(reason: _Reason, failures: Sequence[Failure], asked: Asked) -> str:
         "stack": asked.stack,
         "command": asked.command,
         "context": asked.context,
-        "again": f"`gatehouse {asked.command} --stack {asked.stack}`",
+        "on": asked.on,
+        "again": f"`gatehouse {asked.command} {asked.on}`",
         "credentials": asked.credentials(clouds[0]),
         "needs": _needs(failures),
         "unprotect": "\n".join(
-            f"     pulumi state unprotect --stack {asked.stack} --yes '{f.step.urn}'" for f in failures
+            f"     gatehouse pulumi{' --simulated' * asked.simulated} state unprotect --stack {asked.stack} --yes"
+            f" '{f.step.urn}'"
+            for f in failures
         ),
         "tests": _policy_tests(asked) if "{tests}" in reason.says else "",
     }
@@ -493,14 +509,14 @@ def _policy_tests(asked: Asked) -> str:
         return (
             f"The same tests, run here:\n{lines}\nChange in Pulumi.{asked.stack}.yaml who may reach what until they "
             f"pass (`gatehouse plan --stack {asked.stack}` has the whole policy). Then run "
-            f"`gatehouse {asked.command} --stack {asked.stack}`."
+            f"`gatehouse {asked.command} {asked.on}`."
         )
     sent = "\n".join(f"  {line}" for outcome in outcomes for line in _tested(outcome.test))
     return (
         f"None of {len(outcomes)} fails here, so Tailscale and Gatehouse disagree. The usual cause is an address that "
         "is no user of the tailnet: Tailscale fails a test from somebody it does not know. Compare these with Users in "
         f"its admin console, and invite who is missing. The tests that were sent:\n{sent}\nThen run "
-        f"`gatehouse {asked.command} --stack {asked.stack}`."
+        f"`gatehouse {asked.command} {asked.on}`."
     )
 
 

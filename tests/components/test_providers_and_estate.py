@@ -175,12 +175,12 @@ def test_what_the_owner_has_not_made_yet_is_told_with_the_command_that_makes_it(
     lacking: str, service: Mapping[str, Any], said: str
 ) -> None:
     kept = {**OUTPUTS, **({"policy_ids": {"household": "policy-id"}} if lacking == "policy_ids" else {lacking: None})}
-    with pytest.raises(pulumi.RunError, match=rf"{said}.*pulumi up --stack alfred"):
+    with pytest.raises(pulumi.RunError, match=rf"{said}.*gatehouse up --stack alfred"):
         _member(kept, {"wiki": service})
 
 
 def test_an_owner_that_is_not_up_is_told_with_the_command_that_brings_it_up() -> None:
-    with pytest.raises(pulumi.RunError, match=r"no output '.*'.*pulumi up --stack alfred"):
+    with pytest.raises(pulumi.RunError, match=r"no output '.*'.*gatehouse up --stack alfred"):
         _member({}, {"wiki": HTML})
 
 
