@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.flat import write_flat
-from bench.generate import STACK, make_estate, make_project, services, stack_file
+from bench.generate import STACK, TAILNET, THIN, make_estate, make_project, services, stack_file
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
 from exposure.check import check
+from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
+from exposure.reach.claims import prove
+from exposure.reach.surface import from_plan
 from gatehouse.engine.program import run_program
 from gatehouse.offline import run_offline
 
@@ -69,6 +73,21 @@ def _growth(work: Callable[[int], object], few: int = FEW, many: int = MANY, non
 def test_reading_checking_and_deciding_grow_with_the_services() -> None:
     _checked(FEW)
     assert _growth(_checked) < ROOM
+
+
+def test_proving_who_reaches_what_grows_with_the_services_and_the_machines_of_the_tailnet() -> None:
+    def planned(count: int, mix: Sequence[Mapping[str, str]]) -> Mapping[str, LoadedStack]:
+        return tie([type_stack(parse_stack_text(stack_file(STACK, services(count, mix)), STACK))])
+
+    for mix in (THIN, TAILNET):
+        plans = {count: plan_stack((stacks := planned(count, mix))[STACK], stacks) for count in (FEW, MANY)}
+
+        def proved(count: int, plans: Mapping[int, ExposurePlan] = plans) -> None:
+            # A policy is read once for each document: a plan of its own each time.
+            plan = copy.deepcopy(plans[count])
+            assert len(prove({STACK: from_plan(plan)}, {STACK: plan}, {}, {}).services) == count
+
+        assert _growth(proved) < ROOM
 
 
 def test_the_guard_sees_what_grows_with_the_square() -> None:

@@ -249,7 +249,7 @@ def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str,
         front,
         _HOW[how] if how else "",
         url,
-        tuple(str(p) for p in reached.how if p.kind not in ("tag", "lan")),
+        tuple(str(p) for p in reached.everybody if p.kind not in ("tag", "lan")),
         next((w for w in service.workloads if (w.protocol, w.port) == at), service.workloads[0]),
         past_login,
     )
@@ -304,7 +304,7 @@ def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crow
         return Crowd(*_STRANGERS)
     if MEMBER in reached.how:
         return Crowd("Any member", "of the tailnet")
-    named = tuple(sorted(str(p) for p in reached.how if p.kind == "person"))
+    named = tuple(sorted(str(p) for p in reached.everybody if p.kind == "person"))
     # The sets of people are named where they are just those who get in.
     meant = [c.audience for c in sorted(way.claims(), key=lambda c: -len(c.path)) if c.path.covers(path)]
     label = next((str(a) for a in (*meant, way.audience) if a.people and _emails(estate, a) == named), "")

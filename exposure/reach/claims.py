@@ -130,7 +130,7 @@ def prove(
     everybody = _everybody(whole, claims, people)
     ports = _ports_of_nodes(plans)
     found: dict[Key, list[_Row]] = {}
-    for place in _asked(whole, cut):
+    for place in places(whole, cut, thorough=True):
         request = place.request
         owner = ports.get((request.host, request.protocol, request.port)) or _key(place.service)
         if owner is None:
@@ -183,14 +183,15 @@ def _judged(
             if _within(place, excepted):
                 continue
             asked.add(place)
-            breaking = [p for p in who.how if against(p)]
+            everybody = who.everybody
+            breaking = [p for p in everybody if against(p)]
             if not breaking:
                 continue
             # Where anyone gets in, that is the news, whoever is named.
             principal = ANYONE if ANYONE in who.how else breaking[0]
             tie = ties[owner][(stack, service)] if owner != (stack, service) else None
             by = owner if tie else None
-            broken.append(Counterexample(principal, place.request.url, who.how[principal], by, tie))
+            broken.append(Counterexample(principal, place.request.url, everybody[principal], by, tie))
     certain = _shortest(c for c in broken if c.tie is None or c.tie.certain)
     if broken and not certain:
         doubts.append(f"{_shortest(broken)}; whether it answers there for that service too cannot be told")
@@ -249,15 +250,6 @@ def _everybody(
         # Nothing tells them apart but a rule for a whole domain.
         absent.setdefault(principal.name.rpartition("@")[2], []).append(principal)
     return [*everybody, *(Crowd(those[0], tuple(those)) for those in absent.values())]
-
-
-def _asked(whole: Surface, cut: Surface) -> Iterator[Place]:
-    """Every place, and by http where the zone does not send that on to https: a name may have no certificate."""
-    for place in places(whole, cut, thorough=True):
-        yield place
-        zone = whole.zone_of(place.request.host)
-        if zone and zone.always_https is False and place.request.scheme == "https":
-            yield replace(place, request=replace(place.request, scheme="http", port=80))
 
 
 def _cut(whole: Surface, claims: Mapping[str, Sequence[Claim]], ties: Mapping[Key, Mapping[Key, Tie]]) -> Surface:
@@ -324,7 +316,7 @@ def _audiences(rows: Iterable[_Row]) -> tuple[tuple[Reached, tuple[str, ...]], .
     found: dict[frozenset[object], tuple[Reached, set[str]]] = {}
     for place, who, _ in rows:
         found.setdefault(frozenset(who.how.items()), (who, set()))[1].add(place.request.url)
-    widest = sorted(found.values(), key=lambda f: (_rank(f[0]), -len(f[0].how), min(f[1])))
+    widest = sorted(found.values(), key=lambda f: (_rank(f[0]), -sum(map(len, f[0].alike.values())), min(f[1])))
     return tuple((who, tuple(sorted(urls, key=lambda u: (len(u), u)))) for who, urls in widest)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from exposure.reach.access import Principal
-from exposure.reach.evaluate import WIDEST, Outcome
-from exposure.reach.places import Place, Reached, crowds, places, reached
+from exposure.reach.evaluate import WIDEST, Outcome, Request
+from exposure.reach.places import ROUND, Place, Reached, crowds, places, reached
 from exposure.reach.surface import Known, Surface, surface
 
 
@@ -26,12 +26,12 @@ class Change:
     def gains(self) -> tuple[Principal, ...]:
         """Who reaches it now and did not, or reaches it by a wider way, or finds another workload there."""
         found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer}
-        return tuple(p for p in self.now.how if p in found)
+        return self.now.whole(found)
 
     @property
     def losses(self) -> tuple[Principal, ...]:
         """Who reached it and does no longer, or only by a narrower way."""
-        return _wider(self.now.how, self.before.how)
+        return self.before.whole(_wider(self.now.how, self.before.how))
 
     @property
     def moved(self) -> tuple[Principal, ...]:
@@ -69,18 +69,40 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
     before = nothing(now) if base is None else base
     everybody = crowds([before, now])
     changes: dict[tuple[object, ...], Change] = {}
-    for place in sorted(places(before, now, thorough=True), key=_order):
+    straight: dict[str, list[Reached]] = {}
+    # The ways round come last.
+    for place in sorted(places(before, now, thorough=True, ways_round=True), key=_order):
         was = reached(before, place.request, everybody)
         will = reached(now, place.request, everybody)
-        if was == will:
+        found = Change(place, was, will)
+        if _only_called(place.request, before, now):
             continue
-        asked = (place.request.host, place.request.port)
+        goes_round = place.request.path.endswith(ROUND)
+        if not goes_round and place.request.scheme == "https":
+            straight.setdefault(place.request.host, []).append(will)
+        if was == will or (goes_round and not _past(found, straight[place.request.host])):
+            continue
+        # By http as by https, where it is not sent on: said once.
+        asked = (place.request.host, {80: 443}.get(place.request.port, place.request.port))
         key = (*asked, *(frozenset(each.items()) for one in (was, will) for each in (one.how, one.ends, one.terms)))
-        if key in changes:
+        if key not in changes:
+            changes[key] = found
+        elif not goes_round and place.request.scheme != "http":
             changes[key] = replace(changes[key], more=(*changes[key].more, place))
-        else:
-            changes[key] = Change(place, was, will)
     return tuple(sorted(changes.values(), key=lambda c: (not c.wider, c.place.text)))
+
+
+def _only_called(request: Request, before: Surface, now: Surface) -> bool:
+    """Whether only a rule's calling it says, on one side, that something is there at home: it answers there anyway."""
+    both = [(s, s.listening(request.host, request.protocol, request.port)) for s in (before, now)]
+    known = [(s, workload) for s, workload in both if workload]
+    return len(known) == 1 and known[0][1] in known[0][0].called_at_home
+
+
+def _past(change: Change, straight: Iterable[Reached]) -> bool:
+    """Whether a way round a path lets somebody in who does not get everywhere on the host straight."""
+    gained = {p: change.now.how[p] for p in _wider(change.before.how, change.now.how)}
+    return any(_wider(one.how, gained) for one in straight)
 
 
 def nothing(like: Surface) -> Surface:
@@ -88,13 +110,20 @@ def nothing(like: Surface) -> Surface:
     return surface(Known(zones=like.zones))
 
 
-def _order(place: Place) -> tuple[str, int, int, str]:
+def _order(place: Place) -> tuple[str, bool, int, bool, int, str]:
     request = place.request
-    return (request.host, request.port, len(request.path), request.path)
+    return (
+        request.host,
+        request.scheme == "http",
+        request.port,
+        request.path.endswith(ROUND),
+        len(request.path),
+        request.path,
+    )
 
 
-def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> tuple[Principal, ...]:
-    return tuple(p for p, how in now.items() if WIDEST[how] < WIDEST[before.get(p, Outcome.NO_NAME)])
+def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> set[Principal]:
+    return {p for p, how in now.items() if WIDEST[how] < WIDEST[before.get(p, Outcome.NO_NAME)]}
 
 
 _UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}

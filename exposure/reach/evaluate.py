@@ -361,27 +361,18 @@ class _Machine:
 def _machine(surface: Surface, host: str) -> _Machine | None:
     if host.startswith("tag:"):
         return _Machine(host, (host,), None)
-    tailnet = surface.tailnet
-    name = _machine_name(tailnet, host)
+    name = surface.machine_name(host)
     if name is None:
         return None
-    for ingress in surface.tailnet_ingresses:
-        if ingress.machine == name:
-            return _Machine(name, ingress.tags, (("tcp", 443),), ingress)
-    for address in surface.tailnet_addresses:
-        if address.machine == name:
-            return _Machine(name, address.tags, address.ports, None, address)
-    if tailnet and tailnet.policy and name in nodes(tailnet.policy):
+    found = surface.machines.get(name)
+    if isinstance(found, TailnetIngress):
+        return _Machine(name, found.tags, (("tcp", 443),), found)
+    if found:
+        return _Machine(name, found.tags, found.ports, None, found)
+    policy = surface.tailnet.policy if surface.tailnet else None
+    if policy and name in nodes(policy):
         return _Machine(name, (node_tag(name),), None)
     return None
-
-
-def _machine_name(tailnet: Tailnet | None, host: str) -> str | None:
-    if "." not in host:
-        return host
-    if tailnet and tailnet.name:
-        return host.removesuffix(f".{tailnet.name}") if host.endswith(f".{tailnet.name}") else None
-    return host.split(".", 1)[0] if host.endswith(".ts.net") else None
 
 
 def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal: Principal) -> Answer:

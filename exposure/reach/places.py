@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,12 +12,14 @@ from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking
 from exposure.reach.match import ODD, covers_host, glob, matches_host
-from exposure.reach.surface import Selector, Surface, TailnetAddress, TailnetIngress
+from exposure.reach.surface import Selector, Surface
 from exposure.reach.tailnet import named_as_source, nodes, people_of, ports_to, tags_of
 from exposure.workload import Workload
 
 ANY_NAME = "any-name"
 """Stands for any label under a wildcard."""
+ROUND = "/..%2f"
+"""Below a path: what some read as a part of it, and others as what is beside it (`readings`)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Place:
         request = self.request
         host = request.host.replace(f"{ANY_NAME}.", "*.", 1) if self.wildcard else request.host
         if request.scheme in ("http", "https") and request.port in (80, 443):
-            return f"{host}{request.path}"
+            return f"{'http://' * (request.scheme == 'http')}{host}{request.path}"
         return f"{host}:{request.port or 'any node port'}/{request.protocol}"
 
 
@@ -45,12 +48,14 @@ class Crowd:
     everybody: tuple[Principal, ...]
 
 
-def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
+def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False) -> tuple[Place, ...]:
     """Every place of the surfaces: each class of a web host's paths, tailnet names, forwarded ports.
 
     A class holds the paths that the same rules match and the same applications cover, in each of the surfaces; the
     place is a shortest one of them, and what is so there is so in all of the class (but for `unproved`). `thorough`
-    adds deeper names below wildcards, and tags with no machine: what a comparison of two surfaces has to look at.
+    adds deeper names below wildcards, http where the zone does not send it on to https (there it needs no certificate),
+    and tags with no machine: what a comparison of two surfaces has to look at.
+    `ways_round` adds a way out of each class below a path.
     """
     found: dict[Request, Place] = {}
 
@@ -60,8 +65,14 @@ def places(*surfaces: Surface, thorough: bool = False) -> tuple[Place, ...]:
             services = (service_at(surface, request) for surface in surfaces)
             found[request] = Place(request, next(filter(None, services), None), wildcard)
 
-    for host, path, wildcard in web(*surfaces, thorough=thorough):
+    asked = list(web(*surfaces, thorough=thorough))
+    classes_of = Counter(host for host, _, _ in asked)
+    for host, path, wildcard in asked:
         add(host, 443, path, "https", wildcard)
+        if ways_round and classes_of[host] > 1:
+            add(host, 443, f"{path.rstrip('/')}{ROUND}", "https", wildcard)
+        if thorough and any(zone and zone.always_https is False for zone in (s.zone_of(host) for s in surfaces)):
+            add(host, 80, path, "http", wildcard)
     served: dict[str, set[str]] = {}
     for surface in surfaces:
         for ingress in surface.tailnet_ingresses:
@@ -136,10 +147,9 @@ def _within(host: str, wide: str) -> bool:
 
 def service_at(surface: Surface, request: Request) -> str | None:
     """The service that a request is for, as far as names and forwarded ports tell."""
-    machines: list[TailnetIngress | TailnetAddress] = [*surface.tailnet_ingresses, *surface.tailnet_addresses]
-    for machine in machines:
-        if request.host in (machine.machine, f"{machine.machine}{_suffix(surface)}"):
-            return machine.service
+    machine = surface.machines.get(surface.machine_name(request.host) or "")
+    if machine:
+        return machine.service
     asked = (request.protocol, request.port)
     at_home = surface.listening(request.host, *asked)
     if at_home is not None:
@@ -256,12 +266,25 @@ def _mark(
 
 @dataclass(frozen=True)
 class Reached:
-    """Who reaches a place: each principal that does, how, and what answers, in words where it is no workload."""
+    """Who reaches a place: each crowd that does, by the one who answers for it: how, and what answers, in words where
+    it is no workload."""
 
     how: Mapping[Principal, Outcome]
     ends: Mapping[Principal, Workload | str] = field(default_factory=dict)
     terms: Mapping[Principal, tuple[str, str]] = field(default_factory=dict)
     """The Host header that the origin gets, and how long a login lasts (`Answer`)."""
+    alike: Mapping[Principal, tuple[Principal, ...]] = field(default_factory=dict, compare=False)
+    """Everybody in each crowd."""
+
+    @property
+    def everybody(self) -> dict[Principal, Outcome]:
+        """Everybody who reaches it, and how."""
+        hows = {one: how for p, how in self.how.items() for one in self.alike.get(p, (p,))}
+        return {one: hows[one] for one in self.whole(self.how)}
+
+    def whole(self, some: Iterable[Principal]) -> tuple[Principal, ...]:
+        """Everybody in the crowds that these answer for, in order."""
+        return tuple(sorted((one for p in some for one in self.alike.get(p, (p,))), key=_rank))
 
     @property
     def workloads(self) -> tuple[Workload | str, ...]:
@@ -278,21 +301,20 @@ class Reached:
         show = show or few
         if not self.how:
             return "nobody"
+        if self.anyone is Outcome.OPEN:
+            return "anyone"
         parts: list[str] = []
         if self.anyone:
-            parts.append("anyone" if self.anyone is Outcome.OPEN else f"anyone, {self.anyone.value}")
+            parts.append(f"anyone, {self.anyone.value}")
         for outcome in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET):
             if self.anyone and outcome is not Outcome.TAILNET:
                 continue
-            here = [p for p, how in self.how.items() if how is outcome]
-            if self.anyone is Outcome.OPEN:
-                here = []
+            here = [p for p, how in self.everybody.items() if how is outcome]
             if MEMBER in here:
                 here = [p for p in here if p.kind != "person"]
-            names = [str(p) for p in here]
-            if names:
+            if here:
                 how = "" if outcome is Outcome.OPEN else f" {outcome.value}"
-                parts.append(show(names) + how)
+                parts.append(show([str(p) for p in here]) + how)
         return "; ".join(parts)
 
 
@@ -303,12 +325,12 @@ def few(names: Sequence[str]) -> str:
 
 def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:
     """Who of everybody reaches it."""
-    found = [(p, a) for c, a in answers(surface, request, everybody) if a.reaches for p in c.everybody]
-    found.sort(key=lambda item: _rank(item[0]))
+    found = [(c, a) for c, a in answers(surface, request, everybody) if a.reaches]
     return Reached(
-        {p: a.outcome for p, a in found},
-        {p: a.workload or a.origin for p, a in found},
-        {p: (a.host_header, a.session) for p, a in found},
+        {c.representative: a.outcome for c, a in found},
+        {c.representative: a.workload or a.origin for c, a in found},
+        {c.representative: (a.host_header, a.session) for c, a in found},
+        {c.representative: c.everybody for c, _ in found},
     )
 
 
@@ -320,15 +342,16 @@ def _rank(principal: Principal) -> tuple[int, str]:
 
 
 def together(found: Iterable[Reached]) -> Reached:
-    """Who reaches any of several places, each by the widest way."""
+    """Who reaches any of several places, asked for the same crowds, each by the widest way."""
     how: dict[Principal, Outcome] = {}
     ends: dict[Principal, Workload | str] = {}
+    alike: dict[Principal, tuple[Principal, ...]] = {}
     for one in found:
+        alike |= one.alike
         for principal, outcome in one.how.items():
             if principal not in how or WIDEST[outcome] < WIDEST[how[principal]]:
                 how[principal], ends[principal] = outcome, one.ends[principal]
-    ranked = sorted(how, key=_rank)
-    return Reached({p: how[p] for p in ranked}, {p: ends[p] for p in ranked})
+    return Reached(how, ends, alike=alike)
 
 
 def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> list[tuple[Crowd, Answer]]:

@@ -427,11 +427,15 @@ class Surface:
             own |= {(n.protocol, n.node_port): n.workload for n in self.node_ports if n.cluster == node.name}
             for protocol, port in node.ports:
                 own.setdefault((protocol, port), at_home(node.address, port, protocol))
-        for tunnel in self.tunnels:
-            for workload in (of_url(rule.origin, tunnel.name) for rule in tunnel.rules or ()):
-                if workload and _is_at_home(workload.place):
-                    found.setdefault(workload.place, {}).setdefault((workload.protocol, workload.port), workload)
+        for workload in self.called_at_home:
+            found.setdefault(workload.place, {}).setdefault((workload.protocol, workload.port), workload)
         return found
+
+    @cached_property
+    def called_at_home(self) -> tuple[Workload, ...]:
+        """What a tunnel's rules call on the home network: all that says that it is there."""
+        called = (of_url(rule.origin, tunnel.name) for tunnel in self.tunnels for rule in tunnel.rules or ())
+        return tuple(dict.fromkeys(w for w in called if w and _is_at_home(w.place)))
 
     def listening(self, address: str, protocol: Protocol, port: int | str) -> Workload | None:
         """What answers at a port of an address of the home network."""
@@ -441,6 +445,21 @@ class Surface:
         """The port of the node that the router forwards to, where a Service has it."""
         wanted = (rule.node, rule.protocol, rule.node_port)
         return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
+
+    @cached_property
+    def machines(self) -> Mapping[str, TailnetIngress | TailnetAddress]:
+        """What the operator puts on the tailnet, by the machine's name; an Ingress comes before a Service."""
+        addresses = {address.machine: address for address in reversed(self.tailnet_addresses)}
+        return addresses | {ingress.machine: ingress for ingress in reversed(self.tailnet_ingresses)}
+
+    def machine_name(self, host: str) -> str | None:
+        """The name on the tailnet that a host is, if it can be one."""
+        if "." not in host:
+            return host
+        if self.tailnet and self.tailnet.name:
+            suffix = f".{self.tailnet.name}"
+            return host.removesuffix(suffix) if host.endswith(suffix) else None
+        return host.split(".", 1)[0] if host.endswith(".ts.net") else None
 
     def calling(self, workload: Workload) -> Iterator[str]:
         """The services whose rules of a tunnel lead to a workload."""

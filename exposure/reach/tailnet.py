@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exposure.model import Json
@@ -10,6 +10,7 @@ from exposure.names import node_tag
 from exposure.policy_eval import Endpoint, Policy, UnknownNameError, endpoints, reach, read_policy
 from exposure.policy_eval.addresses import UNKNOWN
 from exposure.policy_eval.evaluate import selects
+from exposure.policy_eval.policy import Rule, Target
 from exposure.policy_eval.selectors import TCP, UDP, Kind, read_protocol
 from exposure.reach.access import Principal
 
@@ -32,41 +33,57 @@ class PolicyError(ValueError):
 
 def policy_of(document: Mapping[str, Json]) -> Policy:
     """The policy, read once for each document, which must not be changed afterwards. Raises PolicyError."""
-    return _held(document)[1]
+    return _held(document).policy
 
 
-def _held(document: Mapping[str, Json]) -> tuple[Mapping[str, Json], Policy, dict[_Target, Policy]]:
-    held = _READ.get(id(document))
-    if held is None or held[0] is not document:
-        if len(_READ) >= _MOST:
-            _READ.clear()
-        # The document is held too, so that no other one gets its id.
-        held = _READ[id(document)] = (document, _read(document), {})
-    return held
+_Asked = tuple[frozenset[str], int, int | None]
+
+
+class _Held:
+    """A policy as read, with its rules by the tags that they open; `wide` are those that may open any device."""
+
+    def __init__(self, document: Mapping[str, Json]) -> None:
+        self.document = document
+        self.policy = _read(document)
+        self.towards: dict[_Asked, Policy] = {}
+        self._by_tag: dict[str, set[int]] = {}
+        self._wide: set[int] = set()
+        for number, rule in enumerate(self.policy.rules):
+            for target in rule.targets:
+                of_tag = target.selector.kind is Kind.TAG
+                (self._by_tag.setdefault(target.selector.text, set()) if of_tag else self._wide).add(number)
+
+    def opening(self, tags: Iterable[str]) -> Iterator[tuple[Rule, Target]]:
+        """The rules that may open a device with these tags, in their order, each with the target that may."""
+        for number in sorted(self._wide.union(*(self._by_tag.get(tag, ()) for tag in tags))):
+            rule = self.policy.rules[number]
+            for target in rule.targets:
+                if target.selector.kind is not Kind.TAG or target.selector.text in tags:
+                    yield rule, target
 
 
 _MOST = 16
-_Target = tuple[frozenset[str], int, int | None]
-_READ: dict[int, tuple[Mapping[str, Json], Policy, dict[_Target, Policy]]] = {}
+_READ: dict[int, _Held] = {}
+
+
+def _held(document: Mapping[str, Json]) -> _Held:
+    held = _READ.get(id(document))
+    if held is None or held.document is not document:
+        if len(_READ) >= _MOST:
+            _READ.clear()
+        # The document is held too, so that no other one gets its id.
+        held = _READ[id(document)] = _Held(document)
+    return held
 
 
 def _towards(document: Mapping[str, Json], tags: frozenset[str], protocol: int, port: int | None) -> Policy:
     """The policy with those of its rules that may open a device with these tags: looked for once, whoever asks."""
-    _, policy, known = _held(document)
-    target = (tags, protocol, port)
-    if target not in known:
-        known[target] = policy._replace(
-            rules=tuple(
-                rule
-                for rule in policy.rules
-                if any(
-                    (item.selector.kind is not Kind.TAG or item.selector.text in tags)
-                    and item.traffic.lets(protocol, port)
-                    for item in rule.targets
-                )
-            )
-        )
-    return known[target]
+    held = _held(document)
+    asked = (tags, protocol, port)
+    if asked not in held.towards:
+        rules = {id(rule): rule for rule, target in held.opening(tags) if target.traffic.lets(protocol, port)}
+        held.towards[asked] = held.policy._replace(rules=tuple(rules.values()))
+    return held.towards[asked]
 
 
 def _read(document: Mapping[str, Json]) -> Policy:
@@ -152,17 +169,16 @@ def has_attribute(document: Mapping[str, Json], tags: Iterable[str], attribute: 
 
 def ports_to(document: Mapping[str, Json], tags: Iterable[str]) -> tuple[tuple[str, int], ...]:
     """The (protocol, port) pairs at which rules open a device with these tags; both ends of a range."""
-    policy = policy_of(document)
-    device = Endpoint(", ".join(tags), UNKNOWN, tags=frozenset(tags))
-    found: set[tuple[str, int]] = set()
-    for rule in policy.rules:
-        for target in rule.targets:
-            if target.selector.kind is Kind.ANY or selects(policy, target.selector, device):
-                found |= {
-                    (name, port)
-                    for name, number in (("tcp", TCP), ("udp", UDP))
-                    if number in target.traffic.protocols
-                    for ports in target.traffic.ports
-                    for port in {max(ports.first, 1), ports.last}
-                }
+    held = _held(document)
+    of_device = frozenset(tags)
+    device = Endpoint(", ".join(sorted(of_device)), UNKNOWN, tags=of_device)
+    found = {
+        (name, port)
+        for _, target in held.opening(of_device)
+        if target.selector.kind is Kind.ANY or selects(held.policy, target.selector, device)
+        for name, number in (("tcp", TCP), ("udp", UDP))
+        if number in target.traffic.protocols
+        for ports in target.traffic.ports
+        for port in {max(ports.first, 1), ports.last}
+    }
     return tuple(sorted(found))

@@ -176,7 +176,7 @@ def _document(proofs: Sequence[Proof]) -> dict[str, Any]:
                 "audiences": [
                     {
                         "who": who.text(),
-                        "reached": {p.name or p.kind: how.value for p, how in who.how.items()},
+                        "reached": {p.name or p.kind: how.value for p, how in who.everybody.items()},
                         "urls": urls,
                     }
                     for who, urls in served.audiences

@@ -327,7 +327,7 @@ def _row(place: Place, found: Reached) -> dict[str, Any]:
 
 
 def _whom(found: Reached) -> dict[str, Any]:
-    return {"who": found.text(), "reached": {_name(p): how.value for p, how in found.how.items()}}
+    return {"who": found.text(), "reached": {_name(p): how.value for p, how in found.everybody.items()}}
 
 
 def render_table(rows: _Rows, columns: int, say: Callable[[Reached], str] = Reached.text, *, ends: bool = False) -> str:

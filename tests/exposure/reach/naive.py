@@ -105,8 +105,13 @@ def tunnel_rule(world: World, host: str, path: str) -> tuple[str | None, str | N
     raise AssertionError("the generated lists end in a rule for everything")
 
 
-def ask(world: World, host: str, port: int, path: str, who: str, protocol: str = "tcp") -> str:
-    """`open`, `login`, `tailnet` or `no`, for https (tcp or udp at an address of the router, or a device)."""
+def ask(
+    world: World, host: str, port: int, path: str, who: str, protocol: str = "tcp", routed: str | None = None
+) -> str:
+    """`open`, `login`, `tailnet` or `no`, for https (tcp or udp at an address of the router, or a device).
+
+    `routed` is the path as the tunnel reads it, where Access reads another.
+    """
     if host in world.machines:
         return ask_machine(world, host, port, path, who)
     if host in world.devices:
@@ -148,7 +153,7 @@ def ask(world: World, host: str, port: int, path: str, who: str, protocol: str =
         if target != "tunnel":
             results.append(reached if world.forwards.get(("tcp", port)) else "no")
             continue
-        _, _, origin, accepted = tunnel_rule(world, host, path)
+        _, _, origin, accepted = tunnel_rule(world, host, path if routed is None else routed)
         refused = accepted is not None and (verdict != "login" or app not in accepted)
         results.append("no" if refused or origin.startswith("http_status:") else reached)
     return next((word for word in ("open", "login") if word in results), "no")

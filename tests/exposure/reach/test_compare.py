@@ -155,3 +155,36 @@ def test_another_origin_of_a_rule_is_seen_wherever_a_request_gets_to_it(seed: in
                 assert moved, (host, path, who, found)
                 hits += 1
     assert hits > 5
+
+
+def test_a_rule_taken_away_does_not_say_that_what_it_called_at_home_is_gone() -> None:
+    nas = rule(B, origin="http://192.168.0.9:8123")
+    home = {"node": s.AtHome("alfred", "192.168.0.7")}
+    before, now = world(rule(A), nas, known=home), world(rule(A), known=home)
+    assert [c.place.request.host for c in compare(before, now)] == [B]
+    assert [c.place.request.host for c in compare(now, before)] == [B]
+    # What a Service opens at the node is another thing: without it nothing answers there.
+    opened = [s.NodePort("games", "udp", 34197, 30197, "game", "alfred", "app=game", 34197)]
+    gone = compare(world(rule(A), known=home, node_ports=opened), now)
+    assert [(c.kind, c.place.text) for c in gone] == [("narrower", "192.168.0.7:30197/udp")]
+
+
+def test_by_http_where_it_is_not_sent_on_a_name_without_certificate_is_compared_too() -> None:
+    def deep(always_https: bool) -> Surface:
+        zones = (s.Zone("example.com", False, always_https),)
+        return world(rule("x.y.example.com"), known={"zones": zones})
+
+    assert compare(world(known={"zones": deep(True).zones}), deep(True)) == ()
+    opened = compare(world(known={"zones": deep(False).zones}), deep(False))
+    assert _texts(opened) == [("wider", "http://x.y.example.com/", "nobody", "anyone")]
+
+
+def test_a_way_round_an_open_path_is_wider_where_nothing_shuts_it() -> None:
+    closing = replace(rule(A, r"(^|/)\.\.?(/|$)|\\"), origin="http_status:400")
+    apps = (app(A, ALICE), app(f"{A}/api", BYPASS))
+    rules = (rule(A, "^/api(/|$)"), rule(A, None, A))
+    shut, open_ = world(closing, *rules, apps=apps), world(*rules, apps=apps)
+    assert _texts(compare(shut, open_)) == [("wider", f"{A}/api/..%2f", "nobody", "anyone")]
+    assert compare(open_, shut) == ()
+    # Where everybody gets everywhere straight, a way round opens nothing.
+    assert compare(world(closing, rule(A, "^/api(/|$)"), rule(A)), world(rule(A, "^/api(/|$)"), rule(A))) == ()
