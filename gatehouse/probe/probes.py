@@ -55,12 +55,13 @@ class NameProbe:
 
 @dataclass(frozen=True)
 class ZoneProbe:
-    """A zone's delegation: its name servers, the DS record, the chain of signatures, or that there is no DS record.
+    """A zone's delegation: its name servers, the DS record, the chain of signatures, or that there is no DS record; and
+    of one that moves, that Cloudflare has its records, and that the registrar has no DS record of the old DNS.
 
     `name_servers` and `ds` are the values that the stack put out, where known.
     """
 
-    expect: Literal["name-servers", "ds", "chain", "no-ds"]
+    expect: Literal["name-servers", "ds", "chain", "no-ds", "records", "old-ds"]
     zone: str
     name_servers: tuple[str, ...] = ()
     ds: str | None = None

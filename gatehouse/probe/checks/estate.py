@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from exposure.model import ExposurePlan
 from gatehouse.probe.checks.view import View
 from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone
 from gatehouse.probe.probes import Check, HttpProbe, NameProbe, ZoneProbe
@@ -62,6 +63,31 @@ def zones(view: View, outputs: Mapping[str, Any]) -> Iterator[Check]:
                 "Delete the wildcard DNS record in Cloudflare; the tunnel's last rule has to be http_status:404.",
                 must_not=True,
             )
+
+
+def moving(plan: ExposurePlan, outputs: Mapping[str, Any]) -> Iterator[Check]:
+    """Of a domain that comes from another DNS, what has to be done before its name servers change."""
+    for settings in plan.estate.zones if plan.owns_estate else ():
+        zone = settings.name
+        servers = tuple(name_servers_in(of_zone(outputs, zone, plan.estate.zone.name)))
+        yield Check(
+            zone,
+            "records",
+            "zone",
+            "what the old DNS has, Cloudflare has",
+            ZoneProbe("records", zone, servers),
+            "Mail and what else the domain is used for stop when the name servers change.",
+            "Import the old DNS's records at Cloudflare.",
+        )
+        yield Check(
+            zone,
+            "old-ds",
+            "zone",
+            "the registrar has no DS record of the old DNS",
+            ZoneProbe("old-ds", zone),
+            "The domain is down as soon as its name servers change.",
+            "Remove it at the registrar, and wait until its TTL is over.",
+        )
 
 
 def node(view: View) -> Iterator[Check]:
