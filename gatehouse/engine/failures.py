@@ -147,7 +147,7 @@ _BROKEN = (
 _UNREACHED = r"dial tcp|no such host|connection refused|network is unreachable|no route to host|TLS handshake timeout"
 
 
-def _reason(cloud: str, ops: str, words: str, says: str) -> _Reason:
+def _reason(cloud: str, words: str, says: str, ops: str = "") -> _Reason:
     return _Reason(cloud, ops, re.compile(words, re.DOTALL), says)
 
 
@@ -155,13 +155,11 @@ def _reason(cloud: str, ops: str, words: str, says: str) -> _Reason:
 _REASONS: Sequence[_Reason] = (
     _reason(
         "tailscale",
-        "",
         r"test\(s\) failed",
         "Tailscale ran the tests of the policy {what} and refused it: at least one fails. {tests}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'\b40[13] (?:Unauthorized|Forbidden)|"code":\s*(?:10000|9103|9106|9109|6003|6111)\b|[Uu]nable to authenticate',
         "Cloudflare refused the API token in {credentials}. Either it is not valid (mistyped, expired, deleted), or it "
         "lacks a permission. What failed needs:\n{needs}\nLook at the token in Cloudflare's dashboard (My Profile, API "
@@ -169,7 +167,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "tailscale",
-        "",
         r"\(40[13]\)|40[13] (?:Unauthorized|Forbidden)|oauth2: |API token invalid",
         "Tailscale refused the credentials in {credentials}. Either they are not valid (mistyped, expired, deleted), "
         "or they lack a scope. What failed needs these, with write access:\n{needs}\nLook at the OAuth client in "
@@ -178,7 +175,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r"failed calling webhook",
         "The cluster asks a webhook about {what}, named in the error, and that does not answer. Often the ingress "
         "controller or cert-manager is still starting: `kubectl --context {context} get pods -A` shows it. "
@@ -186,7 +182,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r"Unauthorized|client to provide credentials|is forbidden: User",
         "The cluster of kubectl context {context} refuses {what}: its user is unknown there, or may not do this. "
         "`kubectl --context {context} auth whoami` shows who it is. Once "
@@ -194,22 +189,20 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "cloudflare",
-        _MAKES,
         r'"code":\s*1061\b',
         "The zone of {what} exists in Cloudflare already. If it is in this account (`destroy` leaves it there on "
         f"purpose), {_ADOPT} takes it over. If it is in another account, delete it there first. {_AGAIN} The steps are "
         "in docs/operate.md, under *Up again after a destroy*.",
+        ops=_MAKES,
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*81058\b',
         "Cloudflare has exactly the record of {what} already, and this stack does not know it. To keep it, run "
         f"{_ADOPT}; or delete it in the dashboard (the zone, DNS, Records). {_AGAIN}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*8105[3-7]\b',
         "Cloudflare has another record with the name of {what} already. If it is to be kept, give the service another "
         "`host:` in Pulumi.{stack}.yaml. If it is the one that is meant, "
@@ -217,7 +210,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "cloudflare",
-        _MAKES,
         r"exceeded maximum number of zone rulesets for phase http_request_dynamic_redirect",
         "The zone of {what} has a list of redirect rules that this stack did not make, and a zone has one list. The "
         "list stays when its last rule is deleted in the dashboard (the zone, Rules, Redirect Rules). Cloudflare's API "
@@ -225,24 +217,22 @@ _REASONS: Sequence[_Reason] = (
         "/zones/<zone id>/rulesets/<id>`); or have it taken over: say `{what}: zones/<zone id>/<id>` under "
         "`gatehouse:recover` in Pulumi.{stack}.yaml, and as `redirect_from:` what of it is to stay. "
         f"{_AGAIN}",
+        ops=_MAKES,
     ),
     _reason(
         "cloudflare",
-        "",
         r"application_already_exists",
         "Cloudflare has an Access application for the destination of {what} already, and this stack does not know it. "
         f"To keep it, run {_ADOPT}; or delete it in the dashboard (Zero Trust, Access, Applications). {_AGAIN}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*1013\b',
         "The account has a tunnel with the name of {what} already, and this stack does not know it. To keep it, run "
         f"{_ADOPT}; or, if nothing uses it, delete it in the dashboard (Zero Trust, Networks, Tunnels). {_AGAIN}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*1022\b',
         "Cloudflare does not delete {what} while a connector is connected, and takes some minutes to notice that one "
         "has gone. `kubectl --context {context} get pods -A` must not list a cloudflared of this tunnel any more, nor "
@@ -250,7 +240,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "tailscale",
-        "",
         r"Overwrite Protected",
         "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. If it says "
         "the same, "
@@ -260,14 +249,13 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "delete",
         r'currently managing a required field|namespaces "[^"]*" not found',
         "{what}: the Service that this annotates was deleted meanwhile. `gatehouse refresh {on}` takes that "
         f"into the state. {_AGAIN}",
+        ops="delete",
     ),
     _reason(
         "kubernetes",
-        "",
         r"ServicePatch::.*spec\.ports: Required value",
         "{what} annotates a Service that is not there. `kubectl --context {context} get services -A` shows those there "
         "are: correct `namespace` and `service` in Pulumi.{stack}.yaml, or give the labels of the pods as `selector`, "
@@ -275,21 +263,19 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r"port is already allocated",
         "Another Service of the cluster has the NodePort of {what}. `kubectl --context {context} get services -A` "
         f"shows which. Choose another port in Pulumi.{{stack}}.yaml, or free this one. {_AGAIN}",
     ),
     _reason(
         "kubernetes",
-        _MAKES,
         r"already exists|AlreadyExists",
         "The cluster has an object with the name of {what} already, and this stack did not make it. An Ingress can be "
         f"taken over: {_ADOPT}. Otherwise look at it with kubectl, and delete it there if nothing uses it, or choose "
         f"another name in Pulumi.{{stack}}.yaml. {_AGAIN}",
+        ops=_MAKES,
     ),
     _reason(
-        "",
         "",
         r"already[ _]exists|already have",
         "There is something in {cloud} with the name of {what} already, and this stack does not know it. To keep it, "
@@ -297,14 +283,12 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r'namespaces "[^"]*" not found',
         "The namespace of {what} is not in the cluster of kubectl context {context}. "
         "`kubectl --context {context} get namespaces` shows which there are: is it the right cluster? Create the "
         f"namespace, or correct it in Pulumi.{{stack}}.yaml. {_AGAIN}",
     ),
     _reason(
-        "",
         "",
         r"ZoneDnssec::.*(?:because it is protected|marked for protection)",
         "{what} is protected: a zone that is no longer signed while the registrar has its DS record does not resolve. "
@@ -318,30 +302,28 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "",
-        "",
         r"because it is protected|marked for protection",
         "{what}: this is protected, since losing it takes down more than this stack, and Pulumi.{stack}.yaml does not "
         "ask for it as it is any more. Put that back; or, if you mean it, run this and then {again}:\n{unprotect}",
     ),
     _reason(
         "",
-        _CHANGES,
         r'\b404\b|[Nn]ot found|"code":\s*(?:81044|1003)\b',
         "{what}: this is not in {cloud} any more, somebody deleted it there. `gatehouse refresh {on}` takes "
         f"that into the state. {_AGAIN}",
+        ops=_CHANGES,
     ),
     _reason(
         "cloudflare",
-        _MAKES,
         r'"code":\s*(?:7003|1003)\b|\b404 Not Found',
         "{what}: the zone or tunnel that this belongs to is not in Cloudflare any more. "
         f"`gatehouse refresh {{on}}` takes that into the state. {_AGAIN}",
+        ops=_MAKES,
     ),
-    _reason("", _MAKES, rf"{_BROKEN}|: (?:502|504|52[0-4]) ", _LOST),
+    _reason("", rf"{_BROKEN}|: (?:502|504|52[0-4]) ", _LOST, ops=_MAKES),
     # Its plugin sends a request again and again: an earlier one may have arrived.
-    _reason("cloudflare", _MAKES, _UNREACHED, _LOST),
+    _reason("cloudflare", _UNREACHED, _LOST, ops=_MAKES),
     _reason(
-        "",
         "",
         _BROKEN,
         "The connection to {cloud} broke before the answer for {what} came. Run {again} again: what was done already "
@@ -350,7 +332,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         rf"unreachable|unable to load schema|context \S+ does not exist|{_UNREACHED}|x509: ",
         "The cluster of kubectl context {context} does not answer, which {what} needs. "
         "`kubectl --context {context} get nodes` must list its node: start the cluster, or correct `node.context` in "
@@ -358,13 +339,11 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "",
-        "",
         _UNREACHED,
         "{cloud} could not be reached for {what}, and nothing was changed there: this machine is offline, cannot look "
         "names up, or a proxy or firewall is in the way. Once that is fixed, run {again}.",
     ),
     _reason(
-        "",
         "",
         r"\((?:429|5\d\d)\)|: (?:429|5\d\d) |Internal error occurred|etcdserver|unable to handle the request",
         "{cloud} answered with an error of its own for {what}: it is busy or has a fault, and nothing is wrong with "
