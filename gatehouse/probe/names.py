@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dns.asyncquery
 import dns.dnssec
@@ -27,6 +28,13 @@ from gatehouse.probe.probes import NameProbe, ZoneProbe
 # Cloudflare's authoritative servers are `<word>.ns.cloudflare.com` [CFDOC dns/nameservers].
 _CLOUDFLARE = ".ns.cloudflare.com"
 _KINDS = ("A", "AAAA")
+
+
+def again(on: Any, attempts: int) -> Any:
+    """As `stamina.retry_context`: tries a few times, with short pauses, what raises such an error or fits."""
+    return stamina.retry_context(
+        on=on, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
+    )
 
 
 class NoAnswerError(Exception):
@@ -69,14 +77,7 @@ class Resolver:
         if unchecked:
             query.flags |= dns.flags.CD
         try:
-            async for attempt in stamina.retry_context(
-                on=(dns.exception.DNSException, OSError),
-                attempts=self._attempts,
-                timeout=None,
-                wait_initial=0.1,
-                wait_max=0.5,
-                wait_jitter=0.1,
-            ):
+            async for attempt in again((dns.exception.DNSException, OSError), self._attempts):
                 with attempt:
                     answer, _ = await dns.asyncquery.udp_with_fallback(
                         query, self._server.address, timeout=self._timeout, port=self._server.port

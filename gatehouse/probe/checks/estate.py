@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from exposure.model import ExposurePlan
@@ -16,22 +17,19 @@ def zones(view: View, outputs: Mapping[str, Any]) -> Iterator[Check]:
     estate = view.plan.estate
     for settings in estate.zones if view.plan.owns_estate else ():
         zone = settings.name
+        ask = partial(Check, zone, "zone")
         own = of_zone(outputs, zone, estate.zone.name)
         servers = tuple(n.rstrip(".").lower() for n in name_servers_in(own))
-        yield Check(
-            zone,
+        yield ask(
             "name-servers",
-            "zone",
             f"{zone} is answered by {' and '.join(servers) or 'Cloudflare'}",
             ZoneProbe("name-servers", zone, servers),
             "The domain is still answered by somebody else, so nothing of the plan is live under its name.",
             "Enter the zone's two name servers at the registrar (gatehouse todo); the change may take a day.",
         )
         if not settings.dnssec:
-            yield Check(
-                zone,
+            yield ask(
                 "no-ds",
-                "zone",
                 "no DS record at the parent, for the zone is not signed",
                 ZoneProbe("no-ds", zone),
                 "The registrar says that the zone is signed and it is not: resolvers that check refuse the domain.",
@@ -39,20 +37,16 @@ def zones(view: View, outputs: Mapping[str, Any]) -> Iterator[Check]:
                 must_not=True,
             )
         else:
-            yield Check(
-                zone,
+            yield ask(
                 "ds",
-                "zone",
                 "the DS record at the parent is that of the zone's key",
                 ZoneProbe("ds", zone, ds=ds_in(own)),
                 "Nobody can tell a forged answer for this domain from a true one; with a wrong DS record, resolvers"
                 " that check refuse the whole domain.",
                 "Enter the DS record at the registrar as `gatehouse todo` shows it, field by field.",
             )
-            yield Check(
-                zone,
+            yield ask(
                 "chain",
-                "zone",
                 "signatures hold from the root to the zone's answers",
                 ZoneProbe("chain", zone),
                 "Resolvers that check signatures refuse the domain, or treat it as unsigned.",
@@ -61,10 +55,8 @@ def zones(view: View, outputs: Mapping[str, Any]) -> Iterator[Check]:
             )
         name = view.unknown(zone)
         if not view.covered(name):
-            yield Check(
-                zone,
+            yield ask(
                 "unknown-host",
-                "zone",
                 "a name that nobody has is not served",
                 HttpProbe("unknown", "https", name, verify=False),
                 "A wildcard record, or a rule that matches every host, opens names that are in no plan.",
@@ -104,8 +96,8 @@ def node(view: View) -> Iterator[Check]:
         if record.service is None and record.target:
             yield Check(
                 record.host,
-                "name",
                 "node",
+                "name",
                 "the node's record shows Cloudflare, not the router's address",
                 NameProbe("edge", record.host, view.home),
                 "The router's address is public, or the record is missing.",
