@@ -53,7 +53,7 @@ def _image(stack: OneStack) -> Iterator[Problem]:
 RULES = (
     StackRule(
         "connector-replicas",
-        "1 to 25 connectors a tunnel",
+        "A tunnel has 1 to 25 connectors",
         "CFDOC cloudflare-one/account-limits",
         (25,),
         check=_replicas,

@@ -428,12 +428,12 @@ def test_findings_are_listed_in_the_order_of_the_file_and_once() -> None:
         "    why:  it breaks\n"
         "    fix:  fix it\n"
         "    did you mean 'ab'?\n"
-        "    more: docs/refusals.md#a-rule (a source)\n"
+        "    more: docs/refusals.md#a-rule (a source)\n\n"
         "x.yaml:9:1: error [b-rule]\n"
         '    at:   services.b: "x"\n'
         "    why:  it breaks\n"
         "    fix:  fix it\n"
-        "    more: docs/refusals.md#b-rule\n"
+        "    more: docs/refusals.md#b-rule\n\n"
         "2 errors."
     )
 
