@@ -25,7 +25,7 @@ _FILE = re.compile(r"Pulumi\.(?P<stack>[A-Za-z0-9_.-]+)\.ya?ml")
 _LARGEST = 16 * 1024 * 1024
 _DOCS = "docs/stack-file.md"
 _ROUNDS = 20
-_NO_NODE = {"name": "node", "router_ipv4": "192.0.2.1", "lan_ipv4": "192.0.2.2", "context": "context"}
+_NO_NODE = {"name": "node", "lan_ipv4": "192.0.2.2", "context": "context"}
 
 
 @dataclass
@@ -40,6 +40,8 @@ class StackFile:
     values: dict[str, object]
     secure: frozenset[str]
     document: Document
+    misspelt: dict[Path_, Path_] = field(default_factory=dict)
+    """Paths that were read for others: the known one to the one that stands in the file."""
 
     @property
     def file(self) -> str:
@@ -62,11 +64,22 @@ class StackFile:
         return self.document.place(_in_file(path))
 
     def read_as(self, path: Path_, known: Path_) -> None:
-        """Take what stands at `path`, a misspelt key, for `known`, so that findings about it have their place."""
+        """Take what stands at `path`, a misspelt key, for `known`: findings about it show what stands there."""
+        self.misspelt[known] = path
         old, new = _in_file(path), _in_file(known)
         for found, place in list(self.document.places.items()):
             if found[: len(old)] == old:
                 self.document.places[(*new, *found[len(old) :])] = place
+
+    def written(self, path: Path_) -> Path_:
+        """A path with the keys that stand in the file."""
+        for end in range(len(path), 0, -1):
+            path = (*self.misspelt.get(path[:end], path[:end]), *path[end:])
+        return path
+
+    def has(self, path: Path_) -> bool:
+        """Whether the file itself says what stands at a path."""
+        return _in_file(path) in self.document.places
 
 
 def _in_file(path: Path_) -> Path_:
@@ -273,12 +286,14 @@ def type_stack(source: StackFile, raw: Mapping[str, object] | None = None) -> Lo
         try:
             typed = StackConfig.model_validate({**values, "node": _NO_NODE} if no_node else values)
         except ValidationError as error:
-            details = [in_words(detail, values, source.place) for detail in error.errors(include_url=False)]
+            # A default that follows from another value is no mistake of its own where that value is one.
+            errors = [e for e in error.errors(include_url=False) if e["type"] != "default_factory_not_called"]
+            details = [in_words(detail, values, source.place) for detail in errors]
             # A key that is missing because it is misspelt, or because it was left out above, has its finding already.
             misspelt = {(*m.path[:-1], m.suggestion) for m, _ in details if m.unknown_key and m.suggestion}
             mistakes = [mistake for mistake, _ in details if not (mistake.missing and mistake.path in misspelt)]
             findings += [
-                found
+                replace(found, path=source.written(found.path))
                 for m, found in details
                 if m.path not in odd and not (m.missing and (m.path in misspelt or m.path in repair.assumed))
             ]

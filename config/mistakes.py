@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from config.errors import Finding, Path_, Place, show
-from config.fields import LABEL
+from config.fields import LABEL, NO_IP_VERSION_FIX, NO_IPV6, NO_IPV6_FIX
 from config.repair import Mistake
 from config.services import NodeOrigin, ServiceOrigin, UrlOrigin
 from config.stack import StackConfig
@@ -88,6 +88,9 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
         suggestion, said = "", ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
         reason = "paths have clients of their own now, and this key has no effect any more"
         fix = f"write `paths: {{{said}}}` in its place"
+    elif path[:1] == ("node",) and re.search("ip_?v6|ip_version", str(path[-1])):
+        suggestion, reason = "", NO_IPV6
+        fix = f"remove it, and {NO_IPV6_FIX if 'v6' in str(path[-1]) else NO_IP_VERSION_FIX}"
     elif path[:1] == ("services",) and path[2:3] == ("origin",) and path[-1] in known:
         origin = _at(wrong.stack, path[:-1])
         url = origin.get("url") if isinstance(origin, dict) else None

@@ -19,7 +19,7 @@ _FORMS: dict[tuple[str, str], dict[str, Any]] = {
     ("Connector", "image"): {
         "pattern": r"^[a-z0-9][^\s@]*(:(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})$"
     },
-    ("Estate", "session_duration"): {"pattern": r"^(?=.*[1-9])([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"},
+    ("Estate", "session_duration"): {"pattern": r"^(0s|(?=.*[1-9])([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$"},
     ("Node", "manifests_folder"): {"pattern": r"^[^./~\s\\][^\\]*$"},
     ("Service", "funnel_port"): {"const": 443},
     ("Service", "gates"): {"uniqueItems": True},
@@ -29,9 +29,9 @@ _FORMS: dict[tuple[str, str], dict[str, Any]] = {
     ("Service", "paths"): {"propertyNames": {"pattern": f"^{_PATH}$"}},
     ("Service", "redirect_from"): {"items": {"type": "string", "pattern": f"^{_NAME}$"}, "uniqueItems": True},
     ("Service", "tailnet_name"): {"pattern": f"^{_LABEL}$"},
-    ("Tailnet", "name"): {"pattern": r"^[a-z0-9-]+\.ts\.net$"},
+    ("Tailnet", "name"): {"pattern": rf"^{_LABEL}\.ts\.net$"},
     ("UrlOrigin", "url"): {"pattern": rf"^(https?://{_HOST}(:[0-9]{{1,5}})?|(tcp|udp)://{_HOST}:[0-9]{{1,5}})$"},
-    ("Zone", "name"): {"pattern": f"^{_NAME}$"},
+    ("Zone", "name"): {"pattern": rf"^(?!.*\.[0-9]+$){_NAME}$"},
 }
 _NOT_BOTH = [{"not": {"required": [one, several]}} for one, several in (("gate", "gates"), ("host", "hosts"))]
 

@@ -145,6 +145,9 @@ def _nobody(service: OneService) -> Iterator[Problem]:
         )
 
 
+_ELSEWHERE = "for a machine outside the cluster, set the forward in the router alone: Gatehouse has no part in it"
+
+
 def _origin(service: OneService) -> Iterator[Problem]:
     for gate, way in zip(service.gates, service.ways, strict=True):
         if not isinstance(service.service.origin, way.origins):
@@ -155,8 +158,13 @@ def _origin(service: OneService) -> Iterator[Problem]:
                 f"gate {gate} needs a Kubernetes Service of the cluster"
                 + (" or a port of the node" if also else "")
                 + " as the origin",
-                f"name a Kubernetes Service by `namespace`, `service` and `port`{also}; for a machine outside the "
-                "cluster, make a Service without a selector and an EndpointSlice with its address",
+                f"name a Kubernetes Service by `namespace`, `service` and `port`{also}; "
+                + (
+                    _ELSEWHERE
+                    if way is PortForwardWay
+                    else "for a machine outside, make a Service without a selector and an EndpointSlice with "
+                    "its address"
+                ),
             )
 
 
@@ -217,7 +225,8 @@ def _selector(service: OneService) -> Iterator[Problem]:
         else "rendered manifests cannot change a Service that is there, so Gatehouse makes one of its own, which needs "
         "the labels of the pods that it leads to",
         f"add `selector:` with the labels of the pods; `kubectl -n {origin.namespace} describe service "
-        f"{origin.service}` shows them",
+        f"{origin.service}` shows them; "
+        + (_ELSEWHERE if service.by(PortForwardWay) else "where it has none, leave `manifests_folder` out"),
     )
 
 
@@ -248,6 +257,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         with_pods = " with a tcp or udp origin and a `selector`"
         rows += [
             (("origin", "through_ingress"), origin.through_ingress, True, ""),
+            (("origin", "port_name"), origin.port_name, https and not raw, " with an https origin"),
             (("origin", "selector"), origin.selector, raw or forwarded, " with a tcp or udp origin"),
             (("origin", "target_port"), origin.target_port, raw and pods, with_pods),
             (("origin", "other_ports"), origin.other_ports, raw, " with a tcp or udp origin"),
