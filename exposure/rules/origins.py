@@ -215,12 +215,12 @@ RULES = (
     ),
     EstateRule(
         "origin-unreachable",
-        "An origin is somewhere that a pod of the cluster gets to, and not through this estate's own front",
+        "A pod of the cluster can reach an origin, and not by way of Cloudflare",
         "CFD config/configuration.go",
         check=_unreachable,
     ),
     ServiceRule(
-        "origin-http-status", "A fixed http_status is no service", _CFD, (14,), check=_faults("origin-http-status")
+        "origin-http-status", "A fixed http_status is not a service", _CFD, (14,), check=_faults("origin-http-status")
     ),
     ServiceRule(
         "origin-tls-missing",
@@ -231,7 +231,7 @@ RULES = (
     ),
     ServiceRule(
         "origin-tls-unverified",
-        "no_tls_verify only knowingly",
+        "`no_tls_verify` needs an acknowledgement",
         "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
         (16,),
         acceptable="service",
@@ -262,5 +262,5 @@ RULES = (
         "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
         check=_host_header,
     ),
-    ServiceRule("http2-on-http", "http2_origin only on https", "CFD config/configuration.go", (17,), check=_http2),
+    ServiceRule("http2-on-http", "`http2_origin` needs https", "CFD config/configuration.go", (17,), check=_http2),
 )

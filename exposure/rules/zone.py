@@ -211,7 +211,7 @@ RULES = (
     ),
     StackRule(
         "hsts",
-        "HSTS only knowingly",
+        "HSTS needs an acknowledgement",
         "CFDOC ssl/edge-certificates/additional-options/http-strict-transport-security",
         (29,),
         acceptable="stack",

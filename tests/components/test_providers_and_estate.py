@@ -133,6 +133,25 @@ def _member(outputs: Mapping[str, object], services: Mapping[str, Any], preview:
     return record(program, preview, stack_outputs={OWNER: outputs}.__getitem__)
 
 
+def test_the_owner_is_in_the_organization_of_the_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On Pulumi Cloud a stack's full name begins with its organization [PU pkg/backend/httpstate].
+    monkeypatch.setattr(pulumi, "get_organization", lambda: "acme")
+    member = {**NODE, "name": "octavo", "context": "octavo"}
+    stacks = tie([loaded({}), loaded({"wiki": HTML}, "octavo", member_of="alfred", node=member)])
+    plan = plan_stack(stacks["octavo"], stacks)
+    asked: list[str] = []
+
+    def outputs(name: str) -> Mapping[str, object]:
+        asked.append(name)
+        return OUTPUTS
+
+    def program() -> None:
+        estate_of(OWNER, plan)
+
+    record(program, preview=False, stack_outputs=outputs)
+    assert asked == ["acme/gatehouse/alfred"]
+
+
 PEOPLE_AND_API = {**HTML, "paths": {"/api": {"clients": "anyone"}}}
 
 
