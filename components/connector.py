@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from components.manifests import FORCED, GIVEN_TO_SECRETS, GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, UNHURRIED
+from components.manifests import FORCED, GIVEN_TO_SECRETS, GIVEN_TO_SERVICES, SKIP_AWAIT, UNHURRIED, ours
 from config.services import Connector as Settings
 from config.values import CA_FOLDER, Certificates, OriginUrl
 from exposure.model import TunnelRule
@@ -21,6 +21,10 @@ _METRICS_PORT = 2000
 _EDGE_PORT = 7844
 _USER = 65532
 _GRACE_SECONDS = 30
+_RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
 _CA = "cloudflared-ca"
 # How long `up` waits for pods that have a certificate, in seconds.
 _AWAITED = {**UNHURRIED, "pulumi.com/timeoutSeconds": "300"}
@@ -77,22 +81,14 @@ class Connector(Component):
         super().__init__(name, opts)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata={
-                "name": settings.namespace,
-                "labels": {
-                    **OURS,
-                    "pod-security.kubernetes.io/enforce": "restricted",
-                    "pod-security.kubernetes.io/enforce-version": "latest",
-                },
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(None, settings.namespace, labels=_RESTRICTED, annotations=SKIP_AWAIT),
             opts=self.child(),
         )
         secret_name: pulumi.Input[str] = SECRET_NAME
         if token is not None:
             secret = kubernetes.core.v1.Secret(
                 f"{name}-token",
-                metadata={"namespace": settings.namespace, "labels": OURS, "annotations": UNHURRIED},
+                metadata=ours(settings.namespace),
                 string_data={"token": pulumi.Output.secret(token)},
                 opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SECRETS),
             )
@@ -102,7 +98,7 @@ class Connector(Component):
         patches = [
             kubernetes.core.v1.ConfigMapPatch(
                 f"{name}-ca-{file.removesuffix('.pem')}",
-                metadata={"name": _CA, "namespace": settings.namespace, "labels": OURS, "annotations": FORCED},
+                metadata=ours(settings.namespace, _CA, annotations=FORCED),
                 data={file: files[file]},
                 opts=self.child(depends_on=[namespace]),
             )
@@ -110,12 +106,9 @@ class Connector(Component):
         ]
         deployment = kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
-            metadata={
-                "name": "cloudflared",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": _AWAITED if files else SKIP_AWAIT,
-            },
+            metadata=ours(
+                settings.namespace, "cloudflared", labels=labels, annotations=_AWAITED if files else SKIP_AWAIT
+            ),
             spec=_deployment(settings, labels, secret_name, sorted(files)),
             opts=self.child(depends_on=[namespace, *patches, *after]),
         )
@@ -123,45 +116,23 @@ class Connector(Component):
         """What rules that name a certificate wait for."""
         kubernetes.policy.v1.PodDisruptionBudget(
             f"{name}-disruption",
-            metadata={
-                "name": "cloudflared",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": UNHURRIED,
-            },
+            metadata=ours(settings.namespace, "cloudflared", labels=labels),
             # One replica with minAvailable 1 would block every drain of the node.
             spec={"max_unavailable": 1, "selector": {"match_labels": labels}},
             opts=self.child(depends_on=[namespace]),
         )
         kubernetes.core.v1.Service(
             f"{name}-metrics",
-            metadata={
-                "name": "cloudflared-metrics",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(settings.namespace, "cloudflared-metrics", labels=labels, annotations=SKIP_AWAIT),
             spec={
                 "selector": labels,
-                "ports": [
-                    {
-                        "name": "metrics",
-                        "protocol": "TCP",
-                        "port": _METRICS_PORT,
-                        "target_port": _METRICS_PORT,
-                    }
-                ],
+                "ports": [{"name": "metrics", "protocol": "TCP", "port": _METRICS_PORT, "target_port": _METRICS_PORT}],
             },
             opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SERVICES),
         )
         kubernetes.networking.v1.NetworkPolicy(
             f"{name}-network",
-            metadata={
-                "name": "cloudflared",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": UNHURRIED,
-            },
+            metadata=ours(settings.namespace, "cloudflared", labels=labels),
             spec=network_policy(rules, labels, settings.open_ports),
             opts=self.child(depends_on=[namespace]),
         )
@@ -226,10 +197,7 @@ def _deployment(
                         "readiness_probe": {**probe, "failure_threshold": 3},
                         # `/ready` fails in every internet outage; restarts then help nobody, so they come late.
                         "liveness_probe": {**probe, "initial_delay_seconds": 30, "failure_threshold": 30},
-                        "resources": {
-                            "requests": {"cpu": "50m", "memory": "64Mi"},
-                            "limits": {"memory": "256Mi"},
-                        },
+                        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
                         "security_context": {
                             "allow_privilege_escalation": False,
                             "read_only_root_filesystem": True,

@@ -105,7 +105,7 @@ def export_plan(plan: ExposurePlan, tunnel: Tunnel) -> None:
                 "title": work.title,
                 "steps": list(work.steps),
                 "values": dict(work.values),
-                "outputs": list(work.outputs),
+                "outputs": list(work.outputs.values()),
             }
             for work in plan.manual_steps
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("gatehouse.commands.explain", "which gate each service gets, why, and who reaches it"),
     "schema": ("gatehouse.commands.schema", "JSON Schema of the stack file, for editors"),
     "who": ("gatehouse.commands.who", "who reaches a URL or a service, and by which rule, offline"),
-    "map": ("gatehouse.commands.map", "who reaches what, drawn: a page, Mermaid or Markdown"),
+    "map": ("gatehouse.commands.map", "who reaches what, drawn: a page, an SVG, Mermaid, Markdown or text"),
     "diff": ("gatehouse.commands.diff", "what becomes more or less reachable by a change of the stack files"),
     "prove": ("gatehouse.commands.prove", "who reaches each service at most, and whether every claim holds"),
     "verify": ("gatehouse.commands.verify", "ask from outside what works, and what must not"),
@@ -39,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("gatehouse.commands.completion", "the completion script of a shell: bash, zsh or fish"),
 }
 """Name -> (module, help). A module has `add_arguments(parser)` and `run(args, project) -> int` (its exit code)."""
-ANYWHERE = frozenset({"completion"})
+ANYWHERE = frozenset({"completion", "policy-test"})
 """Commands that need no project."""
 
 
@@ -49,7 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         # The process ends with the command: once the program has run, a collection would walk a million objects.
         gc.disable()
+        # A folder's name may be no text, and a terminal may know few characters: both are shown escaped.
+        for stream, errors in (
+            (sys.stdin, "replace"),
+            (sys.stdout, "backslashreplace"),
+            (sys.stderr, "backslashreplace"),
+        ):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors=errors)
     try:
+        _be_text(arguments)
         args = _parser(_command_in(arguments)).parse_args(arguments)
         if args.command is None:
             _parser(None).print_help()
@@ -72,6 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             # Python collects once more at its end, held or not.
             gc.freeze()
+
+
+def _be_text(arguments: Sequence[str]) -> None:
+    """Raises UsageError for an argument that is no text; the name of a folder or file that is there may be any."""
+    for argument in arguments:
+        if any("\ud800" <= c <= "\udfff" for c in argument) and not os.path.exists(argument):
+            raise UsageError(f"{ascii(argument)[1:-1]}: this argument is not text in UTF-8.")
 
 
 def whole_parser() -> argparse.ArgumentParser:
