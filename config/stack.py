@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import AccountId, Email, Label, Reason
+from config.fields import AccountId, Email, Instant, Label, Reason, Text, TokenDuration
 from config.services import Node, People, Service, Words
 
 NAMESPACE = "gatehouse"
@@ -57,6 +57,19 @@ class Google(Model):
     """Google Cloud Console, Credentials: ends in `.apps.googleusercontent.com`."""
 
 
+class Token(Model):
+    """A service token: an id and a secret by which an app or a script passes Access where nobody can log in."""
+
+    holder: Text | None = None
+    """Who or what has it, for people to read."""
+    duration: TokenDuration = "8760h"
+    """How long it is good, in hours (`8760h` is a year); or `forever`."""
+    version: Annotated[int, Field(ge=1)] = 1
+    """Raise it by one to get a new secret (`gatehouse rotate token:<name>` does)."""
+    previous_until: Instant | None = None
+    """Until when the secret before this version is good too, such as `2026-12-24T18:00:00Z`."""
+
+
 class Tailnet(Model):
     """The tailnet and what there is one of in it."""
 
@@ -90,6 +103,8 @@ class Estate(Model):
     """Sets of people by name."""
     default_people: People | None = None
     """The sets that services use which name none."""
+    tokens: dict[Label, Token] = Field(default_factory=dict)
+    """Service tokens by name, for apps and scripts that cannot log in."""
     session_duration: str = "24h"
     """How long a login lasts, in Go units up to hours."""
     tailnet: Tailnet | None = None

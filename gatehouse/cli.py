@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "adopt": ("gatehouse.commands.adopt", "recognise what is in your accounts already, and import it"),
     "doubles": ("gatehouse.commands.doubles", "what stands in Cloudflare a second time, unknown to every stack"),
     "rotate": ("gatehouse.commands.rotate", "a new tunnel token, Tailscale key or Google secret, without an outage"),
+    "token": ("gatehouse.commands.token", "the headers of a service token, for an app that cannot log in"),
     "completion": ("gatehouse.commands.completion", "the completion script of a shell: bash, zsh or fish"),
 }
 """Name -> (module, help). A module has `add_arguments(parser)` and `run(args, project) -> int` (its exit code)."""
