@@ -64,10 +64,17 @@ class Token(Model):
     """Who or what has it, for people to read."""
     duration: TokenDuration = "8760h"
     """How long it is good, in hours (`8760h` is a year); or `forever`."""
-    version: Annotated[int, Field(ge=1)] = 1
-    """Raise it by one to get a new secret (`gatehouse rotate token:<name>` does)."""
+    version: Annotated[int, Field(ge=2)] | None = None
+    """For a new secret: 2 for the second, 3 for the third (`gatehouse token <name> --rotate` says what to write)."""
     previous_until: Instant | None = None
     """Until when the secret before this version is good too, such as `2026-12-24T18:00:00Z`."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Token:
+        # The provider refuses the one without the other [TFC zero_trust_access_service_token, schema.go].
+        if (self.version is None) != (self.previous_until is None):
+            raise PydanticCustomError("token", "`version` and `previous_until` are said together, or neither")
+        return self
 
 
 class Tailnet(Model):

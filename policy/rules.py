@@ -286,8 +286,8 @@ RESOURCE_RULES: tuple[ResourceRule, ...] = (
     ResourceRule(
         "access-one-include",
         "One Include rule for each policy",
-        "An Access policy has exactly one Include rule with one selector; Include rules are joined by `or`. A policy of "
-        "Service Auth names service tokens and nothing else, and no other policy names one.",
+        "An Access policy has exactly one Include rule with one selector; Include rules are joined by `or`. A policy "
+        "of Service Auth names service tokens and nothing else, and no other policy names one.",
         "Put the people into an Access group and include that group alone; put tokens into a policy of decision "
         "non_identity.",
         _one_include,

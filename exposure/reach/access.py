@@ -27,6 +27,11 @@ class Principal:
         return f"token {self.name}" if self.kind == "token" else self.name or _WORDS[self.kind]
 
     @property
+    def word(self) -> str:
+        """As people write one on a command line and in a claim."""
+        return f"token:{self.name}" if self.kind == "token" else self.name or self.kind
+
+    @property
     def off_tailnet(self) -> bool:
         """Whether no device of the tailnet is theirs."""
         return self.kind in ("anyone", "lan", "token")

@@ -104,7 +104,7 @@ def _rotation(name: str, token: Token, stack: str, hours: int) -> str:
     lines = [
         f"1. In Pulumi.{stack}.yaml, under `tokens:` of the estate:",
         f"     {name}:",
-        f"       version: {token.version + 1}",
+        f"       version: {(token.version or 1) + 1}",
         f'       previous_until: "{until}"',
         f"2. gatehouse up --stack {stack}",
         *wrap("   makes the new secret. The old one is good until then, so nothing is locked out.", width(), "", "   "),

@@ -211,7 +211,7 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
     rows = [(place, reached(s, place.request, crowds)) for s in asked.surfaces for place in places(s)]
     rows = [(place, found) for place, found in rows if found.how]
     if as_json:
-        document = {"principals": [_name(p) for p in subject.principals], "places": [_row(*row) for row in rows]}
+        document = {"principals": [p.word for p in subject.principals], "places": [_row(*row) for row in rows]}
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return
 
@@ -272,7 +272,7 @@ def _to_dict(request: Request, pairs: Sequence[tuple[Crowd, Answer]]) -> dict[st
         "scheme": request.scheme,
         "who": [
             {
-                "principals": [_name(p) for p in members],
+                "principals": [p.word for p in members],
                 "reached": answer.reaches,
                 "outcome": answer.outcome.value,
                 "origin": answer.origin,
@@ -282,10 +282,6 @@ def _to_dict(request: Request, pairs: Sequence[tuple[Crowd, Answer]]) -> dict[st
             for members, answer in _groups(pairs)
         ],
     }
-
-
-def _name(principal: Principal) -> str:
-    return principal.name or principal.kind
 
 
 # The table
@@ -327,7 +323,7 @@ def _row(place: Place, found: Reached) -> dict[str, Any]:
 
 
 def _whom(found: Reached) -> dict[str, Any]:
-    return {"who": found.text(), "reached": {_name(p): how.value for p, how in found.everybody.items()}}
+    return {"who": found.text(), "reached": {p.word: how.value for p, how in found.everybody.items()}}
 
 
 def render_table(rows: _Rows, columns: int, say: Callable[[Reached], str] = Reached.text, *, ends: bool = False) -> str:

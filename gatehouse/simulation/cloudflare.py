@@ -989,10 +989,27 @@ class _ServiceToken(_Access):
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from _account_or_zone(inputs)
+        # Each of the two also requires the other (`schema.go`).
+        rotated = ("clientSecretVersion", "previousClientSecretExpiresAt")
+        for one, other in (rotated, rotated[::-1]):
+            if inputs.get(one) is not None and inputs.get(other) is None:
+                yield Failure(one, f"Attribute {other!r} must be specified when {one!r} is specified")
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         self.home(inputs)
-        self.duration(inputs, "duration")
+        if inputs.get("duration") != "forever":
+            self.duration(inputs, "duration")
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        # A raised version makes a new secret (`plan_modifiers.go`).
+        version = inputs.get("clientSecretVersion", 1)
+        if version == old.get("clientSecretVersion", 1):
+            return {}
+        return {"clientSecret": self.store.mint(f"{id_} {version}")("secret")}
+
+    def preview(self, inputs: Object, old: Object | None) -> Object:
+        same = old is None or inputs.get("clientSecretVersion", 1) == old.get("clientSecretVersion", 1)
+        return {} if same else {"clientSecret": UNKNOWN}
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         hours = re.fullmatch(r"(\d+)h", str(inputs.get("duration", "8760h")))
