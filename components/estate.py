@@ -97,7 +97,9 @@ def estate_of(owner: str, plan: ExposurePlan) -> EstateIds:
     Registers nothing; reads `owner` (`organization/gatehouse/<stack>`). Raises RunError where the owner's stack lacks
     an output, with the command that makes it.
     """
-    stack = pulumi.StackReference(owner)
+    # On Pulumi Cloud the organization is the one that this stack is in.
+    organization = pulumi.get_organization() or "organization"
+    stack = pulumi.StackReference(owner.replace("organization", organization, 1))
     main = plan.estate.zone.name
     others = sorted({record.zone for record in plan.records} - {main})
     zone_ids = {main: _output(stack, "zone_id", owner)}
@@ -147,5 +149,5 @@ def _entry(found: pulumi.Output[Any], name: str, what: str, owner: str) -> pulum
 
 def _owner_first(lacks: str, owner: str) -> pulumi.RunError:
     return pulumi.RunError(
-        f"the estate's owner has no {lacks} yet; bring it up first: pulumi up --stack {owner_stack(owner)}"
+        f"the estate's owner has no {lacks} yet; bring it up first: gatehouse up --stack {owner_stack(owner)}"
     )

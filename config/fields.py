@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+import unicodedata
+from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -19,22 +20,61 @@ def _label(value: str) -> str:
             "name",
             "a name here is a DNS label: lower-case letters, digits and hyphens, at most 63, "
             "with a letter or digit at both ends",
+            {"fix": "write such a name"},
         )
     return value
 
 
 def _ipv4(value: str) -> str:
     try:
-        ipaddress.IPv4Address(value)
+        address = ipaddress.ip_address(value.strip("[]"))
     except ValueError:
-        raise PydanticCustomError("ipv4", "an IPv4 address is four numbers from 0 to 255 with dots") from None
+        reason: LiteralString = (
+            "an IPv4 address has four numbers from 0 to 255, with dots between and no zeros in front"
+        )
+        if re.search("[A-Za-z]", value):
+            reason = "an IPv4 address is needed here, not a name: the router's rules and DNS records hold addresses"
+        raise PydanticCustomError("ipv4", reason, {"fix": "write it like 192.168.0.9"}) from None
+    if address.version == 6:
+        raise PydanticCustomError("ipv6", NO_IPV6, {"fix": NO_IPV6_FIX})
     return value
+
+
+NO_IPV6 = "IPv6 is not supported: a node and its router are known by their IPv4 addresses"
+NO_IPV6_FIX = (
+    "write the node's IPv4 address at home as `lan_ipv4:`. A line without a public IPv4 address (DS-Lite, "
+    "carrier-grade NAT) needs no `router_ipv4:`: tunnels, Funnel and the tailnet only connect outwards"
+)
+
+
+# [CFD cmd/cloudflared/tunnel/cmd.go: `edge-ip-version` is 4 unless said]
+NO_IP_VERSION_FIX = (
+    "let the connector go out by IPv4, as it does by itself; a line with DS-Lite or carrier-grade NAT has that way too"
+)
+
+
+def _client_id(value: str) -> str:
+    if not re.fullmatch(_CLIENT_ID, value):
+        raise PydanticCustomError(
+            "client_id",
+            "the id of a Google OAuth client ends in `.apps.googleusercontent.com`; with any other, Google refuses "
+            "every login",
+            {"fix": "copy it from Google Cloud Console, Credentials"},
+        )
+    return value
+
+
+_CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 
 
 def _email(value: str) -> str:
     # The login's address only; whether the mailbox exists is for Google to know.
     if not re.fullmatch(r"[^@\s,;:*/\"'<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
-        raise PydanticCustomError("email", "one e-mail address, as name@domain, without a display name or a list")
+        raise PydanticCustomError(
+            "email",
+            "this is not one e-mail address, without a display name",
+            {"fix": "write each person's address like alice@example.com"},
+        )
     return value.lower()
 
 
@@ -42,15 +82,65 @@ def _hex32(value: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", value):
         raise PydanticCustomError(
             "account_id",
-            "a Cloudflare account id is 32 lower-case hexadecimal digits (dashboard: Account Home)",
+            "a Cloudflare account id has 32 lower-case hexadecimal digits",
+            {"fix": "copy it from Cloudflare's dashboard, Account Home"},
         )
     return value
 
 
-def _tag_free_text(value: str) -> str:
-    if any(ord(c) < 32 for c in value):
-        raise PydanticCustomError("text", "one line of text, without control characters")
+def _text(value: str) -> str:
+    odd = next((c for c in value if unicodedata.category(c) in _INVISIBLE and c not in _JOINERS), None)
+    if odd is not None:
+        raise PydanticCustomError(
+            "text",
+            "one line of text is expected, and this has a character in it that cannot be seen (U+{code}): people could "
+            "be shown something else than what is written",
+            {"code": f"{ord(odd):04X}", "fix": "remove the character, or write the text again"},
+        )
+    if not value.strip():
+        raise PydanticCustomError("text", "there are only blanks here", {"fix": "write something to read"})
     return value
+
+
+def _reason(value: str) -> str:
+    if len(_text(value).strip()) < 10:
+        raise PydanticCustomError(
+            "reason",
+            "a reason has at least 10 characters: whoever reads this in a year has to understand it",
+            {"fix": "say what makes the risk acceptable"},
+        )
+    return value
+
+
+def _machine_name(value: str) -> str:
+    if not _SERVER_NAME.fullmatch(value) and not _is_ip(value):
+        raise PydanticCustomError(
+            "server_name",
+            "the name on a certificate is a bare DNS name or IP address, without scheme, port, path or blanks",
+            {"fix": "write the name as the certificate has it, such as `nas.home.arpa`"},
+        )
+    return value
+
+
+def _host_header(value: str) -> str:
+    name, colon, port = value.rpartition(":")
+    address = value.startswith("[") and _is_ip(re.sub(r"\](:[0-9]{1,5})?$", "", value[1:]))
+    if not (address or _SERVER_NAME.fullmatch(value) or (colon and port.isdigit() and _SERVER_NAME.fullmatch(name))):
+        raise PydanticCustomError(
+            "host_header",
+            "a Host header is a host name, with a port where one is needed: anything else is refused on the way to the "
+            "origin, so every request would fail",
+            {"fix": "write the host name, such as `nas.home.arpa`"},
+        )
+    return value
+
+
+def _is_ip(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _selector_key(value: str) -> str:
@@ -61,6 +151,7 @@ def _selector_key(value: str) -> str:
             "selector_key",
             "a label's key is `name` or `prefix/name`: letters, digits, `-`, `_` and `.`, at most 63 in the name, with "
             "a letter or digit at both ends",
+            _PODS_LABELS,
         )
     return value
 
@@ -70,6 +161,7 @@ def _selector_value(value: str) -> str:
         raise PydanticCustomError(
             "selector_value",
             "a label's value is at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
+            _PODS_LABELS,
         )
     return value
 
@@ -83,9 +175,21 @@ def _target_port(value: object) -> int | str:
         "target_port",
         "a port of the pods is a number from 1 to 65535, or its name there: at most 15 lower-case letters, digits and "
         "hyphens, one of them a letter",
+        {"fix": "write the port that the pods listen on"},
     )
 
 
+_PODS_LABELS = {"fix": "copy the labels of the pods: `kubectl get pods --show-labels` shows them"}
+
+
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, those for the direction of text among them, and of breaks of lines."""
+_JOINERS = "\u200c\u200d"
+"""Needed by some scripts, and in emoji."""
+# As Go takes the name to verify [Go crypto/x509/verify.go, validHostname]: underscores are in use.
+_SERVER_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
+)
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 # Kubernetes, Labels and Selectors: syntax and character set.
 _PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -95,6 +199,12 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-
 _LABEL_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{LABEL.pattern}$"})
 _IPV4_SCHEMA = WithJsonSchema({"type": "string", "format": "ipv4", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"})
 _EMAIL_SCHEMA = WithJsonSchema({"type": "string", "format": "email", "pattern": r"^[^@\s]+@[^@\s]+$"})
+_SELECTOR_KEY_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_SUBDOMAIN.pattern}/)?{_PART.pattern}$"})
+_SELECTOR_VALUE_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_PART.pattern})?$"})
+_TEXT_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S"})
+_REASON_SCHEMA = WithJsonSchema({"type": "string", "minLength": 10, "maxLength": 400, "pattern": r"\S"})
+_SERVER_NAME_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$"})
+_HOST_HEADER_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:\[\]-]+$"})
 _ACCOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"})
 
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
@@ -103,6 +213,8 @@ IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
 """One e-mail address; kept in lower case, as Cloudflare's API returns it."""
+ClientId = Annotated[str, AfterValidator(_client_id), WithJsonSchema({"type": "string", "pattern": f"^{_CLIENT_ID}$"})]
+"""The id of a Google OAuth client [developers.google.com/identity/protocols/oauth2]."""
 AccountId = Annotated[str, AfterValidator(_hex32), _ACCOUNT_SCHEMA]
 """A Cloudflare account id."""
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -112,18 +224,29 @@ NodePort = Annotated[int, Field(ge=30000, le=32767)]
 TargetPort = Annotated[
     int | str,
     PlainValidator(_target_port),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": f"^(?!.*--){_PORT_NAME.pattern}$"},
+            ]
+        }
+    ),
 ]
 """A port of pods, by number or by name (RFC 6335)."""
-SelectorKey = Annotated[str, AfterValidator(_selector_key), WithJsonSchema({"type": "string"})]
+SelectorKey = Annotated[str, AfterValidator(_selector_key), _SELECTOR_KEY_SCHEMA]
 """The key of a Kubernetes label."""
-SelectorValue = Annotated[str, AfterValidator(_selector_value), WithJsonSchema({"type": "string", "maxLength": 63})]
+SelectorValue = Annotated[str, AfterValidator(_selector_value), _SELECTOR_VALUE_SCHEMA]
 """The value of a Kubernetes label."""
 TokenDuration = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,5}h|forever)$")]
 """How long a service token is good: whole hours, or `forever` [TFC zero_trust_access_service_token]."""
 Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
 """A moment as RFC 3339 has it, in UTC."""
-Reason = Annotated[str, Field(min_length=10, max_length=400), AfterValidator(_tag_free_text)]
+Reason = Annotated[str, Field(max_length=400), AfterValidator(_reason), _REASON_SCHEMA]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
-Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_tag_free_text)]
+Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text), _TEXT_SCHEMA]
 """A short text for people."""
+ServerName = Annotated[str, AfterValidator(_machine_name), _SERVER_NAME_SCHEMA]
+"""The name that is expected on a certificate."""
+HostHeader = Annotated[str, AfterValidator(_host_header), _HOST_HEADER_SCHEMA]
+"""What stands in a request's Host header."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -30,17 +32,42 @@ SECRETS: tuple[Secret, ...] = (
     Secret(
         key="gatehouse:google_client_secret",
         purpose="Cloudflare cannot ask Google who somebody is",
-        set_with="pulumi config set --secret gatehouse:google_client_secret",
+        set_with="gatehouse pulumi config set --secret gatehouse:google_client_secret",
         owner_only=True,
         simulated="simulated-google-client-secret",
     ),
     Secret(
         key="gatehouse:tunnel_secret",
         purpose="the connectors in the cluster cannot join the tunnel",
-        set_with='pulumi config set --secret gatehouse:tunnel_secret "$(openssl rand -base64 32)"',
+        set_with='gatehouse pulumi config set --secret gatehouse:tunnel_secret "$(openssl rand -base64 32)"',
         owner_only=False,
         # 32 bytes, as Cloudflare demands of a tunnel secret.
         simulated=base64.b64encode(b"simulated tunnel secret 32 bytes").decode(),
     ),
 )
 SECRET_NAMES = frozenset(s.name for s in SECRETS)
+
+CREDENTIAL = (
+    "([Tt]oken|[Ss]ecret|[Pp]assword|[Pp]asswd|[Pp]wd|[Pp]assphrase|[Cc]redentials?|[Kk]ubeconfig|"
+    "([Aa]pi|[Pp]rivate|[Aa]ccess|[Aa]uth|[Ss]ervice|[Ss]ecret|[Ss]igning|[Ee]ncryption|[Mm]aster|[Ss]sh)[_-]?[Kk]eys?)"
+)
+"""How the keys of credentials end: `cloudflare:apiToken`, `tailscale:oauthClientSecret`, `minio:secret_key`."""
+_TELLING = re.compile(r"tskey-|-----BEGIN [A-Z ]*PRIVATE KEY")
+"""How credentials begin that can be told under any key: Tailscale's, and private keys."""
+
+
+def in_clear(path: tuple[str | int, ...], value: object) -> Iterator[tuple[str | int, ...]]:
+    """The paths below a key at which a credential stands without being encrypted."""
+    if isinstance(value, dict):
+        if set(value) != {"secure"}:
+            for key, inner in value.items():
+                yield from in_clear((*path, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from in_clear((*path, index), inner)
+    elif isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+        named = next(str(part) for part in reversed(path) if not isinstance(part, int))
+        # The way to a file is no secret; what is in it would be.
+        where = isinstance(value, str) and re.fullmatch(r"[~./][^\s{}]*", value) and "kubeconfig" in named.lower()
+        if (re.search(f"{CREDENTIAL}$", named, re.IGNORECASE) or _TELLING.match(str(value))) and not where:
+            yield path

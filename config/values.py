@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from typing import Self
+import unicodedata
+import warnings
+from typing import Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from config.fields import LABEL
@@ -36,6 +38,27 @@ class MalformedError(ValueError):
         self.suggestion = suggestion
 
 
+Reachable: TypeAlias = Literal["nowhere", "shared", "home", "example", "internet"]
+"""From where an address is reached: from nowhere but the machine itself, inside a provider's network (or a tailnet),
+inside a home, from the internet; those for examples in documents (RFC 5737) stand for any."""
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+_THIS = ipaddress.ip_network("0.0.0.0/8")
+_EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
+
+
+def reachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address | str) -> Reachable:
+    """From where an address is reached [IANA, IPv4 Special-Purpose Address Registry; RFC 6598: carrier-grade NAT]."""
+    address = ipaddress.ip_address(address)
+    own = address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast
+    if own or (address.version == 4 and (address.is_reserved or address in _THIS)):
+        return "nowhere"
+    if address in _SHARED:
+        return "shared"
+    if any(address in examples for examples in _EXAMPLES):
+        return "example"
+    return "home" if address.is_private else "internet"
+
+
 def is_name(text: str) -> bool:
     """Whether it is a DNS name of labels (RFC 1123)."""
     return len(text) <= 253 and all(LABEL.fullmatch(label) for label in text.split("."))
@@ -52,29 +75,34 @@ class Host(str):
         if "*" in text.removeprefix("*."):
             raise MalformedError(
                 "host-wildcard",
-                "a `*` anywhere but as the whole first label never matches a request",
-                "write `*.` and a name, or one service for each host name",
+                "a `*` matches only as the whole first label",
+                "begin the name with `*.`, or list each host name",
             )
         name = text.removeprefix("*.")
         star, bare = text[: len(text) - len(name)], bare_host(name)
         if not is_name(bare):
             wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
-            fixed = bare.replace("_", "-")
+            fixed = ".".join(map(_in_ascii, bare.replace("_", "-").split(".")))
+            reason = (
+                f"{wrong!r} is not a DNS label, which has letters, digits and hyphens, at most 63, and a letter or "
+                "digit at both ends"
+            )
+            if wrong is None:
+                reason = "a DNS name has at most 253 characters"
+            elif not wrong.isascii() and is_name(fixed):
+                reason = f"DNS, Cloudflare and Access know {wrong!r} in its ASCII form only"
             raise MalformedError(
                 "host-form",
-                "a DNS name has at most 253 characters"
-                if wrong is None
-                else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both "
-                "ends",
-                "write such a name",
+                reason,
+                f"write `{star}{fixed}`" if is_name(fixed) else "write a name of such labels",
                 f"{star}{fixed}" if is_name(fixed) else "",
             )
         if bare != name:
             raise MalformedError(
                 "host-form",
-                "a host name is lower case, with no scheme, port or path: cloudflared drops a request's port before it "
-                "compares, and Access takes neither",
-                "write the bare name",
+                "a host name is lower case, without scheme, port or path, for cloudflared and Access compare it "
+                "without them",
+                f"write `{star}{bare}`",
                 f"{star}{bare}",
             )
         return cls(text)
@@ -92,6 +120,16 @@ class Host(str):
     def covers(self, other: str) -> bool:
         """Whether it is the other name or, as a wildcard, above it: at any depth, as a tunnel's rule reads it."""
         return self == other or (self.wildcard and other.removeprefix("*.").endswith(self[1:]))
+
+
+def _in_ascii(label: str) -> str:
+    """A label as DNS has it: `xn--` and Punycode where it has other letters than ASCII's (RFC 5890, 2.3.2.1)."""
+    if label.isascii():
+        return label
+    letters = unicodedata.normalize("NFC", label.lower())
+    if not all(c.isalnum() or c == "-" or unicodedata.category(c) in ("Mn", "Mc") for c in letters):
+        return label
+    return f"xn--{letters.encode('punycode').decode()}"
 
 
 def bare_host(text: str) -> str:
@@ -112,7 +150,7 @@ class Path(str):
         if wrong and text != "/":
             raise MalformedError(
                 "path-form",
-                f"{wrong}: Access and cloudflared would read it differently, and one of them would let more by",
+                f"{wrong}, which Access and cloudflared read differently, so one of them would let in more",
                 "write a plain path such as `/api`; what is below it is included",
                 _plainer(text),
             )
@@ -197,9 +235,9 @@ class OriginUrl(str):
             return [
                 MalformedError(
                     "origin-http-status",
-                    "a fixed answer is no service; the rule list ends in http_status:404 by itself"
+                    "a fixed answer is not a service, and the tunnel answers 404 to other hosts by itself"
                     if inside
-                    else "no status of an answer: those are 200 to 599",
+                    else "this is not a status of HTTP, which are 200 to 599",
                     "name what is to answer, or remove the service",
                 )
             ]
@@ -207,7 +245,7 @@ class OriginUrl(str):
             return [
                 MalformedError(
                     "origin-scheme-unknown",
-                    "one of cloudflared's own services or a socket in its pod, and no service of yours",
+                    "this is one of cloudflared's own services or a socket in its pod, and not a service of yours",
                     "name the Kubernetes Service, a port of the node, or an http or https URL",
                 )
             ]
@@ -215,7 +253,7 @@ class OriginUrl(str):
             return [
                 MalformedError(
                     "origin-scheme-missing",
-                    "no scheme: cloudflared refuses the URL, and with it the tunnel's whole list",
+                    "there is no scheme, so cloudflared would refuse the URL, and with it the tunnel's whole rule list",
                     "start it with http:// or https://",
                     f"http://{text}" if "/" not in text and _is_address("http", text) else "",
                 )
@@ -223,14 +261,17 @@ class OriginUrl(str):
         scheme, _, rest = text.partition("://")
         if scheme.lower() not in SCHEMES:
             near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
+            tls = near == "https"
             return [
                 *_address_faults(scheme, rest),
                 MalformedError(
                     "origin-scheme-unknown",
-                    "not a scheme for a service: cloudflared takes an unknown one, a typo included, for TCP over "
+                    "this is not the scheme of a service: cloudflared takes one that it does not know for TCP over "
                     "WebSocket, and browsers get nothing",
-                    "use http (WebSockets work over it), https, tcp or udp",
-                    f"{near}://{rest}" if near else "",
+                    "use https (WebSockets work over it), and say in `origin_tls` how its certificate is checked"
+                    if tls
+                    else "use http (WebSockets work over it), https, tcp or udp",
+                    f"{near}://{rest}" if near and not tls else "",
                 ),
             ]
         return _address_faults(scheme, rest)
@@ -270,7 +311,12 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
     found = []
     if scheme != scheme.lower() and scheme.lower() in SCHEMES:
         found.append(
-            MalformedError("origin-url-form", "a scheme is lower case", "write it so", f"{scheme.lower()}://{rest}")
+            MalformedError(
+                "origin-url-form",
+                "a scheme is lower case",
+                f"write `{scheme.lower()}://{rest}`",
+                f"{scheme.lower()}://{rest}",
+            )
         )
     more = rest[len(address) :]
     if more:
@@ -278,9 +324,10 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-url-form",
-                f"cloudflared refuses a service URL with a {what}, even a lone `/`, and with it the tunnel's whole "
-                "list",
-                "write scheme, host and port only; a request's own path is passed on as it is",
+                f"cloudflared refuses a service URL with a {what}{', even a lone `/`,' if what == 'path' else ''} and "
+                f"with "
+                "it the tunnel's whole rule list",
+                "write only scheme, host and port; a request's own path is passed on as it is",
                 f"{scheme}://{address}" if "@" not in address else "",
             )
         )
@@ -288,16 +335,16 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-url-form",
-                "a user or password here stands in clear in the file, and cloudflared does not send it",
-                "take it out, and let the service ask for its own login",
+                "a user or password stands in clear in this file, and cloudflared does not send it",
+                "write the URL without it, and let the service ask for its own login",
             )
         )
     elif not _is_address(scheme, address):
         found.append(
             MalformedError(
                 "origin-url-form",
-                f"{address!r} is no host name or address with an optional port from 1 to 65535",
-                "write it as `http://192.168.0.9:8123`",
+                f"{address!r} is not a host name or address with an optional port from 1 to 65535",
+                "write it like http://192.168.0.9:8123",
             )
         )
     else:
@@ -307,7 +354,7 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-port-missing",
-                "no port: cloudflared would call 7864, its own default for tcp",
+                "there is no port, so cloudflared would call 7864, its own default for tcp",
                 "add the service's port",
             )
         )
@@ -328,29 +375,35 @@ def _is_address(scheme: str, address: str) -> bool:
 def _unreachable(host: str) -> tuple[str, str] | None:
     """Why a host leads nowhere from a pod of the cluster, and what to write."""
     by_address = "write the machine's address on the home network, or a name that your DNS server knows"
-    if host in ("localhost", "host.docker.internal", "gateway.docker.internal") or host.endswith(".localhost"):
+    if _LOCAL.fullmatch(host):
         return _OWN
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         if host.rpartition(".")[2].isdigit():
-            return "four numbers from 0 to 255 are an address, and this is neither one nor a name", by_address
+            return "this is neither a name nor an address, which has four numbers from 0 to 255", by_address
         if host.endswith(".local") and not host.endswith(_CLUSTER):
-            return "a name in `.local` is told by multicast, which no pod hears, so it is not found", by_address
+            return "names in `.local` are found by multicast, which does not reach a pod", by_address
         return None
+    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback or address.is_unspecified:
         return _OWN
     if address.is_link_local:
         return "a link-local address is a machine's own, or its cloud's metadata with keys in it", by_address
-    if address.is_multicast or host == "255.255.255.255":
-        return "this is the address of many machines, and a service is at one", by_address
+    if reachable(address) == "nowhere":
+        return "no machine has this address", by_address
     return None
 
 
+# RFC 6761; Debian's and Red Hat's /etc/hosts; what Docker and Podman call the host, which a pod does not know.
+_LOCAL = re.compile(
+    r"(.+\.)?localhost|localhost6?(\.localdomain6?)?|ip6-(localhost|loopback)|.+\.(docker|containers)\.internal"
+)
 _OWN = (
-    "cloudflared runs in a pod of its own, and this leads back to that pod: nothing of yours answers there, and what "
-    "does is cloudflared's own metrics and profiles",
-    "write `{on_node: true, port: 8123, scheme: http}` for a port of the node, or the Kubernetes Service",
+    "cloudflared runs in a pod of its own, and this address is that pod: only cloudflared's own metrics and profiles "
+    "answer there",
+    "for a port of the node, write `origin: {on_node: true, port: 8123, scheme: http}` with its port; for a pod, name "
+    "its Kubernetes Service",
 )
 
 
@@ -358,6 +411,60 @@ def _closest(scheme: str) -> str:
     import difflib
 
     return next(iter(difflib.get_close_matches(scheme, sorted(SCHEMES), n=1, cutoff=0.6)), "")
+
+
+class Certificates(str):
+    """Certificates as PEM, of a CA or an origin's own, written so that Go's `AppendCertsFromPEM` takes every one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The certificates. Raises MalformedError (`origin-ca-pool`)."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+        from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
+
+        kinds = set(re.findall(r"-----BEGIN ([^-\n]*)-----", text))
+        if any("PRIVATE KEY" in kind for kind in kinds):
+            reason = "a private key stands in clear in the file: whoever reads it can pretend to be the origin"
+            fix = "remove the key and make a new one, for this one is known; keep the blocks BEGIN CERTIFICATE"
+        elif not kinds:
+            reason = (
+                "no certificate: cloudflared has the files of its own pod alone, and where one is missing it refuses "
+                "the tunnel's whole rule list"
+            )
+            fix = (
+                "paste the certificate below `ca_pool: |`, from -----BEGIN CERTIFICATE----- to "
+                "-----END CERTIFICATE-----; Gatehouse gives the connector the file"
+            )
+        elif kinds != {"CERTIFICATE"}:
+            reason = f"a block of {' and '.join(sorted(kinds - {'CERTIFICATE'}))}, which cloudflared skips"
+            fix = "keep the blocks BEGIN CERTIFICATE only (openssl x509 -in <file> writes one)"
+        elif len(text) > _MOST_CERTIFICATES:
+            reason = f"longer than {_MOST_CERTIFICATES} characters: the files of a connector share a ConfigMap of 1 MiB"
+            fix = "name the one CA that signed the origin's certificate; public ones are trusted anyway"
+        else:
+            try:
+                # The library warns of a serial number of 0, which Go takes; a negative one it refuses since 1.23.
+                with warnings.catch_warnings(action="ignore"):
+                    found = load_pem_x509_certificates(text.encode())
+                    if any(one.serial_number < 0 for one in found):
+                        raise ValueError
+                return cls("".join(one.public_bytes(Encoding.PEM).decode() for one in found))
+            except (ValueError, InvalidVersion):
+                reason = "its certificates cannot be read: cloudflared would trust none of them, and answer 502"
+                fix = "paste the whole block again, each line as it is in the file"
+        raise MalformedError("origin-ca-pool", reason, fix)
+
+    @property
+    def path(self) -> str:
+        """Their file in the connector's pod: named after what it holds, so that others are another file."""
+        return f"{CA_FOLDER}/{hashlib.sha256(self.encode()).hexdigest()[:16]}.pem"
+
+
+CA_FOLDER = "/etc/gatehouse/ca"
+"""Where the connector's pods have certificates that rules name."""
+_MOST_CERTIFICATES = 50_000
 
 
 class Machine(str):
@@ -373,7 +480,7 @@ class Machine(str):
             raise MalformedError(
                 "tailnet-name",
                 "a machine's name on the tailnet is one DNS label: lower-case letters, digits and hyphens, at most 63",
-                "write the first label only",
+                "write only the first part of the name",
                 first if LABEL.fullmatch(first) else "",
             )
         return cls(text)
@@ -417,16 +524,20 @@ def _cut(text: str, whole: str, end: str) -> str:
 
 
 __all__ = [
+    "CA_FOLDER",
     "ROOT",
     "SCHEMES",
+    "Certificates",
     "Host",
     "Machine",
     "MalformedError",
     "OriginUrl",
     "Path",
+    "Reachable",
     "Tag",
     "bare_host",
     "is_name",
     "label_name",
     "object_name",
+    "reachable",
 ]

@@ -51,7 +51,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
             nodes = [m.config.node.name for m in members if m.config]
             tailnet_policy = estate_policy(estate, nodes, family)
     records = list(one.records(ways, estate))
-    if node.public_record:
+    if node.public_record and node.router_ipv4:
         host = Host(f"{node.name}.{estate.zone.name}")
         records.append(DnsRecord(node.name, host, estate.zone.name, node.router_ipv4))
     return ExposurePlan(
@@ -68,7 +68,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         token_sets=tokens,
         nobody=nobody,
         tailnet_policy=tailnet_policy,
-        manual_steps=tuple(_manual_steps(node, estate, owner, ways, config.services, logins)),
+        manual_steps=tuple(_manual_steps(stack.name, node, estate, owner, ways, config.services, logins)),
         adopt=dict(sorted(config.adopt.items())),
         recover=dict(sorted(config.recover.items())),
     )
@@ -108,6 +108,7 @@ def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:
 
 
 def _manual_steps(
+    stack: str,
     node: Node,
     estate: Estate,
     owner: str | None,
@@ -123,9 +124,10 @@ def _manual_steps(
         yield ManualStep(
             "owner-first",
             "Bring the estate's owner up first",
-            (f"Its tailnet policy names what {node.name} offers: pulumi up --stack {owner_stack(owner)}",),
+            (f"Its tailnet policy names what {node.name} offers.",),
+            values={"Run": f"gatehouse up --stack {owner_stack(owner)}"},
         )
-    yield from manual_steps.for_node(node, estate.tailnet is not None, private)
+    yield from manual_steps.for_node(node, estate, [w for w in ways if isinstance(w, TailnetWay)])
     yield from manual_steps.for_operator(node.tailscale_operator, len(proxied))
     yield from manual_steps.for_certificates(
         services, node.ingress_controller.cluster_issuer, node.ingress_controller.class_name
@@ -136,10 +138,9 @@ def _manual_steps(
         yield ManualStep(
             "connector-secret",
             "Give the connector its token",
-            (
-                "The rendered manifests hold no secret. In the cluster:",
-                f"kubectl -n {node.connector.namespace} create secret generic cloudflared-token"
-                ' --from-literal=token="$(pulumi stack output --show-secrets tunnel_token)"',
-            ),
-            outputs=("tunnel_token",),
+            ("The rendered manifests hold no secret, so the cluster gets it by hand.",),
+            values={
+                "Run": f"kubectl -n {node.connector.namespace} create secret generic cloudflared-token"
+                f' --from-literal=token="$(gatehouse pulumi stack output --show-secrets tunnel_token --stack {stack})"'
+            },
         )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from exposure.model import Json
+from exposure.names import BACKEND_PORT
 from exposure.reach.access import ANYONE, decide
 from exposure.reach.automata import shortest
 from exposure.reach.match import covers_path
@@ -158,11 +159,14 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
     )
 
 
+_MAKE = "make it with `gatehouse preview --json`, or with `pulumi preview --json --show-sames`"
+
+
 class _Reader:
     def __init__(self, document: Mapping[str, object], known: Known) -> None:
         steps = document.get("steps")
         if not isinstance(steps, list):
-            raise NoPreviewError("it has no list `steps`: make it by `pulumi preview --json --show-sames`")
+            raise NoPreviewError(f"it has no list `steps`: {_MAKE}")
         self.known = known
         self.resources: dict[str, _Resource] = {}
         shown = 0
@@ -176,9 +180,7 @@ class _Reader:
                 self.resources[resource.urn] = resource
         same = _dict(document.get("changeSummary")).get("same")
         if isinstance(same, int) and same > shown:
-            raise NoPreviewError(
-                f"it leaves out {same - shown} unchanged resources: make it by `pulumi preview --json --show-sames`"
-            )
+            raise NoPreviewError(f"it leaves out {same - shown} unchanged resources: {_MAKE}")
         self.outputs = self._owner_outputs()
         self.zones = self._zones()
         providers = {r.urn: str(r.inputs.get("type")) for r in self.of(_IDP)}
@@ -574,7 +576,8 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     for rule in _dicts(spec.get("rules")):
         for entry in _dicts(_dict(rule.get("http")).get("paths")):
             served[_text(entry.get("path")) or "/"] = _dict(entry.get("backend"))
-    by_path = [(path, _backend(b)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
+    number = _text(annotations.get(BACKEND_PORT))
+    by_path = [(path, _backend(b, number)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
     backends = dict.fromkeys(backend for _, backend in by_path)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
@@ -585,9 +588,11 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     )
 
 
-def _backend(backend: Mapping[str, object]) -> str:
+def _backend(backend: Mapping[str, object], number: str) -> str:
+    """Service and port; `number` is the number of a port that is named, where it is known."""
     service = _dict(backend.get("service"))
-    return f"{_text(service.get('name'))}:{_port(_dict(service.get('port')))}"
+    port = _dict(service.get("port"))
+    return f"{_text(service.get('name'))}:{_port(port) if 'number' in port else number or _port(port)}"
 
 
 def _address(resource: _Resource, cluster: str) -> Iterable[TailnetAddress]:

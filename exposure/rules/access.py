@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from config.errors import Path_, show
 from config.values import MalformedError, Path
@@ -17,8 +18,14 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
-_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
-_DAYS = re.compile(r"([0-9]{1,4})(d|w)")
+_SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
+_DURATION = re.compile(r"(?:[0-9]{1,19}(?:\.[0-9]{1,19})?(?:ns|us|µs|ms|s|m|h)){1,7}")
+_HOUR = 3_600_000_000_000
+_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": _HOUR} | {
+    "d": 24 * _HOUR,
+    "w": 168 * _HOUR,
+}
+_MONTH_HOURS = 730
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
@@ -34,28 +41,30 @@ def _people_missing(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             path,
             None,
-            "nobody is named who gets in: "
+            "nobody is named who may use it, so "
             + (
-                "no grant opens it"
+                "no grant of the tailnet's policy opens it"
                 if path == ("people",) and not login
                 else "its Access application would have no policy"
             ),
-            "name a set with `people:`, or give the estate a `default_people:`",
+            f"say `people: {_a_set(service)}`, or give the estate a `default_people:`",
             related=(service.inside.estate_ref("default_people"),),
         )
 
 
+def _a_set(service: OneService) -> str:
+    return next(iter(sorted(service.estate.people)), "family") if service.estate else "family"
+
+
 def _people_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    yield from _unknown(
-        everything, "people", "set of people: its policy would let nobody in, or the wrong ones", "sets"
-    )
+    yield from _unknown(everything, "people", "set of people, so nobody would get in")
 
 
 def _tokens_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    yield from _unknown(everything, "tokens", "service token: nothing could get in by it", "tokens")
+    yield from _unknown(everything, "tokens", "service token, so nothing would get in by it")
 
 
-def _unknown(everything: AllStacks, word: str, what: str, several: str) -> Iterator[tuple[OneStack, Problem]]:
+def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[tuple[OneStack, Problem]]:
     """Names under `people:` or `tokens:` that the estate does not have."""
     for stack in everything.stacks:
         estate = stack.estate
@@ -76,8 +85,8 @@ def _unknown(everything: AllStacks, word: str, what: str, several: str) -> Itera
                     Problem(
                         path,
                         show(name),
-                        f"no such {what}",
-                        f"known {several}: {', '.join(known)}" if known else f"add it to the estate's `{word}:`",
+                        f"there is no such {what}",
+                        f"write one of: {', '.join(known)}" if known else f"add it to the estate's `{word}:`",
                         next(iter(difflib.get_close_matches(name, known, n=1)), ""),
                         related=(stack.estate_ref(word),),
                     ),
@@ -92,8 +101,8 @@ def _people_empty(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 ("estate", "people", name),
                 "[]",
-                "an empty set: the API refuses a policy that includes nobody",
-                "add an e-mail address, or remove the set",
+                "nobody is in this set, and Cloudflare refuses a policy that includes nobody",
+                "add an e-mail address, or remove it",
             )
 
 
@@ -107,10 +116,11 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     ("estate", "google"),
                     "",
-                    f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, with a "
-                    "login or for nobody, and there is no Google client: an application with no login method of its "
-                    "own takes every one",
-                    "add `google:` with `client_id:`, and set the secret google_client_secret",
+                    f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, and there "
+                    "is no Google client to log in with: an application without a login method of its own accepts "
+                    "every method of the account",
+                    "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
+                    "google_client_secret",
                     related=tuple(s.ref() for s in behind),
                 ),
             )
@@ -137,8 +147,8 @@ def _path_root(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             ("paths", "/"),
             None,
-            "the whole of it is no path: who reaches it is said by the service's own `clients`",
-            "say `clients:` (and `people:`) at the service, and name here the paths that have others",
+            "`/` is the whole service, and who reaches that is said by the service's own `clients`",
+            "move its `clients:` and `people:` to the service itself, and remove this path",
         )
 
 
@@ -149,9 +159,9 @@ def _path_outside(service: OneService) -> Iterator[Problem]:
             yield service.problem(
                 ("paths", path),
                 None,
-                f"the whole of what the service has is no path of it: its own `clients` say who reaches {base}"
+                f"{base} is all that the service has of its host, and who reaches that is said by its own `clients`"
                 if path == base
-                else f"the service has {base} of its host and what is below it, and nothing else",
+                else f"the service has only {base} of its host, with what is below it",
                 f"write a path below {base}, such as `{base}{path if path != base else '/admin'}`",
                 related=(service.ref("path"),),
             )
@@ -163,8 +173,8 @@ def _path_gate(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "paths",
             None,
-            f"gate {service.gate_words} lets the same clients in to all of it, and tells no path from another",
-            f"remove them; they count at gate {listed(able)}",
+            f"gate {service.gate_words} lets the same clients in to the whole service, whatever the path",
+            f"remove them; they have an effect at gate {listed(able)}",
         )
 
 
@@ -177,8 +187,8 @@ def _path_acme(service: OneService) -> Iterator[Problem]:
             yield service.problem(
                 place,
                 None if len(place) > 1 else path,
-                "HTTP-01 challenges get their own path and bypass, to the solver and not to the service; a second or "
-                "broader bypass opens more than that",
+                "HTTP-01 challenges have a path of their own that passes Access and leads to the solver; a second or "
+                "broader one would open more than that",
                 "remove it; `own_certificate: true` opens the challenge's path alone",
             )
 
@@ -196,8 +206,9 @@ def _bypass(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "paths",
             past,
-            f"anyone on the internet reaches {listed(sorted(past))} and all below without Google login",
-            "remove them, or acknowledge `access-path-bypass` and say what login the service asks for there",
+            f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a Google login",
+            "acknowledge `access-path-bypass` and say what login the service asks for there"
+            + (", or remove them" if said.clients != "nobody" and len(past) == len(said.paths) else ""),
         )
 
 
@@ -210,17 +221,19 @@ def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
     said = stack.estate.session_duration
-    if _DURATION.fullmatch(said) and re.search(r"[1-9]", said):
+    parts = re.findall(r"([0-9]{1,19}(?:\.[0-9]{1,19})?)(ns|us|µs|ms|s|m|h|d|w)", said[:100])
+    hours = sum(Decimal(number) * _NANOSECONDS[unit] for number, unit in parts) / _HOUR
+    units = _DURATION.fullmatch(said) is not None
+    if (units and 0 < hours <= _MONTH_HOURS) or said == "0s":
         return
-    days = _DAYS.fullmatch(said)
-    hours = int(days[1]) * (24 if days[2] == "d" else 168) if days else 0
-    yield Problem(
-        ("estate", "session_duration"),
-        show(said),
-        "the API takes a duration above zero in Go's units up to hours (30m, 24h, 1h30m); days and weeks it refuses",
-        "write it in hours",
-        f"{hours}h" if hours else "",
-    )
+    reason, fix = "Access takes a duration in Go's units up to hours (30m, 24h, 1h30m), no days or weeks", "write it so"
+    suggestion = f"{hours:g}h" if re.fullmatch("[0-9]{1,9}[dw]", said) and 0 < hours <= _MONTH_HOURS else ""
+    if units and not hours:
+        reason, fix, suggestion = "for a login that ends at once, Access has one word", "write `0s`", "0s"
+    elif hours > _MONTH_HOURS:
+        reason, fix = f"Access takes a month at most, {_MONTH_HOURS} hours", f"write `{_MONTH_HOURS}h` or less"
+        suggestion = f"{_MONTH_HOURS}h"
+    yield Problem(("estate", "session_duration"), show(said), reason, fix, suggestion)
 
 
 RULES = (
@@ -249,21 +262,23 @@ RULES = (
     ServiceRule("path-form", "A path is a plain one", _APP_PATHS, (9, 47), check=_path_form),
     ServiceRule("path-root", "No path is the whole host", f"{_APP_PATHS}; {_POLICIES}", (41,), check=_path_root),
     ServiceRule("path-outside", "A service's paths are below its own", _APP_PATHS, check=_path_outside),
-    ServiceRule("path-gate", "Paths are for ways that tell them apart", _APP_PATHS, check=_path_gate),
+    ServiceRule("path-gate", "Paths are for gates that tell them apart", _APP_PATHS, check=_path_gate),
     ServiceRule(
         "path-acme",
-        "No path takes in the ACME challenge's",
+        "No path contains the one of ACME challenges",
         f"{_APP_PATHS}; RFC 8555 8.3",
         (32,),
         check=_path_acme,
     ),
     ServiceRule(
         "access-path-bypass",
-        "Paths without login only knowingly",
+        "Paths without a login need an acknowledgement",
         _APP_PATHS,
         (41,),
         acceptable="service",
         check=_bypass,
     ),
-    StackRule("session-duration", "A session's duration is in Go units up to hours", _POLICIES, (45,), check=_session),
+    StackRule(
+        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_session
+    ),
 )

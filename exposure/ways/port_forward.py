@@ -64,9 +64,9 @@ class PortForwardWay(Way):
         )
         origin = facts.origin
         selector = dict(origin.selector or {})
-        return cls(
-            facts.key, facts.title, ANYONE, facts.hosts, facts.node.router_ipv4, origin.namespace, selector, ports
-        )
+        # A stack without the address is refused (`router-address`); names are known before that.
+        router = facts.node.router_ipv4 or ""
+        return cls(facts.key, facts.title, ANYONE, facts.hosts, router, origin.namespace, selector, ports)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -89,7 +89,15 @@ class PortForwardWay(Way):
 
     def manual_steps(self, node: Node) -> tuple[ManualStep, ...]:
         """One rule of the router for each port."""
-        rules = tuple(
-            f"Router: {p.protocol.upper()} port {p.external} to {node.lan_ipv4} port {p.node_port}" for p in self.ports
+        rules = {
+            f"{p.protocol.upper()} port {p.external}": f"to {node.lan_ipv4} port {p.node_port}" for p in self.ports
+        }
+        return (
+            ManualStep(
+                f"router-{self.service}",
+                f"Forward the ports of {self.service}",
+                ("In the router's port forwarding, a rule each:",),
+                self.service,
+                rules,
+            ),
         )
-        return (ManualStep(f"router-{self.service}", f"Forward the ports of {self.service}", rules, self.service),)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from config.fields import LABEL
-from config.services import ServiceOrigin
+from config.services import ServiceOrigin, controller_at
 from config.stack import Estate, StackConfig
 from config.values import ROOT, Host, MalformedError, Path
 from exposure.audience import ANYONE, NOBODY, Audience
@@ -22,22 +22,19 @@ from gatehouse.adopt.match import (
     lets_in,
     rules_of,
 )
-from gatehouse.adopt.things import Thing, is_tailscale, machine_of_ingress, places, records_at
+from gatehouse.adopt.things import Thing, images_of, is_tailscale, machine_of_ingress, places, records_at
 
 _CONNECTOR = "gatehouse-cloudflared"
 _ACME = "acme-challenge"
-_REQUEST_WORDS = frozenset(
-    {
-        "access",
-        "noTlsVerify",
-        "originServerName",
-        "matchSnItoHost",
-        "caPool",
-        "httpHostHeader",
-        "http2Origin",
-        "connectTimeout",
-    }
-)
+_REQUEST: Mapping[str, tuple[str, str]] = {
+    "originServerName": ("origin_tls", "origin_server_name"),
+    "matchSnItoHost": ("origin_tls", "match_sni_to_host"),
+    "noTlsVerify": ("origin_tls", "no_tls_verify"),
+    "connectTimeout": ("origin_request", "connect_timeout_seconds"),
+    "httpHostHeader": ("origin_request", "http_host_header"),
+    "http2Origin": ("origin_request", "http2_origin"),
+}
+"""A rule's settings, and where the stack file has each; that of Access is made anew."""
 
 
 @dataclass
@@ -94,10 +91,7 @@ class _Part:
 
     def joins(self, other: _Part) -> bool:
         """Whether it is the same at another host."""
-        return all(
-            getattr(self, name) == getattr(other, name)
-            for name in ("path", "way", "audience", "own_certificate", "paths")
-        )
+        return replace(self, host=other.host, title=other.title) == other
 
 
 _T = TypeVar("_T")
@@ -291,34 +285,31 @@ class _Reader:
         return {"url": f"{parts.scheme}://{parts.netloc}"}
 
     def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        given = {k: v for k, v in request.items() if v not in (None, False, "", [], {}, 0)}
-        strange = sorted(set(given) - _REQUEST_WORDS)
+        given = {k: v for k, v in request.items() if v not in (None, False, "", [], {}, 0) and k != "access"}
+        if "caPool" in given:
+            raise _NotUnderstoodError(
+                f"its certificate is the file {given['caPool']} of another connector: write the service with the PEM "
+                "text as `origin_tls.ca_pool`"
+            )
+        strange = sorted(set(given) - set(_REQUEST))
         if strange:
             raise _NotUnderstoodError(f"the stack file has no word for its setting {', '.join(strange)}")
-        tls = {
-            "origin_server_name": given.get("originServerName"),
-            "match_sni_to_host": given.get("matchSnItoHost"),
-            "ca_pool": given.get("caPool"),
-            "no_tls_verify": given.get("noTlsVerify"),
-        }
-        finer = {
-            "connect_timeout_seconds": int(given["connectTimeout"]) if "connectTimeout" in given else None,
-            "http_host_header": given.get("httpHostHeader"),
-            "http2_origin": given.get("http2Origin"),
-        }
-        sections = {"origin_tls": tls, "origin_request": finer}
-        return {
-            name: {k: v for k, v in section.items() if v is not None}
-            for name, section in sections.items()
-            if any(v is not None for v in section.values())
-        }
+        sections: dict[str, Any] = {}
+        for name, (section, key) in _REQUEST.items():
+            if name in given:
+                sections.setdefault(section, {})[key] = int(given[name]) if name == "connectTimeout" else given[name]
+        return sections
 
     def _solver(self, service: str) -> None:
         if self.solver:
             return
         self.solver = True
+        origin, controller = self._origin(service), self.config.node.ingress_controller
+        place = (str(origin.get("namespace")), str(origin.get("service")))
+        if place != (controller.namespace, controller.service) and (said := controller_at(*place)):
+            self.found.node["ingress_controller"] = said
         self.found.services["acme-renewals"] = {
-            "origin": self._origin(service),
+            "origin": origin,
             "traffic": "acme-http-01",
             "sensitivity": "low",
             "clients": "anyone",
@@ -398,6 +389,8 @@ class _Reader:
         if number == 443 or port.get("name") == "https":
             # The operator speaks https to these [TS cmd/k8s-operator].
             origin["scheme"] = "https"
+            if number != 443:
+                origin["port_name"] = "https"
         ServiceOrigin.model_validate(origin)
         if funnel:
             entry = {"origin": origin, "traffic": "non-html", "bandwidth": "high", "sensitivity": "low"}
@@ -426,7 +419,7 @@ class _Reader:
                 f" {_CONNECTOR}, beside yours, which keep the tunnel up meanwhile"
             )
         operator = any(
-            t.type == "Deployment" and re.search(r"tailscale/(k8s-)?operator|k8s-operator", _images(t))
+            t.type == "Deployment" and re.search(r"tailscale/(k8s-)?operator|k8s-operator", images_of(t))
             for t in self.things
         )
         if operator and self.config.node.tailscale_operator == "none":
@@ -473,8 +466,3 @@ def _said(audience: Audience) -> str | list[str]:
     """Sets of people as the stack file has them."""
     names = sorted(audience.people)
     return names[0] if len(names) == 1 else names
-
-
-def _images(deployment: Thing) -> str:
-    pod = ((deployment.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return " ".join(str(c.get("image", "")) for c in pod.get("containers") or ())

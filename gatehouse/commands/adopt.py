@@ -6,16 +6,16 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.errors import Finding, render
 from config.loader import LoadedStack, load_project, parse_stack_text, read_stack_file, stack_names, tie, type_stack
 from config.text import wrap
-from gatehouse.commands import CommandError, UsageError, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width
 
 if TYPE_CHECKING:
     from gatehouse.adopt.match import Matched, Planned
@@ -28,15 +28,19 @@ _SECTIONS = ("adopt", "recover")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
-    parser.add_argument("--apply", action="store_true", help="write the stack file; without it only a diff is shown")
-    parser.add_argument("--done", action="store_true", help="take gatehouse:adopt out again, once all is in the state")
-    parser.add_argument("--tunnel", default="", metavar="NAME", help="the stack's tunnel, where several could be it")
+    add_stack(parser)
+    parser.add_argument("--apply", action="store_true", help="write the stack file; without it only show a diff")
     parser.add_argument(
-        "--without", action="append", default=[], choices=_PARTS, help="do not read the tailnet, or the cluster"
+        "--done",
+        action="store_true",
+        help="remove gatehouse:adopt and gatehouse:recover, once all of it is in the state",
+    )
+    parser.add_argument("--tunnel", default="", metavar="NAME", help="which tunnel it is, if several are possible")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=_PARTS, help="do not read the tailnet or the cluster"
     )
     parser.add_argument("--simulated", action="store_true", help="read the simulated clouds")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
@@ -111,24 +115,19 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
         known = ", ".join(sorted(t.label for t in things if t.type == "ZeroTrustTunnelCloudflared"))
         raise UsageError(f"--tunnel {tunnel}: there is no such tunnel in the account; there are: {known or 'none'}.")
     recognised = recognise(things, config, estate, own, owns_estate=stack.owns_estate)
-    fresh = edit(
-        text, adopt={}, recover={}, services=recognised.services, people=recognised.people, node=recognised.node
-    )
+    added = partial(edit, services=recognised.services, people=recognised.people, node=recognised.node)
+    fresh = added(text, adopt={}, recover={})
     findings = _errors(project, stack.name, fresh)
     if findings:
-        kept = edit(text, services=recognised.services, people=recognised.people, node=recognised.node)
-        return Adoption(text, kept, recognised, None, findings)
+        return Adoption(text, added(text), recognised, None, findings)
     overwrite = bool(estate.tailnet and estate.tailnet.overwrite_policy)
     matched = match(_planned(project, stack.name, fresh), things, own, overwrite_policy=overwrite)
     # What was adopted before and is in the state now is nobody's else.
     there = {t.id for t in things if t.managed}
-    after = edit(
+    after = added(
         text,
         adopt={**{k: v for k, v in config.adopt.items() if v in there}, **matched.as_found},
         recover={**{k: v for k, v in config.recover.items() if v in there}, **matched.ours},
-        services=recognised.services,
-        people=recognised.people,
-        node=recognised.node,
     )
     return Adoption(text, after, recognised, matched)
 
@@ -178,16 +177,10 @@ def _planned(project: Path, name: str, text: str) -> list[Planned]:
     from gatehouse.adopt.match import Planned
     from gatehouse.offline import run_offline
 
-    with tempfile.TemporaryDirectory() as folder:
-        there = Path(folder)
-        for entry in project.iterdir():
-            is_stack = entry.name.startswith("Pulumi.") and entry.is_file()
-            if is_stack:
-                (there / entry.name).write_bytes(entry.read_bytes())
-            elif entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").is_file()):
-                (there / entry.name).symlink_to(entry.resolve())
-        (there / stack_file(project, name).name).write_text(text, encoding="utf-8")
-        steps = run_offline(there, name).steps
+    source = parse_stack_text(text, name)
+    # What the engine's configuration says counts before the file.
+    config = {key: value for key, value in source.values.items() if key not in source.secure}
+    steps = run_offline(project, name, config=config).steps
     keys = {s.urn: f"{_short(s.type)}/{s.name}" for s in steps}
     planned = []
     for step in steps:
@@ -226,7 +219,8 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
         raise CommandError(
             f"{len(left)} of the ids in {path.name} are not in the state of {args.stack} yet:\n{listed}\n"
             "Nothing was changed: without its id each of these would be made a second time, or be refused. Run "
-            f"`gatehouse up --stack {args.stack}` until it succeeds. What you do not want after all, take out by hand."
+            f"`gatehouse up {about(args.stack, args.simulated)}` until it succeeds. Take out by hand what you do not "
+            "want after all."
         )
     print("\n".join(edited_lines(text, after, path.name)))
     if not args.apply:
@@ -235,7 +229,7 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
     refuse_rewriting(text, path.name)
     _complete_state(args, project, path)
     _write(path, after)
-    print(f"\nWrote {path.name}. Next: gatehouse preview --stack {args.stack}")
+    print(f"\nWrote {path.name}. Next: gatehouse preview {about(args.stack, args.simulated)}")
     return 0
 
 
@@ -292,7 +286,8 @@ def _report(adoption: Adoption, name: str, args: argparse.Namespace) -> str:
     if diff and not args.apply:
         lines.append("Nothing was written: look at the diff, and add --apply.")
     elif diff:
-        lines.append(f"Wrote {name}. Next: gatehouse preview --stack {args.stack}, which imports and changes nothing.")
+        command = f"gatehouse preview {about(args.stack, args.simulated)}"
+        lines.append(f"Wrote {name}. Next: {command}, which imports and changes nothing.")
     return "\n".join(lines)
 
 

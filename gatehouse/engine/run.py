@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from config.errors import render as render_findings
 from config.loader import StackFile, read_stack_file, stack_names, stack_path
 from config.stack import owner_stack
-from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
 from gatehouse.engine.drift import deleted_tunnels, meaning, without
@@ -31,12 +31,12 @@ from gatehouse.engine.program import collector_held, load_meanwhile, made_up_cre
 from gatehouse.engine.progress import Progress
 from gatehouse.engine.takeover import TakeOver
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
+from policy.model import UNKNOWN
 
 if TYPE_CHECKING:
     from gatehouse.engine.workspace import EngineStack, Workspace
     from policy.model import Finding
 
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "destroy": "destroying"}
 
 
@@ -88,6 +88,9 @@ class _Run:
         self.findings: list[Finding] | None = None
         self.after_engine: Callable[[], None] = lambda: None
         self.once_more: Callable[[], None] = lambda: None
+
+    def _on(self, stack: str = "") -> str:
+        return about(stack or self.stack, not self.real)
 
     def say(self, text: str) -> None:
         """To people: beside stdout where that holds JSON."""
@@ -146,13 +149,8 @@ class _Run:
         at_end.callback(clouds.stop)
         self.after_engine = clouds.end
         with self._failures_told(workspace):
-            self._owner_is_up(workspace)
-            workspace.configure(self.source)
-            stack = workspace.open(self.stack, self._program, make=True)
-            self.take_over = TakeOver(self.project, self.source, self.say, simulated=True)
-            self.take_over.look(workspace, self.command)
+            stack = self._opened(workspace, lambda: workspace.configure(self.source))
             if self.command == "destroy":
-                self._no_member_is_up(workspace)
                 workspace.unprotect(self.stack)
         try:
             at_end.enter_context(clouds)
@@ -175,14 +173,10 @@ class _Run:
         from gatehouse.engine.workspace import real_workspace
 
         workspace = real_workspace(self.project, self.source, engine)
-        self._refuse_locked(engine)
+        self._refuse_locked()
         with self._failures_told(workspace):
-            self._owner_is_up(workspace)
-            stack = workspace.open(self.stack, self._program, make=self.command in ("preview", "up"))
-            self.take_over = TakeOver(self.project, self.source, self.say, simulated=False)
-            self.take_over.look(workspace, self.command)
+            stack = self._opened(workspace)
             if self.command == "destroy":
-                self._no_member_is_up(workspace)
                 self._refuse_protected(workspace)
         if self.command in ("up", "destroy") and not self.options.yes:
             code = self._operate(stack, workspace, preview=True)
@@ -190,7 +184,18 @@ class _Run:
                 return code or 1
         return self._operate(stack, workspace)
 
-    def _refuse_locked(self, engine: Engine) -> None:
+    def _opened(self, workspace: Workspace, configure: Callable[[], None] = lambda: None) -> EngineStack:
+        """The stack, ready for the command. Raises CommandError where another stack or a former run stands before."""
+        self._owner_is_up(workspace)
+        configure()
+        stack = workspace.open(self.stack, self._program, make=not self.real or self.command in ("preview", "up"))
+        self.take_over = TakeOver(self.project, self.source, self.say, simulated=not self.real)
+        self.take_over.look(workspace, self.command)
+        if self.command == "destroy":
+            self._no_member_is_up(workspace)
+        return stack
+
+    def _refuse_locked(self) -> None:
         """A run that is under way is not to be disturbed; the lock of one that was killed is taken away.
 
         Raises CommandError where another run holds the stack, or may hold it.
@@ -207,11 +212,11 @@ class _Run:
                 continue
             raise CommandError(
                 f"Another run holds stack {self.stack} ({lock}). Nothing was touched. Wait until it ends, or stop it "
-                f"with Ctrl-C where it runs. Only if it is certainly dead: {self._cancel(engine.path)}"
+                f"with Ctrl-C where it runs. Only if it is certainly dead: {self._cancel()}"
             )
 
-    def _cancel(self, engine: Path | str) -> str:
-        return f"{engine} cancel --yes --stack {self.stack}"
+    def _cancel(self) -> str:
+        return f"gatehouse pulumi{'' if self.real else ' --simulated'} cancel --yes --stack {self.stack}"
 
     def _confirmed(self) -> bool:
         answer = input(f"\n{self.command} stack {self.stack} on the real clouds? [y/N] ")
@@ -224,7 +229,9 @@ class _Run:
         resources = (workspace.state(self.stack)["deployment"] or {}).get("resources") or []
         protected = [r["urn"] for r in resources if r.get("protect")]
         if protected:
-            names = "\n".join(f"  pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected)
+            names = "\n".join(
+                f"  gatehouse pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected
+            )
             raise CommandError(
                 f"{len(protected)} resources of {self.stack} are protected: losing them takes down more than this "
                 f"stack. Nothing was done. Where you mean it, unprotect each first:\n{names}"
@@ -239,13 +246,11 @@ class _Run:
         if not workspace.stacks().get(owner):
             raise CommandError(
                 f"Stack {self.stack} is a member of {owner}'s estate (gatehouse:member_of), and {owner} is not up yet: "
-                f"its zone and tailnet are not known. First run: make up STACK={owner}"
+                f"its zone and tailnet are not known. First run: gatehouse up {self._on(owner)}"
             )
 
     def _no_member_is_up(self, workspace: Workspace) -> None:
         """An owner that goes takes its members' zone and policies along. Raises CommandError with what goes first."""
-        if self.command != "destroy":
-            return
         up = workspace.stacks()
         members = [
             name
@@ -255,7 +260,7 @@ class _Run:
             == self.stack
         ]
         if members:
-            first = "\n".join(f"  make destroy STACK={name}" for name in members)
+            first = "\n".join(f"  gatehouse destroy {self._on(name)}" for name in members)
             raise CommandError(
                 f"{self.stack} owns what its members use (zone, login, tailnet policy), and {', '.join(members)} "
                 f"{'is' if len(members) == 1 else 'are'} still up. Nothing was done. First run:\n{first}"
@@ -271,7 +276,13 @@ class _Run:
         failure: Exception | None = None
         assert self.take_over
         refresh = True if self.options.refresh or (self.take_over.open and command != "preview") else None
-        packs = self.pack.policy_packs
+        asks: dict[str, object] = {"refresh": refresh, "policy_packs": self.pack.policy_packs}
+        operation = "preview_destroy" if preview and self.command == "destroy" else command
+        more: dict[str, dict[str, object]] = {
+            "preview": {**asks, "json": self.options.as_json},
+            "up": {**asks, "suppress_outputs": True},
+            "destroy": {"refresh": refresh},
+        }
         if command == "up":
             self._refuse_what_policy_forbids()
         if self.options.as_json:
@@ -281,28 +292,7 @@ class _Run:
             self.loading = load_meanwhile(self.project)
         with progress, self._interruptible(workspace), self._crashes_kept():
             try:
-                if preview and self.command == "destroy":
-                    stack.preview_destroy(on_event=progress.on_event, color="never")
-                elif command == "preview":
-                    stack.preview(
-                        on_event=progress.on_event,
-                        color="never",
-                        json=self.options.as_json,
-                        refresh=refresh,
-                        policy_packs=packs,
-                    )
-                elif command == "up":
-                    stack.up(
-                        on_event=progress.on_event,
-                        color="never",
-                        refresh=refresh,
-                        suppress_outputs=True,
-                        policy_packs=packs,
-                    )
-                elif command == "refresh":
-                    stack.refresh(on_event=progress.on_event, color="never")
-                else:
-                    stack.destroy(on_event=progress.on_event, color="never", refresh=refresh)
+                getattr(stack, operation)(on_event=progress.on_event, color="never", **more.get(operation, {}))
             except Exception as error:
                 failure = error
         lost = command == "up" and failure and progress.not_made and not workspace.command.interrupts
@@ -325,7 +315,7 @@ class _Run:
         ):
             self.say("\n".join(["", *told]))
         if failed:
-            asked = Asked(self.project, self.command, self.stack, self.source.values, os.environ)
+            asked = Asked(self.project, self.command, self.stack, self.source.values, os.environ, not self.real)
             report(
                 progress,
                 asked,
@@ -351,11 +341,10 @@ class _Run:
         """
         deleted = deleted_tunnels(progress.read) if command != "destroy" else []
         for tunnel in deleted:
-            end = "" if self.real else " --simulated"
-            again = f"Make another, with its token, rules and records: gatehouse up --stack {self.stack}{end}"
+            again = f"Make another, with its token, rules and records: gatehouse up {self._on()}"
             what = "It was taken out of the state."
             if command == "preview":
-                what = f"Take it out of the state: gatehouse refresh --stack {self.stack}{end}"
+                what = f"Take it out of the state: gatehouse refresh {self._on()}"
             else:
                 exported = workspace.state(self.stack)
                 workspace.put_state(self.stack, {**exported, "deployment": without(exported["deployment"], tunnel.urn)})
@@ -388,7 +377,7 @@ class _Run:
             tree = render_tree(steps, width(), self.color)
             print(tree + "\n" if tree else "", end="")
         if command == "up" and progress.outputs and not failed:
-            print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), _UNKNOWN)}")
+            print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), UNKNOWN)}")
         for message in shown(progress, self.options.debug):
             print(f"\n{message}" if "\n" in message.text else str(message))
         sys.stdout.flush()
@@ -401,7 +390,10 @@ class _Run:
         if self.command in ("preview", "up"):
             from gatehouse.plan import exposure
 
-            print(exposure(self.project, self.stack, None if planned else progress.outputs))
+            told = exposure(self.project, self.stack, None if planned else progress.outputs)
+            print(told)
+            if told and not self.real:
+                print("\nThese clouds are simulated: take none of these steps now. A real `up` leaves them to you.")
         what = "preview" if preview else self.command
         print(f"\n{what}: {progress.seconds:.1f} s, {time.monotonic() - self.started:.1f} s in all", flush=True)
 
@@ -451,7 +443,7 @@ class _Run:
         if isinstance(error, ConcurrentUpdateError):
             return CommandError(
                 f"Another run holds stack {self.stack}. Nothing was touched. Wait until it ends. Only if it is "
-                f"certainly dead: {self._cancel(workspace.command.command)}"
+                f"certainly dead: {self._cancel()}"
             )
         if isinstance(error, EngineFailure):
             lines = [line for line in str(error).partition("stderr: ")[2].splitlines() if line.strip()]

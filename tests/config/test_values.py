@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.values import ROOT, Host, Machine, MalformedError, OriginUrl, Path, Tag
+from config.values import ROOT, Certificates, Host, Machine, MalformedError, OriginUrl, Path, Tag, reachable
 from tests.kit import profiles
+from tests.kit.certificates import HOME_CA, OTHER_CA
 
 profiles.load_profile()
 
@@ -100,6 +103,10 @@ def test_a_path_covers_itself_and_what_is_below_and_nothing_beside() -> None:
         ("http://192.168.1.300", "origin-unreachable"),
         ("http://10.0.0", "origin-unreachable"),
         ("http://255.255.255.255", "origin-unreachable"),
+        ("http://0.1.2.3", "origin-unreachable"),
+        ("http://240.0.0.1:80", "origin-unreachable"),
+        ("http://[ff02::1]", "origin-unreachable"),
+        ("http://100.101.102.103:8123", ""),
         ("http://local", ""),
         ("http://localhost.example.com", ""),
         ("http://a.svc.cluster.local.example.org", ""),
@@ -147,3 +154,67 @@ def test_a_tag_has_its_prefix_and_a_letter_first(text: str) -> None:
     assert Tag.parse("tag:wiki-alfred") == "tag:wiki-alfred"
     with pytest.raises(MalformedError):
         Tag.parse(text)
+
+
+# IANA, IPv4 Special-Purpose Address Registry and IPv4 Multicast Address Space: first and last of each block, and their
+# neighbours.
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("0.0.0.0", "nowhere"),
+        ("0.255.255.255", "nowhere"),
+        ("1.0.0.0", "internet"),
+        ("9.255.255.255", "internet"),
+        ("10.0.0.0", "home"),
+        ("10.255.255.255", "home"),
+        ("100.63.255.255", "internet"),
+        ("100.64.0.0", "shared"),
+        ("100.127.255.255", "shared"),
+        ("100.128.0.0", "internet"),
+        ("127.0.0.1", "nowhere"),
+        ("127.255.255.255", "nowhere"),
+        ("169.254.0.1", "nowhere"),
+        ("172.15.255.255", "internet"),
+        ("172.16.0.0", "home"),
+        ("172.31.255.255", "home"),
+        ("172.32.0.0", "internet"),
+        ("192.0.0.2", "home"),
+        ("192.0.2.1", "example"),
+        ("192.168.0.0", "home"),
+        ("192.168.255.255", "home"),
+        ("192.169.0.0", "internet"),
+        ("198.51.100.255", "example"),
+        ("203.0.113.7", "example"),
+        ("223.255.255.255", "internet"),
+        ("224.0.0.0", "nowhere"),
+        ("239.255.255.255", "nowhere"),
+        ("240.0.0.0", "nowhere"),
+        ("255.255.255.255", "nowhere"),
+    ],
+)
+def test_an_address_is_reached_from_where_its_registry_says(address: str, where: str) -> None:
+    assert reachable(address) == where
+
+
+# Certificates.
+
+
+@pytest.mark.parametrize("text", [HOME_CA, f"# of 2026\n{HOME_CA}", HOME_CA + OTHER_CA, HOME_CA.replace("\n", "\r\n")])
+def test_certificates_are_written_so_that_another_reader_finds_every_one(text: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=Certificates.parse(text))
+    names = {dict(part[0] for part in ca["subject"])["commonName"] for ca in context.get_ca_certs()}  # type: ignore[misc]
+    assert names == ({"home CA", "other CA"} if OTHER_CA in text else {"home CA"})
+
+
+def test_a_file_of_certificates_is_named_after_what_they_are() -> None:
+    assert Certificates.parse(HOME_CA).path == Certificates.parse(f"note\n{HOME_CA}\n\n").path
+    assert Certificates.parse(HOME_CA).path != Certificates.parse(OTHER_CA).path
+
+
+@given(st.one_of(st.text(), st.tuples(st.integers(0, 600), st.text(max_size=3))))
+def test_what_is_no_certificate_is_told_and_nothing_else_goes_wrong(drawn: str | tuple[int, str]) -> None:
+    text = drawn if isinstance(drawn, str) else HOME_CA[: drawn[0]] + drawn[1] + HOME_CA[drawn[0] + 1 :]
+    with suppress(MalformedError):
+        found = Certificates.parse(text)
+        assert Certificates.parse(found) == found

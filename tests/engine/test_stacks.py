@@ -18,8 +18,8 @@ REFERENCE = "organization/gatehouse/alfred"
 def three(project: Project) -> None:
     """alfred owns the estate; octavo and walter are members."""
     project.write("alfred", stack_text({"grafana": SMALL["grafana"], "ssh": {**SSH, "people": "admins"}}))
-    for name, service in (("octavo", HTML), ("walter", OPEN_HTML)):
-        node = {**NODE, "name": name, "context": name}
+    for name, address, service in (("octavo", 8, HTML), ("walter", 9, OPEN_HTML)):
+        node = {**NODE, "name": name, "context": name, "lan_ipv4": f"192.168.0.{address}"}
         project.write(name, stack_text({"wiki": service}, member_of=REFERENCE, node=node))
 
 
@@ -29,7 +29,7 @@ def test_an_owner_and_two_members_come_and_go_in_order(project: Project) -> None
         early = project.run("up", stack=stack)
         assert early.code == 1
         assert f"Stack {stack} is a member of alfred's estate" in early.err
-        assert "make up STACK=alfred" in early.err
+        assert "gatehouse up --stack alfred --simulated" in early.err
         assert "Traceback" not in early.text
         assert not project.calls()
     project.ok("up")
@@ -47,7 +47,7 @@ def test_an_owner_and_two_members_come_and_go_in_order(project: Project) -> None
     refused = project.run("destroy")
     assert refused.code == 1
     assert "octavo, walter are still up" in refused.err
-    assert "make destroy STACK=octavo\n" in refused.err
+    assert "gatehouse destroy --stack octavo --simulated\n" in refused.err
     assert project.objects() == before
     project.ok("destroy", stack="octavo")
     refused = project.run("destroy")
@@ -64,7 +64,7 @@ def test_a_member_that_wants_what_its_owner_has_not_made_yet_says_so(project: Pr
     owner = yaml.safe_load((project.folder / "Pulumi.alfred.yaml").read_text())
     owner["config"]["gatehouse:estate"]["people"]["friends"] = ["eve@example.com"]
     (project.folder / "Pulumi.alfred.yaml").write_text(yaml.safe_dump(owner))
-    node = {**NODE, "name": "octavo", "context": "octavo"}
+    node = {**NODE, "name": "octavo", "context": "octavo", "lan_ipv4": "192.168.0.8"}
     service = {**HTML, "people": "friends"}
     project.write("octavo", stack_text({"wiki": service}, member_of=REFERENCE, node=node))
     early = project.run("up", stack="octavo")

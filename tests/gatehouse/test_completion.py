@@ -54,6 +54,7 @@ def needs(shell: str) -> pytest.MarkDecorator:
         (("",), set(COMMANDS)),
         (("check", "--stack", ""), {"alfred", "octavo", "with.dots"}),
         (("up", "--stack", "oc"), {"octavo"}),
+        (("up", "oc"), {"octavo"}),
         (("new-stack", "nuc", "--member-of", "a"), {"alfred"}),
         (("diff", "--format", ""), {"text", "markdown", "json"}),
         (("completion", ""), set(SHELLS)),
@@ -65,6 +66,37 @@ def test_bash_offers_commands_options_choices_and_stacks(
     folder: Path, words: tuple[str, ...], offered: set[str]
 ) -> None:
     assert set(bash(folder, *words)) == offered
+
+
+STACK = """\
+config:
+  gatehouse:node: {name: pi, router_ipv4: 203.0.113.7}
+  gatehouse:estate:
+    zone:
+      name: example.com  # ours
+    people:
+      family: [alice@example.com, bob@example.com]
+      admins:
+        - carol@example.com
+  gatehouse:services:
+    # not: this
+    wiki:
+      origin: {namespace: wiki, service: wiki, port: 80}
+    shop:
+      hosts: [shop.example.com, "www.example.com"]
+      redirect_from: [old.example.com]
+"""
+PEOPLE = {"family", "admins", "alice@example.com", "bob@example.com", "carol@example.com"}
+NAMES = {"wiki", "wiki-pi.example.com", "shop", "shop.example.com", "www.example.com", "old.example.com"}
+
+
+@needs("bash")
+@needs("awk")
+def test_hosts_people_and_services_are_offered_from_the_files(folder: Path) -> None:
+    (folder / "Pulumi.alfred.yaml").write_text(STACK)
+    assert set(bash(folder, "who", "")) == NAMES | PEOPLE
+    assert set(bash(folder, "who", "sh")) == {"shop", "shop.example.com"}
+    assert set(bash(folder, "who", "wiki", "--as", "")) == PEOPLE | {"anyone", "lan", "member"}
 
 
 @needs("fish")

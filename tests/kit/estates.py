@@ -84,7 +84,7 @@ def _estates(draw: st.DrawFn, most_members: int, most_services: int) -> Estate:
         "account_id": "0" * 32,
         "team": "team",
         "zone": {"name": ZONE, "always_use_https": draw(st.booleans()), "dnssec": draw(st.booleans())},
-        "google": {"client_id": "client"},
+        "google": {"client_id": "1-a.apps.googleusercontent.com"},
         "people": people,
         "default_people": draw(st.sampled_from(sorted(people))),
     }
@@ -119,7 +119,7 @@ def _estates(draw: st.DrawFn, most_members: int, most_services: int) -> Estate:
             found[key] = service
         if needs_acme:
             found["acme-renewals"] = {
-                "origin": {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 80},
+                "origin": {"namespace": "kube-system", "service": "traefik", "port": 80},
                 "traffic": "acme-http-01",
                 "sensitivity": "low",
                 "clients": "anyone",
