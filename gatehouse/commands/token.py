@@ -18,9 +18,9 @@ from gatehouse.stacks import known_stack
 
 _WEEK = 168
 _EPILOG = """\
-The secret is shown on a terminal only, or with --show where something else reads it:
-an app that sends both headers with each request is let in where the stack file names
-the token, with no login.
+The secret is shown on a terminal only, or with --show where something else
+reads it. An app that sends both headers with each request is let in where the
+stack file names the token, with no login.
 """
 
 
