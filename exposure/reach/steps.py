@@ -311,8 +311,9 @@ class _Reader:
                 return self._policy(policy, policy.inputs, policy.name)
         if identity == UNKNOWN:
             found = self._depended(application, "policies", _POLICY)
+            # Of several, that of tokens stands first, as it is asked first.
             waiting = [p for p in found if not _is_known(p.id)]
-            # Which of several is which does not matter: an application has them all.
+            waiting.sort(key=lambda p: p.inputs.get("decision") != "non_identity")
             unknown = [e for e in _dicts(application.inputs.get("policies")) if e.get("id") == UNKNOWN]
             at = next(n for n, e in enumerate(unknown) if e is entry)
             if len(waiting) == len(unknown):
