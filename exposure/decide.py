@@ -161,17 +161,20 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
     """Where the gate lets in somebody whom `clients` does not: to all of the service, or to a path of it."""
     gate, inside = way.gate, way.lets_in(service, estate)
     # Nobody at all is another rule's finding.
-    if not inside <= meant(service, estate) and (service.clients != "nobody" or is_web(service)):
+    # A login is asked for anywhere: it is no device.
+    elsewhere = service.clients == "tailnet" and issubclass(way, TunnelWay) and not inside.anyone
+    if (elsewhere or not inside <= meant(service, estate)) and (service.clients != "nobody" or is_web(service)):
         whom = {"people": "named people", "tailnet": "devices of the tailnet", "nobody": "nobody but for `paths`"}
         if service.clients == "nobody":
             fix = "use gate zero-trust, or funnel with `paths`, or say whom `clients` are"
         else:
             better = "zero-trust" if gate == "public-tunnel" and service.clients == "people" else "tailnet"
-            fix = f"use gate {better}, or say `clients: anyone`"
+            fix = f"use gate {better}, or say `clients: {'people' if elsewhere else 'anyone'}`"
         yield Objection(
             "wider-than-meant",
             ("clients",),
-            f"the clients are {whom[service.clients]}, and gate {gate} lets {inside} in",
+            f"the clients are {whom[service.clients]}, and gate {gate} lets {inside} in"
+            + (" from any other" if elsewhere else ""),
             fix,
         )
     audiences = {Path(path): meant_for_path(to, service, estate) for path, to in service.paths.items()}

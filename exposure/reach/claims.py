@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
 from config.stack import Claim
-from config.values import OriginUrl, Path
+from config.values import OriginUrl, Path, is_named
 from exposure.model import ExposurePlan, PlannedService
 from exposure.reach.access import ANYONE, MEMBER, Principal
 from exposure.reach.evaluate import WIDEST, Outcome, parse_principal
@@ -342,8 +342,8 @@ def _ties(
             for workload in _answering(service, plan.home.lan_ipv4):
                 # An address is one machine's behind one router only.
                 behind.setdefault((plan.home.router_ipv4, workload), {})[stack, service.key] = Tie(str(workload))
-        for door, inside in _through_controllers(plan):
-            ties.setdefault((stack, door.key), {})[stack, inside.key] = Tie(str(inside.through))
+        for door, at, inside in _through_controllers(plan, plans):
+            ties.setdefault((at, door.key), {})[stack, inside.key] = Tie(str(controller(plan.home)[1]))
     for sharing in behind.values():
         for one in sharing:
             ties.setdefault(one, {}).update({other: tie for other, tie in sharing.items() if other != one})
@@ -373,20 +373,30 @@ def _answering(service: PlannedService, lan_ipv4: str) -> Iterator[Workload]:
             yield from (at_home(lan_ipv4, port.node_port, port.protocol) for port in way.ports)
 
 
-def _through_controllers(plan: ExposurePlan) -> Iterator[tuple[PlannedService, PlannedService]]:
-    """Services that lead to the ingress controller itself, each with those that it leads on to by their host's name."""
-    for inside in plan.services:
-        if inside.through is None:
-            continue
-        hosts = {host for way in inside.ways if isinstance(way, TunnelWay) for host in way.hosts}
-        for door in plan.services:
-            if any(w.place == inside.through.place for w in door.workloads) and any(
+def _through_controllers(
+    plan: ExposurePlan, plans: Mapping[str, ExposurePlan]
+) -> Iterator[tuple[PlannedService, str, PlannedService]]:
+    """Services that lead to a node's ingress controller itself, each with its stack and those that it leads on to by
+    their host's name."""
+    place = controller(plan.home)[1].place
+    ports = {at_home(plan.home.lan_ipv4, port) for port in (80, 443)}
+    doors = [
+        (door, stack)
+        for stack, other in plans.items()
+        if other.home.router_ipv4 == plan.home.router_ipv4
+        for door in other.services
+        if any(w.place == place or w in ports for w in door.workloads)
+    ]
+    for inside in plan.services if doors else ():
+        hosts = [host for way in inside.ways if isinstance(way, TunnelWay) for host in way.hosts]
+        for door, stack in doors:
+            if door is not inside and any(
                 # A tunnel passes on the host that it was asked by; another way carries any.
-                not isinstance(way, TunnelWay) or way.request.http_host_header in hosts
+                is_named(way.request.http_host_header, hosts) if isinstance(way, TunnelWay) else inside.through
                 for way in door.ways
                 if not isinstance(way, AcmeWay)
             ):
-                yield door, inside
+                yield door, stack, inside
 
 
 def _ports_of_nodes(plans: Mapping[str, ExposurePlan]) -> dict[tuple[str, str, int], Key]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from config.services import OriginTls, UrlOrigin
 from config.values import OriginUrl
 from exposure.names import scheme_of
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule
+from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
 
 _CFD = "CFD ingress/origin_service.go"
@@ -27,29 +28,93 @@ def _faults(rule: str) -> Callable[[OneService], Iterable[Problem]]:
     return check
 
 
+def _called(service: OneService) -> OriginUrl | None:
+    """Its origin's URL, where it is a sound one."""
+    origin = service.service.origin
+    return OriginUrl(origin.url) if isinstance(origin, UrlOrigin) and not OriginUrl.faults(origin.url) else None
+
+
 def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for stack in everything.stacks:
         for service in stack.services:
             yield from ((stack, problem) for problem in _faults("origin-unreachable")(service))
     for _, family in everything.families():
-        published = {host: s for stack in family for s in stack.by(TunnelWay) for host in s.hosts}
+        published = {name: s for stack in family for s in stack.by(TunnelWay, PortForwardWay) for name in s.names}
+        nodes = {stack.record: stack for stack in family if stack.record}
         for stack in family:
             for service in stack.services:
-                origin = service.service.origin
-                called = OriginUrl(origin.url) if isinstance(origin, UrlOrigin) else None
-                if called is None or OriginUrl.faults(called) or called.host not in published:
+                called = _called(service)
+                host = called.host if called else ""
+                above = f"*.{host.partition('.')[2]}"
+                other = published.get(host) or published.get(above) if called else None
+                if other is None and host not in nodes:
                     continue
-                other = published[called.host]
-                itself = "itself" if other is service else f"service {other.key}"
+                itself = "itself" if other is service else f"service {other.key}" if other else "the node's own record"
                 problem = service.problem(
                     ("origin", "url"),
                     called,
-                    f"that host is {itself}, by the tunnel: the request would go out to Cloudflare and come back, for "
-                    "ever or to a login",
-                    "name what answers: the Kubernetes Service, a port of the node, or the machine's address",
-                    related=() if other is service else (other.ref(),),
+                    f"that host is {itself}, by way of the internet: the request would go out of the house and come "
+                    "back, for ever or to a login",
+                    _DIRECTLY,
+                    related=() if other in (None, service) else (other.ref(),),
                 )
                 yield stack, problem
+
+
+_DIRECTLY = "name what answers: the Kubernetes Service, a port of the node, or the machine's address"
+_HOME = ("lan", "home", "internal", "localdomain", "home.arpa", "fritz.box")
+"""Domains under which routers give names to machines at home."""
+
+
+def _other_name(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for stack in everything.stacks:
+        for service in stack.services:
+            yield from ((stack, problem) for problem in _faults("origin-other-name")(service))
+    for _, family in everything.families():
+        for stack in family:
+            for service in stack.services:
+                called = _called(service)
+                found = _meant(called, stack, family) if called else None
+                if found:
+                    yield stack, service.problem(("origin", "url"), called, *found)
+
+
+def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tuple[str, str] | None:
+    """What of the estate an origin is by another name, and how to write it; None where it is none that is known."""
+    host, estate = called.host, stack.estate
+    tailnet = estate.tailnet.name if estate and estate.tailnet else None
+    for other in family:
+        node = other.node
+        if node is None:
+            continue
+        names = {f"{node.name}.{domain}" for domain in (*_HOME, *((tailnet,) if tailnet else ()))}
+        if host in (node.name, str(node.tailnet_ipv4), *names):
+            if other is stack:
+                fix = f"write `{{on_node: true, port: {called.port}, scheme: {called.scheme}}}`"
+                return "this is the node itself by another name, and it may be named as such", fix
+            fix = f"write its address at home: `{called.scheme}://{node.lan_ipv4}:{called.port}`"
+            return f"this is the node {node.name} by another name, and an address says so", fix
+        if host == str(node.router_ipv4):
+            return (
+                "this is the router's public address: the request would leave the house, and come back only where a "
+                "port is forwarded",
+                _DIRECTLY,
+            )
+    if tailnet and host.endswith(f".{tailnet}"):
+        return "this is a name on the tailnet, which pods are not on, and its policy lets none of them in", _DIRECTLY
+    first, _, last = host.partition(".")
+    origins = [s.cluster_origin for s in stack.services]
+    namespaces = {o.namespace for o in origins if o} | (
+        {stack.node.ingress_controller.namespace, stack.node.connector.namespace} if stack.node else set()
+    )
+    # Pods look a short name up below `svc.cluster.local` first; a dot at its end keeps them from it.
+    if last in namespaces and not called.complete:
+        return (
+            f"in the cluster this is first of all the Service {first} of namespace {last}",
+            f"write `{{namespace: {last}, service: {first}, port: {called.port}}}`; or `{host}.` with a dot at its end "
+            "for a machine of that name",
+        )
+    return None
 
 
 def _https(service: OneService) -> bool:
@@ -152,6 +217,12 @@ RULES = (
         "An origin is somewhere that a pod of the cluster gets to, and not through this estate's own front",
         "CFD config/configuration.go",
         check=_unreachable,
+    ),
+    EstateRule(
+        "origin-other-name",
+        "A thing of the estate is called by the name that tells that it is one and the same",
+        "Kubernetes, DNS for Services and Pods; tailscale.com/kb/1438",
+        check=_other_name,
     ),
     ServiceRule(
         "origin-http-status", "A fixed http_status is no service", _CFD, (14,), check=_faults("origin-http-status")
