@@ -93,10 +93,9 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
 
 
 def _only_called(request: Request, before: Surface, now: Surface) -> bool:
-    """Whether only a rule's calling it says, on one side, that something is there at home: it answers there anyway."""
-    both = [(s, s.listening(request.host, request.protocol, request.port)) for s in (before, now)]
-    known = [(s, workload) for s, workload in both if workload]
-    return len(known) == 1 and known[0][1] in known[0][0].called_at_home
+    """Whether only what leads there says, on one side, that something is at home: it answers there anyway."""
+    known = [w for s in (before, now) if (w := s.listening(request.host, request.protocol, request.port))]
+    return len(known) == 1 and known[0].place == request.host
 
 
 def _past(change: Change, straight: Iterable[Reached]) -> bool:

@@ -13,14 +13,17 @@ from ipaddress import ip_address
 from operator import itemgetter
 from typing import Literal
 
+from config.values import ROOT
 from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json
+from exposure.names import ACME_PATH
 from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol, Workload, at_home, in_cluster, labelled, of_url
+from exposure.ways.tunnel import TunnelWay
+from exposure.workload import Protocol, Workload, at_home, controller, in_cluster, labelled, of_url
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
@@ -270,12 +273,15 @@ class RouterRule:
 class AtHome:
     """A node, by its name in the cluster and on the tailnet, and its address on the home network.
 
-    `ports` are the services that listen there with no cluster between, which no resource says.
+    `ports` are the services that listen there with no cluster between, which no resource says. `controller` is the
+    place of its ingress controller, and `behind` what that leads on to: by host and the beginning of the path.
     """
 
     name: str
     address: str
     ports: tuple[tuple[Protocol, int], ...] = ()
+    controller: str = ""
+    behind: tuple[tuple[str, str, Workload], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -461,6 +467,17 @@ class Surface:
             return host.removesuffix(suffix) if host.endswith(suffix) else None
         return host.split(".", 1)[0] if host.endswith(".ts.net") else None
 
+    def led_on(self, workload: Workload | None, host: str, path: str) -> Workload | None:
+        """What answers in the end: behind an ingress controller what it leads that host and path on to, where known.
+
+        Challenges end at the controller: an Ingress of their solver's own takes them [CM pkg/issuer/acme/http].
+        """
+        if ACME_PATH.covers(path):
+            return workload
+        behind = next((n.behind for n in self.nodes if workload and n.controller == workload.place), ())
+        found = [(h == host, len(p), w) for h, p, w in behind if matches_host(h, host) and serves((p,), path)]
+        return max(found)[2] if found else workload
+
     def calling(self, workload: Workload) -> Iterator[str]:
         """The services whose rules of a tunnel lead to a workload."""
         for tunnel in self.tunnels:
@@ -569,8 +586,18 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
             plan.node,
             plan.home.lan_ipv4,
             tuple(sorted((p.protocol, p.port) for w in plan.by(TailnetWay) if w.on_node for p in w.ports)),
+            controller(plan.home)[0].place,
+            tuple(sorted(_behind(plan, managed=False))),
         ),
     )
+
+
+def _behind(plan: ExposurePlan, managed: bool) -> Iterator[tuple[str, str, Workload]]:
+    """What the ingress controller leads on to, by Ingresses that Gatehouse makes (`managed`) or that are there."""
+    for service in plan.services:
+        for way in service.ways if service.through else ():
+            if isinstance(way, TunnelWay) and bool(way.ingress) == managed:
+                yield from ((host, ROOT if managed else way.path, service.workloads[0]) for host in way.hosts)
 
 
 def people_policy(name: str, emails: Iterable[str]) -> Policy:
@@ -634,7 +661,14 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
             for w in plan.by(PortForwardWay)
             for p in w.ports
         ],
+        nodes=with_behind(known, _behind(plan, managed=True)),
     )
+
+
+def with_behind(known: Known, behind: Iterable[tuple[str, str, Workload]]) -> list[AtHome]:
+    """The node that is known, with what its ingress controller leads on to beside what is known."""
+    node = known.node
+    return [replace(node, behind=tuple(sorted({*node.behind, *behind})))] if node else []
 
 
 def tailnet_address(

@@ -12,7 +12,7 @@ from typing import Any
 from config.loader import load_project
 from config.text import wrap
 from exposure.reach.access import ANYONE, Principal
-from exposure.reach.evaluate import Answer, Request
+from exposure.reach.evaluate import Answer, Outcome, Request
 from exposure.reach.places import Crowd, Place, Reached, answers, places, principals, reached, table, together
 from exposure.reach.project import Project
 from exposure.reach.shadows import Shadow, shadows
@@ -154,7 +154,7 @@ def _answer(asked: Asked, found: Sequence[tuple[Surface, Sequence[Request]]], ar
     else:
         print("\n\n".join(_text(request, pairs, args.principal is None) for request, pairs in results))
         for surface, wanted in found:
-            _suggest(surface, wanted)
+            _suggest(surface, [r for r, pairs in results if r in wanted and pairs[0][1].outcome is Outcome.NO_NAME])
         if args.principal is None:
             _beside(asked, results)
     pairs = [pair for _, pairs in results for pair in pairs]
@@ -172,9 +172,13 @@ def _owning(found: Sequence[Surface], target: str) -> Surface:
 def _beside(asked: Asked, results: Sequence[tuple[Request, Sequence[tuple[Crowd, Answer]]]]) -> None:
     """Say by which other ways the same workload is reached."""
     ends = {a.workload for _, pairs in results for _, a in pairs if a.workload}
-    same, here = asked.same(ends), {request.host for request, _ in results}
+    same, here = asked.same(ends), [request.host for request, _ in results]
     rows = [row for surface in asked.surfaces for row in table(surface)] if ends else []
-    _also([(place, who) for place, who in rows if same(place, who) and place.request.host not in here])
+
+    def is_here(place: Place) -> bool:
+        return any(same_host(place.request.host, host) for host in here)
+
+    _also([(place, who) for place, who in rows if same(place, who) and not is_here(place)])
 
 
 def _also(rows: _Rows) -> None:
@@ -225,10 +229,9 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
 def _suggest(surface: Surface, asked: Sequence[Request]) -> None:
     hosts = sorted({p.request.host for p in places(surface)})
     for request in asked[:1]:
-        if not any(same_host(host, request.host) for host in hosts):
-            close = meant(request.host, hosts)
-            if close:
-                print(f"\nNothing here has that name{close}")
+        close = meant(request.host, hosts)
+        if close:
+            print(f"\nNothing here has that name{close}")
 
 
 def _groups(pairs: Sequence[tuple[Crowd, Answer]]) -> list[tuple[list[Principal], Answer]]:
