@@ -21,6 +21,7 @@ _POD = re.compile(r"(\.[^.]+\.[^.]+\.svc|\.pod)(\.cluster\.local)?$")
 """A pod's own name [Kubernetes, DNS for Services and Pods]."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """What ends a name that is read as an address, and no name then [WHATWG URL, ends in a number]."""
+_ENDS, _ENDS_SOMEHOW = "(/|$)", "([/;]|$)"
 _STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
 _WORDS = ("hello_world", "hello-world", "bastion", "socks-proxy")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~@+-]+")
@@ -151,12 +152,29 @@ class Path(str):
         if self.root:
             return None
         special = set(r"\.+*?()|[]{}^$")
-        return "^" + "".join(f"\\{c}" if c in special else c for c in self) + "(/|$)"
+        return "^" + "".join(f"\\{c}" if c in special else c for c in self) + _ENDS
+
+    @property
+    def guarded(self) -> str | None:
+        """Its expression where not everybody may: in capitals too, and with what some servers cut off at a `;`.
+
+        Access compares letter by letter; a server that answers `/ADMIN` or `/admin;x` as `/admin` meets no login there,
+        so the rule that asks for its JWT takes those as well.
+        """
+        plain = self.expression
+        return plain and f"(?i){plain.removesuffix(_ENDS)}{_ENDS_SOMEHOW}"
 
     @property
     def slug(self) -> str:
         """A short name for it; two paths may have the same one."""
         return re.sub(r"[^a-z0-9]+", "-", self.lower()).strip("-") or "root"
+
+
+def unguarded(expression: str) -> str | None:
+    """The plain expression of a path whose guarded one this is (`Path.guarded`); None where it is none."""
+    if not (expression.startswith("(?i)^") and expression.endswith(_ENDS_SOMEHOW)):
+        return None
+    return expression.removeprefix("(?i)").removesuffix(_ENDS_SOMEHOW) + _ENDS
 
 
 ROOT = Path("/")
@@ -465,4 +483,5 @@ __all__ = [
     "is_named",
     "label_name",
     "object_name",
+    "unguarded",
 ]

@@ -10,6 +10,8 @@ import yaml
 
 from config.loader import tie
 from exposure.check import check
+from exposure.reach import Request, who
+from exposure.reach.access import ANYONE, Principal
 from exposure.reach.compare import compare
 from exposure.reach.surface import from_plan
 from tests.kit.builders import NODE, loaded, plan_of
@@ -117,3 +119,41 @@ def test_another_service_behind_the_controller_is_another_one(way: str) -> None:
     (change,) = compare(surface("cloud"), surface("vault"))
     assert change.wider
     assert [str(end) for end in change.now.workloads] == ["cloud/vault:443"]
+
+
+_APP = """
+wiki:
+  host: wiki.example.com
+  origin: {url: 'http://192.168.0.20'}
+  sensitivity: low
+  clients: anyone
+  paths: {/Admin: {people: admins}, /Admin/pub: {clients: anyone}, /off: {clients: nobody}}
+  acknowledge: {access-path-bypass: it is for everybody}
+"""
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/Admin", "/ADMIN", "/admin/x", "/Admin;a=b", "/admin;/x", "/Off", "/off;x", "/x/..;/Admin", "/Admin/pub/..;/x"],
+)
+def test_a_guarded_path_is_guarded_as_servers_read_it(path: str) -> None:
+    surface = from_plan(plan_of(home(_APP), node=HOME))
+    assert not who(surface, Request("wiki.example.com", path=path), ANYONE).reaches
+    assert who(surface, Request("wiki.example.com", path="/Admin/pub"), ANYONE).reaches
+    assert who(surface, Request("wiki.example.com", path="/Administration"), ANYONE).reaches
+    assert who(surface, Request("wiki.example.com", path="/Admin/x"), Principal("person", "alice@example.com")).reaches
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "found"),
+    [
+        ("/Admin", "/admin", {"path-twice"}),
+        ("/Api", "/api/admin", {"path-twice"}),
+        ("/api", "/api/Admin", set()),
+        ("/Api", "/apis", set()),
+    ],
+)
+def test_paths_that_differ_in_capitals_alone_are_refused(one: str, two: str, found: set[str]) -> None:
+    services = home("web: {origin: {namespace: web, service: web, port: 80}}")
+    services["web"]["paths"] = {path: {"people": "admins"} for path in (one, two)}
+    assert rules(services) == found
