@@ -8,7 +8,7 @@ from typing import cast
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace
+from components.manifests import GIVEN_TO_SERVICES, SKIP_AWAIT, ours, shared_namespace
 from components.records import dns_records
 from components.sdk import cloudflare
 from components.way import Context, Locks, WayComponent
@@ -48,12 +48,7 @@ class PortForward(WayComponent):
         self.way = way
         self._service = kubernetes.core.v1.Service(
             f"{name}-nodeport",
-            metadata={
-                "name": object_name(name, "forwarded"),
-                "namespace": way.namespace,
-                "labels": OURS,
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(way.namespace, object_name(name, "forwarded"), annotations=SKIP_AWAIT),
             spec={
                 "type": "NodePort",
                 "selector": dict(way.selector),

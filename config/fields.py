@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -25,10 +25,42 @@ def _label(value: str) -> str:
 
 def _ipv4(value: str) -> str:
     try:
-        ipaddress.IPv4Address(value)
+        address = ipaddress.ip_address(value.strip("[]"))
     except ValueError:
-        raise PydanticCustomError("ipv4", "an IPv4 address is four numbers from 0 to 255 with dots") from None
+        reason: LiteralString = "an IPv4 address is four numbers from 0 to 255 with dots, without zeros in front"
+        if re.search("[A-Za-z]", value):
+            reason = "an IPv4 address is needed here and no name: the router's rules and the DNS records hold addresses"
+        raise PydanticCustomError("ipv4", reason) from None
+    if address.version == 6:
+        raise PydanticCustomError("ipv6", NO_IPV6, {"fix": NO_IPV6_FIX})
     return value
+
+
+NO_IPV6 = "IPv6 is not supported: a node and its router are known by their IPv4 addresses"
+NO_IPV6_FIX = (
+    "write the node's IPv4 address at home as `lan_ipv4:`. A line without a public IPv4 address (DS-Lite, "
+    "carrier-grade NAT) needs no `router_ipv4:`: tunnels, Funnel and the tailnet only connect outwards"
+)
+
+
+# [CFD cmd/cloudflared/tunnel/cmd.go: `edge-ip-version` is 4 unless said]
+NO_IP_VERSION_FIX = (
+    "let the connector go out by IPv4, as it does by itself; a line with DS-Lite or carrier-grade NAT has that way too"
+)
+
+
+def _client_id(value: str) -> str:
+    if not re.fullmatch(_CLIENT_ID, value):
+        raise PydanticCustomError(
+            "client_id",
+            "the id of a Google OAuth client ends in `.apps.googleusercontent.com`; with any other, Google refuses "
+            "every login",
+            {"fix": "copy it from Google Cloud Console, Credentials"},
+        )
+    return value
+
+
+_CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 
 
 def _email(value: str) -> str:
@@ -48,8 +80,8 @@ def _hex32(value: str) -> str:
 
 
 def _tag_free_text(value: str) -> str:
-    if any(ord(c) < 32 for c in value):
-        raise PydanticCustomError("text", "one line of text, without control characters")
+    if not value.strip() or any(ord(c) < 32 for c in value):
+        raise PydanticCustomError("text", "one line of text, and not of blanks alone, without control characters")
     return value
 
 
@@ -103,6 +135,8 @@ IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
 """One e-mail address; kept in lower case, as Cloudflare's API returns it."""
+ClientId = Annotated[str, AfterValidator(_client_id), WithJsonSchema({"type": "string", "pattern": f"^{_CLIENT_ID}$"})]
+"""The id of a Google OAuth client [developers.google.com/identity/protocols/oauth2]."""
 AccountId = Annotated[str, AfterValidator(_hex32), _ACCOUNT_SCHEMA]
 """A Cloudflare account id."""
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from config import stack as models
 from config.errors import Finding, Path_, Place, show
+from config.fields import NO_IP_VERSION_FIX, NO_IPV6, NO_IPV6_FIX
 from config.positions import Document, read_yaml
 from config.repair import Mistake, Repair
 from config.secrets import SECRET_NAMES
@@ -34,7 +35,7 @@ _FORMS = {
     "bool_type": "`true` or `false` is expected here, without quotes (`yes` and `on` are text)",
 }
 """What pydantic's error types mean, in words for people."""
-_NO_NODE = {"name": "node", "router_ipv4": "192.0.2.1", "lan_ipv4": "192.0.2.2", "context": "context"}
+_NO_NODE = {"name": "node", "lan_ipv4": "192.0.2.2", "context": "context"}
 
 
 @dataclass
@@ -49,6 +50,8 @@ class StackFile:
     values: dict[str, object]
     secure: frozenset[str]
     document: Document
+    misspelt: dict[Path_, Path_] = field(default_factory=dict)
+    """Paths that were read for others: the known one to the one that stands in the file."""
 
     @property
     def file(self) -> str:
@@ -71,11 +74,22 @@ class StackFile:
         return self.document.place(_in_file(path))
 
     def read_as(self, path: Path_, known: Path_) -> None:
-        """Take what stands at `path`, a misspelt key, for `known`, so that findings about it have their place."""
+        """Take what stands at `path`, a misspelt key, for `known`: findings about it show what stands there."""
+        self.misspelt[known] = path
         old, new = _in_file(path), _in_file(known)
         for found, place in list(self.document.places.items()):
             if found[: len(old)] == old:
                 self.document.places[(*new, *found[len(old) :])] = place
+
+    def written(self, path: Path_) -> Path_:
+        """A path with the keys that stand in the file."""
+        for end in range(len(path), 0, -1):
+            path = (*self.misspelt.get(path[:end], path[:end]), *path[end:])
+        return path
+
+    def has(self, path: Path_) -> bool:
+        """Whether the file itself says what stands at a path."""
+        return _in_file(path) in self.document.places
 
 
 def _in_file(path: Path_) -> Path_:
@@ -408,24 +422,27 @@ def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]
     kind = detail["type"]
     value = detail.get("input")
     shown = show(value) if isinstance(value, str | int | float | bool | None) else ""
-    place = source.place(path)
+    place, at = source.place(path), source.written(path)
     if kind == "extra_forbidden" and path[-1] == "path_exceptions":
         paths = [p for p in value if isinstance(p, str)] if isinstance(value, list) else []
         said = ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
         return Mistake(path), Finding(
             "unknown-key",
-            path,
+            at,
             "",
             "paths have clients of their own now, and this key says nothing any more",
             f"write `paths: {{{said}}}` in its place",
             place,
         )
+    if kind == "extra_forbidden" and path[:1] == ("node",) and re.search("ip_?v6|ip_version", str(path[-1])):
+        fix = NO_IPV6_FIX if "v6" in str(path[-1]) else NO_IP_VERSION_FIX
+        return Mistake(path), Finding("unknown-key", at, "", NO_IPV6, f"remove it, and {fix}", place)
     if kind == "extra_forbidden":
         known = _fields_at(path[:-1])
         suggestion = _closest(str(path[-1]), known)
         return Mistake(path, unknown_key=True, suggestion=suggestion), Finding(
             "unknown-key",
-            path,
+            at,
             "",
             "no such key; it would have no effect, and a key with no effect protects nothing",
             f"known keys here: {', '.join(known)}" if known else "remove it",
@@ -434,7 +451,7 @@ def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]
         )
     if kind == "missing":
         return Mistake(path, missing=True), Finding(
-            "missing-key", path, "", "this is needed and not there", f"add `{path[-1]}:` here{_what(path)}", place
+            "missing-key", at, "", "this is needed and not there", f"add `{path[-1]}:` here{_what(path)}", place
         )
     expected = detail.get("ctx", {}).get("expected", "")
     if kind == "literal_error":
@@ -442,7 +459,7 @@ def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]
         suggestion = _closest(value, known) if isinstance(value, str) else ""
         return Mistake(path, suggestion=suggestion), Finding(
             "unknown-name",
-            path,
+            at,
             shown,
             "no such word is known here",
             f"one of: {', '.join(known)}" if known else f"one of: {expected}",
@@ -451,10 +468,10 @@ def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]
         )
     return Mistake(path), Finding(
         "wrong-form",
-        path,
+        at,
         shown,
         _FORMS.get(kind, str(detail["msg"]).replace("Input should", "this should")),
-        f"write it in that form{_what(path)}",
+        detail.get("ctx", {}).get("fix") or f"write it in that form{_what(path)}",
         place,
     )
 

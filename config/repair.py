@@ -17,7 +17,6 @@ _STAND_INS: dict[Path_, object] = {
     ("estate", "google", "client_id"): "0.apps.googleusercontent.com",
     ("estate", "tailnet", "name"): "tailnet.ts.net",
     ("node", "name"): "node",
-    ("node", "router_ipv4"): "192.0.2.1",
     ("node", "lan_ipv4"): "192.0.2.2",
     ("node", "context"): "context",
 }

@@ -248,8 +248,8 @@ class Node(Model):
 
     name: Label
     """The node's short name; host names end in it."""
-    router_ipv4: IPv4
-    """The router's public address."""
+    router_ipv4: IPv4 | None = None
+    """The router's public address; needed by gate `port-forward` and `public_record` alone."""
     lan_ipv4: IPv4
     """The node's address at home."""
     tailnet_ipv4: IPv4 | None = None

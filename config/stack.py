@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import AccountId, Email, Label, Reason
+from config.fields import AccountId, ClientId, Email, Label, Reason
 from config.services import Node, People, Service, Words
 
 NAMESPACE = "gatehouse"
@@ -53,7 +53,7 @@ class Zone(Model):
 class Google(Model):
     """The Google OAuth client used to log in."""
 
-    client_id: Annotated[str, Field(pattern=r"^\S+$")]
+    client_id: ClientId
     """Google Cloud Console, Credentials: ends in `.apps.googleusercontent.com`."""
 
 
@@ -91,7 +91,7 @@ class Estate(Model):
     default_people: People | None = None
     """The sets that services use which name none."""
     session_duration: str = "24h"
-    """How long a login lasts, in Go units up to hours."""
+    """How long a login lasts at every application, in Go units up to hours: `0s`, or up to a month (`730h`)."""
     tailnet: Tailnet | None = None
     """Needed by services that go by Tailscale."""
 

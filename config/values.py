@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import Self
+from typing import Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from config.fields import LABEL
@@ -40,6 +40,27 @@ class MalformedError(ValueError):
         self.reason = reason
         self.fix = fix
         self.suggestion = suggestion
+
+
+Reachable: TypeAlias = Literal["nowhere", "shared", "home", "example", "internet"]
+"""From where an address is reached: from nowhere but the machine itself, inside a provider's network (or a tailnet),
+inside a home, from the internet; those for examples in documents (RFC 5737) stand for any."""
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+_THIS = ipaddress.ip_network("0.0.0.0/8")
+_EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
+
+
+def reachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address | str) -> Reachable:
+    """From where an address is reached [IANA, IPv4 Special-Purpose Address Registry; RFC 6598: carrier-grade NAT]."""
+    address = ipaddress.ip_address(address)
+    own = address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast
+    if own or (address.version == 4 and (address.is_reserved or address in _THIS)):
+        return "nowhere"
+    if address in _SHARED:
+        return "shared"
+    if any(address in examples for examples in _EXAMPLES):
+        return "example"
+    return "home" if address.is_private else "internet"
 
 
 def is_name(text: str) -> bool:
@@ -395,8 +416,8 @@ def _unreachable(host: str) -> tuple[str, str] | None:
         return _OWN
     if address.is_link_local:
         return "a link-local address is a machine's own, or its cloud's metadata with keys in it", by_address
-    if address.is_multicast or host == "255.255.255.255":
-        return "this is the address of many machines, and a service is at one", by_address
+    if reachable(address) == "nowhere":
+        return "no machine has this address", by_address
     return None
 
 
@@ -477,11 +498,13 @@ __all__ = [
     "MalformedError",
     "OriginUrl",
     "Path",
+    "Reachable",
     "Tag",
     "bare_host",
     "is_name",
     "is_named",
     "label_name",
     "object_name",
+    "reachable",
     "unguarded",
 ]

@@ -23,11 +23,6 @@ class Decision:
     gate: Gate
     reason: str
 
-    @property
-    def cautions(self) -> tuple[str, ...]:
-        """What to keep in mind at the gate."""
-        return WAYS[self.gate].cautions
-
 
 @dataclass(frozen=True)
 class Objection:

@@ -8,6 +8,7 @@ from exposure.rules import (
     access,
     acknowledgements,
     acme,
+    addresses,
     claims,
     connector,
     estate,
@@ -32,6 +33,7 @@ _SUBJECTS: tuple[Rule, ...] = (
     *tailscale.RULES,
     *workloads.RULES,
     *claims.RULES,
+    *addresses.RULES,
     *estate.RULES,
     *limits.RULES,
 )

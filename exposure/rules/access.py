@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from config.errors import Path_, show
 from config.values import MalformedError, Path
@@ -17,8 +18,14 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
-_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
-_DAYS = re.compile(r"([0-9]{1,4})(d|w)")
+_SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
+_DURATION = re.compile(r"(?:[0-9]{1,19}(?:\.[0-9]{1,19})?(?:ns|us|µs|ms|s|m|h)){1,7}")
+_HOUR = 3_600_000_000_000
+_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": _HOUR} | {
+    "d": 24 * _HOUR,
+    "w": 168 * _HOUR,
+}
+_MONTH_HOURS = 730
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
@@ -199,17 +206,19 @@ def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
     said = stack.estate.session_duration
-    if _DURATION.fullmatch(said) and re.search(r"[1-9]", said):
+    parts = re.findall(r"([0-9]{1,19}(?:\.[0-9]{1,19})?)(ns|us|µs|ms|s|m|h|d|w)", said[:100])
+    hours = sum(Decimal(number) * _NANOSECONDS[unit] for number, unit in parts) / _HOUR
+    units = _DURATION.fullmatch(said) is not None
+    if (units and 0 < hours <= _MONTH_HOURS) or said == "0s":
         return
-    days = _DAYS.fullmatch(said)
-    hours = int(days[1]) * (24 if days[2] == "d" else 168) if days else 0
-    yield Problem(
-        ("estate", "session_duration"),
-        show(said),
-        "the API takes a duration above zero in Go's units up to hours (30m, 24h, 1h30m); days and weeks it refuses",
-        "write it in hours",
-        f"{hours}h" if hours else "",
-    )
+    reason, fix = "Access takes a duration in Go's units up to hours (30m, 24h, 1h30m), no days or weeks", "write it so"
+    suggestion = f"{hours:g}h" if re.fullmatch("[0-9]{1,9}[dw]", said) and 0 < hours <= _MONTH_HOURS else ""
+    if units and not hours:
+        reason, fix, suggestion = "for a login that ends at once, Access has one word", "write `0s`", "0s"
+    elif hours > _MONTH_HOURS:
+        reason, fix = f"Access takes a month at most, {_MONTH_HOURS} hours", f"write `{_MONTH_HOURS}h` or less"
+        suggestion = f"{_MONTH_HOURS}h"
+    yield Problem(("estate", "session_duration"), show(said), reason, fix, suggestion)
 
 
 RULES = (
@@ -248,5 +257,7 @@ RULES = (
         acceptable="service",
         check=_bypass,
     ),
-    StackRule("session-duration", "A session's duration is in Go units up to hours", _POLICIES, (45,), check=_session),
+    StackRule(
+        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_session
+    ),
 )

@@ -12,7 +12,7 @@ from config.errors import Finding, Path_, show
 from config.loader import LoadedStack
 from config.services import Gate, Node, Service, ServiceOrigin, UrlOrigin
 from config.stack import Estate, Zone
-from config.values import SCHEMES, MalformedError
+from config.values import SCHEMES, MalformedError, is_name
 from exposure.decide import Objection, chosen, objections
 from exposure.estate import applications, claims
 from exposure.model import AccessApplication
@@ -75,9 +75,9 @@ class OneStack:
 
     @property
     def zone_name(self) -> str | None:
-        """The zone's name; None where it could not be read."""
+        """The zone's name; None where it could not be read or is no name, so that nothing is derived from it."""
         unread = {("estate", "zone"), ("estate", "zone", "name")} & self.owner.assumed
-        return self.estate.zone.name if self.estate and not unread else None
+        return self.estate.zone.name if self.estate and not unread and is_name(self.estate.zone.name) else None
 
     @property
     def record(self) -> str:
@@ -308,10 +308,10 @@ class Rule(ABC):
         """Everything this rule finds, with the stack whose file it is in. Never raises."""
 
     def finding(self, stack: LoadedStack, problem: Problem) -> Finding:
-        """A problem with its place in the file."""
+        """A problem with its place in the file, and the keys that stand there."""
         return Finding(
             self.id,
-            problem.path,
+            stack.source.written(problem.path),
             problem.value,
             problem.reason,
             problem.fix,
@@ -320,6 +320,7 @@ class Rule(ABC):
             problem.suggestion,
             self.severity,
             tuple(ref.stack.source.place(ref.path) for ref in problem.related),
+            by_default=bool(problem.value) and not stack.source.has(problem.path),
         )
 
 

@@ -71,7 +71,7 @@ def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for stack in everything.stacks:
         for service in stack.by(PortForwardWay):
             for index, port in enumerate(service.service.port_forward or []):
-                if stack.node is not None:
+                if stack.node is not None and stack.node.router_ipv4 is not None:
                     claim = f"{port.protocol} port {port.external_port} of router {stack.node.router_ipv4}"
                     claims.append((claim, service.ref("port_forward", index, "external_port")))
     for claim, second, first in claimed_twice(claims):

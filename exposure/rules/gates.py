@@ -133,6 +133,9 @@ def _nobody(service: OneService) -> Iterator[Problem]:
         )
 
 
+_ELSEWHERE = "for a machine outside the cluster, set the forward in the router alone: Gatehouse has no part in it"
+
+
 def _origin(service: OneService) -> Iterator[Problem]:
     for gate, way in zip(service.gates, service.ways, strict=True):
         if not isinstance(service.service.origin, way.origins):
@@ -141,8 +144,12 @@ def _origin(service: OneService) -> Iterator[Problem]:
                 "origin",
                 None,
                 f"gate {gate} is made in the cluster, in front of a Kubernetes Service",
-                f"name a Service of the cluster by namespace, service and port{also}; for something outside it, make a "
-                "Service with Endpoints of its address",
+                f"name a Service of the cluster by namespace, service and port{also}; "
+                + (
+                    _ELSEWHERE
+                    if way is PortForwardWay
+                    else "for something outside it, make a Service with Endpoints of its address"
+                ),
             )
 
 
@@ -202,7 +209,8 @@ def _selector(service: OneService) -> Iterator[Problem]:
         else "what is rendered to a folder cannot change the Service that is there, so Gatehouse makes one of its own, "
         "and without its pods' labels it would lead nowhere",
         f"add `selector:` with the labels of the pods (kubectl -n {origin.namespace} describe service "
-        f"{origin.service})",
+        f"{origin.service}); "
+        + (_ELSEWHERE if service.by(PortForwardWay) else "where it has none, leave `manifests_folder` out"),
     )
 
 

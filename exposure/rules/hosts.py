@@ -162,18 +162,23 @@ def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             others.append((path, ref))
             if first is None or (first.stack is ref.stack and first.path[:2] == ref.path[:2]):
                 continue
+            why = "the DNS API refuses a second record, and a tunnel sends everything to the first rule that matches"
+            if first.stack is not ref.stack:
+                why = "one name for two nodes is not supported, since it leads to one node's tunnel or to one router"
             own = f"give the service another `host:`{', or take `public_record` out' if ref.path[0] == 'node' else ''}"
             if "redirect_from" in (*first.path[2:], *ref.path[2:]):
                 own = "take it out of `redirect_from:`, for a redirect takes the name with all its paths"
             shared = first.stack is ref.stack and path is not None and first.path[0] == "services"
             shared = shared and first.path[2] != "redirect_from"
+            if first.stack is not ref.stack and ref.path[2:3] == ("host",):
+                own += " (without one, its name has the node's name in it), or keep it on one node"
             yield (
                 stack,
                 Problem(
                     ref.path,
                     show(f"{host}{path.suffix if path else ''}"),
                     f"{_who(first, ref)} claims this {'path of the host' if path and not path.root else 'name'} too: "
-                    "the DNS API refuses a second record, and a tunnel sends everything to the first rule that matches",
+                    f"{why}",
                     f"{own}{', or one of the two a `path:` of its own' if shared else ''}",
                     related=(first,),
                 ),

@@ -27,7 +27,7 @@ from exposure.ways.tailnet import TailnetWay
 
 _TS = "TS cmd/k8s-operator"
 _FUNNEL = "tailscale.com/kb/1223"
-_DOMAIN = re.compile(r"[a-z0-9-]+\.ts\.net")
+_DOMAIN = re.compile(LABEL.pattern + r"\.ts\.net")
 _PROVIDER = "tailscale"
 
 

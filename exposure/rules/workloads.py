@@ -11,7 +11,7 @@ from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Pro
 from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Workload, at_home, controller, workloads
+from exposure.workload import Workload, at_home, controller, one_home, workloads
 
 _ONE = "make one service of the two, with several `gates:`, or `paths:` with clients of their own"
 
@@ -43,13 +43,14 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneService, Workload, bool]]:
     """Services with a workload in common, in both orders; and those that lead on to others, by the controller."""
-    behind: dict[tuple[object, Workload], list[OneService]] = {}
-    doors: dict[tuple[object, str | Workload], tuple[OneStack, Workload]] = {}
+    behind: dict[Workload, list[OneService]] = {}
+    doors: dict[str | Workload, list[tuple[OneStack, Workload]]] = {}
     for stack in family:
         if stack.node and stack.node_name is not None:
-            home, door = stack.node.router_ipv4, controller(stack.node)[1]
-            doors[home, door.place] = (stack, door)
-            doors |= {(home, at_home(stack.node.lan_ipv4, port)): (stack, door) for port in (80, 443)}
+            door = controller(stack.node)[1]
+            names: list[str | Workload] = [door.place, *(at_home(stack.node.lan_ipv4, port) for port in (80, 443))]
+            for name in names:
+                doors.setdefault(name, []).append((stack, door))
     for stack in family:
         node = stack.node
         if node is None or stack.node_name is None:
@@ -63,13 +64,20 @@ def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneServi
                 ports = service.service.port_forward or ()
                 found += [at_home(node.lan_ipv4, p.node_port, p.protocol) for p in ports]
             for workload in found:
-                # An address is one machine's behind one router only.
-                behind.setdefault((node.router_ipv4, workload), []).append(service)
-            at = [(node.router_ipv4, name) for workload in found for name in (workload, workload.place)]
-            for inside, door in {doors[name][1]: doors[name] for name in at if name in doors}.values():
-                yield from ((service, other, door, True) for other in inside.services if _leads(service, other))
-    for (_, workload), those in behind.items():
-        yield from ((wide, narrow, workload, False) for wide, narrow in permutations(those, 2))
+                behind.setdefault(workload, []).append(service)
+            led = [led for w in found for name in (w, w.place) for led in doors.get(name, ())]
+            for inside, door in {door: (inside, door) for inside, door in led}.values():
+                if _near(stack, inside):
+                    yield from ((service, other, door, True) for other in inside.services if _leads(service, other))
+    for workload, those in behind.items():
+        for wide, narrow in permutations(those, 2):
+            if _near(wide.inside, narrow.inside):
+                yield wide, narrow, workload, False
+
+
+def _near(one: OneStack, other: OneStack) -> bool:
+    """Whether an address means the same thing to both: it is one machine's behind one router only."""
+    return one is other or bool(one.node and other.node and one_home(one.node, other.node))
 
 
 def _leads(service: OneService, other: OneService) -> bool:

@@ -104,6 +104,26 @@ def test_an_origin_of_two_kinds_is_refused() -> None:
     }
 
 
+def test_a_finding_shows_the_key_that_stands_in_the_file_and_says_what_does_not() -> None:
+    misspelt = HEAD.replace("router_ipv4: 203.0.113.7", "router_ip: none").replace(
+        "gatehouse:estate:", "gatehouse:estat:"
+    )
+    text = misspelt.replace("{name: example.com}", "{name: localhost}") + WEB.replace(
+        "traffic: html", "traffic: non-html"
+    )
+    findings = check(tie([type_stack(parse_stack_text(text))]))
+    assert {(f.rule, f.where, f.value) for f in findings} >= {
+        ("unknown-key", "node.router_ip", ""),
+        ("wrong-form", "node.router_ip", '"none"'),
+        ("zone-name", "estat.zone.name", '"localhost"'),
+    }
+    assert not any("router_ipv4" in f.where or f.where.startswith("estate") for f in findings)
+    wider = HEAD + WEB.replace("traffic: html", "traffic: html\n      gate: public-tunnel")
+    shown = render(check(tie([type_stack(parse_stack_text(wider))])))
+    assert 'services.web.clients: "people" (not in the file: so by default)' in " ".join(shown.split())
+    assert "by default" not in render(check(tie([type_stack(parse_stack_text(wider + "      clients: people\n"))])))
+
+
 def test_addresses_are_kept_in_lower_case() -> None:
     stack = type_stack(parse_stack_text(HEAD.replace("bob@", "Bob@")))
     assert stack.config
@@ -150,7 +170,7 @@ config:
         ("wrong-form", "node.name", 3),
         ("wrong-form", "node.router_ipv4", 4),
         ("unknown-key", "node.conector", 7),
-        ("connector-replicas", "node.connector.replicas", 7),
+        ("connector-replicas", "node.conector.replicas", 7),
         ("wrong-form", "estate.account_id", 9),
         ("wrong-form", "estate.team", 10),
         ("unknown-key", "estate.zone.dnsec", 11),

@@ -154,6 +154,13 @@ MENDED: dict[str, tuple[tuple[str, str], ...]] = {
     "path-root/refused-for-people": (("/: {", "/admin: {"),),
     "path-twice/refused": (("/matrix: {", "#"), ("path: /matrix", "path: /matrix\n      people: admins")),
     "path-twice/refused-challenges": (("own_certificate: true  #!", "#"),),
+    "address-impossible/refused": (("router_ipv4: ", "#"), ("lan_ipv4: 127.0.0.1", "lan_ipv4: 192.168.0.9")),
+    "address-impossible/refused-tailnet": (("tailnet_ipv4: ", "#"),),
+    "lan-address/refused": (
+        ("  gatehouse:estate:", "  gatehouse:acknowledge: {lan-address: a rented server}\n  gatehouse:estate:"),
+    ),
+    "router-address/refused": (("clients: anyone", "clients: tailnet"), ("port_forward: [", "#")),
+    "router-address/refused-record": (("public_record: true", "#"),),
     "sensitive-for-anyone/refused": (
         ("clients: anyone", "clients: anyone\n      sensitivity: low\n      paths: {/a: {people: family}} #"),
     ),
@@ -180,6 +187,20 @@ MENDED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "workload-wider/refused-controller": (
         ("namespace: ingress-nginx, service: ingress-nginx-controller", "namespace: game, service: game"),
+    ),
+    "wrong-form/refused-ipv6": (
+        ('router_ipv4: "', "#"),
+        ('lan_ipv4: "fd12:3456::10"', "lan_ipv4: 192.168.0.9"),
+        ("clients: anyone", "clients: tailnet"),
+        ("port_forward: [", "#"),
+    ),
+    "unknown-key/refused-ipv6": (('lan_ipv6: "', "#"), ('router_ipv6: "', "#"), ("connector: {", "#")),
+    "zone-api/refused": (("smith.tk", "smith.to"), ("smith.ml", "smith.com")),
+    "zone-registered/refused-of-others": (
+        (
+            "  gatehouse:estate:",
+            "  gatehouse:acknowledge: {zone-registered: it lets me set name servers}\n  gatehouse:estate:",
+        ),
     ),
     "zone-twice/refused": (("- name: example.com", "#"),),
 }
@@ -233,4 +254,8 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "tailnet-policy-overwrite": "stack",
         "google-test-users": "stack",
         "limit-redirects": "stack",
+        # What the platform takes from some: Enterprise plans, suffixes that delegate, rented servers.
+        "zone-registered": "stack",
+        "zone-api": "stack",
+        "lan-address": "stack",
     }
