@@ -129,16 +129,19 @@ def prove(
     ties = _ties(owned, plans, planned)
     cut = _cut(whole, claims, ties)
     everybody = _everybody(whole, claims, people)
-    ports = _ports_of_nodes(plans)
+    ports, led = _ports_of_nodes(plans), _led_on_at_home(plans)
     found: dict[Key, list[_Row]] = {}
     for place in places(whole, cut, thorough=True):
         request = place.request
-        owner = ports.get((request.host, request.protocol, request.port)) or _key(place.service)
-        if owner is None:
+        at = (request.host, request.protocol, request.port)
+        owner = ports.get(at) or _key(place.service)
+        owners = led.get(at, ()) if owner is None else (owner,)
+        if not owners:
             continue
         who = reached(whole, request, everybody)
-        for key in (owner, *ties.get(owner, ())):
-            found.setdefault(key, []).append((place, who, owner))
+        for owner in owners:
+            for key in (owner, *ties.get(owner, ())):
+                found.setdefault(key, []).append((place, who, owner))
     doubts: dict[Key, list[str]] = {}
     for why, led_to in _doubts(whole, cut, planned):
         for key in dict.fromkeys(other for one in led_to for other in (one, *ties.get(one, ()))):
@@ -399,6 +402,16 @@ def _through_controllers(
                 if not isinstance(way, AcmeWay)
             ):
                 yield door, stack, inside
+
+
+def _led_on_at_home(plans: Mapping[str, ExposurePlan]) -> dict[tuple[str, str, int], list[Key]]:
+    """The services behind each ingress controller that listens at home: there any host may be asked for."""
+    return {
+        (str(plan.home.lan_ipv4), "tcp", port): [(stack, s.key) for s in plan.services if s.through]
+        for stack, plan in plans.items()
+        if plan.home.ingress_controller.on_lan
+        for port in (80, 443)
+    }
 
 
 def _ports_of_nodes(plans: Mapping[str, ExposurePlan]) -> dict[tuple[str, str, int], Key]:

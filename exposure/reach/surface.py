@@ -273,14 +273,16 @@ class RouterRule:
 class AtHome:
     """A node, by its name in the cluster and on the tailnet, and its address on the home network.
 
-    `ports` are the services that listen there with no cluster between, which no resource says. `controller` is the
-    place of its ingress controller, and `behind` what that leads on to: by host and the beginning of the path.
+    `ports` are the services that listen there with no cluster between, which no resource says. `controller` is its
+    ingress controller, by http and by https, which listens at home too where it is `on_lan`, and `behind` what that
+    leads on to: by host and the beginning of the path.
     """
 
     name: str
     address: str
     ports: tuple[tuple[Protocol, int], ...] = ()
-    controller: str = ""
+    controller: tuple[Workload, ...] = ()
+    on_lan: bool = False
     behind: tuple[tuple[str, str, Workload], ...] = ()
 
 
@@ -424,13 +426,16 @@ class Surface:
     def listeners(self) -> Mapping[str, Mapping[tuple[Protocol, int | str], Workload]]:
         """What answers on the home network beside every way: the ports of each address there, and what is behind them.
 
-        A node's are its node ports, port 0 for those that the cluster chooses, and its own services, which listen on
-        all of its addresses. What a tunnel's rule calls at home answers everybody there.
+        A node's are its node ports, port 0 for those that the cluster chooses, its ingress controller where something
+        is behind it, and its own services, which listen on all of its addresses. What a tunnel's rule calls at home
+        answers everybody there.
         """
         found: dict[str, dict[tuple[Protocol, int | str], Workload]] = {}
         for node in self.nodes:
             own = found.setdefault(node.address, {})
             own |= {(n.protocol, n.node_port): n.workload for n in self.node_ports if n.cluster == node.name}
+            if node.behind and node.on_lan:
+                own |= {("tcp", port): door for port, door in zip((80, 443), node.controller, strict=False)}
             for protocol, port in node.ports:
                 own.setdefault((protocol, port), at_home(node.address, port, protocol))
         for workload in self.called_at_home:
@@ -474,12 +479,18 @@ class Surface:
         """
         if ACME_PATH.covers(path):
             return workload
-        behind = next((n.behind for n in self.nodes if workload and n.controller == workload.place), ())
+        behind = next((n.behind for n in self.nodes if workload and self._is_door(n, workload)), ())
         found = [(h == host, len(p), w) for h, p, w in behind if matches_host(h, host) and serves((p,), path)]
         return max(found)[2] if found else workload
 
+    @staticmethod
+    def _is_door(node: AtHome, workload: Workload) -> bool:
+        return any(door.place == workload.place for door in node.controller)
+
     def calling(self, workload: Workload) -> Iterator[str]:
-        """The services whose rules of a tunnel lead to a workload."""
+        """The services whose rules of a tunnel lead to a workload; an ingress controller is none's."""
+        if any(self._is_door(node, workload) for node in self.nodes):
+            return
         for tunnel in self.tunnels:
             for rule in tunnel.rules or ():
                 if rule.service and of_url(rule.origin, tunnel.name) == workload:
@@ -586,7 +597,8 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
             plan.node,
             plan.home.lan_ipv4,
             tuple(sorted((p.protocol, p.port) for w in plan.by(TailnetWay) if w.on_node for p in w.ports)),
-            controller(plan.home)[0].place,
+            controller(plan.home),
+            plan.home.ingress_controller.on_lan,
             tuple(sorted(_behind(plan, managed=False))),
         ),
     )

@@ -11,7 +11,7 @@ import yaml
 from config.loader import tie
 from exposure.check import check
 from exposure.reach import Request, who
-from exposure.reach.access import ANYONE, Principal
+from exposure.reach.access import ANYONE, LAN, Principal
 from exposure.reach.compare import compare
 from exposure.reach.surface import from_plan
 from tests.kit.builders import NODE, loaded, plan_of
@@ -157,3 +157,21 @@ def test_paths_that_differ_in_capitals_alone_are_refused(one: str, two: str, fou
     services = home("web: {origin: {namespace: web, service: web, port: 80}}")
     services["web"]["paths"] = {path: {"people": "admins"} for path in (one, two)}
     assert rules(services) == found
+
+
+@pytest.mark.parametrize("on_lan", [True, False])
+def test_the_controller_lets_the_home_network_in_to_what_is_behind_it(on_lan: bool) -> None:
+    node = {**HOME, "ingress_controller": {**CONTROLLER, "on_lan": on_lan}}
+    private = home(f"{_CLOUD}\nvault: {{origin: {VAULT}}}")
+    claims = [{"never": "lan", "on": "cloud"}, {"never": "lan", "on": "vault"}]
+    found = check(tie([loaded(private, node=node, claims=claims)]))
+    assert [f.where for f in found] == (["claims[0].never"] if on_lan else [])
+    surface = from_plan(plan_of(private, node=node))
+    for port in (80, 443):
+        assert who(surface, Request("192.168.0.124", port, scheme="tcp"), LAN).reaches is on_lan
+        assert not who(surface, Request("192.168.0.124", port, scheme="tcp"), ANYONE).reaches
+
+
+def test_a_controller_with_nothing_behind_it_lets_nobody_in_to_anything() -> None:
+    surface = from_plan(plan_of(home(f"vault: {{origin: {VAULT}}}"), node=HOME))
+    assert not who(surface, Request("192.168.0.124", 443, scheme="tcp"), LAN).reaches
