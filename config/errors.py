@@ -136,13 +136,12 @@ def render_one(finding: Finding, width: int = 80) -> list[str]:
         value = f": {finding.value}" if finding.value else ""
         default = " (not in the file: so by default)" if finding.by_default else ""
         lines += _wrapped("at:   ", f"{finding.where}{value}{default}", width)
-    source = f" [{finding.source}]" if finding.source else ""
-    lines += _wrapped("why:  ", finding.reason + source, width)
-    lines += _wrapped("fix: ", finding.fix, width)
-    if finding.suggestion:
+    lines += _wrapped("why:  ", finding.reason, width)
+    lines += _wrapped("fix:  ", finding.fix, width)
+    if finding.suggestion and finding.suggestion not in finding.fix:
         lines += _wrapped("", f"did you mean {finding.suggestion!r}?", width)
     lines += [f"    see also {place}" for place in dict.fromkeys(finding.related)]
-    lines.append(f"    more: {finding.docs}")
+    lines += _wrapped("more: ", finding.docs + (f" ({finding.source})" if finding.source else ""), width)
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
@@ -79,10 +80,59 @@ def _hex32(value: str) -> str:
     return value
 
 
-def _tag_free_text(value: str) -> str:
-    if not value.strip() or any(ord(c) < 32 for c in value):
-        raise PydanticCustomError("text", "one line of text, and not of blanks alone, without control characters")
+def _text(value: str) -> str:
+    odd = next((c for c in value if unicodedata.category(c) in _INVISIBLE and c not in _JOINERS), None)
+    if odd is not None:
+        raise PydanticCustomError(
+            "text",
+            "one line of text is expected, and this has a character in it that cannot be seen (U+{code}): people could "
+            "be shown something else than what is written",
+            {"code": f"{ord(odd):04X}", "fix": "remove the character, or write the text again"},
+        )
+    if not value.strip():
+        raise PydanticCustomError("text", "there are only blanks here", {"fix": "write something to read"})
     return value
+
+
+def _reason(value: str) -> str:
+    if len(_text(value).strip()) < 10:
+        raise PydanticCustomError(
+            "reason",
+            "a reason has at least 10 characters: whoever reads this in a year has to understand it",
+            {"fix": "say what makes the risk acceptable"},
+        )
+    return value
+
+
+def _machine_name(value: str) -> str:
+    if not _SERVER_NAME.fullmatch(value) and not _is_ip(value):
+        raise PydanticCustomError(
+            "server_name",
+            "the name on a certificate is a bare DNS name or IP address, without scheme, port, path or blanks",
+            {"fix": "write the name as the certificate has it, such as `nas.home.arpa`"},
+        )
+    return value
+
+
+def _host_header(value: str) -> str:
+    name, colon, port = value.rpartition(":")
+    address = value.startswith("[") and _is_ip(re.sub(r"\](:[0-9]{1,5})?$", "", value[1:]))
+    if not (address or _SERVER_NAME.fullmatch(value) or (colon and port.isdigit() and _SERVER_NAME.fullmatch(name))):
+        raise PydanticCustomError(
+            "host_header",
+            "a Host header is a host name, with a port where one is needed: anything else is refused on the way to the "
+            "origin, so every request would fail",
+            {"fix": "write the host name, such as `nas.home.arpa`"},
+        )
+    return value
+
+
+def _is_ip(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _selector_key(value: str) -> str:
@@ -118,6 +168,14 @@ def _target_port(value: object) -> int | str:
     )
 
 
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, those for the direction of text among them, and of breaks of lines."""
+_JOINERS = "\u200c\u200d"
+"""Needed by some scripts, and in emoji."""
+# As Go takes the name to verify [Go crypto/x509/verify.go, validHostname]: underscores are in use.
+_SERVER_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
+)
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 # Kubernetes, Labels and Selectors: syntax and character set.
 _PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -127,6 +185,12 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-
 _LABEL_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{LABEL.pattern}$"})
 _IPV4_SCHEMA = WithJsonSchema({"type": "string", "format": "ipv4", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"})
 _EMAIL_SCHEMA = WithJsonSchema({"type": "string", "format": "email", "pattern": r"^[^@\s]+@[^@\s]+$"})
+_SELECTOR_KEY_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_SUBDOMAIN.pattern}/)?{_PART.pattern}$"})
+_SELECTOR_VALUE_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_PART.pattern})?$"})
+_TEXT_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S"})
+_REASON_SCHEMA = WithJsonSchema({"type": "string", "minLength": 10, "maxLength": 400, "pattern": r"\S"})
+_SERVER_NAME_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$"})
+_HOST_HEADER_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:\[\]-]+$"})
 _ACCOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"})
 
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
@@ -146,14 +210,25 @@ NodePort = Annotated[int, Field(ge=30000, le=32767)]
 TargetPort = Annotated[
     int | str,
     PlainValidator(_target_port),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": f"^(?!.*--){_PORT_NAME.pattern}$"},
+            ]
+        }
+    ),
 ]
 """A port of pods, by number or by name (RFC 6335)."""
-SelectorKey = Annotated[str, AfterValidator(_selector_key), WithJsonSchema({"type": "string"})]
+SelectorKey = Annotated[str, AfterValidator(_selector_key), _SELECTOR_KEY_SCHEMA]
 """The key of a Kubernetes label."""
-SelectorValue = Annotated[str, AfterValidator(_selector_value), WithJsonSchema({"type": "string", "maxLength": 63})]
+SelectorValue = Annotated[str, AfterValidator(_selector_value), _SELECTOR_VALUE_SCHEMA]
 """The value of a Kubernetes label."""
-Reason = Annotated[str, Field(min_length=10, max_length=400), AfterValidator(_tag_free_text)]
+Reason = Annotated[str, Field(max_length=400), AfterValidator(_reason), _REASON_SCHEMA]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
-Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_tag_free_text)]
+Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text), _TEXT_SCHEMA]
 """A short text for people."""
+ServerName = Annotated[str, AfterValidator(_machine_name), _SERVER_NAME_SCHEMA]
+"""The name that is expected on a certificate."""
+HostHeader = Annotated[str, AfterValidator(_host_header), _HOST_HEADER_SCHEMA]
+"""What stands in a request's Host header."""

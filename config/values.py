@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -79,29 +80,34 @@ class Host(str):
         if "*" in text.removeprefix("*."):
             raise MalformedError(
                 "host-wildcard",
-                "a `*` anywhere but as the whole first label never matches a request",
-                "write `*.` and a name, or one service for each host name",
+                "a `*` matches only as the whole first label",
+                "begin the name with `*.`, or list each host name",
             )
         name = text.removeprefix("*.")
         star, bare = text[: len(text) - len(name)], bare_host(name)
         if not is_name(bare):
             wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
-            fixed = bare.replace("_", "-")
+            fixed = ".".join(map(_in_ascii, bare.replace("_", "-").split(".")))
+            reason = (
+                f"{wrong!r} is not a DNS label, which has letters, digits and hyphens, at most 63, and a letter or "
+                "digit at both ends"
+            )
+            if wrong is None:
+                reason = "a DNS name has at most 253 characters"
+            elif not wrong.isascii() and is_name(fixed):
+                reason = f"DNS, Cloudflare and Access know {wrong!r} in its ASCII form only"
             raise MalformedError(
                 "host-form",
-                "a DNS name has at most 253 characters"
-                if wrong is None
-                else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both "
-                "ends",
-                "write such a name",
+                reason,
+                f"write `{star}{fixed}`" if is_name(fixed) else "write a name of such labels",
                 f"{star}{fixed}" if is_name(fixed) else "",
             )
         if bare != name:
             raise MalformedError(
                 "host-form",
-                "a host name is lower case, with no scheme, port or path: cloudflared drops a request's port before it "
-                "compares, and Access takes neither",
-                "write the bare name",
+                "a host name is lower case, without scheme, port or path, for cloudflared and Access compare it "
+                "without them",
+                f"write `{star}{bare}`",
                 f"{star}{bare}",
             )
         return cls(text)
@@ -126,6 +132,16 @@ def is_named(header: str | None, hosts: Iterable[str]) -> bool:
     return header is not None and any(Host(host).covers(bare_host(header)) for host in hosts)
 
 
+def _in_ascii(label: str) -> str:
+    """A label as DNS has it: `xn--` and Punycode where it has other letters than ASCII's (RFC 5890, 2.3.2.1)."""
+    if label.isascii():
+        return label
+    letters = unicodedata.normalize("NFC", label.lower())
+    if not all(c.isalnum() or c == "-" or unicodedata.category(c) in ("Mn", "Mc") for c in letters):
+        return label
+    return f"xn--{letters.encode('punycode').decode()}"
+
+
 def bare_host(text: str) -> str:
     """What is left of a host name without scheme, port, path, capitals and a dot at its end."""
     text = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text)
@@ -144,7 +160,7 @@ class Path(str):
         if wrong and text != "/":
             raise MalformedError(
                 "path-form",
-                f"{wrong}: Access and cloudflared would read it differently, and one of them would let more by",
+                f"{wrong}, which Access and cloudflared read differently, so one of them would let in more",
                 "write a plain path such as `/api`; what is below it is included",
                 _plainer(text),
             )
@@ -246,9 +262,9 @@ class OriginUrl(str):
             return [
                 MalformedError(
                     "origin-http-status",
-                    "a fixed answer is no service; the rule list ends in http_status:404 by itself"
+                    "a fixed answer is not a service, and the tunnel answers 404 to other hosts by itself"
                     if inside
-                    else "no status of an answer: those are 200 to 599",
+                    else "this is not a status of HTTP, which are 200 to 599",
                     "name what is to answer, or remove the service",
                 )
             ]
@@ -256,7 +272,7 @@ class OriginUrl(str):
             return [
                 MalformedError(
                     "origin-scheme-unknown",
-                    "one of cloudflared's own services or a socket in its pod, and no service of yours",
+                    "this is one of cloudflared's own services or a socket in its pod, and not a service of yours",
                     "name the Kubernetes Service, a port of the node, or an http or https URL",
                 )
             ]
@@ -264,7 +280,7 @@ class OriginUrl(str):
             return [
                 MalformedError(
                     "origin-scheme-missing",
-                    "no scheme: cloudflared refuses the URL, and with it the tunnel's whole list",
+                    "there is no scheme, so cloudflared would refuse the URL, and with it the tunnel's whole rule list",
                     "start it with http:// or https://",
                     f"http://{text}" if "/" not in text and _is_address("http", text) else "",
                 )
@@ -272,14 +288,17 @@ class OriginUrl(str):
         scheme, _, rest = text.partition("://")
         if scheme.lower() not in SCHEMES:
             near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
+            tls = near == "https"
             return [
                 *_address_faults(scheme, rest),
                 MalformedError(
                     "origin-scheme-unknown",
-                    "not a scheme for a service: cloudflared takes an unknown one, a typo included, for TCP over "
+                    "this is not the scheme of a service: cloudflared takes one that it does not know for TCP over "
                     "WebSocket, and browsers get nothing",
-                    "use http (WebSockets work over it), https, tcp or udp",
-                    f"{near}://{rest}" if near else "",
+                    "use https (WebSockets work over it), and say in `origin_tls` how its certificate is checked"
+                    if tls
+                    else "use http (WebSockets work over it), https, tcp or udp",
+                    f"{near}://{rest}" if near and not tls else "",
                 ),
             ]
         return _address_faults(scheme, rest)
@@ -321,7 +340,12 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
     found = []
     if scheme != scheme.lower() and scheme.lower() in SCHEMES:
         found.append(
-            MalformedError("origin-url-form", "a scheme is lower case", "write it so", f"{scheme.lower()}://{rest}")
+            MalformedError(
+                "origin-url-form",
+                "a scheme is lower case",
+                f"write `{scheme.lower()}://{rest}`",
+                f"{scheme.lower()}://{rest}",
+            )
         )
     more = rest[len(address) :]
     if more:
@@ -329,9 +353,10 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-url-form",
-                f"cloudflared refuses a service URL with a {what}, even a lone `/`, and with it the tunnel's whole "
-                "list",
-                "write scheme, host and port only; a request's own path is passed on as it is",
+                f"cloudflared refuses a service URL with a {what}{', even a lone `/`,' if what == 'path' else ''} and "
+                f"with "
+                "it the tunnel's whole rule list",
+                "write only scheme, host and port; a request's own path is passed on as it is",
                 f"{scheme}://{address}" if "@" not in address else "",
             )
         )
@@ -339,16 +364,16 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-url-form",
-                "a user or password here stands in clear in the file, and cloudflared does not send it",
-                "take it out, and let the service ask for its own login",
+                "a user or password stands in clear in this file, and cloudflared does not send it",
+                "write the URL without it, and let the service ask for its own login",
             )
         )
     elif not _is_address(scheme, address):
         found.append(
             MalformedError(
                 "origin-url-form",
-                f"{address!r} is no host name or address with an optional port from 1 to 65535",
-                "write it as `http://192.168.0.9:8123`",
+                f"{address!r} is not a host name or address with an optional port from 1 to 65535",
+                "write it like http://192.168.0.9:8123",
             )
         )
     else:
@@ -367,7 +392,7 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-port-missing",
-                "no port: cloudflared would call 7864, its own default for tcp",
+                "there is no port, so cloudflared would call 7864, its own default for tcp",
                 "add the service's port",
             )
         )
@@ -408,9 +433,9 @@ def _unreachable(host: str) -> tuple[str, str] | None:
     address = _address(host)
     if address is None:
         if _NUMBER.fullmatch(host.rpartition(".")[2]):
-            return "four numbers from 0 to 255 are an address, and this is neither one nor a name", by_address
+            return "this is neither a name nor an address, which has four numbers from 0 to 255", by_address
         if host.endswith(".local") and not host.endswith(_CLUSTER):
-            return "a name in `.local` is told by multicast, which no pod hears, so it is not found", by_address
+            return "names in `.local` are found by multicast, which does not reach a pod", by_address
         return None
     if address.is_loopback or address.is_unspecified:
         return _OWN
@@ -422,9 +447,10 @@ def _unreachable(host: str) -> tuple[str, str] | None:
 
 
 _OWN = (
-    "cloudflared runs in a pod of its own, and this leads back to that pod: nothing of yours answers there, and what "
-    "does is cloudflared's own metrics and profiles",
-    "write `{on_node: true, port: 8123, scheme: http}` for a port of the node, or the Kubernetes Service",
+    "cloudflared runs in a pod of its own, and this address is that pod: only cloudflared's own metrics and profiles "
+    "answer there",
+    "for a port of the node, write `origin: {on_node: true, port: 8123, scheme: http}` with its port; for a pod, name "
+    "its Kubernetes Service",
 )
 
 
@@ -447,7 +473,7 @@ class Machine(str):
             raise MalformedError(
                 "tailnet-name",
                 "a machine's name on the tailnet is one DNS label: lower-case letters, digits and hyphens, at most 63",
-                "write the first label only",
+                "write only the first part of the name",
                 first if LABEL.fullmatch(first) else "",
             )
         return cls(text)

@@ -183,6 +183,11 @@ class OneService:
         return any(setting in way.settings for way in self.ways)
 
     @property
+    def guessed(self) -> bool:
+        """Whether part of what it says could not be read, so that nothing is known of who it lets in."""
+        return any(path[:2] == self.path for path in self.inside.stack.assumed)
+
+    @property
     def gate_words(self) -> str:
         """Its gates, for people."""
         return " and ".join(self.gates)

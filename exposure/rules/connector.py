@@ -21,10 +21,10 @@ def _replicas(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             ("node", "connector", "replicas"),
             show(count),
-            "a tunnel takes at most 25 connectors; the rest are refused and restart for ever"
+            "a tunnel takes at most 25 connectors, and the rest would restart for ever"
             if count > _MOST_REPLICAS
-            else "with no connector every host of the tunnel answers 530",
-            "write 1 to 25; 2 keep the tunnel up while one restarts",
+            else "without a connector every host of the tunnel answers 530",
+            "write `replicas: 2`, which keeps the tunnel up while one restarts, or another number from 1 to 25",
         )
 
 
@@ -34,18 +34,19 @@ def _image(stack: OneStack) -> Iterator[Problem]:
         return
     match = _IMAGE.fullmatch(image)
     if not match:
-        reason = "no image reference"
+        reason = "this is not the name of a container image"
     elif match["digest"] is None and match["tag"] is None:
-        reason = "neither tag nor digest: each restart may bring another cloudflared"
+        reason = "there is neither a tag nor a digest, so each restart may bring another cloudflared"
     elif match["digest"] is None and match["tag"] == "latest":
-        reason = "`latest` moves: each restart may bring another cloudflared, with other rules for paths"
+        reason = "`latest` changes: each restart may bring another cloudflared, with other rules for paths"
     else:
         return
     yield Problem(
         ("node", "connector", "image"),
         show(image),
         reason,
-        "write `cloudflare/cloudflared:<version>`, better with `@sha256:<digest>`, or leave it out for the pinned one",
+        "remove it to use the pinned image, or write `cloudflare/cloudflared:<version>`, better with "
+        "`@sha256:<digest>`",
     )
 
 

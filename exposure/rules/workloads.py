@@ -13,7 +13,7 @@ from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
 from exposure.workload import Workload, at_home, controller, one_home, workloads
 
-_ONE = "make one service of the two, with several `gates:`, or `paths:` with clients of their own"
+_ONE = "make one service of the two, with several `gates:`, or with `paths:` that have clients of their own"
 
 
 def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -22,7 +22,7 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         for wide, narrow, workload, leads in _together(family):
             pair = (wide.inside.stack.name, wide.key, narrow.inside.stack.name, narrow.key)
             path, who = _more(wide, narrow)
-            if not who or pair in told:
+            if not who or pair in told or wide.guessed or narrow.guessed:
                 continue
             told.add(pair)
             other = narrow.key if narrow.inside is wide.inside else f"{narrow.key} of {narrow.inside.stack.name}"
@@ -31,10 +31,10 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 wide.problem(
                     "origin",
                     str(workload),
-                    ("the ingress controller leads on to" if leads else "this is also")
-                    + f" service {other}, which keeps {who} out{'' if path.root else f' of {path}'}; "
-                    + (f"asked by its name, it is open to them by {wide.key}" if leads else f"{wide.key} lets them in"),
-                    ("name what is behind the controller, and not the controller" if leads else _ONE)
+                    ("the ingress controller leads on to" if leads else "the same workload answers for")
+                    + f" service {other}, which keeps out {who}{'' if path.root else f' at {path}'}; "
+                    + (f"whoever asks for its name by {wide.key} gets in" if leads else f"by {wide.key} they get in"),
+                    ("name the Service behind the controller, and not the controller itself" if leads else _ONE)
                     + "; or acknowledge `workload-wider` and say what keeps them out",
                     related=(narrow.ref("origin"),),
                 ),

@@ -39,7 +39,7 @@ def _no_domain(name: str) -> str:
     """Why a name is no domain that somebody can register; empty where it is one by its form."""
     last = name.rpartition(".")[2]
     if "." not in name or not is_name(name):
-        return "no registered domain: lower-case labels with dots between, no scheme, no dot at the end"
+        return "this is not a registered domain: lower-case labels with dots between, no scheme, and no dot at the end"
     if last.isdigit():
         return "an address, and a zone is a domain's name"
     if last in _RESERVED:
@@ -116,8 +116,8 @@ def _twice(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             second.path,
             show(name),
-            "the estate has this zone already: one of the two would be refused, or undo the other's settings",
-            "keep one of the two",
+            "the estate has this zone already, and the two would undo each other's settings",
+            "remove one of the two",
             related=(first,),
         )
 
@@ -130,8 +130,9 @@ def _ssl_off(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 (*path, "ssl"),
                 '"off"',
-                f"with {' and '.join(clash)} browsers are sent to https, which `off` does not serve: every page fails",
-                "leave `ssl` out (strict)",
+                f"with {' and '.join(clash)} browsers are sent to https, which `off` does not serve, so every page "
+                f"fails",
+                "remove it: it is `strict` by default",
                 "strict",
             )
 
@@ -169,8 +170,9 @@ def _certificate(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 (*path, "universal_ssl"),
                 "false",
-                "without Universal SSL and with no other certificate, Cloudflare has none to show: no https at all",
-                "leave it on, or say `advanced_certificate: true` if you have one",
+                "without Universal SSL and without another certificate Cloudflare has none to show, and nothing speaks "
+                "https",
+                "remove it, or say `advanced_certificate: true` if you have one",
             )
 
 

@@ -267,7 +267,7 @@ def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str
         ("hosts", [], "`hosts` is []"),
         ("hosts", ["https://wiki.example.com"], "(such as wiki.example.com)"),
         ("hosts", ["wiki.*.example.com"], "whole first label"),
-        ("origin", "wiki:8080", "`origin` is 'wiki:8080': no scheme"),
+        ("origin", "wiki:8080", "`origin` is 'wiki:8080': there is no scheme"),
         ("origin", "http://wiki:8080/", "even a lone `/`"),
         ("acmeSolver", "http_status:200", "`acmeSolver` is 'http_status:200'"),
         ("people", "household", "`people` is 'household': it is a list"),
