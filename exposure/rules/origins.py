@@ -90,7 +90,7 @@ def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tu
         names = {f"{node.name}.{domain}" for domain in (*_HOME, *((tailnet,) if tailnet else ()))}
         if host in (node.name, str(node.tailnet_ipv4), *names):
             if other is stack:
-                fix = f"write `{{on_node: true, port: {called.port}, scheme: {called.scheme}}}`"
+                fix = f"write `origin: {{on_node: true, port: {called.port}, scheme: {called.scheme}}}`"
                 return "this is the node itself by another name, and it may be named as such", fix
             fix = f"write its address at home: `{called.scheme}://{node.lan_ipv4}:{called.port}`"
             return f"this is the node {node.name} by another name, and an address says so", fix
@@ -111,8 +111,8 @@ def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tu
     if last in namespaces and not called.complete:
         return (
             f"in the cluster this is first of all the Service {first} of namespace {last}",
-            f"write `{{namespace: {last}, service: {first}, port: {called.port}}}`; or `{host}.` with a dot at its end "
-            "for a machine of that name",
+            f"write `origin: {{namespace: {last}, service: {first}, port: {called.port}, scheme: {called.scheme}}}`; or "
+            f"`{host}.` with a dot at its end for a machine of that name",
         )
     return None
 

@@ -79,7 +79,7 @@ cloud:
         ("{namespace: kube-system, service: traefik, port: 80}", "cloud.example.com", {"workload-wider"}),
         ("{namespace: kube-system, service: traefik, port: 80}", "Cloud.Example.COM", {"workload-wider"}),
         ("{url: 'http://traefik.kube-system.svc'}", "cloud.example.com:443", {"workload-wider"}),
-        ("{url: 'http://192.168.0.124'}", "cloud.example.com.", {"workload-wider"}),
+        ("{url: 'http://192.168.0.124'}", "CLOUD.example.com:80", {"workload-wider"}),
         ("{on_node: true, port: 80, scheme: http}", "cloud.example.com", {"workload-wider"}),
         ("{on_node: true, port: 8080, scheme: http}", "cloud.example.com", set()),
         ("{namespace: kube-system, service: traefik, port: 80}", "www.example.com", set()),
