@@ -111,8 +111,8 @@ def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tu
     if last in namespaces and not called.complete:
         return (
             f"in the cluster this is first of all the Service {first} of namespace {last}",
-            f"write `origin: {{namespace: {last}, service: {first}, port: {called.port}, scheme: {called.scheme}}}`; or "
-            f"`{host}.` with a dot at its end for a machine of that name",
+            f"write `origin: {{namespace: {last}, service: {first}, port: {called.port}, scheme: {called.scheme}}}`; "
+            f"or `{host}.` with a dot at its end for a machine of that name",
         )
     return None
 
