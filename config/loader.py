@@ -276,7 +276,9 @@ def type_stack(source: StackFile, raw: Mapping[str, object] | None = None) -> Lo
         try:
             typed = StackConfig.model_validate({**values, "node": _NO_NODE} if no_node else values)
         except ValidationError as error:
-            details = [in_words(detail, values, source.place) for detail in error.errors(include_url=False)]
+            # A default that follows from another value is no mistake of its own where that value is one.
+            errors = [e for e in error.errors(include_url=False) if e["type"] != "default_factory_not_called"]
+            details = [in_words(detail, values, source.place) for detail in errors]
             # A key that is missing because it is misspelt, or because it was left out above, has its finding already.
             misspelt = {(*m.path[:-1], m.suggestion) for m, _ in details if m.unknown_key and m.suggestion}
             mistakes = [mistake for mistake, _ in details if not (mistake.missing and mistake.path in misspelt)]

@@ -67,8 +67,8 @@ class Tailnet(Model):
     https: bool = True
     """Certificates for `*.ts.net` names; Funnel and Serve need them."""
     users: list[Email] = Field(default_factory=list)
-    """People with a login in the tailnet, beside those whom a private service names. The policy's tests then show that
-    they do not reach what is not theirs; Tailscale refuses a test that names somebody it does not know."""
+    """People who are users of the tailnet, whether a private service names them or not. The policy's tests then show
+    what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
     overwrite_policy: bool = False
     """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
 

@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from typing import Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -428,7 +429,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _unreachable(host: str) -> tuple[str, str] | None:
     """Why a host leads nowhere from a pod of the cluster, and what to write."""
     by_address = "write the machine's address on the home network, or a name that your DNS server knows"
-    if host in ("localhost", "host.docker.internal", "gateway.docker.internal") or host.endswith(".localhost"):
+    if _LOCAL.fullmatch(host):
         return _OWN
     address = _address(host)
     if address is None:
@@ -437,6 +438,7 @@ def _unreachable(host: str) -> tuple[str, str] | None:
         if host.endswith(".local") and not host.endswith(_CLUSTER):
             return "names in `.local` are found by multicast, which does not reach a pod", by_address
         return None
+    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback or address.is_unspecified:
         return _OWN
     if address.is_link_local:
@@ -446,6 +448,10 @@ def _unreachable(host: str) -> tuple[str, str] | None:
     return None
 
 
+# RFC 6761; Debian's and Red Hat's /etc/hosts; what Docker and Podman call the host, which a pod does not know.
+_LOCAL = re.compile(
+    r"(.+\.)?localhost|localhost6?(\.localdomain6?)?|ip6-(localhost|loopback)|.+\.(docker|containers)\.internal"
+)
 _OWN = (
     "cloudflared runs in a pod of its own, and this address is that pod: only cloudflared's own metrics and profiles "
     "answer there",
@@ -458,6 +464,60 @@ def _closest(scheme: str) -> str:
     import difflib
 
     return next(iter(difflib.get_close_matches(scheme, sorted(SCHEMES), n=1, cutoff=0.6)), "")
+
+
+class Certificates(str):
+    """Certificates as PEM, of a CA or an origin's own, written so that Go's `AppendCertsFromPEM` takes every one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The certificates. Raises MalformedError (`origin-ca-pool`)."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+        from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
+
+        kinds = set(re.findall(r"-----BEGIN ([^-\n]*)-----", text))
+        if any("PRIVATE KEY" in kind for kind in kinds):
+            reason = "a private key stands in clear in the file: whoever reads it can pretend to be the origin"
+            fix = "remove the key and make a new one, for this one is known; keep the blocks BEGIN CERTIFICATE"
+        elif not kinds:
+            reason = (
+                "no certificate: cloudflared has the files of its own pod alone, and where one is missing it refuses "
+                "the tunnel's whole rule list"
+            )
+            fix = (
+                "paste the certificate below `ca_pool: |`, from -----BEGIN CERTIFICATE----- to "
+                "-----END CERTIFICATE-----; Gatehouse gives the connector the file"
+            )
+        elif kinds != {"CERTIFICATE"}:
+            reason = f"a block of {' and '.join(sorted(kinds - {'CERTIFICATE'}))}, which cloudflared skips"
+            fix = "keep the blocks BEGIN CERTIFICATE only (openssl x509 -in <file> writes one)"
+        elif len(text) > _MOST_CERTIFICATES:
+            reason = f"longer than {_MOST_CERTIFICATES} characters: the files of a connector share a ConfigMap of 1 MiB"
+            fix = "name the one CA that signed the origin's certificate; public ones are trusted anyway"
+        else:
+            try:
+                # The library warns of a serial number of 0, which Go takes; a negative one it refuses since 1.23.
+                with warnings.catch_warnings(action="ignore"):
+                    found = load_pem_x509_certificates(text.encode())
+                    if any(one.serial_number < 0 for one in found):
+                        raise ValueError
+                return cls("".join(one.public_bytes(Encoding.PEM).decode() for one in found))
+            except (ValueError, InvalidVersion):
+                reason = "its certificates cannot be read: cloudflared would trust none of them, and answer 502"
+                fix = "paste the whole block again, each line as it is in the file"
+        raise MalformedError("origin-ca-pool", reason, fix)
+
+    @property
+    def path(self) -> str:
+        """Their file in the connector's pod: named after what it holds, so that others are another file."""
+        return f"{CA_FOLDER}/{hashlib.sha256(self.encode()).hexdigest()[:16]}.pem"
+
+
+CA_FOLDER = "/etc/gatehouse/ca"
+"""Where the connector's pods have certificates that rules name."""
+_MOST_CERTIFICATES = 50_000
 
 
 class Machine(str):
@@ -517,8 +577,10 @@ def _cut(text: str, whole: str, end: str) -> str:
 
 
 __all__ = [
+    "CA_FOLDER",
     "ROOT",
     "SCHEMES",
+    "Certificates",
     "Host",
     "Machine",
     "MalformedError",

@@ -9,8 +9,9 @@ from typing import TypeAlias, TypeVar
 
 from config.services import Node
 from config.stack import Estate
-from config.values import Host, Path
+from config.values import Certificates, Host, Path
 from exposure.audience import NOBODY, Audience
+from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
 from exposure.workload import Workload
 
@@ -158,6 +159,12 @@ class ExposurePlan:
     def ways(self) -> tuple[Way, ...]:
         """Every way of every service."""
         return tuple(way for service in self.services for way in service.ways)
+
+    @cached_property
+    def certificates(self) -> tuple[Certificates, ...]:
+        """What the tunnel's rules name as their `ca_pool`, each once."""
+        found = {way.certificates for way in self.by(TunnelWay) if way.certificates}
+        return tuple(sorted(found))
 
     def by(self, kind: type[_W]) -> tuple[_W, ...]:
         """The ways of one kind."""

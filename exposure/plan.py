@@ -121,9 +121,10 @@ def _manual_steps(
         yield ManualStep(
             "owner-first",
             "Bring the estate's owner up first",
-            (f"Its tailnet policy names what {node.name} offers: pulumi up --stack {owner_stack(owner)}",),
+            (f"Its tailnet policy names what {node.name} offers.",),
+            values={"Run": f"gatehouse up --stack {owner_stack(owner)}"},
         )
-    yield from manual_steps.for_node(node, estate.tailnet is not None, private)
+    yield from manual_steps.for_node(node, estate, [w for w in ways if isinstance(w, TailnetWay)])
     yield from manual_steps.for_operator(node.tailscale_operator, len(proxied))
     yield from manual_steps.for_certificates(
         services, node.ingress_controller.cluster_issuer, node.ingress_controller.class_name
@@ -134,10 +135,9 @@ def _manual_steps(
         yield ManualStep(
             "connector-secret",
             "Give the connector its token",
-            (
-                "The rendered manifests hold no secret. In the cluster:",
-                f"kubectl -n {node.connector.namespace} create secret generic cloudflared-token"
-                ' --from-literal=token="$(pulumi stack output --show-secrets tunnel_token)"',
-            ),
-            outputs=("tunnel_token",),
+            ("The rendered manifests hold no secret, so the cluster gets it by hand.",),
+            values={
+                "Run": f"kubectl -n {node.connector.namespace} create secret generic cloudflared-token"
+                ' --from-literal=token="$(pulumi stack output --show-secrets tunnel_token)"'
+            },
         )

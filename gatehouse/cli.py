@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("gatehouse.commands.explain", "which gate each service gets, why, and who reaches it"),
     "schema": ("gatehouse.commands.schema", "JSON Schema of the stack file, for editors"),
     "who": ("gatehouse.commands.who", "who reaches a URL or a service, and by which rule, offline"),
-    "map": ("gatehouse.commands.map", "who reaches what, drawn: a page, Mermaid or Markdown"),
+    "map": ("gatehouse.commands.map", "who reaches what, drawn: a page, an SVG, Mermaid, Markdown or text"),
     "diff": ("gatehouse.commands.diff", "what becomes more or less reachable by a change of the stack files"),
     "prove": ("gatehouse.commands.prove", "who reaches each service at most, and whether every claim holds"),
     "verify": ("gatehouse.commands.verify", "ask from outside what works, and what must not"),
@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("gatehouse.commands.completion", "the completion script of a shell: bash, zsh or fish"),
 }
 """Name -> (module, help). A module has `add_arguments(parser)` and `run(args, project) -> int` (its exit code)."""
-ANYWHERE = frozenset({"completion"})
+ANYWHERE = frozenset({"completion", "policy-test"})
 """Commands that need no project."""
 
 

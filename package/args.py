@@ -158,6 +158,8 @@ class ConnectorArgs(TypedDict):
     """Another image than the pinned one, with a tag or digest."""
     protocol: NotRequired[str]
     """auto, quic or http2. Default: auto."""
+    open_ports: NotRequired[list[int]]
+    """Ports that its NetworkPolicy opens at every address, such as those of pods on the host's network."""
 
 
 class ManagedIngressArgs(TypedDict):
@@ -175,6 +177,8 @@ class ManagedIngressArgs(TypedDict):
     """http or https. Default: http."""
     class_name: NotRequired[str]
     """The IngressClass. Default: nginx."""
+    controller: NotRequired[str]
+    """By which it is told to speak https: traefik, nginx (ingress-nginx) or other, with http only. Default: nginx."""
     cluster_issuer: NotRequired[str]
     """cert-manager's ClusterIssuer. Default: letsencrypt-prod."""
 
@@ -187,7 +191,7 @@ class FunnelServiceArgs(TypedDict):
     service: str
     """The Service's name."""
     port: int
-    """The Service's port."""
+    """The Service's port; https is spoken to 443, and http to any other."""
     machine: str
     """First label of its name in the tailnet."""
     paths: NotRequired[list[str]]

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from components.access import Access
 from config.fields import IPv4, Label, NodePort, Port, SelectorKey, SelectorValue, TargetPort
+from config.services import Controller
 from config.values import ROOT, Host, Machine, MalformedError, OriginUrl, Path, Tag
 from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.model import AccessApplication
@@ -34,6 +35,7 @@ _label, _port, _node_port, _ipv4 = _shape(Label), _shape(Port), _shape(NodePort)
 _target = _shape(TargetPort)
 _protocol = _shape(Literal["tcp", "udp"])
 _scheme = _shape(Literal["http", "https"])
+_controller = _shape(Controller)
 _selector = _shape(dict[SelectorKey, SelectorValue])
 
 
@@ -255,6 +257,7 @@ def managed_ingress(name: str, args: given_as.ManagedIngressArgs) -> ManagedIngr
         each(name, "hosts", Host.parse, args["hosts"]),
         read(name, "className", _label, args.get("class_name", "nginx")),
         read(name, "clusterIssuer", _label, args.get("cluster_issuer", "letsencrypt-prod")),
+        read(name, "controller", _controller, args.get("controller", "nginx")),
     )
 
 

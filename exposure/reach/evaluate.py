@@ -39,6 +39,10 @@ HTTPS_PORTS = (443, 2053, 2083, 2087, 2096, 8443)
 """The ports Cloudflare's proxy listens on [CFDOC fundamentals/reference/network-ports]."""
 
 
+EDGE_PATH = "/cdn-cgi/"
+"""What is below it, Cloudflare serves at every proxied host [CFDOC fundamentals/reference/cdn-cgi-endpoint]."""
+
+
 class Outcome(Enum):
     """How it ends. The first three reach the service; they stand from the widest to the narrowest."""
 
@@ -47,6 +51,7 @@ class Outcome(Enum):
     TAILNET = "from the tailnet"
     ACCESS_DENIED = "refused by Access"
     JWT_REFUSED = "refused by cloudflared (403)"
+    EDGE = "answered by Cloudflare itself"
     STATUS = "answered by the tunnel itself"
     NOT_SERVED = "not served by the proxy (404)"
     TAILNET_DENIED = "not let in by the tailnet's policy"
@@ -179,6 +184,9 @@ def _edge(surface: Surface, request: Request, principal: Principal, record: Reco
         if request.scheme in ("tcp", "udp"):
             why = "Cloudflare's proxy carries HTTP only"
         return Answer(Outcome.NO_LISTENER, (*steps, Step("edge", f"port {request.port}", why)))
+    if request.path.startswith(EDGE_PATH):
+        why = "Cloudflare's own pages (login, trace, challenges): no application and no rule of yours is asked"
+        return Answer(Outcome.EDGE, (*steps, Step("edge", EDGE_PATH, why)))
     zone = surface.zone_of(request.host)
     always_https = zone.always_https if zone else None
     to_https = request.scheme == "http" and always_https is not False

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from exposure.model import Json
+from exposure.names import BACKEND_PORT
 from exposure.reach.access import ANYONE, decide
 from exposure.reach.automata import shortest
 from exposure.reach.match import covers_path
@@ -548,7 +549,8 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     for rule in _dicts(spec.get("rules")):
         for entry in _dicts(_dict(rule.get("http")).get("paths")):
             served[_text(entry.get("path")) or "/"] = _dict(entry.get("backend"))
-    by_path = [(path, _backend(b)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
+    number = _text(annotations.get(BACKEND_PORT))
+    by_path = [(path, _backend(b, number)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
     backends = dict.fromkeys(backend for _, backend in by_path)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
@@ -565,14 +567,16 @@ def _behind(resource: _Resource, cluster: str) -> Iterable[tuple[str, str, Workl
     namespace = _text(metadata.get("namespace")) or "default"
     for rule in _dicts(spec.get("rules")) if spec.get("ingressClassName") != "tailscale" else ():
         for entry in _dicts(_dict(rule.get("http")).get("paths")):
-            name, _, port = _backend(_dict(entry.get("backend"))).rpartition(":")
+            name, _, port = _backend(_dict(entry.get("backend")), "").rpartition(":")
             workload = in_cluster(cluster, namespace, name, int(port) if port.isdigit() else port)
             yield _text(rule.get("host")) or "*", _text(entry.get("path")) or "/", workload
 
 
-def _backend(backend: Mapping[str, object]) -> str:
+def _backend(backend: Mapping[str, object], number: str) -> str:
+    """Service and port; `number` is the number of a port that is named, where it is known."""
     service = _dict(backend.get("service"))
-    return f"{_text(service.get('name'))}:{_port(_dict(service.get('port')))}"
+    port = _dict(service.get("port"))
+    return f"{_text(service.get('name'))}:{_port(port) if 'number' in port else number or _port(port)}"
 
 
 def _address(resource: _Resource, cluster: str) -> Iterable[TailnetAddress]:

@@ -63,6 +63,8 @@ def _origin(service: OneService) -> Iterator[Problem]:
     if node is None or not isinstance(origin, ServiceOrigin):
         return
     controller = node.ingress_controller
+    if not controller.known:
+        return
     if (origin.namespace, origin.service, origin.port) != (
         controller.namespace,
         controller.service,
@@ -73,7 +75,8 @@ def _origin(service: OneService) -> Iterator[Problem]:
             f"{origin.namespace}/{origin.service}:{origin.port}",
             "cert-manager answers challenges behind the ingress controller, each time in a Service of another name, "
             f"and the node's controller is {controller.namespace}/{controller.service}:{controller.http_port}",
-            f"write `origin: {_door(controller)}`, or say in `node.ingress_controller` which controller the node has",
+            f"write `origin: {_door(controller)}`, or say in `node.ingress_controller` which controller the node has "
+            "(`kind:`)",
             related=(service.inside.ref("node", "ingress_controller"),),
         )
 

@@ -257,6 +257,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         with_pods = " with a tcp or udp origin and a `selector`"
         rows += [
             (("origin", "through_ingress"), origin.through_ingress, True, ""),
+            (("origin", "port_name"), origin.port_name, https and not raw, " with an https origin"),
             (("origin", "selector"), origin.selector, raw or forwarded, " with a tcp or udp origin"),
             (("origin", "target_port"), origin.target_port, raw and pods, with_pods),
             (("origin", "other_ports"), origin.other_ports, raw, " with a tcp or udp origin"),

@@ -254,6 +254,29 @@ def _overwrite(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+def _scheme(service: OneService) -> Iterator[Problem]:
+    origin = service.cluster_origin
+    if origin is None or not _served(service) or not service.by(FunnelWay, TailnetWay):
+        return
+    speaks_https = origin.port == 443 or origin.port_name == "https"
+    if origin.scheme == "https" and not speaks_https:
+        yield service.problem(
+            ("origin", "port"),
+            origin.port,
+            "the Tailscale operator speaks https only to port 443 and to a port named `https`; to this one it speaks "
+            "plain http, and people get 502",
+            "give the Service's port the name `https` (`spec.ports[].name`) and say `port_name: https`, or name a port "
+            "443 of the Service",
+        )
+    elif origin.scheme == "http" and origin.port == 443:
+        yield service.problem(
+            ("origin", "port"),
+            origin.port,
+            "the Tailscale operator speaks https to port 443, and this origin is plain http: people get 502",
+            "say `scheme: https` if it speaks that, or give the Service another port for http, such as 80",
+        )
+
+
 def _credentials(stack: OneStack) -> Iterator[Problem]:
     key, client = f"{_PROVIDER}:apiKey", f"{_PROVIDER}:oauthClientId"
     values = stack.stack.source.values
@@ -300,6 +323,12 @@ RULES = (
         "tailnet-service-twice", "A Service that is taken as it is goes on the tailnet once", _TS, check=_service_twice
     ),
     EstateRule("tag-twice", "A tag belongs to one service", "tailscale.com/kb/1068", (56,), check=_tag_twice),
+    ServiceRule(
+        "tailnet-https-port",
+        "The Tailscale operator speaks to a Service what the Service speaks",
+        "TS cmd/k8s-operator/ingress.go, handlersForIngress",
+        check=_scheme,
+    ),
     ServiceRule("tailnet-tls-passthrough", "No TLS passed through to a workload", _TS, (63,), check=_passthrough),
     StackRule("tailnet-domain", "A tailnet's name ends in .ts.net", "tailscale.com/kb/1217", (55,), check=_domain),
     StackRule(

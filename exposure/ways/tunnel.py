@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
-from config.services import OriginTls, Service, ServiceOrigin
+from config.services import Controller, OriginTls, Service, ServiceOrigin
 from config.stack import Estate
-from config.values import ROOT, Host, OriginUrl, Path
+from config.values import ROOT, Certificates, Host, MalformedError, OriginUrl, Path
 from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named_people
 from exposure.names import origin_url, path_names, service_url
 from exposure.ways.way import DEFAULT_SETTINGS, Claim, Facts, OriginSettings, Way, count
@@ -31,6 +31,7 @@ class ManagedIngress:
     hosts: tuple[Host, ...]
     class_name: str
     cluster_issuer: str
+    controller: Controller
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class TunnelWay(Way):
     """Hosts of the tunnel. `path` is the part of them that is the service's; `paths` are narrower or wider below it.
 
     `names_host` expects the request's host on the origin's certificate. `redirect_from` are hosts that the edge
-    redirects to the first of `hosts`; behind the redirect they are for nobody.
+    redirects to the first of `hosts`; behind the redirect they are for nobody. `certificates` are those that `request`
+    names as `ca_pool`, for the connector to have.
     """
 
     hosts: tuple[Host, ...]
@@ -49,6 +51,7 @@ class TunnelWay(Way):
     names_host: bool = False
     ingress: ManagedIngress | None = None
     redirect_from: tuple[Host, ...] = ()
+    certificates: Certificates | None = None
     people_count: str = field(default="", compare=False)
 
     by: ClassVar[str] = "host"
@@ -66,6 +69,7 @@ class TunnelWay(Way):
         origin = _origin(facts)
         tls, request = service.origin_tls or OriginTls(), service.origin_request
         own = service.own_certificate and origin.scheme == "https"
+        certificates = _certificates(tls.ca_pool)
         ingress = None
         if isinstance(service.origin, ServiceOrigin) and service.origin.through_ingress == "managed":
             behind, controller = service.origin, node.ingress_controller
@@ -77,6 +81,7 @@ class TunnelWay(Way):
                 facts.hosts,
                 controller.class_name,
                 controller.cluster_issuer,
+                controller.kind,
             )
         paths = sorted((Path(p), meant_for_path(said, service, facts.estate)) for p, said in service.paths.items())
         audience = cls.lets_in(service, facts.estate)
@@ -91,7 +96,7 @@ class TunnelWay(Way):
             OriginSettings(
                 origin_server_name=tls.origin_server_name,
                 match_sni_to_host=tls.match_sni_to_host,
-                ca_pool=tls.ca_pool,
+                ca_pool=certificates.path if certificates else None,
                 no_tls_verify=tls.no_tls_verify,
                 http2_origin=bool(request and request.http2_origin),
                 http_host_header=request.http_host_header if request else None,
@@ -100,6 +105,7 @@ class TunnelWay(Way):
             own and not (tls.match_sni_to_host or tls.no_tls_verify or tls.ca_pool or tls.origin_server_name),
             ingress,
             tuple(Host(h) for h in service.redirect_from or ()),
+            certificates,
             count(facts.estate, audience),
         )
 
@@ -233,6 +239,14 @@ class ZeroTrustWay(TunnelWay):
     def needs(self) -> tuple[str, ...]:
         """Google's client has to know Access."""
         return ("google",)
+
+
+def _certificates(text: str | None) -> Certificates | None:
+    try:
+        return None if text is None else Certificates.parse(text)
+    except MalformedError:
+        # A rule's finding.
+        return None
 
 
 def _origin(facts: Facts) -> OriginUrl:

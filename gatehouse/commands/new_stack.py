@@ -25,6 +25,7 @@ from config.positions import read_yaml
 from config.secrets import SECRETS
 from config.stack import owner_reference, owner_stack
 from exposure.check import check_one
+from gatehouse.adopt.cluster import ingress_controller
 from gatehouse.commands import CommandError, UsageError
 
 _EPILOG = """\
@@ -35,6 +36,7 @@ The file is checked before it is written; one that is there is never touched.
 exit code: 0 written, 1 the answers would break live, 2 wrong usage
 """
 _OPERATORS = ("none", "existing", "helm")
+_CONTROLLERS = ("traefik", "nginx", "other")
 _SET = "household"
 
 
@@ -81,6 +83,12 @@ _NODE = (
     Question("lan_ip", "Node's IPv4 address at home", ("node", "lan_ipv4"), "192.0.2.2"),
     Question("tailnet_ip", "Node's tailnet address (Enter: none)", ("node", "tailnet_ipv4"), "100.64.0.1", False),
     Question("context", "kubectl context of its cluster", ("node", "context"), "context"),
+    Question(
+        "ingress",
+        "Ingress controller: traefik (k3s has it), nginx (retired in 2026) or other",
+        ("node", "ingress_controller", "kind"),
+        "traefik",
+    ),
     Question("operator", f"Tailscale operator: {', '.join(_OPERATORS)}", ("node", "tailscale_operator"), "existing"),
 )
 _MEMBER = Question("member_of", "Stack that owns the estate", ("member_of",), "owner")
@@ -116,6 +124,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     node.add_argument("--lan-ip", metavar="IPV4", help="the node's address at home")
     node.add_argument("--tailnet-ip", metavar="IPV4", help="what `tailscale ip -4` says on it")
     node.add_argument("--context", metavar="NAME", help="kubectl context of its cluster (default: NODE)")
+    node.add_argument(
+        "--ingress", choices=_CONTROLLERS, help="the ingress controller (default: what the cluster has, else traefik)"
+    )
     node.add_argument("--operator", choices=_OPERATORS, help="the Tailscale operator (default: none)")
     parser.add_argument("--no-input", action="store_true", help="ask nothing, also on a terminal")
     parser.add_argument("--print", dest="only_print", action="store_true", help="print the file, write nothing")
@@ -143,16 +154,22 @@ def run(args: argparse.Namespace, project: Path) -> int:
         _join_or_own(answers, others, project, ask)
     questions = (*(() if answers.get("member_of") else _OWNER), *_NODE)
     defaults = _defaults(answers, others)
-    missing = []
+    missing: list[str] = []
+    seen: dict[str, str] = {}
     for question in questions:
         if question.name in given:
             continue
+        if question.name == "ingress":
+            seen = ingress_controller(given.get("context", ""))
+            defaults["ingress"] = seen.get("kind", "traefik")
         if ask:
             _ask(question, answers, defaults.get(question.name, ""), others, project)
         elif question.name in defaults:
             given[question.name] = defaults[question.name]
         elif question.needed:
             missing.append(question.option)
+    if seen.get("kind") == given.get("ingress"):
+        given["ingress_namespace"] = seen.get("namespace", "")
     if missing:
         raise UsageError(f"{', '.join(missing)}: needed, and there is no terminal to ask at.")
     text = render_stack(answers)
@@ -276,10 +293,16 @@ def _node_lines(answers: Answers) -> list[str]:
     ]
     if value("tailnet_ip"):
         lines += ["    # What `tailscale ip -4` says on the node.", f"    tailnet_ipv4: {scalar(value('tailnet_ip'))}"]
+    kind, namespace = value("ingress"), value("ingress_namespace")
+    said = f"kind: {scalar(kind)}" + (f", namespace: {scalar(namespace)}" if namespace else "")
+    if kind == "other":
+        said = "kind: other, namespace: NAMESPACE, service: NAME, class_name: CLASS"
     return [
         *lines,
         "    # `kubectl config get-contexts` lists them.",
         f"    context: {scalar(value('context'))}",
+        "    # What serves the cluster's Ingresses: traefik, nginx or other.",
+        f"    {'# ' if kind == 'other' else ''}ingress_controller: {{{said}}}",
         "    # none, existing (you installed it) or helm (Gatehouse installs it).",
         f"    tailscale_operator: {scalar(value('operator'))}",
     ]

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="a service, a gate, a check (such as login) or ids with * (such as 'grafana/*'); may be given again",
     )
-    parser.add_argument("--list", action="store_true", help="list the checks and ask nothing")
+    parser.add_argument("--list", action="store_true", help="list the checks without running them")
     parser.add_argument("--all", action="store_true", help="show each check that passed too")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too, for CI")
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Ask and print what was seen. Returns 0 where nothing failed and something passed, else 1.
+    """Run the checks and print what was seen. Returns 0 where nothing failed and something passed, else 1.
 
     Raises UsageError for options that don't fit, CommandError where the JUnit file cannot be written.
     """
@@ -122,7 +122,7 @@ def _nothing(patterns: Sequence[str], checks: Sequence[Check], stack: str) -> st
     import difflib
 
     if not patterns:
-        return f"Stack {stack} has nothing to ask for from outside."
+        return f"Stack {stack} has nothing that can be checked from outside."
     words = list(dict.fromkeys(w for c in checks for w in (c.subject, c.gate, c.what, c.id)))
     near = [m for p in patterns for m in difflib.get_close_matches(p, words, n=1)]
     return f"--only {' '.join(patterns)}: no check has that name" + (

@@ -487,7 +487,7 @@ def _policy_tests(asked: Asked) -> str:
     if policy is None:
         return "Gatehouse could not run them here."
     outcomes = run_tests(policy)
-    failed = [outcome for outcome in outcomes if not outcome.passed]
+    failed = [outcome for outcome in outcomes if outcome.failures]
     if failed:
         lines = "\n".join(f"  {line}" for outcome in failed for line in lines_of(outcome))
         return (
@@ -497,9 +497,9 @@ def _policy_tests(asked: Asked) -> str:
         )
     sent = "\n".join(f"  {line}" for outcome in outcomes for line in _tested(outcome.test))
     return (
-        f"All {len(outcomes)} pass here, so Tailscale and Gatehouse disagree. The usual cause is an address that is no "
-        "user of the tailnet: Tailscale fails a test from somebody it does not know. Compare these with Users in its "
-        f"admin console, and invite who is missing. The tests that were sent:\n{sent}\nThen run "
+        f"None of {len(outcomes)} fails here, so Tailscale and Gatehouse disagree. The usual cause is an address that "
+        "is no user of the tailnet: Tailscale fails a test from somebody it does not know. Compare these with Users in "
+        f"its admin console, and invite who is missing. The tests that were sent:\n{sent}\nThen run "
         f"`gatehouse {asked.command} --stack {asked.stack}`."
     )
 

@@ -33,6 +33,8 @@ _KINDS: Final = {
     "networking.k8s.io/v1": "Ingress IngressClass- NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
     "rbac.authorization.k8s.io/v1": "ClusterRole- ClusterRoleBinding- Role RoleBinding",
+    # k3s comes with Traefik's own kinds.
+    "traefik.io/v1alpha1": "ServersTransport",
 }
 # What a change of which path (a prefix) replaces, besides name and namespace.
 _REPLACES: Final = {

@@ -102,7 +102,7 @@ class _Acl(_Single):
                     "Overwrite Protected: You are trying to overwrite a non-default policy. Please import the ACL "
                     "first or set overwrite_existing_content = true."
                 )
-        if not all(outcome.passed for outcome in run_tests(reading.policy)):  # The service says no more than that.
+        if any(outcome.failures for outcome in run_tests(reading.policy)):  # The service says no more than that.
             raise RefusedError(f"{head}: test(s) failed (400)")
 
     def same(self, property_: str, old: Any, new: Any, inputs: Object) -> bool:

@@ -177,6 +177,7 @@ def managed_ingress(name: str = "dashboard", *, opts: Options = None, **more: An
         "hosts": (Host(f"{name}.example.com"),),
         "class_name": "nginx",
         "cluster_issuer": "letsencrypt-prod",
+        "controller": "nginx",
     }
     return ManagedIngress(name, ingress=PlannedIngress(**{**usual, **more}), opts=opts)
 

@@ -89,7 +89,7 @@ MODELS = models_below(StackConfig)
 def shown_default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
-    default = field.get_default(call_default_factory=True)
+    default = field.get_default(call_default_factory=True, validated_data={})
     if default is None:
         return "–"
     if isinstance(default, BaseModel):

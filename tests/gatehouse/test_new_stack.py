@@ -74,6 +74,7 @@ def test_every_answer_by_option_gives_a_valid_owner(project: Path, capsys: pytes
             "lan_ipv4": "192.168.0.9",
             "tailnet_ipv4": "100.64.0.9",
             "context": "k3s",
+            "ingress_controller": {"kind": "traefik"},
             "tailscale_operator": "existing",
         },
         "gatehouse:estate": {
@@ -106,6 +107,7 @@ def test_a_second_node_joins_the_one_estate_there_is(project: Path, capsys: pyte
             "router_ipv4": "203.0.113.7",
             "lan_ipv4": "192.168.0.10",
             "context": "nuc",
+            "ingress_controller": {"kind": "traefik"},
             "tailscale_operator": "none",
         },
     }
@@ -228,6 +230,8 @@ def test_questions_are_asked_again_until_the_answer_holds(
             "192.168.0.9",
             "",
             "",
+            "haproxy",
+            "other",
             "",
         ],
     )
@@ -240,6 +244,7 @@ def test_questions_are_asked_again_until_the_answer_holds(
     config = written(project, "pi")
     assert config["gatehouse:estate"]["zone"]["name"] == "example.com"
     assert config["gatehouse:node"]["context"] == "pi"
+    assert "ingress_controller" not in config["gatehouse:node"], "it is left to its owner, behind a comment sign"
     assert set(config["gatehouse:estate"]) == {"account_id", "team", "zone"}
     assert findings(project) == []
 
@@ -248,13 +253,32 @@ def test_with_an_estate_at_hand_the_first_question_is_whether_to_join(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(project, "pi", *EVERYTHING) == 0
-    asked = answering(monkeypatch, ["", "", "192.168.0.10", "", "", ""])
+    asked = answering(monkeypatch, ["", "", "192.168.0.10", "", "", "", ""])
     assert run(project, "nuc") == 0
     assert asked[0] == "Stack that owns the estate [pi]: "
     assert written(project, "nuc")["gatehouse:member_of"] == "organization/gatehouse/pi"
     own = answering(monkeypatch, ["-", "0" * 31 + "2", "other", "example.org"])
     assert run(project, "third") == 2
     assert own[1].startswith("Cloudflare account id")
+
+
+@pytest.mark.parametrize(
+    ("seen", "answer", "said"),
+    [
+        ({"kind": "nginx"}, "", {"kind": "nginx"}),
+        ({"kind": "traefik", "namespace": "traefik"}, "", {"kind": "traefik", "namespace": "traefik"}),
+        ({"kind": "traefik", "namespace": "traefik"}, "nginx", {"kind": "nginx"}),
+    ],
+)
+def test_the_ingress_controller_of_the_cluster_is_proposed(
+    seen: dict[str, str], answer: str, said: object, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_stack, "ingress_controller", lambda context: seen if context == "k3s" else {})
+    asked = answering(monkeypatch, ["", "", "", "", "k3s", answer, ""])
+    assert run(project, "pi", *ESTATE, *NODE) == 0
+    assert any(a.startswith("Ingress controller") and f"[{seen['kind']}]" in a for a in asked)
+    assert written(project, "pi")["gatehouse:node"]["ingress_controller"] == said
+    assert findings(project) == []
 
 
 def test_answers_that_end_early_write_nothing(
@@ -278,8 +302,8 @@ def test_it_asks_at_a_real_terminal(project: Path) -> None:
     command = [sys.executable, "-m", "gatehouse.cli", "-C", str(project), "new-stack", "pi", *ESTATE, *NODE]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "dumb"}
     process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-    # Client id, people, tailnet, tailnet address, context, operator: Enter for each.
-    os.write(ours, b"\n" * 6)
+    # Client id, people, tailnet, tailnet address, context, ingress controller, operator: Enter for each.
+    os.write(ours, b"\n" * 7)
     out, errors = process.communicate(timeout=30)
     os.close(ours)
     os.close(theirs)

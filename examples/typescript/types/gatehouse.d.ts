@@ -118,6 +118,7 @@ export interface ConnectorArgs {
     replicas?: number;
     image?: string;
     protocol?: string;
+    openPorts?: number[];
 }
 
 export declare class Connector extends pulumi.ComponentResource {
@@ -131,6 +132,7 @@ export interface ManagedIngressArgs {
     hosts: string[];
     scheme?: string;
     className?: string;
+    controller?: string;
     clusterIssuer?: string;
 }
 

@@ -72,8 +72,8 @@ def moving(plan: ExposurePlan, outputs: Mapping[str, Any]) -> Iterator[Check]:
         servers = tuple(name_servers_in(of_zone(outputs, zone, plan.estate.zone.name)))
         yield Check(
             zone,
-            "records",
             "zone",
+            "records",
             "what the old DNS has, Cloudflare has",
             ZoneProbe("records", zone, servers),
             "Mail and what else the domain is used for stop when the name servers change.",
@@ -81,8 +81,8 @@ def moving(plan: ExposurePlan, outputs: Mapping[str, Any]) -> Iterator[Check]:
         )
         yield Check(
             zone,
-            "old-ds",
             "zone",
+            "old-ds",
             "the registrar has no DS record of the old DNS",
             ZoneProbe("old-ds", zone),
             "The domain is down as soon as its name servers change.",

@@ -236,7 +236,7 @@ def test_a_forwarded_port_is_the_workload_that_another_calls_at_the_nodes_addres
     assert one(services, claim(never="anyone", on="other")).state == "holds"
 
 
-DOOR = {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 443, "scheme": "https"}
+DOOR = {"namespace": "kube-system", "service": "traefik", "port": 443, "scheme": "https"}
 
 
 @pytest.mark.parametrize(("header", "state"), [("vault-alfred.example.com", "broken"), ("www.example.com", "holds")])
