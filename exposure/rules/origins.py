@@ -100,6 +100,9 @@ def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tu
                 "port is forwarded",
                 _DIRECTLY,
             )
+    machines = {s.machine for other in family for s in other.by(TailnetWay)}
+    if tailnet and host.endswith(f".{tailnet}") and host.removesuffix(f".{tailnet}") not in machines:
+        return "this is a name on the tailnet, and the connector's pod is not in it", _DIRECTLY
     first, _, last = host.partition(".")
     origins = [s.cluster_origin for s in stack.services]
     namespaces = {o.namespace for o in origins if o} | (
