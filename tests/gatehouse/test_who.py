@@ -452,7 +452,7 @@ def test_the_other_ways_to_the_same_workload_are_said(twice: Path, capsys: pytes
     run(twice, "front-alfred.example.com")
     assert "other ways" in capsys.readouterr().out
     places = {row["place"] for row in asked(twice, capsys, "cloud/nextcloud")["places"]}
-    assert places == {"cloud-alfred.example.com/", *front}
+    assert places == {"cloud-alfred.example.com/", *front, *at_home}
 
 
 def test_where_not_every_request_is_known_that_is_said_and_the_code_is_3(
