@@ -30,6 +30,8 @@ class Place:
     request: Request
     service: str | None = field(default=None, compare=False)
     wildcard: bool = field(default=False, compare=False)
+    aside: bool = field(default=False, compare=False)
+    """Whether it is a way round a path, or a variant of a guarded one: nothing is meant to be found there."""
 
     @property
     def text(self) -> str:
@@ -60,20 +62,21 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
     """
     found: dict[Request, Place] = {}
 
-    def add(host: str, port: int, path: str, scheme: Scheme, wildcard: bool = False) -> None:
+    def add(host: str, port: int, path: str, scheme: Scheme, wildcard: bool = False, aside: bool = False) -> None:
         request = Request(host, port, path, scheme)
         if request not in found:
             services = (service_at(surface, request) for surface in surfaces)
-            found[request] = Place(request, next(filter(None, services), None), wildcard)
+            found[request] = Place(request, next(filter(None, services), None), wildcard, aside)
 
-    asked = list(web(*surfaces, thorough=thorough, variants=thorough))
-    classes_of = Counter(host for host, _, _ in asked)
-    for host, path, wildcard in asked:
-        add(host, 443, path, "https", wildcard)
-        if ways_round and classes_of[host] > 1:
-            add(host, 443, f"{path.rstrip('/')}{ROUND}", "https", wildcard)
+    straight = list(web(*surfaces, thorough=thorough))
+    classes_of, known = Counter(host for host, _, _ in straight), set(straight)
+    for host, path, wildcard in list(web(*surfaces, thorough=thorough, variants=thorough)) if thorough else straight:
+        aside = thorough and (host, path, wildcard) not in known
+        add(host, 443, path, "https", wildcard, aside)
+        if ways_round and classes_of[host] > 1 and not aside:
+            add(host, 443, f"{path.rstrip('/')}{ROUND}", "https", wildcard, True)
         if thorough and any(zone and zone.always_https is False for zone in (s.zone_of(host) for s in surfaces)):
-            add(host, 80, path, "http", wildcard)
+            add(host, 80, path, "http", wildcard, aside)
     served: dict[str, set[str]] = {}
     for surface in surfaces:
         for ingress in surface.tailnet_ingresses:
