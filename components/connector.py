@@ -217,9 +217,10 @@ def network_policy(rules: Sequence[TunnelRule], labels: dict[str, str], open_por
     names the Service's. DNS is the cluster's pods, or a cache on the node at a link-local address (169.254.20.10 in
     Kubernetes' own manifest, 169.254.25.10 in Kubespray's).
 
-    `open_ports` are opened by a rule without `to`, which every network plugin reads alike. A selector does not match
-    pods on the host's network [Kubernetes, Network Policies], and under Cilium no address matches the node itself,
-    unless `policy-cidr-match-mode` says so [docs.cilium.io, Layer 3 Policies, IP/CIDR based; cilium#34387].
+    `open_ports` are opened by a rule without `to`, which every network plugin reads alike; to Cilium the node is in it
+    [cilium pkg/k8s/network_policy.go, WildcardEndpointSelector]. A selector does not match pods on the host's network
+    [Kubernetes, Network Policies], and under Cilium no address matches the node itself, unless `policy-cidr-match-mode`
+    says so [docs.cilium.io, Layer 3 Policies, IP/CIDR based; cilium#34387].
     """
     internet = [
         {"ip_block": {"cidr": "0.0.0.0/0", "except_": _PRIVATE4}},

@@ -136,5 +136,5 @@ def _entry(found: pulumi.Output[Any], name: str, what: str, owner: str) -> pulum
 
 def _owner_first(lacks: str, owner: str) -> pulumi.RunError:
     return pulumi.RunError(
-        f"the estate's owner has no {lacks} yet; bring it up first: pulumi up --stack {owner_stack(owner)}"
+        f"the estate's owner has no {lacks} yet; bring it up first: gatehouse up --stack {owner_stack(owner)}"
     )

@@ -112,4 +112,4 @@ def export_plan(plan: ExposurePlan, tunnel: Tunnel) -> None:
     )
     if not pulumi.runtime.is_dry_run():
         titles = "\n  ".join(work.title for work in plan.manual_steps)
-        pulumi.log.info(f"up waits for none of this, it is for you (pulumi stack output manual_steps):\n  {titles}")
+        pulumi.log.info(f"manual steps that are left (gatehouse todo --stack {plan.stack} has the values):\n  {titles}")

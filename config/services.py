@@ -32,7 +32,9 @@ Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
 def _several(what: LiteralString) -> BeforeValidator:
     def read(value: object) -> object:
         if not isinstance(value, str | list):
-            raise PydanticCustomError("several", f"{what} is expected here, or a list of such names")
+            raise PydanticCustomError(
+                "several", f"{what} is expected here, or a list of such names", {"fix": "write the name"}
+            )
         return [value] if isinstance(value, str) else value
 
     return BeforeValidator(read)

@@ -122,7 +122,11 @@ class Claim(Model):
     @model_validator(mode="after")
     def _one(self) -> Claim:
         if (self.never is None) == (self.only is None):
-            raise PydanticCustomError("claim", "a claim says either `never` or `only`")
+            raise PydanticCustomError(
+                "claim",
+                "a claim says either `never` or `only`",
+                {"fix": "write one of the two, and another claim for the other"},
+            )
         return self
 
     @property

@@ -65,7 +65,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         people=one.people_sets(logins, estate),
         nobody=nobody,
         tailnet_policy=tailnet_policy,
-        manual_steps=tuple(_manual_steps(node, estate, owner, ways, config.services, logins)),
+        manual_steps=tuple(_manual_steps(stack.name, node, estate, owner, ways, config.services, logins)),
         adopt=dict(sorted(config.adopt.items())),
         recover=dict(sorted(config.recover.items())),
     )
@@ -106,6 +106,7 @@ def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:
 
 
 def _manual_steps(
+    stack: str,
     node: Node,
     estate: Estate,
     owner: str | None,
@@ -138,6 +139,6 @@ def _manual_steps(
             ("The rendered manifests hold no secret, so the cluster gets it by hand.",),
             values={
                 "Run": f"kubectl -n {node.connector.namespace} create secret generic cloudflared-token"
-                ' --from-literal=token="$(pulumi stack output --show-secrets tunnel_token)"'
+                f' --from-literal=token="$(gatehouse pulumi stack output --show-secrets tunnel_token --stack {stack})"'
             },
         )

@@ -613,8 +613,8 @@ def _without_credentials(project: Path) -> Any:
 
 
 COMMANDS = {secret.key: f"{secret.set_with} --stack alfred" for secret in SECRETS} | {
-    "cloudflare:apiToken": "pulumi config set --secret cloudflare:apiToken",
-    "tailscale:oauthClientSecret": "pulumi config set --secret tailscale:oauthClientSecret",
+    "cloudflare:apiToken": "gatehouse pulumi config set --secret cloudflare:apiToken --stack alfred",
+    "tailscale:oauthClientSecret": "gatehouse pulumi config set --secret tailscale:oauthClientSecret --stack alfred",
 }
 
 
@@ -649,7 +649,7 @@ def test_up_names_the_one_that_is_missing_alone(missing: str) -> None:
 def test_up_with_every_secret_says_only_what_is_left_by_hand() -> None:
     found = record(_without_credentials(PROJECT), False, stack="alfred", config=_config("alfred"), secrets=MADE_UP)
     assert [severity for severity, _ in found.messages] == ["info"]
-    assert "it is for you" in found.messages[0][1]
+    assert "manual steps that are left (gatehouse todo --stack alfred" in found.messages[0][1]
 
 
 def test_the_shipped_stack_files_hold_no_secret_in_clear() -> None:

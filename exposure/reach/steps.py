@@ -156,11 +156,14 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
     )
 
 
+_MAKE = "make it with `gatehouse preview --json`, or with `pulumi preview --json --show-sames`"
+
+
 class _Reader:
     def __init__(self, document: Mapping[str, object], known: Known) -> None:
         steps = document.get("steps")
         if not isinstance(steps, list):
-            raise NoPreviewError("it has no list `steps`: make it by `pulumi preview --json --show-sames`")
+            raise NoPreviewError(f"it has no list `steps`: {_MAKE}")
         self.known = known
         self.resources: dict[str, _Resource] = {}
         shown = 0
@@ -174,9 +177,7 @@ class _Reader:
                 self.resources[resource.urn] = resource
         same = _dict(document.get("changeSummary")).get("same")
         if isinstance(same, int) and same > shown:
-            raise NoPreviewError(
-                f"it leaves out {same - shown} unchanged resources: make it by `pulumi preview --json --show-sames`"
-            )
+            raise NoPreviewError(f"it leaves out {same - shown} unchanged resources: {_MAKE}")
         self.outputs = self._owner_outputs()
         self.zones = self._zones()
         providers = {r.urn: str(r.inputs.get("type")) for r in self.of(_IDP)}

@@ -128,7 +128,7 @@ def _lives_in(service: OneService) -> str:
 RULES = (
     StackRule(
         "connector-replicas",
-        "1 to 25 connectors a tunnel",
+        "A tunnel has 1 to 25 connectors",
         "CFDOC cloudflare-one/account-limits",
         (25,),
         check=_replicas,

@@ -107,19 +107,19 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 RULES = (
-    EstateRule("limit-applications", "At most 500 Access applications an account", _LIMITS, check=_applications),
-    EstateRule("limit-account", "At most 1,000 tunnels and 300 Access groups an account", _LIMITS, check=_account),
-    StackRule("limit-addresses", "At most 1,000 addresses a rule", _LIMITS, check=_addresses),
+    EstateRule("limit-applications", "An account has at most 500 Access applications", _LIMITS, check=_applications),
+    EstateRule("limit-account", "An account has at most 1,000 tunnels and 300 Access groups", _LIMITS, check=_account),
+    StackRule("limit-addresses", "A rule of Access has at most 1,000 addresses", _LIMITS, check=_addresses),
     StackRule(
         "limit-redirects",
-        "At most 10 redirects a zone",
+        "A zone has at most 10 redirects",
         "CFDOC rules/url-forwarding",
         acceptable="stack",
         check=_redirects,
     ),
     EstateRule(
         "google-test-users",
-        "At most 100 people while Google's client is in testing",
+        "Google's client lets in at most 100 people while it is in testing",
         "Google Cloud Console, Audience",
         acceptable="stack",
         check=_test_users,

@@ -280,7 +280,7 @@ RULES = (
     ),
     EstateRule(
         "origin-unreachable",
-        "An origin is somewhere that a pod of the cluster gets to, and not through this estate's own front",
+        "A pod of the cluster can reach an origin, and not by way of Cloudflare",
         "CFD config/configuration.go",
         check=_unreachable,
     ),
@@ -291,7 +291,7 @@ RULES = (
         check=_other_name,
     ),
     ServiceRule(
-        "origin-http-status", "A fixed http_status is no service", _CFD, (14,), check=_faults("origin-http-status")
+        "origin-http-status", "A fixed http_status is not a service", _CFD, (14,), check=_faults("origin-http-status")
     ),
     ServiceRule(
         "origin-tls-missing",
@@ -302,7 +302,7 @@ RULES = (
     ),
     ServiceRule(
         "origin-tls-unverified",
-        "no_tls_verify only knowingly",
+        "`no_tls_verify` needs an acknowledgement",
         "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
         (16,),
         acceptable="service",
@@ -333,5 +333,5 @@ RULES = (
         "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
         check=_host_header,
     ),
-    ServiceRule("http2-on-http", "http2_origin only on https", "CFD config/configuration.go", (17,), check=_http2),
+    ServiceRule("http2-on-http", "`http2_origin` needs https", "CFD config/configuration.go", (17,), check=_http2),
 )

@@ -22,7 +22,7 @@ from gatehouse.adopt.match import (
     lets_in,
     rules_of,
 )
-from gatehouse.adopt.things import Thing, is_tailscale, machine_of_ingress, places, records_at
+from gatehouse.adopt.things import Thing, images_of, is_tailscale, machine_of_ingress, places, records_at
 
 _CONNECTOR = "gatehouse-cloudflared"
 _ACME = "acme-challenge"
@@ -419,7 +419,7 @@ class _Reader:
                 f" {_CONNECTOR}, beside yours, which keep the tunnel up meanwhile"
             )
         operator = any(
-            t.type == "Deployment" and re.search(r"tailscale/(k8s-)?operator|k8s-operator", _images(t))
+            t.type == "Deployment" and re.search(r"tailscale/(k8s-)?operator|k8s-operator", images_of(t))
             for t in self.things
         )
         if operator and self.config.node.tailscale_operator == "none":
@@ -466,8 +466,3 @@ def _said(audience: Audience) -> str | list[str]:
     """Sets of people as the stack file has them."""
     names = sorted(audience.people)
     return names[0] if len(names) == 1 else names
-
-
-def _images(deployment: Thing) -> str:
-    pod = ((deployment.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return " ".join(str(c.get("image", "")) for c in pod.get("containers") or ())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exposure.map import Map, html_page, map_of, markdown, mermaid, plain, svg_file
 from exposure.reach.tailnet import PolicyError
-from gatehouse.commands import CommandError, UsageError
+from gatehouse.commands import CommandError, UsageError, add_stack
 from gatehouse.stacks import load
 from gatehouse.surfaces import planned_project
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
-    parser.add_argument("--stack", metavar="S", help="one stack; all of them otherwise")
+    add_stack(parser, others="all of them")
     parser.add_argument("--out", metavar="FILE", help="write it there, in the form that its ending names")
     parser.add_argument("--format", choices=_FORMATS, help="default: by FILE's ending; html on standard output")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from exposure.render import NOT_YET, pasted, step_lines
-from gatehouse.commands import project_name, width
+from gatehouse.commands import add_stack, width
 from gatehouse.probe.options import add_network_arguments, planned, settings_of
-from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone, outputs_in
+from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone, outputs_in, simulated_outputs
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan
@@ -144,11 +144,11 @@ def _ds_values(outputs: Mapping[str, Any], form: str) -> list[tuple[str, str]]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    add_stack(parser)
     parser.add_argument(
         "--outputs",
         metavar="FILE",
-        help="what `pulumi stack output --json` prints (or - to read it); a simulated stack's are found",
+        help="what `gatehouse pulumi stack output --json` prints (or - to read it); a simulated stack's are found",
     )
     parser.add_argument(
         "--registrar",
@@ -166,8 +166,8 @@ def run(args: argparse.Namespace, project: Path) -> int:
     read = planned(project, args.stack)
     if read is None:
         return 1
-    plan, _ = read
-    outputs = outputs_in(args.outputs) if args.outputs else simulated_outputs(project, args.stack)
+    plan, stacks = read
+    outputs = outputs_in(args.outputs) if args.outputs else simulated_outputs(project, stacks[args.stack])
     found = todos(plan, outputs, args.registrar)
     seen = _probe(args, plan, outputs, {c for t in found for c in t.checks}) if args.probe else None
     if args.json:
@@ -189,22 +189,9 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if outputs and not args.outputs:
         print("\nThese values are made up, from a simulated stack: do not paste them anywhere.")
     elif any(value == NOT_YET for t in found if not (seen and seen.of(t) == "done") for _, value in t.values):
-        print("\nAfter the real `up`: pulumi stack output --json | gatehouse todo --outputs -")
+        values = f"gatehouse pulumi stack output --json --stack {args.stack}"
+        print(f"\nAfter a real `up`, with all values:\n  {values} | gatehouse todo {args.stack} --outputs -")
     return 0
-
-
-def simulated_outputs(project: Path, stack: str) -> dict[str, Any]:
-    """The outputs of a stack that is up on simulated clouds; empty where it is not. Secrets stay encrypted."""
-    # The file is the engine's checkpoint, read as `SimulatedWorkspace` does; its module costs a second to load.
-    name = project_name(project)
-    path = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / name / f"{stack}.json"
-    try:
-        latest = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
-        resources = latest.get("resources") or []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    root: dict[str, Any] = next((r for r in resources if r.get("type") == "pulumi:pulumi:Stack"), {})
-    return dict(root.get("outputs") or {})
 
 
 def _probe(args: argparse.Namespace, plan: ExposurePlan, outputs: Mapping[str, Any], wanted: Collection[str]) -> Seen:

@@ -38,7 +38,7 @@ examples:
   gatehouse who grafana.example.com --as alice@example.com
   gatehouse who alfred:22 --as tag:k8s-funnel    a tailnet device, by its tag
   gatehouse who --from preview.json
-                      from `pulumi preview --json --show-sames`
+                      what `preview --json` printed
 
 exit code: 0 answered (with --as: it is reached), 1 with --as: it is not
 reached, or the stack file has findings, 2 wrong usage, 3 not proved: more

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, camel, known, uuid_of
+from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, camel, known
 from gatehouse.simulation.cloudflare_shapes import SHAPES
 from gatehouse.simulation.encoder import Encoder
 from gatehouse.simulation.kubernetes import has_connector
@@ -103,6 +103,11 @@ class _Kind(Kind):
         if self.import_form.startswith(_ACCOUNT_OR_ZONE) and not _has_one_home(inputs):
             yield Failure("accountId", "exactly one of accountId and zoneId must be given")
         yield from super().check(inputs)
+
+    def key(self, id_: str, properties: Object) -> str:
+        # What is in a zone is imported by the zone's id and its own.
+        zone = f"/{properties.get('zoneId')}" if self.import_form.startswith("<zone_id>/") else ""
+        return f"{self.collection}{zone}/{id_}"
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
         # What says which object a call is about: the properties that the import id is made of, and the id.
@@ -222,9 +227,6 @@ class _ZoneSetting(_Kind):
     stays = True
     patches = True
 
-    def key(self, id_: str, properties: Object) -> str:
-        return f"{self.collection}/{properties.get('zoneId')}/{id_}"
-
     def admit(self, inputs: Object, id_: str | None) -> None:
         name, value = inputs["settingId"], inputs["value"]
         self.zone(inputs["zoneId"])
@@ -340,9 +342,6 @@ class _DnsRecord(_Kind):
     stamps = ("createdOn", "modifiedOn")
     choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": _RECORD_TYPES}
     import_form = "<zone_id>/<dns_record_id>"
-
-    def key(self, id_: str, properties: Object) -> str:
-        return f"{self.collection}/{properties.get('zoneId')}/{id_}"
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from super().check(inputs)
@@ -485,6 +484,7 @@ class _Tunnel(_Kind):
     secrets = (("tunnelSecret",),)
     choices: ClassVar[Mapping[str, Iterable[str]]] = {"configSrc": ("local", "cloudflare")}
     import_form = "<account_id>/<tunnel_id>"
+    uuids = True
     patches = True
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
@@ -520,9 +520,6 @@ class _Tunnel(_Kind):
                 length = 0
             if length < 32:
                 raise refuse("POST", path, 1005, "tunnel_secret must be at least 32 bytes, in base64")
-
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return uuid_of(mint("id"))
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         return {
@@ -662,6 +659,7 @@ class _Access(_Kind):
     """What the Access kinds share: they belong to an account or a zone, and refer to one another."""
 
     replaces = frozenset({"accountId", "zoneId"})
+    uuids = True
     path = ""
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
@@ -671,9 +669,6 @@ class _Access(_Kind):
 
     def invalid(self, body: Object, problem: str) -> RefusedError:
         return self.bad(body, f"invalid_request: {problem}")
-
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return uuid_of(mint("id"))
 
     def bad(self, inputs: Object, message: str, code: int = 12130, status: str = "400 Bad Request") -> RefusedError:
         """Gives the API's refusal."""

@@ -133,7 +133,7 @@ def test_a_member_lives_and_goes_beside_its_owner(project: Project, tmp_path: Pa
     early = project.run("up", stack="octavo")
     assert early.code == 1
     assert "alfred is not up yet" in early.err
-    assert "make up STACK=alfred" in early.err
+    assert "gatehouse up --stack alfred --simulated" in early.err
     assert "Traceback" not in early.text
     project.ok("up")
     owners = resources(project, "alfred")

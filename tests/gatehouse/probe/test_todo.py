@@ -13,7 +13,8 @@ from config.loader import load_project
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from gatehouse.cli import main
-from gatehouse.commands.todo import Seen, Todo, ds_fields, render, simulated_outputs, todos
+from gatehouse.commands.todo import Seen, Todo, ds_fields, render, todos
+from gatehouse.probe.outputs import simulated_outputs
 from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
 from tests.kit.builders import ESTATE, GAME, HTML, NODE, OPEN_HTML, PROJECT, plan_of, stack_text
 
@@ -279,7 +280,7 @@ def test_without_outputs_those_of_the_simulated_stack_are_taken_and_it_is_said(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["-C", str(project), "todo"]) == 0
-    assert "After the real `up`" in capsys.readouterr().out
+    assert "After a real `up`" in capsys.readouterr().out
     state = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse" / "alfred.json"
     state.parent.mkdir(parents=True)
     resources = [
@@ -298,7 +299,7 @@ def test_a_simulated_state_that_cannot_be_read_gives_nothing(project: Path, cont
     state = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse" / "alfred.json"
     state.parent.mkdir(parents=True)
     state.write_text(content)
-    assert simulated_outputs(project, "alfred") == {}
+    assert simulated_outputs(project, load_project(project)["alfred"]) == {}
 
 
 @pytest.mark.parametrize(("content", "words"), [("[]", "not an object"), ("{", "not JSON")])
