@@ -105,11 +105,12 @@ def test_pods_that_another_service_selects_among_others_are_its_too() -> None:
 
 def test_the_ingress_controller_is_one_by_its_pods_and_by_the_node_s_ports() -> None:
     by_http, by_https = controller(_NODE)
-    pods = {"namespace": "ingress-nginx", "service": "x", "port": 1, "scheme": "tcp", "selector": {"a": "b"}}
+    pods = {"namespace": "kube-system", "service": "x", "port": 1, "scheme": "tcp", "selector": {"app": "traefik"}}
     assert {by_http, by_https} <= _of(pods)
     assert by_https in _of({"url": "https://192.168.0.124"})
     assert by_http in _of({"on_node": True, "port": 80})
     assert not {by_http, by_https} & (_of({**pods, "namespace": "web"}) | _of({"url": "http://192.168.0.124:8080"}))
+    assert not {by_http, by_https} & _of({**pods, "selector": {"app": "coredns"}})
     assert not {by_http, by_https} & _of({"url": "https://192.168.0.125"})
 
 
