@@ -93,11 +93,12 @@ def test_each_path_of_a_host_is_reached_by_whom_the_nearest_words_name(estate: E
                 continue  # The challenges are below it; the folder itself is not asked for.
             near = max((p for p in paths if not p or path == p or path.startswith(f"{p}/")), key=len)
             may = paths[near]
-            # In other letters than those of a path that is not for everybody, it is for nobody.
-            guarded = [
-                p for p in paths if p and paths[p] is not None and f"{path}/".lower().startswith(f"{p}/".lower())
-            ]
-            if max(map(len, guarded), default=0) > len(near):
+            # In other letters than those of a path that is not for everybody, it takes the login of that path.
+            asked = f"{path}/".lower()
+            taking = [p for p in paths if paths[p] is not None and asked.startswith(f"{p}/".lower())]
+            guarded = max(taking, key=len, default="")
+            between = [p for p in paths if f"{guarded}/".startswith(f"{p}/") and len(p) > len(near)]
+            if any(paths[p] != may for p in between):
                 may = set()
             for principal in EVERYBODY:
                 answer = who(surface, Request(host, path=path), principal)
