@@ -51,6 +51,10 @@ People: TypeAlias = Annotated[
     _word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
 ]
 """A set of people (estate `people`), or several."""
+Tokens: TypeAlias = Annotated[
+    list[Label], Field(min_length=1), _several("the name of a token"), _word_or_list({"type": "string"})
+]
+"""Names of service tokens; a single one may be written without brackets."""
 Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
 """A word, or several."""
 
@@ -170,6 +174,8 @@ class PathClients(Model):
     """`anyone`, with no login; named `people`; or `nobody`."""
     people: People | None = None
     """The sets of people let in; the service's own otherwise."""
+    tokens: Tokens | None = None
+    """Service tokens (estate `tokens`) that are let in too, with no login; with `clients: nobody` they alone."""
 
 
 class Service(Model):
@@ -194,6 +200,8 @@ class Service(Model):
     what `paths` says."""
     people: People | None = None
     """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""
+    tokens: Tokens | None = None
+    """Service tokens (estate `tokens`) that get in by the tunnel too, with no login: apps and scripts."""
     host: str | None = None
     """The public host name; `<service>-<node>.<zone>` otherwise. `*.` in front is every name below."""
     hosts: Annotated[list[str], Field(min_length=1)] | None = None

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import AccountId, ClientId, Email, Label, Reason
+from config.fields import AccountId, ClientId, Email, Instant, Label, Reason, Text, TokenDuration
 from config.services import Node, People, Service, Words
 
 NAMESPACE = "gatehouse"
@@ -57,6 +57,26 @@ class Google(Model):
     """Google Cloud Console, Credentials: ends in `.apps.googleusercontent.com`."""
 
 
+class Token(Model):
+    """A service token: an id and a secret by which an app or a script passes Access where nobody can log in."""
+
+    holder: Text | None = None
+    """Who or what has it, for people to read."""
+    duration: TokenDuration = "8760h"
+    """How long it is good, in hours (`8760h` is a year); or `forever`."""
+    version: Annotated[int, Field(ge=2)] | None = None
+    """For a new secret: 2 for the second, 3 for the third (`gatehouse token <name> --rotate` says what to write)."""
+    previous_until: Instant | None = None
+    """Until when the secret before this version is good too, such as `2026-12-24T18:00:00Z`."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Token:
+        # The provider refuses the one without the other [TFC zero_trust_access_service_token, schema.go].
+        if (self.version is None) != (self.previous_until is None):
+            raise PydanticCustomError("token", "`version` and `previous_until` are said together, or neither")
+        return self
+
+
 class Tailnet(Model):
     """The tailnet and what there is one of in it."""
 
@@ -90,6 +110,8 @@ class Estate(Model):
     """Sets of people by name."""
     default_people: People | None = None
     """The sets that services use which name none."""
+    tokens: dict[Label, Token] = Field(default_factory=dict)
+    """Service tokens by name, for apps and scripts that cannot log in."""
     session_duration: str = "24h"
     """How long a login lasts at every application, in Go units up to hours: `0s`, or up to a month (`730h`)."""
     tailnet: Tailnet | None = None

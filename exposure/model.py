@@ -135,6 +135,8 @@ class ExposurePlan:
     """Empty in a member's stack: a zone has one list of them."""
     people: tuple[PeopleSet, ...]
     """Who logs in anywhere in the estate; empty in a member's stack."""
+    token_sets: tuple[tuple[str, ...], ...]
+    """The service tokens that get in anywhere in the estate, together as they do; empty in a member's stack."""
     nobody: bool
     """Whether anything in the estate is behind Access for nobody; False in a member's stack."""
     tailnet_policy: Mapping[str, Json] | None

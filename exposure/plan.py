@@ -36,6 +36,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
     claims = one.claims(ways)
     owner = owner_reference(config.member_of) if config.member_of else None
     logins: tuple[Audience, ...] = ()
+    tokens: tuple[tuple[str, ...], ...] = ()
     nobody = False
     tailnet_policy = None
     if owner is None:
@@ -44,6 +45,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         family = [way for member in stacks for way in member]
         guarded = [a for member in stacks for a in one.applications(one.claims(member))]
         logins = tuple({a.audience for a in guarded if a.audience.people})
+        tokens = one.token_sets(a.audience for a in guarded)
         nobody = any(a.audience == NOBODY for a in guarded)
         if estate.tailnet:
             nodes = [m.config.node.name for m in members if m.config]
@@ -63,6 +65,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         records=tuple(records),
         redirects=one.redirects(ways, estate),
         people=one.people_sets(logins, estate),
+        token_sets=tokens,
         nobody=nobody,
         tailnet_policy=tailnet_policy,
         manual_steps=tuple(_manual_steps(stack.name, node, estate, owner, ways, config.services, logins)),

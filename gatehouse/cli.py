@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "pulumi": ("gatehouse.commands.pulumi", "run another command of the Pulumi engine: config, stack, state"),
     "policy-test": ("gatehouse.commands.policy_test", "run the tests of a Tailscale policy, offline"),
+    "token": ("gatehouse.commands.token", "the headers of a service token, for an app that cannot log in"),
     "schema": ("gatehouse.commands.schema", "the JSON Schema of the stack file, for editors"),
     "completion": ("gatehouse.commands.completion", "print the completion script for bash, zsh or fish"),
 }

@@ -22,6 +22,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "adopt": ("gatehouse adopt alfred", "gatehouse adopt alfred --apply"),
     "doubles": ("gatehouse doubles alfred",),
     "rotate": ("gatehouse rotate tunnel-token alfred",),
+    "token": ("gatehouse token phone", "gatehouse token phone --rotate"),
     "pulumi": (
         "gatehouse pulumi stack output --json --stack alfred",
         "gatehouse pulumi --simulated stack ls",

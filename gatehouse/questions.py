@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from exposure.model import ExposurePlan
 from exposure.reach.access import Principal
 from exposure.reach.evaluate import EDGE_PATH, HTTPS_PORTS, PORTS, Request, Scheme, parse_principal
-from exposure.reach.places import Place, Reached, places, table
+from exposure.reach.places import Place, Reached, crowds, places, table
 from exposure.reach.project import Project
 from exposure.reach.surface import Selector, Surface
 from exposure.workload import Workload
@@ -122,6 +122,8 @@ class Asked:
             return Subject("service", text)
         if text in self.sets or text in ("anyone", "lan", "member") or _EMAIL.fullmatch(text):
             return Subject("people", text, self.principals(text))
+        if text.startswith("token:"):
+            return Subject("people", text, self.principals(text))
         ends = self.workloads()
         answering = {w.place.partition(" ")[2] for w in ends} | {str(w) for w in ends}
         if text in answering:
@@ -148,8 +150,9 @@ class Asked:
         if text in self.sets:
             return tuple(Principal("person", email) for email in self.sets[text])
         principal = parse_principal(text, tags)
-        if principal is None:
-            known = ["anyone", "lan", "member", *sorted(self.sets), *tags]
+        tokens = [f"token:{p.name}" for c in crowds(self.surfaces) for p in c.everybody if p.kind == "token"]
+        if principal is None or (principal.kind == "token" and text not in tokens):
+            known = ["anyone", "lan", "member", *sorted(self.sets), *tokens, *tags]
             raise UsageError(f"{text!r}: an e-mail address, or one of {', '.join(known)}{meant(text, known)}.")
         return (principal,)
 

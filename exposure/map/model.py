@@ -35,7 +35,12 @@ STATION_NAMES: Mapping[Station, tuple[str, str]] = {
 """The name of a station, and a short one, where they are not its own word."""
 
 _SPOTS: tuple[Spot, ...] = ("lan", "cluster", "node")
-_HOW = {Outcome.OPEN: "", Outcome.LOGIN: "after Google login", Outcome.TAILNET: "from the tailnet"}
+_HOW = {
+    Outcome.OPEN: "",
+    Outcome.LOGIN: "after Google login",
+    Outcome.TOKEN: "with its secret",
+    Outcome.TAILNET: "from the tailnet",
+}
 _STRANGERS = ("Anyone", "on the internet")
 
 
@@ -294,7 +299,7 @@ def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str,
         front,
         _HOW[how] if how else "",
         url,
-        tuple(str(p) for p in reached.everybody if p.kind not in ("tag", "lan")),
+        tuple(str(p) for p in reached.everybody if p.kind not in ("tag", "lan", "token")),
         next((w for w in service.workloads if (w.protocol, w.port) == at), service.workloads[0]),
         past_login,
     )
@@ -351,6 +356,9 @@ def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crow
     if MEMBER in reached.how:
         return Crowd("Any member", "of the tailnet")
     named = tuple(sorted(str(p) for p in reached.everybody if p.kind == "person"))
+    programs = [str(p) for p in reached.everybody if p.kind == "token"]
+    if programs and not named:
+        return Crowd(", ".join(programs), "an app or a script")
     # The sets of people are named where they are just those who get in.
     meant = [c.audience for c in sorted(way.claims(), key=lambda c: -len(c.path)) if c.path.covers(path)]
     label = next((str(a) for a in (*meant, way.audience) if a.people and _emails(estate, a) == named), "")
@@ -368,6 +376,8 @@ def _count(people: int) -> str:
 def _front(how: Outcome, request: Request, past_login: bool) -> str:
     if how is Outcome.LOGIN:
         return "Google login"
+    if how is Outcome.TOKEN:
+        return "service token"
     if how is Outcome.TAILNET:
         return "by grant"
     if request.scheme in ("tcp", "udp"):

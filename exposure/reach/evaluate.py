@@ -44,10 +44,11 @@ EDGE_PATH = "/cdn-cgi/"
 
 
 class Outcome(Enum):
-    """How it ends. The first three reach the service; they stand from the widest to the narrowest."""
+    """How it ends. The first four reach the service; they stand from the widest to the narrowest."""
 
     OPEN = "open"
     LOGIN = "after login"
+    TOKEN = "with its secret"
     TAILNET = "from the tailnet"
     ACCESS_DENIED = "refused by Access"
     JWT_REFUSED = "refused by cloudflared (403)"
@@ -64,12 +65,13 @@ class Outcome(Enum):
     @property
     def reaches(self) -> bool:
         """Whether the service is reached."""
-        return self in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET)
+        return self in (Outcome.OPEN, Outcome.LOGIN, Outcome.TOKEN, Outcome.TAILNET)
 
 
 _VERDICTS = {
     "bypass": "let by with no login",
     "login": "let in after a login",
+    "token": "let in by its secret",
     "unknown": "taken to let in",
     "denied": "not among them",
 }
@@ -255,9 +257,9 @@ def _origin(
     steps: tuple[Step, ...],
     path: str,
     application: Application | None,
-    verdict: Literal["none", "bypass", "login", "unknown"],
+    verdict: Literal["none", "bypass", "login", "token", "unknown"],
 ) -> Answer:
-    outcome = Outcome.LOGIN if verdict == "login" else Outcome.OPEN
+    outcome = {"login": Outcome.LOGIN, "token": Outcome.TOKEN}.get(verdict, Outcome.OPEN)
     if record.tunnel is None:
         answer = _router(surface, request, record.content, steps)
         return replace(answer, outcome=outcome) if answer.reaches else answer
@@ -406,7 +408,7 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
         return _served(surface, machine, request, Outcome.OPEN, (*steps, funnel[1]))
     if funnel:
         steps += (funnel[1],)
-    if principal.stranger:
+    if principal.off_tailnet:
         step = Step("tailnet", "no device of the tailnet", "the internet does not lead here")
         return Answer(Outcome.OFF_TAILNET, (*steps, step))
     if tailnet.policy is None:
@@ -472,13 +474,16 @@ def _target(record: Record) -> str:
 
 
 def parse_principal(text: str, tags: Iterable[str] = ()) -> Principal | None:
-    """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, a tag with or without `tag:`."""
+    """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, `token:` and the name of a service
+    token, a tag with or without `tag:`."""
     text = text.strip()
     for known in (ANYONE, LAN, MEMBER):
         if text == known.kind:
             return known
     if text.startswith("tag:"):
         return Principal("tag", text)
+    if text.startswith("token:"):
+        return Principal("token", text.removeprefix("token:"))
     if "@" in text:
         return Principal("person", text.lower())
     return Principal("tag", f"tag:{text}") if f"tag:{text}" in set(tags) else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -53,6 +53,7 @@ _TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflare
 _RULES = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
 _APPLICATION = "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
 _POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+_TOKEN = "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken"
 _GROUP = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
 _IDP = "cloudflare:index/zeroTrustAccessIdentityProvider:ZeroTrustAccessIdentityProvider"
 _RECORD = "cloudflare:index/dnsRecord:DnsRecord"
@@ -68,7 +69,7 @@ _REFERENCE = "pulumi:pulumi:StackReference"
 
 _CFARGOTUNNEL = ".cfargotunnel.com"
 _PLACEHOLDER = re.compile(
-    r"<(?P<stack>.+)-(?P<output>policy_ids|(bypass|deny)_policy_id|identity_provider_id|zone_ids?)(-(?P<key>.+))?>"
+    r"<(?P<stack>.+)-(?P<output>(token_)?policy_ids|(bypass|deny)_policy_id|identity_provider_id|zone_ids?)(-(?P<key>.+))?>"
 )
 """What the offline plan puts for an output of the estate's owner that only the cloud knows."""
 _DEFAULT_TAG = "tag:k8s"
@@ -135,11 +136,13 @@ def policies_of(document: Mapping[str, object], known: Known) -> dict[str, Polic
 def known_from(owner: Mapping[str, object], known: Known) -> Known:
     """What a member's stack knows by its owner's document: policies, login methods, tailnet, and zones."""
     reader = _Reader(owner, known)
-    policies = {}
+    policies: dict[str, Policy] = {}
+    tokens: dict[str, Policy] = {}
     for resource in reader.of(_POLICY):
         # A set's policy is a child of the component `google`: `google-people-household`; beside it `google-bypass`.
         prefix = resource.parent.rsplit("::", 1)[-1]
-        policies[resource.name.removeprefix(f"{prefix}-")] = reader._policy(resource, resource.inputs, resource.name)
+        policy = reader._policy(resource, resource.inputs, resource.name)
+        (tokens if policy.decision == "non_identity" else policies)[resource.name.removeprefix(f"{prefix}-")] = policy
     found = reader.surface()
     by_id: dict[str, Policy | str] = {r.id: reader._policy(r, r.inputs, r.name) for r in reader.of(_POLICY) if r.id}
     by_id |= {r.id: reader.providers[r.urn] for r in reader.of(_IDP) if r.id}
@@ -152,6 +155,7 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
         bypass=policies.pop("bypass", None) or known.bypass,
         deny=policies.pop("nobody", None) or known.deny,
         people={name.removeprefix("people-"): policy for name, policy in policies.items()},
+        tokens=tokens,
         identity_providers=tuple(sorted(set(reader.providers.values()))),
     )
 
@@ -309,8 +313,12 @@ class _Reader:
                 return self._policy(policy, policy.inputs, policy.name)
         if identity == UNKNOWN:
             found = self._depended(application, "policies", _POLICY)
-            if len(found) == 1:
-                return self._policy(found[0], found[0].inputs, found[0].name)
+            waiting = [p for p in found if not _is_known(p.id)]
+            # Which of several is which does not matter: an application has them all.
+            unknown = [e for e in _dicts(application.inputs.get("policies")) if e.get("id") == UNKNOWN]
+            at = next(n for n, e in enumerate(unknown) if e is entry)
+            if len(waiting) == len(unknown):
+                return self._policy(waiting[at], waiting[at].inputs, waiting[at].name)
         return self._owners(identity) or Policy("unknown", name=identity)
 
     def _owners(self, identity: str) -> Policy | None:
@@ -321,7 +329,8 @@ class _Reader:
         output, key = self._owners_output(identity)
         if output in ("bypass_policy_id", "deny_policy_id"):
             return self.known.bypass if output == "bypass_policy_id" else self.known.deny
-        return self.known.people.get(key) if output == "policy_ids" else None
+        by_name = {"policy_ids": self.known.people, "token_policy_ids": self.known.tokens}
+        return by_name[output].get(key) if output in by_name else None
 
     def _owners_output(self, identity: str) -> tuple[str, str]:
         """Which output of the owner an id is, and under which key in it."""
@@ -340,6 +349,7 @@ class _Reader:
 
     def _selectors(self, owner: _Resource, inputs: Mapping[str, object], word: str) -> tuple[Selector, ...]:
         found = []
+        tokens = iter(self._tokens(owner, word))
         for entry in _dicts(inputs.get(word)):
             given = {kind: _dict(value) for kind, value in entry.items() if value is not None}
             # What was refreshed keeps the shell of the selector that was there before beside the one that is there now.
@@ -350,10 +360,21 @@ class _Reader:
                 elif kind in ("email", "emailDomain"):
                     field = "domain" if kind == "emailDomain" else "email"
                     found.append(Selector(kind, _text(details.get(field)).lower()))
+                elif kind == "serviceToken":
+                    found.append(Selector(kind, self._token(_text(details.get("tokenId")), tokens)))
                 else:
                     text = ", ".join(str(v) for v in details.values() if v not in (None, UNKNOWN))
                     found.append(Selector(kind, text))
         return tuple(sorted(found, key=lambda s: (s.kind, s.value, s.group.name if s.group else "")))
+
+    def _tokens(self, owner: _Resource, word: str) -> list[str]:
+        """The service tokens that selectors were made from whose ids are not known yet: which is which is all one."""
+        return [_token_name(r) for r in self._depended(owner, word, _TOKEN) if not _is_known(r.id)]
+
+    def _token(self, identity: str, waiting: Iterator[str]) -> str:
+        if identity == UNKNOWN:
+            return next(waiting, identity)
+        return next((_token_name(r) for r in self.of(_TOKEN) if r.id == identity), identity)
 
     def _group(self, owner: _Resource, word: str, identity: str) -> Selector:
         for group in self.of(_GROUP):
@@ -489,6 +510,13 @@ class _Reader:
         if _is_known(value):
             return value == target.id
         return target in self._depended(resource, property_, target.type)
+
+
+def _token_name(token: _Resource) -> str:
+    """A service token's name: by our component its key, elsewhere what it is called."""
+    component = token.parent.rsplit("::", 1)[-1]
+    mine = "gatehouse:index:ServiceTokens" in token.parent
+    return token.name.removeprefix(f"{component}-") if mine else _text(token.inputs.get("name")) or token.name
 
 
 def _resource(step: Mapping[str, object], state: Mapping[str, object]) -> _Resource:

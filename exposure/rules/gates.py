@@ -8,7 +8,7 @@ from itertools import combinations
 
 from config.services import NodeOrigin
 from config.values import bare_host
-from exposure.audience import ANYONE, meant_for_path
+from exposure.audience import ANYONE, NOBODY, meant_for_path, tokens
 from exposure.names import is_web, scheme_of
 from exposure.rules.base import OneService, Problem, ServiceRule, listed
 from exposure.ways import WAYS
@@ -62,8 +62,12 @@ def _one_or_several(service: OneService) -> Iterator[Problem]:
         (("gates",), said.gates or ()),
         (("hosts",), [bare_host(host) for host in said.hosts or ()]),
         (("redirect_from",), [bare_host(host) for host in said.redirect_from or ()]),
-        (("people",), said.people or ()),
-        *((("paths", path, "people"), to.people or ()) for path, to in said.paths.items()),
+        *(((word,), getattr(said, word) or ()) for word in ("people", "tokens")),
+        *(
+            (("paths", path, word), getattr(to, word) or ())
+            for path, to in said.paths.items()
+            for word in ("people", "tokens")
+        ),
     ]
     for path, words in lists:
         for index, word in enumerate(words):
@@ -117,7 +121,8 @@ def _nobody(service: OneService) -> Iterator[Problem]:
         return
     audiences = {path: meant_for_path(to, said, service.estate) for path, to in said.paths.items()}
     open_ = [path for path, audience in audiences.items() if audience == ANYONE]
-    if said.clients == "nobody" and not (web and any(to.clients != "nobody" for to in said.paths.values())):
+    somebody = [audience for audience in (tokens(said.tokens), *audiences.values()) if audience != NOBODY]
+    if said.clients == "nobody" and not (web and somebody):
         why = (
             "none of its paths is for somebody" if web else f"{scheme_of(said)} has no paths that could be for somebody"
         )
@@ -245,6 +250,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         (("host",), said.host if named else None, True, ""),
         (("hosts",), said.hosts if named else None, True, ""),
         (("redirect_from",), said.redirect_from, True, ""),
+        (("tokens",), said.tokens, said.clients != "anyone", " where not anyone gets in anyway"),
         (("path",), said.path, True, ""),
         (("tailnet_name",), said.tailnet_name, origin is not None, " for a Service of the cluster"),
         (("port_forward",), said.port_forward, True, ""),
@@ -279,14 +285,20 @@ def _people_without_effect(service: OneService) -> Iterator[Problem]:
     if said.people is not None and not inherited and (said.clients == "nobody" or not service.counts("people")):
         able = (gate for gate, way in WAYS.items() if "people" in way.settings)
         yield _without_effect(service, ("people",), ", ".join(said.people), listed(able))
+    tunnel = service.by(TunnelWay)
     for path, to in said.paths.items():
-        if to.people is not None and to.clients != "people":
-            yield service.problem(
-                ("paths", path, "people"),
-                ", ".join(to.people),
-                f"it has no effect beside `clients: {to.clients}`",
-                "remove it, or remove `clients:`",
-            )
+        beside = f"beside `clients: {to.clients}`"
+        for word, names, fits, where in (
+            ("people", to.people, to.clients == "people", beside),
+            ("tokens", to.tokens, tunnel and to.clients != "anyone", beside if tunnel else "but by a tunnel"),
+        ):
+            if names is not None and not fits:
+                yield service.problem(
+                    ("paths", path, word),
+                    ", ".join(names),
+                    f"it has no effect {where}",
+                    "remove it, or remove `clients:`" if tunnel else "remove it",
+                )
 
 
 def _without_effect(service: OneService, path: tuple[str | int, ...], value: object, able: str) -> Problem:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from config.errors import show
-from exposure.audience import Audience
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
 from exposure.ways.tunnel import TunnelWay
 
@@ -14,6 +13,7 @@ _APPLICATIONS = 500
 _ADDRESSES = 1000
 _TUNNELS = 1000
 _GROUPS = 300
+_TOKENS = 50
 _TEST_USERS = 100
 _REDIRECTS = 10
 
@@ -47,15 +47,21 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 "Access groups, one for each combination of sets of people that logs in",
                 "use fewer combinations of sets",
             ),
+            (
+                len(owner.estate.tokens) if owner.estate else 0,
+                _TOKENS,
+                "service tokens",
+                "let several apps share one, where they are of one holder",
+            ),
         ):
             if count > most:
                 reason = f"there are {count} {what}, and an account has at most {most}"
                 yield owner, Problem(("estate", "account_id"), "", reason, fix)
 
 
-def _logins(family: Iterable[OneStack]) -> set[Audience]:
+def _logins(family: Iterable[OneStack]) -> set[frozenset[str]]:
     """Those who log in to something, each combination of sets of people once."""
-    return {a.audience for stack in family for a in stack.applications if a.audience.people}
+    return {a.audience.people for stack in family for a in stack.applications if a.audience.people}
 
 
 def _addresses(stack: OneStack) -> Iterator[Problem]:
@@ -92,7 +98,7 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         estate = owner.estate
         if estate is None or estate.google is None:
             continue
-        people = {e for audience in _logins(family) for name in audience.people for e in estate.people.get(name, ())}
+        people = {e for names in _logins(family) for name in names for e in estate.people.get(name, ())}
         if len(people) > _TEST_USERS:
             yield (
                 owner,

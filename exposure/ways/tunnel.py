@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from config.services import Controller, OriginTls, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import ROOT, Certificates, Host, MalformedError, OriginUrl, Path
-from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named_people
+from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named
 from exposure.names import origin_url, path_names, service_url
 from exposure.ways.way import DEFAULT_SETTINGS, Claim, Facts, OriginSettings, Way, count
 
@@ -221,19 +221,23 @@ class ZeroTrustWay(TunnelWay):
     gate = "zero-trust"
     component = "components.zero_trust_app.ZeroTrustApp"
     phrase = "Google login first"
-    settings = TunnelWay.settings | {"people"}
+    settings = TunnelWay.settings | {"people", "tokens"}
 
     @classmethod
     def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
-        """The people that it names; nobody where that is said."""
-        return NOBODY if service.clients == "nobody" else named_people(service, estate)
+        """The people and tokens that it names; nobody where that is said."""
+        return named(service, estate)
 
     @property
     def reaches(self) -> str:
         """See `Way`."""
         if self.audience == NOBODY:
             return f"nobody{self._exceptions()}"
-        return f"{self.audience} ({self.people_count}) after Google login{self._exceptions()}"
+        tokens = f" and {by_token}" if (by_token := str(Audience(tokens=self.audience.tokens))) != "nobody" else ""
+        if not self.audience.people:
+            return f"{by_token}{self._exceptions()}"
+        who = Audience(people=self.audience.people)
+        return f"{who} ({self.people_count}) after Google login{tokens}{self._exceptions()}"
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ def _document(proofs: Sequence[Proof]) -> dict[str, Any]:
                 "audiences": [
                     {
                         "who": who.text(),
-                        "reached": {p.name or p.kind: how.value for p, how in who.everybody.items()},
+                        "reached": {p.word: how.value for p, how in who.everybody.items()},
                         "urls": urls,
                     }
                     for who, urls in served.audiences
@@ -200,7 +200,7 @@ def _claim_document(verdict: Verdict) -> dict[str, Any]:
         "counterexample": None
         if found is None
         else {
-            "who": found.who.name or found.who.kind,
+            "who": found.who.word,
             "url": found.url,
             "how": found.how.value,
             "by": None if found.by is None else {"stack": found.by[0], "service": found.by[1]},

@@ -222,7 +222,7 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
     rows = [(place, reached(surface, place.request, crowds)) for surface, place in asked.places]
     rows = [(place, found) for place, found in rows if found.how]
     if as_json:
-        document = {"principals": [_name(p) for p in subject.principals], "places": [_row(*row) for row in rows]}
+        document = {"principals": [p.word for p in subject.principals], "places": [_row(*row) for row in rows]}
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return
 
@@ -279,7 +279,7 @@ def _to_dict(result: _Result) -> dict[str, Any]:
         "scheme": request.scheme,
         "who": [
             {
-                "principals": [_name(p) for p in members],
+                "principals": [p.word for p in members],
                 "reached": answer.reaches,
                 "outcome": answer.outcome.value,
                 "origin": answer.origin,
@@ -289,10 +289,6 @@ def _to_dict(result: _Result) -> dict[str, Any]:
             for members, answer in _groups(result.pairs)
         ],
     }
-
-
-def _name(principal: Principal) -> str:
-    return principal.name or principal.kind
 
 
 # The table
@@ -334,7 +330,7 @@ def _row(place: Place, found: Reached) -> dict[str, Any]:
 
 
 def _whom(found: Reached) -> dict[str, Any]:
-    return {"who": found.text(), "reached": {_name(p): how.value for p, how in found.everybody.items()}}
+    return {"who": found.text(), "reached": {p.word: how.value for p, how in found.everybody.items()}}
 
 
 def render_table(rows: _Rows, columns: int, say: Callable[[Reached], str] = Reached.text, *, ends: bool = False) -> str:

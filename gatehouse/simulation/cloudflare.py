@@ -895,6 +895,48 @@ class _Application(_Access):
         return {}
 
 
+class _ServiceToken(_Access):
+    type = "ZeroTrustAccessServiceToken"
+    collection = "cloudflare/service-token"
+    path = "service_tokens"
+    defaults: ClassVar[Mapping[str, Any]] = {"duration": "8760h", "enabled": True, "clientSecretVersion": 1}
+    computed = ("clientId", "clientSecret", "expiresAt")
+    secrets = (("clientSecret",),)
+    import_form = f"{_ACCOUNT_OR_ZONE}/<service_token_id>"
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from super().check(inputs)
+        # Each of the two also requires the other (`schema.go`).
+        rotated = ("clientSecretVersion", "previousClientSecretExpiresAt")
+        for one, other in (rotated, rotated[::-1]):
+            if inputs.get(one) is not None and inputs.get(other) is None:
+                yield Failure(one, f"Attribute {other!r} must be specified when {one!r} is specified")
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.home(inputs)
+        if inputs.get("duration") != "forever":
+            self.duration(inputs, "duration")
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        # A raised version makes a new secret (`plan_modifiers.go`).
+        version = inputs.get("clientSecretVersion", 1)
+        if version == old.get("clientSecretVersion", 1):
+            return {}
+        return {"clientSecret": self.store.mint(f"{id_} {version}")("secret")}
+
+    def preview(self, inputs: Object, old: Object | None) -> Object:
+        same = old is None or inputs.get("clientSecretVersion", 1) == old.get("clientSecretVersion", 1)
+        return {} if same else {"clientSecret": UNKNOWN}
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        hours = re.fullmatch(r"(\d+)h", str(inputs.get("duration", "8760h")))
+        return {
+            "clientId": f"{mint('client')[:32]}.access",
+            "clientSecret": mint("secret"),
+            "expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 8760)),
+        }
+
+
 class Cloudflare(FlatCloud):
     """The simulated Cloudflare account(s): any token is good, any account of 32 hexadecimal digits exists."""
 
@@ -909,7 +951,7 @@ class Cloudflare(FlatCloud):
         super().__init__(store, faults)
         kinds: tuple[type[Kind], ...] = (
             _Zone, _ZoneSetting, _ZoneDnssec, _DnsRecord, _Ruleset, _Tunnel, _TunnelConfig, _IdentityProvider, _Group,
-            _Policy, _Application,
+            _Policy, _Application, _ServiceToken,
         )  # fmt: skip
         self.kinds = {kind.type: kind(store) for kind in kinds}
         self._encoder = Encoder()

@@ -412,7 +412,9 @@ def stack_of(example: str) -> dict[str, Any] | None:
         return dict(values["config"])
     stack: dict[str, Any] = {"gatehouse:node": dict(NODE), "gatehouse:estate": dict(ESTATE)}
     if all(key.startswith("gatehouse:") for key in values):
-        stack |= values
+        # A part of the estate stands for the whole of it.
+        estate = {**ESTATE, **values.get("gatehouse:estate", {})}
+        stack |= {**values, "gatehouse:estate": estate} if "gatehouse:member_of" not in values else values
     elif set(values) <= set(Node.model_fields):
         stack["gatehouse:node"] |= values
     elif set(values) <= set(Service.model_fields):

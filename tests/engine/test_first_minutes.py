@@ -30,7 +30,7 @@ def test_the_commands_of_the_readme_lead_to_two_nodes_with_every_gate(tmp_path: 
     assert "mini: + " in said
     assert "mini: 0 changes" in said or " unchanged" in said
     assert "grafana-mini.example.com" in said
-    assert "paste none of them anywhere" in said
+    assert "do not paste them anywhere" in said
     both = typed(second)
     assert "nuc: + " in both
     assert both.count(" deleted") == 2
