@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.given import reads
 from components.manifests import OURS, SKIP_AWAIT, shared_namespace
 from components.way import WayComponent
 from exposure.ways.tunnel import ManagedIngress as Planned
@@ -33,6 +34,7 @@ class ManagedIngress(WayComponent):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
@@ -63,4 +65,5 @@ class ManagedIngress(WayComponent):
             opts=self.child(depends_on=[*shared_namespace(self, ingress.namespace), *after]),
         )
         self.behind.append(registered)
+        self.hosts = [str(host) for host in ingress.hosts]
         self.register_outputs({"hosts": list(ingress.hosts)})

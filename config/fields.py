@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
@@ -103,6 +104,8 @@ IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
 """One e-mail address; kept in lower case, as Cloudflare's API returns it."""
+ClientId = Annotated[str, Field(pattern=r"^\S+$")]
+"""A Google OAuth client's id."""
 AccountId = Annotated[str, AfterValidator(_hex32), _ACCOUNT_SCHEMA]
 """A Cloudflare account id."""
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -119,6 +122,8 @@ SelectorKey = Annotated[str, AfterValidator(_selector_key), WithJsonSchema({"typ
 """The key of a Kubernetes label."""
 SelectorValue = Annotated[str, AfterValidator(_selector_value), WithJsonSchema({"type": "string", "maxLength": 63})]
 """The value of a Kubernetes label."""
+Selector = Annotated[Mapping[SelectorKey, SelectorValue], Field(min_length=1)]
+"""The labels of pods."""
 Reason = Annotated[str, Field(min_length=10, max_length=400), AfterValidator(_tag_free_text)]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
 Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_tag_free_text)]

@@ -5,16 +5,22 @@ A parsed value is text of its own type. Who holds one does not look at it again.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import ipaddress
 import re
-from typing import Self
+from typing import Annotated, Any, Self, TypeAlias
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from config.fields import LABEL
 
 SCHEMES = ("http", "https", "tcp", "udp")
 """The schemes of an origin [CFD ingress/origin_service.go: any other one is silently TCP over WebSocket]."""
+MOST_REPLICAS = 25
 _CLUSTER = ".cluster.local"
 _STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
 _WORDS = ("hello_world", "hello-world", "bastion", "socks-proxy")
@@ -36,12 +42,36 @@ class MalformedError(ValueError):
         self.suggestion = suggestion
 
 
+class _Value(str):
+    """Text that one parser has read; a model or dataclass that has a field of the type asks that parser."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The value. Raises MalformedError."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The value, as pydantic asks for it."""
+        try:
+            return cls.parse(text)
+        except MalformedError as wrong:
+            # What it says is no template.
+            raise PydanticCustomError("malformed", "{why}", {"why": str(wrong)}) from None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls.read, core_schema.str_schema(strict=True))
+
+
 def is_name(text: str) -> bool:
     """Whether it is a DNS name of labels (RFC 1123)."""
     return len(text) <= 253 and all(LABEL.fullmatch(label) for label in text.split("."))
 
 
-class Host(str):
+class Host(_Value):
     """A public host name: lower case, no scheme, port or path; with `*.` in front, every name below [CFD ingress]."""
 
     __slots__ = ()
@@ -100,7 +130,7 @@ def bare_host(text: str) -> str:
     return re.split(r"[:/?#]", text, maxsplit=1)[0].lower().rstrip(".")
 
 
-class Path(str):
+class Path(_Value):
     """A path of a host and what is below it, as Access and cloudflared read it alike; `/` is the whole host."""
 
     __slots__ = ()
@@ -176,7 +206,7 @@ def _plainer(path: str) -> str:
     return plain if plain not in ("/", path) and not _wrong_path(plain) else ""
 
 
-class OriginUrl(str):
+class OriginUrl(_Value):
     """What cloudflared calls: scheme, host and port, and no path, not even `/` [CFD ingress/origin_service.go]."""
 
     __slots__ = ()
@@ -263,6 +293,17 @@ class OriginUrl(str):
             return ipaddress.ip_address(self.host)
         except ValueError:
             return None
+
+
+class Answer(_Value):
+    """What a rule of the tunnel leads to: an origin's URL, or one fixed status [CFD ingress/ingress.go]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The answer. Raises MalformedError: the first fault of it as an origin's URL."""
+        return cls(text if re.fullmatch(r"http_status:[2-5][0-9]{2}", text) else OriginUrl.parse(text))
 
 
 def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
@@ -360,7 +401,7 @@ def _closest(scheme: str) -> str:
     return next(iter(difflib.get_close_matches(scheme, sorted(SCHEMES), n=1, cutoff=0.6)), "")
 
 
-class Machine(str):
+class Machine(_Value):
     """The name of a machine on the tailnet: one DNS label, the first of its full name [tailscale.com/kb/1098]."""
 
     __slots__ = ()
@@ -379,7 +420,7 @@ class Machine(str):
         return cls(text)
 
 
-class Tag(str):
+class Tag(_Value):
     """A tag of the tailnet: `tag:`, a letter, then letters, digits and hyphens [tailscale.com/kb/1068]."""
 
     __slots__ = ()
@@ -394,6 +435,133 @@ class Tag(str):
                 "write it as `tag:wiki-alfred`",
             )
         return cls(text)
+
+
+class Team(_Value):
+    """A Zero Trust team's bare name, as in `<team>.cloudflareaccess.com`: cloudflared adds the rest [CFD ingress]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The name. Raises MalformedError (`team-form`)."""
+        if not LABEL.fullmatch(text):
+            first = bare_host(text).split(".")[0]
+            raise MalformedError(
+                "team-form",
+                "a team's name is one DNS label, from which cloudflared makes the address of its keys",
+                "write what stands before `.cloudflareaccess.com`",
+                first if LABEL.fullmatch(first) else "",
+            )
+        return cls(text)
+
+
+class Domain(_Value):
+    """The registered domain of a zone, such as `example.com`: a host name of two labels or more, with no wildcard."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The domain. Raises MalformedError (`host-form`)."""
+        found = Host.parse(text)
+        if found.wildcard or "." not in found:
+            raise MalformedError("host-form", "a zone is one registered domain", "write it as `example.com`")
+        return cls(found)
+
+
+class Duration(_Value):
+    """How long a login lasts, as Cloudflare's API takes it: above zero, in Go's units up to hours [CFDOC policies]."""
+
+    __slots__ = ()
+    _GO = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
+    _DAYS = re.compile(r"([0-9]{1,4})(d|w)")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The duration. Raises MalformedError (`session-duration`)."""
+        if not cls._GO.fullmatch(text) or not re.search(r"[1-9]", text):
+            days = cls._DAYS.fullmatch(text)
+            hours = int(days[1]) * (24 if days[2] == "d" else 168) if days else 0
+            raise MalformedError(
+                "session-duration",
+                "the API takes a duration above zero in Go's units up to hours (30m, 24h, 1h30m); days and weeks it "
+                "refuses",
+                "write it in hours",
+                f"{hours}h" if hours else "",
+            )
+        return cls(text)
+
+
+class Image(_Value):
+    """The connector's image, with a tag that stays or a digest [CFD RELEASE_NOTES]."""
+
+    __slots__ = ()
+    _REFERENCE = re.compile(
+        r"(?P<name>[a-z0-9]+([._:-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*?)"
+        r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+    )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The reference. Raises MalformedError (`connector-image`)."""
+        match = cls._REFERENCE.fullmatch(text)
+        if not match:
+            reason = "no image reference"
+        elif match["digest"] is None and match["tag"] is None:
+            reason = "neither tag nor digest: each restart may bring another cloudflared"
+        elif match["digest"] is None and match["tag"] == "latest":
+            reason = "`latest` moves: each restart may bring another cloudflared, with other rules for paths"
+        else:
+            return cls(text)
+        raise MalformedError(
+            "connector-image",
+            reason,
+            "write `cloudflare/cloudflared:<version>`, better with `@sha256:<digest>`, or leave it out for the pinned "
+            "one",
+        )
+
+
+class TunnelSecret(_Value):
+    """A tunnel's secret: base64 of at least 32 bytes [TFC zero_trust_tunnel_cloudflared]. No message repeats it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The secret. Raises MalformedError (`tunnel-secret-form`)."""
+        try:
+            long = len(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError):
+            long = 0
+        if long < 32:
+            raise MalformedError(
+                "tunnel-secret-form",
+                "a tunnel's secret is at least 32 bytes in base64, or Cloudflare refuses the tunnel",
+                "make one with `openssl rand -base64 32`",
+            )
+        return cls(text)
+
+
+def replicas(count: int) -> int:
+    """How many connectors a tunnel has [CFDOC account-limits]. Raises MalformedError (`connector-replicas`)."""
+    if not 1 <= count <= MOST_REPLICAS:
+        raise MalformedError(
+            "connector-replicas",
+            "a tunnel takes at most 25 connectors; the rest are refused and restart for ever"
+            if count > MOST_REPLICAS
+            else "with no connector every host of the tunnel answers 530",
+            "write 1 to 25; 2 keep the tunnel up while one restarts",
+        )
+    return count
+
+
+HostText: TypeAlias = Annotated[str, AfterValidator(Host.read)]
+AnswerText: TypeAlias = Annotated[str, AfterValidator(Answer.read)]
+TeamText: TypeAlias = Annotated[str, AfterValidator(Team.read)]
+DomainText: TypeAlias = Annotated[str, AfterValidator(Domain.read)]
+DurationText: TypeAlias = Annotated[str, AfterValidator(Duration.read)]
+TunnelSecretText: TypeAlias = Annotated[str, AfterValidator(TunnelSecret.read)]
 
 
 def object_name(key: str, suffix: str) -> str:
@@ -417,16 +585,30 @@ def _cut(text: str, whole: str, end: str) -> str:
 
 
 __all__ = [
+    "MOST_REPLICAS",
     "ROOT",
     "SCHEMES",
+    "Answer",
+    "AnswerText",
+    "Domain",
+    "DomainText",
+    "Duration",
+    "DurationText",
     "Host",
+    "HostText",
+    "Image",
     "Machine",
     "MalformedError",
     "OriginUrl",
     "Path",
     "Tag",
+    "Team",
+    "TeamText",
+    "TunnelSecret",
+    "TunnelSecretText",
     "bare_host",
     "is_name",
     "label_name",
     "object_name",
+    "replicas",
 ]

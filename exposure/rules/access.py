@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator
 
 from config.errors import Path_, show
-from config.values import MalformedError, Path
+from config.values import Duration, MalformedError, Path
 from exposure.audience import ANYONE
 from exposure.names import ACME_PATH
-from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule, StackRule, listed
+from exposure.rules.base import (
+    AllStacks,
+    EstateRule,
+    OneService,
+    OneStack,
+    Problem,
+    ServiceRule,
+    StackRule,
+    listed,
+    malformed,
+)
 from exposure.ways import WAYS
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
-_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
-_DAYS = re.compile(r"([0-9]{1,4})(d|w)")
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
@@ -198,18 +205,7 @@ def _nearest(path: str, others: Iterable[str]) -> int:
 def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
-    said = stack.estate.session_duration
-    if _DURATION.fullmatch(said) and re.search(r"[1-9]", said):
-        return
-    days = _DAYS.fullmatch(said)
-    hours = int(days[1]) * (24 if days[2] == "d" else 168) if days else 0
-    yield Problem(
-        ("estate", "session_duration"),
-        show(said),
-        "the API takes a duration above zero in Go's units up to hours (30m, 24h, 1h30m); days and weeks it refuses",
-        "write it in hours",
-        f"{hours}h" if hours else "",
-    )
+    yield from malformed(Duration.parse, stack.estate.session_duration, ("estate", "session_duration"))
 
 
 RULES = (

@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from config.errors import show
-from exposure.rules.base import OneStack, Problem, StackRule
-
-_MOST_REPLICAS = 25
-_IMAGE = re.compile(
-    r"(?P<name>[a-z0-9]+([._:-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*?)"
-    r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
+from config.values import Image, replicas
+from exposure.rules.base import OneStack, Problem, StackRule, malformed
 
 
 def _replicas(stack: OneStack) -> Iterator[Problem]:
-    if stack.node and not 1 <= stack.node.connector.replicas <= _MOST_REPLICAS:
-        count = stack.node.connector.replicas
-        yield Problem(
-            ("node", "connector", "replicas"),
-            show(count),
-            "a tunnel takes at most 25 connectors; the rest are refused and restart for ever"
-            if count > _MOST_REPLICAS
-            else "with no connector every host of the tunnel answers 530",
-            "write 1 to 25; 2 keep the tunnel up while one restarts",
-        )
+    if stack.node:
+        yield from malformed(replicas, stack.node.connector.replicas, ("node", "connector", "replicas"))
 
 
 def _image(stack: OneStack) -> Iterator[Problem]:
-    image = stack.node.connector.image if stack.node else None
-    if image is None:
-        return
-    match = _IMAGE.fullmatch(image)
-    if not match:
-        reason = "no image reference"
-    elif match["digest"] is None and match["tag"] is None:
-        reason = "neither tag nor digest: each restart may bring another cloudflared"
-    elif match["digest"] is None and match["tag"] == "latest":
-        reason = "`latest` moves: each restart may bring another cloudflared, with other rules for paths"
-    else:
-        return
-    yield Problem(
-        ("node", "connector", "image"),
-        show(image),
-        reason,
-        "write `cloudflare/cloudflared:<version>`, better with `@sha256:<digest>`, or leave it out for the pinned one",
-    )
+    if stack.node and stack.node.connector.image is not None:
+        yield from malformed(Image.parse, stack.node.connector.image, ("node", "connector", "image"))
 
 
 RULES = (
