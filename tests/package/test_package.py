@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from package.schema import NAME
 from package.wrappers import COMPONENTS
 from tests.kit import cloudflared, snapshots
 from tests.kit.recorder import Recording, Registered, record
+from tests.package import by_hand
 from tests.package.typescript import declarations
 
 ROOT = Path(__file__).parents[2]
@@ -143,19 +143,17 @@ def run_yaml(path: Path) -> dict[str, Any]:
     return outputs
 
 
-def python_example(preview: bool) -> Recording:
+def by_hand_recorded(preview: bool) -> Recording:
     folder = EXAMPLES / "python"
     config = {"home:accountId": ACCOUNT}
     secrets = {f"home:{k}": v for k, v in SECRETS.items()}
-    return record(
-        lambda: runpy.run_path(str(folder / "__main__.py")), preview, config=config, secrets=secrets, project=folder
-    )
+    return record(by_hand.main, preview, config=config, secrets=secrets, project=folder)
 
 
 @pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
-def test_yaml_and_python_examples_make_the_same(preview: bool) -> None:
+def test_the_yaml_example_makes_what_the_components_make_by_hand(preview: bool) -> None:
     ours = of_clouds(record(lambda: run_yaml(EXAMPLES / "yaml" / "Pulumi.yaml"), preview))
-    theirs = of_clouds(python_example(preview))
+    theirs = of_clouds(by_hand_recorded(preview))
     assert set(ours) == set(theirs)
     assert len(ours) > 20
     for name, resource in ours.items():
