@@ -79,7 +79,7 @@ def stack_file(
             "account_id": "0" * 32,
             "team": "team",
             "zone": {"name": "example.com"},
-            "google": {"client_id": "client"},
+            "google": {"client_id": "1-a.apps.googleusercontent.com"},
             "people": people,
             "default_people": next(iter(people)),
             "tailnet": {"name": "tail.ts.net"},

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.base import Component
 from components.given import reads, refuse
-from components.manifests import GIVEN_TO_SECRETS, GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, UNHURRIED
+from components.manifests import GIVEN_TO_SECRETS, GIVEN_TO_SERVICES, SKIP_AWAIT, ours
 from config.services import Connector as Settings
 from config.values import Image, OriginUrl, replicas
 from exposure.model import TunnelRule
@@ -22,6 +22,10 @@ _METRICS_PORT = 2000
 _EDGE_PORT = 7844
 _USER = 65532
 _GRACE_SECONDS = 30
+_RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
 # What is never Cloudflare: home networks, carrier-grade NAT (Tailscale too), link-local.
 _PRIVATE4 = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"]
 _PRIVATE6 = ["fc00::/7", "fe80::/10"]
@@ -67,22 +71,14 @@ class Connector(Component):
         super().__init__(name, opts)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata={
-                "name": settings.namespace,
-                "labels": {
-                    **OURS,
-                    "pod-security.kubernetes.io/enforce": "restricted",
-                    "pod-security.kubernetes.io/enforce-version": "latest",
-                },
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(None, settings.namespace, labels=_RESTRICTED, annotations=SKIP_AWAIT),
             opts=self.child(),
         )
         secret_name: pulumi.Input[str] = SECRET_NAME
         if token is not None:
             secret = kubernetes.core.v1.Secret(
                 f"{name}-token",
-                metadata={"namespace": settings.namespace, "labels": OURS, "annotations": UNHURRIED},
+                metadata=ours(settings.namespace),
                 string_data={"token": pulumi.Output.secret(token)},
                 opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SECRETS),
             )
@@ -90,56 +86,29 @@ class Connector(Component):
         labels = {"app.kubernetes.io/name": "cloudflared", "app.kubernetes.io/instance": name}
         kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
-            metadata={
-                "name": "cloudflared",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(settings.namespace, "cloudflared", labels=labels, annotations=SKIP_AWAIT),
             spec=_deployment(settings, labels, secret_name),
             opts=self.child(depends_on=[namespace, *after]),
         )
         kubernetes.policy.v1.PodDisruptionBudget(
             f"{name}-disruption",
-            metadata={
-                "name": "cloudflared",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": UNHURRIED,
-            },
+            metadata=ours(settings.namespace, "cloudflared", labels=labels),
             # One replica with minAvailable 1 would block every drain of the node.
             spec={"max_unavailable": 1, "selector": {"match_labels": labels}},
             opts=self.child(depends_on=[namespace]),
         )
         kubernetes.core.v1.Service(
             f"{name}-metrics",
-            metadata={
-                "name": "cloudflared-metrics",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(settings.namespace, "cloudflared-metrics", labels=labels, annotations=SKIP_AWAIT),
             spec={
                 "selector": labels,
-                "ports": [
-                    {
-                        "name": "metrics",
-                        "protocol": "TCP",
-                        "port": _METRICS_PORT,
-                        "target_port": _METRICS_PORT,
-                    }
-                ],
+                "ports": [{"name": "metrics", "protocol": "TCP", "port": _METRICS_PORT, "target_port": _METRICS_PORT}],
             },
             opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SERVICES),
         )
         kubernetes.networking.v1.NetworkPolicy(
             f"{name}-network",
-            metadata={
-                "name": "cloudflared",
-                "namespace": settings.namespace,
-                "labels": {**labels, **OURS},
-                "annotations": UNHURRIED,
-            },
+            metadata=ours(settings.namespace, "cloudflared", labels=labels),
             spec=network_policy(rules, labels),
             opts=self.child(depends_on=[namespace]),
         )
@@ -197,10 +166,7 @@ def _deployment(settings: Settings, labels: dict[str, str], secret_name: pulumi.
                         "readiness_probe": {**probe, "failure_threshold": 3},
                         # `/ready` fails in every internet outage; restarts then help nobody, so they come late.
                         "liveness_probe": {**probe, "initial_delay_seconds": 30, "failure_threshold": 30},
-                        "resources": {
-                            "requests": {"cpu": "50m", "memory": "64Mi"},
-                            "limits": {"memory": "256Mi"},
-                        },
+                        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
                         "security_context": {
                             "allow_privilege_escalation": False,
                             "read_only_root_filesystem": True,

@@ -89,7 +89,9 @@ def estate_of(owner: str, plan: ExposurePlan) -> EstateIds:
     Registers nothing; reads `owner` (`organization/gatehouse/<stack>`). Raises RunError where the owner's stack lacks
     an output, with the command that makes it.
     """
-    stack = pulumi.StackReference(owner)
+    # On Pulumi Cloud the organization is the one that this stack is in.
+    organization = pulumi.get_organization() or "organization"
+    stack = pulumi.StackReference(owner.replace("organization", organization, 1))
     main = plan.estate.zone.name
     others = sorted({record.zone for record in plan.records} - {main})
     zone_ids = {main: _output(stack, "zone_id", owner)}

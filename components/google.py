@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 
@@ -67,6 +68,18 @@ class Google(Component):
             opts=self.child(additional_secret_outputs=["config"]),
         )
         self.identity_provider_id: pulumi.Output[str] = provider.id
+
+        def policy(suffix: str, title: str, decision: str, includes: Any) -> pulumi.Output[str]:
+            return cloudflare.ZeroTrustAccessPolicy(
+                f"{name}-{suffix}",
+                account_id=account_id,
+                name=title,
+                decision=decision,
+                includes=[includes],
+                session_duration=session_duration,
+                opts=self.child(),
+            ).id
+
         self.policy_ids: dict[str, pulumi.Output[str]] = {}
         for group in people:
             members = cloudflare.ZeroTrustAccessGroup(
@@ -77,35 +90,12 @@ class Google(Component):
                 includes=[{"email": {"email": email}} for email in sorted(set(group.emails))],
                 opts=self.child(),
             )
-            self.policy_ids[group.name] = cloudflare.ZeroTrustAccessPolicy(
-                f"{name}-people-{group.name}",
-                account_id=account_id,
-                name=f"Google Account: {group.name}",
-                decision="allow",
-                includes=[{"group": {"id": members.id}}],
-                session_duration=session_duration,
-                opts=self.child(),
-            ).id
-        self.bypass_policy_id: pulumi.Output[str] = cloudflare.ZeroTrustAccessPolicy(
-            f"{name}-bypass",
-            account_id=account_id,
-            name="Gatehouse bypass",
-            decision="bypass",
-            includes=[{"everyone": {}}],
-            session_duration=session_duration,
-            opts=self.child(),
-        ).id
+            title = f"Google Account: {group.name}"
+            self.policy_ids[group.name] = policy(f"people-{group.name}", title, "allow", {"group": {"id": members.id}})
+        self.bypass_policy_id = policy("bypass", "Gatehouse bypass", "bypass", {"everyone": {}})
         self.deny_policy_id: pulumi.Output[str] | None = None
         if nobody:
-            self.deny_policy_id = cloudflare.ZeroTrustAccessPolicy(
-                f"{name}-nobody",
-                account_id=account_id,
-                name="Gatehouse nobody",
-                decision="deny",
-                includes=[{"everyone": {}}],
-                session_duration=session_duration,
-                opts=self.child(),
-            ).id
+            self.deny_policy_id = policy("nobody", "Gatehouse nobody", "deny", {"everyone": {}})
         self.access = Access(
             account_id,
             provider.id,

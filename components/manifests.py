@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -24,6 +24,18 @@ GIVEN_TO_SECRETS = ["type"]
 OURS = {"app.kubernetes.io/managed-by": "gatehouse"}
 """The label of each object that is Gatehouse's own: by it `gatehouse adopt` knows them where the state is lost."""
 _MARKING = ("FunnelService", "TailnetService", "PortForward")
+
+
+def ours(
+    namespace: str | None,
+    name: str | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] = UNHURRIED,
+) -> Any:
+    """The metadata of an object of Gatehouse's own; without a name Pulumi gives it one."""
+    placed = {key: value for key, value in (("name", name), ("namespace", namespace)) if value is not None}
+    return {**placed, "labels": {**(labels or {}), **OURS}, "annotations": dict(annotations)}
 
 
 class RenderingProvider(kubernetes.Provider):
@@ -86,13 +98,8 @@ def tailscale_ingress(
         spec = {"ingress_class_name": "tailscale", "rules": [{"http": {"paths": entries}}], "tls": spec["tls"]}
     return kubernetes.networking.v1.Ingress(
         f"{component.name}-ingress",
-        metadata={
-            # The operator makes a label of the name [TS cmd/k8s-operator/svc.go, childResourceLabels].
-            "name": label_name(f"{component.name}-tailscale"),
-            "namespace": namespace,
-            "labels": OURS,
-            "annotations": annotations,
-        },
+        # The operator makes a label of the name [TS cmd/k8s-operator/svc.go, childResourceLabels].
+        metadata=ours(namespace, label_name(f"{component.name}-tailscale"), annotations=annotations),
         spec=spec,
         opts=component.child(
             # Two with one machine name would get two names: where it is replaced, the old one goes first.

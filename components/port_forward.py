@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.given import reads
-from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace
+from components.manifests import GIVEN_TO_SERVICES, SKIP_AWAIT, ours, shared_namespace
 from components.records import dns_records
 from components.sdk import cloudflare
 from components.way import Context, Locks, WayComponent
@@ -51,12 +51,7 @@ class PortForward(WayComponent):
         self.hosts = [str(host) for host in way.hosts]
         self._service = kubernetes.core.v1.Service(
             f"{name}-nodeport",
-            metadata={
-                "name": object_name(name, "forwarded"),
-                "namespace": way.namespace,
-                "labels": OURS,
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(way.namespace, object_name(name, "forwarded"), annotations=SKIP_AWAIT),
             spec={
                 "type": "NodePort",
                 "selector": dict(way.selector),

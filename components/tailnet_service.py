@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.given import reads
-from components.manifests import GIVEN_TO_SERVICES, OURS, SKIP_AWAIT, shared_namespace, tailscale_ingress
+from components.manifests import GIVEN_TO_SERVICES, SKIP_AWAIT, ours, shared_namespace, tailscale_ingress
 from components.way import Context, WayComponent
 from config.values import object_name
 from exposure.ways.tailnet import TailnetWay
@@ -66,12 +66,7 @@ class TailnetService(WayComponent):
         elif way.selector:
             kubernetes.core.v1.Service(
                 f"{name}-service",
-                metadata={
-                    "name": object_name(name, "tailscale"),
-                    "namespace": way.namespace,
-                    "labels": OURS,
-                    "annotations": _annotations(way),
-                },
+                metadata=ours(way.namespace, object_name(name, "tailscale"), annotations=_annotations(way)),
                 spec=_spec(way),
                 opts=self.child(
                     depends_on=[*shared_namespace(self, way.namespace, beside), *after],

@@ -12,12 +12,13 @@ from pydantic import Field
 
 from components.base import Component
 from components.given import reads
-from components.manifests import GIVEN_TO_SECRETS, OURS, SKIP_AWAIT, UNHURRIED
+from components.manifests import GIVEN_TO_SECRETS, SKIP_AWAIT, ours
 from config.fields import Label
 from exposure.names import OPERATOR_TAG
 
 CHART_VERSION = "1.102.3"
 _NAMESPACE = "tailscale"
+_PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 
 
 class TailscaleOperator(Component):
@@ -58,17 +59,13 @@ class TailscaleOperator(Component):
         self.client_id: pulumi.Output[str] = client.id
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata={
-                "name": _NAMESPACE,
-                "labels": {**OURS, "pod-security.kubernetes.io/enforce": "privileged"},
-                "annotations": SKIP_AWAIT,
-            },
+            metadata=ours(None, _NAMESPACE, labels=_PRIVILEGED, annotations=SKIP_AWAIT),
             opts=self.child(),
         )
         client_secret: pulumi.Output[str] = pulumi.Output.secret(client.key)
         secret = kubernetes.core.v1.Secret(
             f"{name}-oauth",
-            metadata={"name": "operator-oauth", "namespace": _NAMESPACE, "labels": OURS, "annotations": UNHURRIED},
+            metadata=ours(_NAMESPACE, "operator-oauth"),
             string_data={"client_id": client.id, "client_secret": client_secret},
             opts=self.child(depends_on=[namespace], ignore_changes=GIVEN_TO_SECRETS),
         )

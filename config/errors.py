@@ -46,6 +46,8 @@ class Finding:
     suggestion: str = ""
     severity: Literal["error", "warning"] = "error"
     related: tuple[Place, ...] = field(default=())
+    by_default: bool = False
+    """Whether the value does not stand in the file: what holds where nothing is said."""
 
     @property
     def where(self) -> str:
@@ -131,14 +133,15 @@ def render_one(finding: Finding, width: int = 80) -> list[str]:
     """One finding in lines: its place and rule, then where in the configuration, what, why and how to fix it."""
     lines = [f"{finding.place}: {finding.severity} [{finding.rule}]"]
     if finding.path:
-        lines += _wrapped("at:   ", finding.where + (f": {finding.value}" if finding.value else ""), width)
-    source = f" [{finding.source}]" if finding.source else ""
-    lines += _wrapped("why:  ", finding.reason + source, width)
-    lines += _wrapped("fix: ", finding.fix, width)
-    if finding.suggestion:
+        value = f": {finding.value}" if finding.value else ""
+        default = " (not in the file: so by default)" if finding.by_default else ""
+        lines += _wrapped("at:   ", f"{finding.where}{value}{default}", width)
+    lines += _wrapped("why:  ", finding.reason, width)
+    lines += _wrapped("fix:  ", finding.fix, width)
+    if finding.suggestion and finding.suggestion not in finding.fix:
         lines += _wrapped("", f"did you mean {finding.suggestion!r}?", width)
     lines += [f"    see also {place}" for place in dict.fromkeys(finding.related)]
-    lines.append(f"    more: {finding.docs}")
+    lines += _wrapped("more: ", finding.docs + (f" ({finding.source})" if finding.source else ""), width)
     return lines
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -26,10 +27,42 @@ def _label(value: str) -> str:
 
 def _ipv4(value: str) -> str:
     try:
-        ipaddress.IPv4Address(value)
+        address = ipaddress.ip_address(value.strip("[]"))
     except ValueError:
-        raise PydanticCustomError("ipv4", "an IPv4 address is four numbers from 0 to 255 with dots") from None
+        reason: LiteralString = "an IPv4 address is four numbers from 0 to 255 with dots, without zeros in front"
+        if re.search("[A-Za-z]", value):
+            reason = "an IPv4 address is needed here and no name: the router's rules and the DNS records hold addresses"
+        raise PydanticCustomError("ipv4", reason) from None
+    if address.version == 6:
+        raise PydanticCustomError("ipv6", NO_IPV6, {"fix": NO_IPV6_FIX})
     return value
+
+
+NO_IPV6 = "IPv6 is not supported: a node and its router are known by their IPv4 addresses"
+NO_IPV6_FIX = (
+    "write the node's IPv4 address at home as `lan_ipv4:`. A line without a public IPv4 address (DS-Lite, "
+    "carrier-grade NAT) needs no `router_ipv4:`: tunnels, Funnel and the tailnet only connect outwards"
+)
+
+
+# [CFD cmd/cloudflared/tunnel/cmd.go: `edge-ip-version` is 4 unless said]
+NO_IP_VERSION_FIX = (
+    "let the connector go out by IPv4, as it does by itself; a line with DS-Lite or carrier-grade NAT has that way too"
+)
+
+
+def _client_id(value: str) -> str:
+    if not re.fullmatch(_CLIENT_ID, value):
+        raise PydanticCustomError(
+            "client_id",
+            "the id of a Google OAuth client ends in `.apps.googleusercontent.com`; with any other, Google refuses "
+            "every login",
+            {"fix": "copy it from Google Cloud Console, Credentials"},
+        )
+    return value
+
+
+_CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 
 
 def _email(value: str) -> str:
@@ -48,10 +81,59 @@ def _hex32(value: str) -> str:
     return value
 
 
-def _tag_free_text(value: str) -> str:
-    if any(ord(c) < 32 for c in value):
-        raise PydanticCustomError("text", "one line of text, without control characters")
+def _text(value: str) -> str:
+    odd = next((c for c in value if unicodedata.category(c) in _INVISIBLE and c not in _JOINERS), None)
+    if odd is not None:
+        raise PydanticCustomError(
+            "text",
+            "one line of text is expected, and this has a character in it that cannot be seen (U+{code}): people could "
+            "be shown something else than what is written",
+            {"code": f"{ord(odd):04X}", "fix": "remove the character, or write the text again"},
+        )
+    if not value.strip():
+        raise PydanticCustomError("text", "there are only blanks here", {"fix": "write something to read"})
     return value
+
+
+def _reason(value: str) -> str:
+    if len(_text(value).strip()) < 10:
+        raise PydanticCustomError(
+            "reason",
+            "a reason has at least 10 characters: whoever reads this in a year has to understand it",
+            {"fix": "say what makes the risk acceptable"},
+        )
+    return value
+
+
+def _machine_name(value: str) -> str:
+    if not _SERVER_NAME.fullmatch(value) and not _is_ip(value):
+        raise PydanticCustomError(
+            "server_name",
+            "the name on a certificate is a bare DNS name or IP address, without scheme, port, path or blanks",
+            {"fix": "write the name as the certificate has it, such as `nas.home.arpa`"},
+        )
+    return value
+
+
+def _host_header(value: str) -> str:
+    name, colon, port = value.rpartition(":")
+    address = value.startswith("[") and _is_ip(re.sub(r"\](:[0-9]{1,5})?$", "", value[1:]))
+    if not (address or _SERVER_NAME.fullmatch(value) or (colon and port.isdigit() and _SERVER_NAME.fullmatch(name))):
+        raise PydanticCustomError(
+            "host_header",
+            "a Host header is a host name, with a port where one is needed: anything else is refused on the way to the "
+            "origin, so every request would fail",
+            {"fix": "write the host name, such as `nas.home.arpa`"},
+        )
+    return value
+
+
+def _is_ip(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _selector_key(value: str) -> str:
@@ -87,6 +169,14 @@ def _target_port(value: object) -> int | str:
     )
 
 
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, those for the direction of text among them, and of breaks of lines."""
+_JOINERS = "\u200c\u200d"
+"""Needed by some scripts, and in emoji."""
+# As Go takes the name to verify [Go crypto/x509/verify.go, validHostname]: underscores are in use.
+_SERVER_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
+)
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 # Kubernetes, Labels and Selectors: syntax and character set.
 _PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -96,6 +186,12 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-
 _LABEL_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{LABEL.pattern}$"})
 _IPV4_SCHEMA = WithJsonSchema({"type": "string", "format": "ipv4", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$"})
 _EMAIL_SCHEMA = WithJsonSchema({"type": "string", "format": "email", "pattern": r"^[^@\s]+@[^@\s]+$"})
+_SELECTOR_KEY_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_SUBDOMAIN.pattern}/)?{_PART.pattern}$"})
+_SELECTOR_VALUE_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^({_PART.pattern})?$"})
+_TEXT_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S"})
+_REASON_SCHEMA = WithJsonSchema({"type": "string", "minLength": 10, "maxLength": 400, "pattern": r"\S"})
+_SERVER_NAME_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$"})
+_HOST_HEADER_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.:\[\]-]+$"})
 _ACCOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"})
 
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
@@ -104,8 +200,8 @@ IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
 """One e-mail address; kept in lower case, as Cloudflare's API returns it."""
-ClientId = Annotated[str, Field(pattern=r"^\S+$")]
-"""A Google OAuth client's id."""
+ClientId = Annotated[str, AfterValidator(_client_id), WithJsonSchema({"type": "string", "pattern": f"^{_CLIENT_ID}$"})]
+"""The id of a Google OAuth client [developers.google.com/identity/protocols/oauth2]."""
 AccountId = Annotated[str, AfterValidator(_hex32), _ACCOUNT_SCHEMA]
 """A Cloudflare account id."""
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -115,16 +211,27 @@ NodePort = Annotated[int, Field(ge=30000, le=32767)]
 TargetPort = Annotated[
     int | str,
     PlainValidator(_target_port),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": f"^(?!.*--){_PORT_NAME.pattern}$"},
+            ]
+        }
+    ),
 ]
 """A port of pods, by number or by name (RFC 6335)."""
-SelectorKey = Annotated[str, AfterValidator(_selector_key), WithJsonSchema({"type": "string"})]
+SelectorKey = Annotated[str, AfterValidator(_selector_key), _SELECTOR_KEY_SCHEMA]
 """The key of a Kubernetes label."""
-SelectorValue = Annotated[str, AfterValidator(_selector_value), WithJsonSchema({"type": "string", "maxLength": 63})]
+SelectorValue = Annotated[str, AfterValidator(_selector_value), _SELECTOR_VALUE_SCHEMA]
 """The value of a Kubernetes label."""
 Selector = Annotated[Mapping[SelectorKey, SelectorValue], Field(min_length=1)]
 """The labels of pods."""
-Reason = Annotated[str, Field(min_length=10, max_length=400), AfterValidator(_tag_free_text)]
+Reason = Annotated[str, Field(max_length=400), AfterValidator(_reason), _REASON_SCHEMA]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
-Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_tag_free_text)]
+Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text), _TEXT_SCHEMA]
 """A short text for people."""
+ServerName = Annotated[str, AfterValidator(_machine_name), _SERVER_NAME_SCHEMA]
+"""The name that is expected on a certificate."""
+HostHeader = Annotated[str, AfterValidator(_host_header), _HOST_HEADER_SCHEMA]
+"""What stands in a request's Host header."""

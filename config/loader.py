@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from config import stack as models
-from config.errors import Finding, Path_, Place, show
+from config.errors import Finding, Path_, Place, dotted, show
+from config.mistakes import closest, in_words
 from config.positions import Document, read_yaml
-from config.repair import Mistake, Repair
-from config.secrets import SECRET_NAMES
+from config.repair import Repair
+from config.secrets import SECRET_NAMES, in_clear
 from config.services import Service
 from config.stack import NAMESPACE, StackConfig, owner_stack
 
 _FILE = re.compile(r"Pulumi\.(?P<stack>[A-Za-z0-9_.-]+)\.ya?ml")
-_LARGEST = 4 * 1024 * 1024
+_LARGEST = 16 * 1024 * 1024
 _DOCS = "docs/stack-file.md"
 _ROUNDS = 20
-_FORMS = {
-    "model_type": "keys with values are expected here",
-    "dict_type": "keys with values are expected here",
-    "list_type": "a list is expected here",
-    "string_type": "text is expected here (in quotes, where it would be read as a number or as true or false)",
-    "int_type": "a whole number is expected here, without quotes",
-    "bool_type": "`true` or `false` is expected here, without quotes (`yes` and `on` are text)",
-}
-"""What pydantic's error types mean, in words for people."""
-_NO_NODE = {"name": "node", "router_ipv4": "192.0.2.1", "lan_ipv4": "192.0.2.2", "context": "context"}
+_NO_NODE = {"name": "node", "lan_ipv4": "192.0.2.2", "context": "context"}
 
 
 @dataclass
@@ -49,6 +40,8 @@ class StackFile:
     values: dict[str, object]
     secure: frozenset[str]
     document: Document
+    misspelt: dict[Path_, Path_] = field(default_factory=dict)
+    """Paths that were read for others: the known one to the one that stands in the file."""
 
     @property
     def file(self) -> str:
@@ -71,11 +64,22 @@ class StackFile:
         return self.document.place(_in_file(path))
 
     def read_as(self, path: Path_, known: Path_) -> None:
-        """Take what stands at `path`, a misspelt key, for `known`, so that findings about it have their place."""
+        """Take what stands at `path`, a misspelt key, for `known`: findings about it show what stands there."""
+        self.misspelt[known] = path
         old, new = _in_file(path), _in_file(known)
         for found, place in list(self.document.places.items()):
             if found[: len(old)] == old:
                 self.document.places[(*new, *found[len(old) :])] = place
+
+    def written(self, path: Path_) -> Path_:
+        """A path with the keys that stand in the file."""
+        for end in range(len(path), 0, -1):
+            path = (*self.misspelt.get(path[:end], path[:end]), *path[end:])
+        return path
+
+    def has(self, path: Path_) -> bool:
+        """Whether the file itself says what stands at a path."""
+        return _in_file(path) in self.document.places
 
 
 def _in_file(path: Path_) -> Path_:
@@ -123,50 +127,77 @@ class LoadedStack:
 
 
 def stack_names(project: Path) -> list[str]:
-    """The stacks that have a file in the project, sorted."""
-    names = (_FILE.fullmatch(p.name) for p in project.iterdir() if p.is_file())
+    """The stacks that have a file in the project, sorted; what is no file, such as a broken link, is found later."""
+    names = (_FILE.fullmatch(p.name) for p in project.iterdir())
     return sorted({m["stack"] for m in names if m})
 
 
 def stack_path(project: Path, stack: str) -> Path:
-    """Where the stack's file is; `.yaml` unless only `.yml` is there."""
-    short = project / f"Pulumi.{stack}.yml"
-    return short if short.exists() else project / f"Pulumi.{stack}.yaml"
+    """Where the stack's file is: the `.yaml`, which Pulumi reads, unless only a `.yml` is there."""
+    path = project / f"Pulumi.{stack}.yaml"
+    short = path.with_suffix(".yml")
+    return short if os.path.lexists(short) and not os.path.lexists(path) else path
 
 
 def read_stack_file(path: Path) -> StackFile:
-    """Read a stack file. What cannot be read is in `document.findings`; nothing is raised but OSError."""
+    """Read a stack file. What cannot be read is in `document.findings`, and nothing is raised."""
     match = _FILE.fullmatch(path.name)
     stack = match["stack"] if match else path.stem
-    data = path.read_bytes()
-    if len(data) > _LARGEST:
-        document = Document(path.name)
-        document.findings.append(
-            Finding(
-                "yaml",
-                (),
-                "",
-                f"larger than {_LARGEST} bytes",
-                "split the services over stacks",
-                Place(path.name),
-            )
-        )
-    else:
-        try:
-            document = read_yaml(data.decode("utf-8-sig"), path.name)
-        except UnicodeDecodeError as error:
-            document = Document(path.name)
-            document.findings.append(
-                Finding(
-                    "yaml",
-                    (),
-                    "",
-                    f"not UTF-8 text (byte {error.start})",
-                    "save the file as UTF-8",
-                    Place(path.name),
-                )
-            )
+    document = _read(path)
+    if path.suffix == ".yml" or os.path.lexists(path.with_suffix(".yml")):
+        document.findings.append(_other_ending(path))
     return _stack_file(path, stack, document)
+
+
+def _read(path: Path) -> Document:
+    document = Document(path.name)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        what = f"it cannot be read ({error.strerror or error})"
+        if path.is_dir():
+            what = "it is a folder, where the stack's file has to be"
+        elif path.is_symlink() and not path.exists():
+            what = f"it is a link to {os.readlink(path)}, and no file is there"
+        document.findings.append(
+            Finding("stack-file", (), "", what, "put the stack's file in its place, or remove it", Place(path.name))
+        )
+        return document
+    if len(data) > _LARGEST:
+        return document.unreadable(
+            f"larger than {_LARGEST >> 20} MiB, more than Gatehouse reads of one stack",
+            "split the services over stacks",
+        )
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:2]:
+        return document.unreadable(
+            "not UTF-8 text, but UTF-16 (which some editors call Unicode)", "save the file as UTF-8", 1, 1
+        )
+    try:
+        return read_yaml(data.decode("utf-8-sig"), path.name)
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        return document.unreadable(
+            f"byte 0x{data[error.start]:02x} here is not UTF-8: the file is in another encoding",
+            "save the file as UTF-8",
+            before.count(b"\n") + 1,
+            error.start - before.rfind(b"\n"),
+        )
+
+
+def _other_ending(path: Path) -> Finding:
+    # Pulumi looks for the ending that its project file has, Pulumi.yaml [PU sdk/go/common/workspace/paths.go].
+    long, short = path.with_suffix(".yaml").name, path.with_suffix(".yml").name
+    two = path.suffix == ".yaml"
+    return Finding(
+        "stack-file",
+        (),
+        "",
+        f"there are {long} and {short}, and Pulumi reads {long} only"
+        if two
+        else f"Pulumi reads {long} and not {short}, so nothing in this file would count",
+        f"keep what is meant in {long}, and remove {short}" if two else f"rename it to {long}",
+        Place(short),
+    )
 
 
 def parse_stack_text(text: str, stack: str = "test") -> StackFile:
@@ -188,14 +219,14 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
     values: dict[str, object] = {}
     top = document.values if isinstance(document.values, dict) else {}
     config = top.get("config")
-    if not document.findings and not isinstance(config, dict):
+    if not isinstance(config, dict) and (top or not document.findings):
         document.findings.append(
             Finding(
                 "stack-file",
                 (),
                 "" if config is None else show(config),
-                "a stack file has its values under `config:`",
-                f"start it with `config:` and `{NAMESPACE}:node:` below it, see {_DOCS}",
+                "a stack file has its values below `config:`",
+                f"start the file with `config:`, and write `{NAMESPACE}:node:` and the rest below it ({_DOCS})",
                 document.place(("config",)),
             )
         )
@@ -209,7 +240,7 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
                     "config-namespace",
                     (key,),
                     "",
-                    "a key of a stack file has a namespace, else Pulumi refuses the file",
+                    "a key of a stack file has a namespace in front, and Gatehouse reads those with its own",
                     f"write `{NAMESPACE}:{key}:`",
                     place,
                     "Pulumi, stack settings file",
@@ -221,7 +252,7 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
                     "config-namespace",
                     (key,),
                     "",
-                    "Gatehouse reads only its own namespace, so this would be ignored",
+                    "Gatehouse reads only keys with its own namespace, so this would be ignored",
                     f"write `{NAMESPACE}:{key.split(':', 1)[1]}:`",
                     place,
                     suggestion=NAMESPACE,
@@ -239,17 +270,20 @@ def type_stack(source: StackFile, raw: Mapping[str, object] | None = None) -> Lo
     if not values and findings:
         return LoadedStack(source, None, findings)
     repair = Repair()
+    odd = {finding.path for finding in findings if finding.rule == "yaml-value"}
     for _ in range(_ROUNDS):
         no_node = ("node",) in repair.assumed
         try:
             typed = StackConfig.model_validate({**values, "node": _NO_NODE} if no_node else values)
         except ValidationError as error:
-            details = [_finding(source, detail) for detail in error.errors(include_url=False)]
+            details = [in_words(detail, values, source.place) for detail in error.errors(include_url=False)]
             # A key that is missing because it is misspelt, or because it was left out above, has its finding already.
             misspelt = {(*m.path[:-1], m.suggestion) for m, _ in details if m.unknown_key and m.suggestion}
             mistakes = [mistake for mistake, _ in details if not (mistake.missing and mistake.path in misspelt)]
             findings += [
-                found for m, found in details if not (m.missing and (m.path in misspelt or m.path in repair.assumed))
+                replace(found, path=source.written(found.path))
+                for m, found in details
+                if m.path not in odd and not (m.missing and (m.path in misspelt or m.path in repair.assumed))
             ]
             if any(mistake.path == ("node",) for mistake in mistakes):
                 values.pop("node", None)
@@ -294,10 +328,10 @@ def tie(stacks: list[LoadedStack]) -> dict[str, LoadedStack]:
                     "estate-owner",
                     path,
                     show(reference),
-                    "no stack file here of that name owns an estate, so zone, people and tailnet are unknown",
-                    f"name the owner: {' or '.join(owners)}" if owners else "give one stack file a `gatehouse:estate`",
+                    "no stack of this name owns an estate here, so zone, people and tailnet are unknown",
+                    f"write one of: {', '.join(owners)}" if owners else "give one stack file a `gatehouse:estate`",
                     member.source.place(path),
-                    suggestion=_closest(owner_stack(reference), owners),
+                    suggestion=closest(owner_stack(reference), owners),
                 )
             )
     return loaded
@@ -309,168 +343,53 @@ def _estate_or_member(stack: LoadedStack) -> Finding:
         "estate-owner",
         ("member_of",) if both else (),
         "",
-        "both `estate` and `member_of`: two owners of one zone, team and tailnet undo each other"
+        "a stack owns an estate or uses the one of another stack, and this has both `estate` and `member_of`"
         if both
-        else "neither `estate` nor `member_of`: there is no zone, team or tailnet to use",
-        "keep `gatehouse:estate` in one stack only; the others say "
-        f"`{NAMESPACE}:member_of: organization/{NAMESPACE}/<owner's stack>`",
+        else "there is neither `estate` nor `member_of`, so there is no zone, team or tailnet to use",
+        f"keep `{NAMESPACE}:estate` in the stack that owns the zone, and write `{NAMESPACE}:member_of:` with that "
+        "stack's name in the others",
         stack.source.place(("member_of",) if both else ()),
     )
 
 
 def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Finding]:
     findings = []
-    for key in source.values:
-        short = key.split(":", 1)[-1]
-        if key.startswith(f"{NAMESPACE}:") and short in SECRET_NAMES and key not in source.secure:
-            findings.append(
-                Finding(
-                    "secret-in-clear",
-                    (short,),
-                    "",
-                    "this secret stands in clear in a file that is committed",
-                    f"take it out, make a new one, and set it with `pulumi config set --secret {key}`",
-                    source.place((short,)),
+    for key, value in source.values.items():
+        namespace, _, short = key.rpartition(":")
+        if namespace != NAMESPACE or short in SECRET_NAMES:
+            # A secret of ours is one whatever is in it.
+            clear = [(key,)] if namespace == NAMESPACE and key not in source.secure else in_clear((key,), value)
+            for path in clear:
+                known = (short,) if namespace == NAMESPACE else path
+                findings.append(
+                    Finding(
+                        "secret-in-clear",
+                        known,
+                        "",
+                        "this secret stands in clear in a file that is committed: whoever reads the repository has it",
+                        "remove it, make a new one where it comes from, and set that with `pulumi config set --secret "
+                        f"{_settable(path)}`",
+                        source.place(known),
+                    )
                 )
-            )
-        elif key in source.secure and key.startswith(f"{NAMESPACE}:") and short not in SECRET_NAMES:
+        elif key in source.secure:
             findings.append(
                 Finding(
                     "unknown-key",
                     (short,),
                     "",
-                    "no secret of this name is known",
-                    "known secrets: " + ", ".join(sorted(SECRET_NAMES)),
+                    "Gatehouse has no secret of this name",
+                    "write one of: " + ", ".join(sorted(SECRET_NAMES)),
                     source.place((short,)),
-                    suggestion=_closest(short, sorted(SECRET_NAMES)),
+                    suggestion=closest(short, sorted(SECRET_NAMES)),
                 )
             )
             values.pop(short, None)
     return findings
 
 
-def _closest(word: str, known: list[str]) -> str:
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
-
-
-def _plain(loc: tuple[int | str, ...]) -> Path_:
-    """Pydantic's location without the mark of keys and the tag of the origin's union."""
-    path = [part for part in loc if part != "[key]"]
-    if path[:1] == ["services"] and path[2:3] == ["origin"]:
-        del path[3:4]
-    return tuple(path)
-
-
-def _fields_at(path: Path_) -> list[str]:
-    """The keys known at a path of the configuration."""
-    model: object = StackConfig
-    for part in path:
-        model = _below(model, part)
-    if isinstance(model, tuple):
-        return sorted({name for m in model for name in m.model_fields})
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return []
-    # `except` is a word of Python's, so its field has another name.
-    return sorted(field.alias or name for name, field in model.model_fields.items())
-
-
-def _below(model: object, part: int | str) -> object:
-    annotation: object = None
-    if isinstance(model, tuple):
-        model = next((m for m in model if part in m.model_fields), None)
-    if isinstance(model, type) and issubclass(model, BaseModel) and isinstance(part, str):
-        known = model.model_fields.get(part)
-        annotation = known.annotation if known else None
-    elif get_origin(model) in (dict, list):
-        annotation = get_args(model)[-1]
-    while annotation is not None:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return annotation
-        origin = get_origin(annotation)
-        if origin in (dict, list):
-            return annotation
-        arguments = [a for a in get_args(annotation) if a is not type(None)]
-        found = [m for a in arguments for m in _models_in(a)]
-        if len(found) > 1:
-            return tuple(found)
-        annotation = arguments[0] if arguments else None
-    return None
-
-
-def _models_in(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for a in get_args(annotation) for m in _models_in(a)]
-
-
-def _finding(source: StackFile, detail: ErrorDetails) -> tuple[Mistake, Finding]:
-    path = _plain(detail["loc"])
-    kind = detail["type"]
-    value = detail.get("input")
-    shown = show(value) if isinstance(value, str | int | float | bool | None) else ""
-    place = source.place(path)
-    if kind == "extra_forbidden" and path[-1] == "path_exceptions":
-        paths = [p for p in value if isinstance(p, str)] if isinstance(value, list) else []
-        said = ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
-        return Mistake(path), Finding(
-            "unknown-key",
-            path,
-            "",
-            "paths have clients of their own now, and this key says nothing any more",
-            f"write `paths: {{{said}}}` in its place",
-            place,
-        )
-    if kind == "extra_forbidden":
-        known = _fields_at(path[:-1])
-        suggestion = _closest(str(path[-1]), known)
-        return Mistake(path, unknown_key=True, suggestion=suggestion), Finding(
-            "unknown-key",
-            path,
-            "",
-            "no such key; it would have no effect, and a key with no effect protects nothing",
-            f"known keys here: {', '.join(known)}" if known else "remove it",
-            place,
-            suggestion=suggestion,
-        )
-    if kind == "missing":
-        return Mistake(path, missing=True), Finding(
-            "missing-key", path, "", "this is needed and not there", f"add `{path[-1]}:` here{_what(path)}", place
-        )
-    expected = detail.get("ctx", {}).get("expected", "")
-    if kind == "literal_error":
-        known = re.findall(r"'([^']*)'", str(expected))
-        suggestion = _closest(value, known) if isinstance(value, str) else ""
-        return Mistake(path, suggestion=suggestion), Finding(
-            "unknown-name",
-            path,
-            shown,
-            "no such word is known here",
-            f"one of: {', '.join(known)}" if known else f"one of: {expected}",
-            place,
-            suggestion=suggestion,
-        )
-    return Mistake(path), Finding(
-        "wrong-form",
-        path,
-        shown,
-        _FORMS.get(kind, str(detail["msg"]).replace("Input should", "this should")),
-        f"write it in that form{_what(path)}",
-        place,
-    )
-
-
-def _what(path: Path_) -> str:
-    """The field's description, first sentence, in brackets."""
-    model: object = StackConfig
-    for part in path[:-1]:
-        model = _below(model, part)
-    candidates = model if isinstance(model, tuple) else (model,)
-    for candidate in candidates:
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            known = candidate.model_fields.get(str(path[-1])) if path else None
-            if known and known.description:
-                return f" ({' '.join(known.description.split())})"
-    return ""
+def _settable(path: Path_) -> str:
+    return str(path[0]) if len(path) == 1 else f"--path '{dotted(path)}'"
 
 
 __all__ = [

@@ -17,7 +17,6 @@ _STAND_INS: dict[Path_, object] = {
     ("estate", "google", "client_id"): "0.apps.googleusercontent.com",
     ("estate", "tailnet", "name"): "tailnet.ts.net",
     ("node", "name"): "node",
-    ("node", "router_ipv4"): "192.0.2.1",
     ("node", "lan_ipv4"): "192.0.2.2",
     ("node", "context"): "context",
 }
@@ -28,12 +27,16 @@ _DECIDING = frozenset({"gate", "traffic", "bandwidth", "sensitivity", "clients",
 
 @dataclass(frozen=True)
 class Mistake:
-    """What did not fit: where, whether it is needed and absent or not known, and the known word nearest to it."""
+    """What did not fit: where, and whether it is needed and absent or a key that is not known.
+
+    `suggestion` is the known key nearest to it, `meant` what was most likely meant in place of a value.
+    """
 
     path: Path_
     missing: bool = False
     unknown_key: bool = False
     suggestion: str = ""
+    meant: object = None
 
 
 @dataclass
@@ -47,7 +50,9 @@ class Repair:
         """Take the mistakes out of `values`, in place. False when nothing could be done."""
         done = False
         # Later items of a list first, so that earlier ones keep their place.
-        for mistake in sorted(set(mistakes), key=lambda m: [str(p).rjust(6, "0") for p in m.path], reverse=True):
+        for mistake in sorted(
+            {m.path: m for m in mistakes}.values(), key=lambda m: [str(p).rjust(6, "0") for p in m.path], reverse=True
+        ):
             done = self._one(values, mistake) or done
         return done
 
@@ -60,8 +65,11 @@ class Repair:
                 holder[mistake.suggestion] = value
                 self.renamed.append((path, (*path[:-1], mistake.suggestion)))
             return True
-        if mistake.suggestion and isinstance(holder, dict):
-            holder[path[-1]] = mistake.suggestion
+        if mistake.meant and isinstance(holder, dict):
+            holder[path[-1]] = mistake.meant
+            if not isinstance(mistake.meant, str):
+                # A word that is close counts; a value of another type is read, and judged no further.
+                self.assumed.add(path)
             return True
         stand_in = _REASON if path[-2:-1] == ("acknowledge",) else _STAND_INS.get(path)
         if stand_in is not None and isinstance(holder, dict) and holder.get(path[-1]) != stand_in:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -44,3 +46,26 @@ SECRETS: tuple[Secret, ...] = (
     ),
 )
 SECRET_NAMES = frozenset(s.name for s in SECRETS)
+
+CREDENTIAL = (
+    "([Tt]oken|[Ss]ecret|[Pp]assword|[Pp]asswd|[Pp]assphrase|[Cc]redentials?|[Kk]ubeconfig|"
+    "([Aa]pi|[Pp]rivate|[Aa]ccess|[Aa]uth|[Ss]ervice|[Ss]ecret|[Ss]igning|[Ee]ncryption|[Ss]sh)[_-]?[Kk]eys?)"
+)
+"""How the keys of credentials end: `cloudflare:apiToken`, `tailscale:oauthClientSecret`, `minio:secret_key`."""
+
+
+def in_clear(path: tuple[str | int, ...], value: object) -> Iterator[tuple[str | int, ...]]:
+    """The paths below a key at which a credential stands without being encrypted."""
+    if isinstance(value, dict):
+        if set(value) != {"secure"}:
+            for key, inner in value.items():
+                yield from in_clear((*path, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from in_clear((*path, index), inner)
+    elif isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+        named = next(str(part) for part in reversed(path) if not isinstance(part, int))
+        # The way to a file is no secret; what is in it would be.
+        where = isinstance(value, str) and re.fullmatch(r"[~./][^\s{}]*", value) and "kubeconfig" in named.lower()
+        if re.search(f"{CREDENTIAL}$", named, re.IGNORECASE) and not where:
+            yield path

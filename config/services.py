@@ -8,7 +8,19 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import IPv4, Label, NodePort, Port, Reason, SelectorKey, SelectorValue, TargetPort, Text
+from config.fields import (
+    HostHeader,
+    IPv4,
+    Label,
+    NodePort,
+    Port,
+    Reason,
+    SelectorKey,
+    SelectorValue,
+    ServerName,
+    TargetPort,
+    Text,
+)
 
 Gate: TypeAlias = Label
 """The name of a way in; `exposure.ways` knows which there are."""
@@ -26,7 +38,7 @@ def _several(what: LiteralString) -> BeforeValidator:
 
 
 def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]})
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
 
 
 People: TypeAlias = Annotated[
@@ -43,7 +55,7 @@ Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"),
 class OriginTls(Model):
     """How cloudflared checks the certificate of an https origin."""
 
-    origin_server_name: str | None = None
+    origin_server_name: ServerName | None = None
     """The name expected on the origin's certificate; the service's host name where it renews its own."""
     match_sni_to_host: bool = False
     """Expect the request's own host name on the certificate (cloudflared `matchSNItoHost`)."""
@@ -139,7 +151,7 @@ class OriginRequest(Model):
 
     connect_timeout_seconds: Annotated[int, Field(ge=1, le=300)] | None = None
     """Whole seconds: cloudflared's remote configuration takes nothing finer. 30 by default."""
-    http_host_header: str | None = None
+    http_host_header: HostHeader | None = None
     """Overrides the Host header; a wrong one is answered 404 by an ingress controller."""
     http2_origin: bool = False
     """Speak HTTP/2 to the origin; https only."""
@@ -248,8 +260,8 @@ class Node(Model):
 
     name: Label
     """The node's short name; host names end in it."""
-    router_ipv4: IPv4
-    """The router's public address."""
+    router_ipv4: IPv4 | None = None
+    """The router's public address; needed by gate `port-forward` and `public_record` alone."""
     lan_ipv4: IPv4
     """The node's address at home."""
     tailnet_ipv4: IPv4 | None = None

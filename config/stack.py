@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
@@ -96,7 +96,7 @@ class Estate(Model):
     default_people: People | None = None
     """The sets that services use which name none."""
     session_duration: str = "24h"
-    """How long a login lasts, in Go units up to hours."""
+    """How long a login lasts at every application, in Go units up to hours: `0s`, or up to a month (`730h`)."""
     tailnet: Tailnet | None = None
     """Needed by services that go by Tailscale."""
 
@@ -142,6 +142,35 @@ class Claim(Model):
         return f"{who} on {', '.join(self.on)}{but}"
 
 
+def _reference(value: str) -> str:
+    *place, stack = value.split("/")
+    if place in ([], list(_HERE)) and _STACK_NAME.fullmatch(stack):
+        return value
+    if len(place) == 2 and _STACK_NAME.fullmatch(stack):
+        reason = (
+            "the owner is a stack of this repository, so its project is `gatehouse`"
+            if place[1] != NAMESPACE
+            else "the owner is in the organization of this stack, whichever that is: `organization` stands for it, on "
+            "Pulumi Cloud too"
+        )
+        raise PydanticCustomError("reference", reason, {"fix": f"write `{stack}`", "meant": stack})
+    raise PydanticCustomError(
+        "reference",
+        "the owner is named by its stack: letters, digits, `-`, `_` and `.`",
+        {"fix": "write the name in the owner's file name: `alfred` for Pulumi.alfred.yaml"},
+    )
+
+
+_HERE = ("organization", NAMESPACE)
+_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+Reference = Annotated[
+    str,
+    AfterValidator(_reference),
+    WithJsonSchema({"type": "string", "pattern": f"^({'/'.join(_HERE)}/)?{_STACK_NAME.pattern}$"}),
+]
+"""Another stack of the repository. On a file backend the organization is the literal `organization` [PU]."""
+
+
 class StackConfig(Model):
     """Everything in `Pulumi.<stack>.yaml` under `gatehouse:`."""
 
@@ -149,8 +178,8 @@ class StackConfig(Model):
     """The node that this stack is for."""
     estate: Estate | None = None
     """Present in the one stack that owns the estate."""
-    member_of: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?$")] | None = None
-    """The owner's stack, as `organization/gatehouse/<stack>`; present in every other stack."""
+    member_of: Reference | None = None
+    """The owner's stack, by its name or as `organization/gatehouse/<stack>`; present in every other stack."""
     services: dict[Label, Service] = Field(default_factory=dict)
     """The node's services by key; resources and the usual host names are named after the key."""
     claims: list[Claim] = Field(default_factory=list)
@@ -167,9 +196,9 @@ class StackConfig(Model):
 
 def owner_stack(member_of: str) -> str:
     """The short stack name in a reference (`organization/gatehouse/alfred` gives `alfred`)."""
-    return re.split("/", member_of)[-1]
+    return member_of.rpartition("/")[2]
 
 
 def owner_reference(member_of: str) -> str:
-    """The full name for a StackReference; on a file backend the organization is the literal `organization` [PU]."""
-    return member_of if "/" in member_of else f"organization/{NAMESPACE}/{member_of}"
+    """The full name for a StackReference, where the organization is the one of a file backend."""
+    return "/".join((*_HERE, owner_stack(member_of)))

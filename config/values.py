@@ -10,7 +10,9 @@ import binascii
 import hashlib
 import ipaddress
 import re
-from typing import Annotated, Any, Self, TypeAlias
+import unicodedata
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
@@ -66,6 +68,27 @@ class _Value(str):
         return core_schema.no_info_after_validator_function(cls.read, core_schema.str_schema(strict=True))
 
 
+Reachable: TypeAlias = Literal["nowhere", "shared", "home", "example", "internet"]
+"""From where an address is reached: from nowhere but the machine itself, inside a provider's network (or a tailnet),
+inside a home, from the internet; those for examples in documents (RFC 5737) stand for any."""
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+_THIS = ipaddress.ip_network("0.0.0.0/8")
+_EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
+
+
+def reachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address | str) -> Reachable:
+    """From where an address is reached [IANA, IPv4 Special-Purpose Address Registry; RFC 6598: carrier-grade NAT]."""
+    address = ipaddress.ip_address(address)
+    own = address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast
+    if own or (address.version == 4 and (address.is_reserved or address in _THIS)):
+        return "nowhere"
+    if address in _SHARED:
+        return "shared"
+    if any(address in examples for examples in _EXAMPLES):
+        return "example"
+    return "home" if address.is_private else "internet"
+
+
 def is_name(text: str) -> bool:
     """Whether it is a DNS name of labels (RFC 1123)."""
     return len(text) <= 253 and all(LABEL.fullmatch(label) for label in text.split("."))
@@ -82,29 +105,34 @@ class Host(_Value):
         if "*" in text.removeprefix("*."):
             raise MalformedError(
                 "host-wildcard",
-                "a `*` anywhere but as the whole first label never matches a request",
-                "write `*.` and a name, or one service for each host name",
+                "a `*` matches only as the whole first label",
+                "begin the name with `*.`, or list each host name",
             )
         name = text.removeprefix("*.")
         star, bare = text[: len(text) - len(name)], bare_host(name)
         if not is_name(bare):
             wrong = next((label for label in bare.split(".") if not LABEL.fullmatch(label)), None)
-            fixed = bare.replace("_", "-")
+            fixed = ".".join(map(_in_ascii, bare.replace("_", "-").split(".")))
+            reason = (
+                f"{wrong!r} is not a DNS label, which has letters, digits and hyphens, at most 63, and a letter or "
+                "digit at both ends"
+            )
+            if wrong is None:
+                reason = "a DNS name has at most 253 characters"
+            elif not wrong.isascii() and is_name(fixed):
+                reason = f"DNS, Cloudflare and Access know {wrong!r} in its ASCII form only"
             raise MalformedError(
                 "host-form",
-                "a DNS name has at most 253 characters"
-                if wrong is None
-                else f"{wrong!r} is no DNS label: letters, digits and hyphens, at most 63, a letter or digit at both "
-                "ends",
-                "write such a name",
+                reason,
+                f"write `{star}{fixed}`" if is_name(fixed) else "write a name of such labels",
                 f"{star}{fixed}" if is_name(fixed) else "",
             )
         if bare != name:
             raise MalformedError(
                 "host-form",
-                "a host name is lower case, with no scheme, port or path: cloudflared drops a request's port before it "
-                "compares, and Access takes neither",
-                "write the bare name",
+                "a host name is lower case, without scheme, port or path, for cloudflared and Access compare it "
+                "without them",
+                f"write `{star}{bare}`",
                 f"{star}{bare}",
             )
         return cls(text)
@@ -122,6 +150,16 @@ class Host(_Value):
     def covers(self, other: str) -> bool:
         """Whether it is the other name or, as a wildcard, above it: at any depth, as a tunnel's rule reads it."""
         return self == other or (self.wildcard and other.removeprefix("*.").endswith(self[1:]))
+
+
+def _in_ascii(label: str) -> str:
+    """A label as DNS has it: `xn--` and Punycode where it has other letters than ASCII's (RFC 5890, 2.3.2.1)."""
+    if label.isascii():
+        return label
+    letters = unicodedata.normalize("NFC", label.lower())
+    if not all(c.isalnum() or c == "-" or unicodedata.category(c) in ("Mn", "Mc") for c in letters):
+        return label
+    return f"xn--{letters.encode('punycode').decode()}"
 
 
 def bare_host(text: str) -> str:
@@ -142,7 +180,7 @@ class Path(_Value):
         if wrong and text != "/":
             raise MalformedError(
                 "path-form",
-                f"{wrong}: Access and cloudflared would read it differently, and one of them would let more by",
+                f"{wrong}, which Access and cloudflared read differently, so one of them would let in more",
                 "write a plain path such as `/api`; what is below it is included",
                 _plainer(text),
             )
@@ -227,9 +265,9 @@ class OriginUrl(_Value):
             return [
                 MalformedError(
                     "origin-http-status",
-                    "a fixed answer is no service; the rule list ends in http_status:404 by itself"
+                    "a fixed answer is not a service, and the tunnel answers 404 to other hosts by itself"
                     if inside
-                    else "no status of an answer: those are 200 to 599",
+                    else "this is not a status of HTTP, which are 200 to 599",
                     "name what is to answer, or remove the service",
                 )
             ]
@@ -237,7 +275,7 @@ class OriginUrl(_Value):
             return [
                 MalformedError(
                     "origin-scheme-unknown",
-                    "one of cloudflared's own services or a socket in its pod, and no service of yours",
+                    "this is one of cloudflared's own services or a socket in its pod, and not a service of yours",
                     "name the Kubernetes Service, a port of the node, or an http or https URL",
                 )
             ]
@@ -245,7 +283,7 @@ class OriginUrl(_Value):
             return [
                 MalformedError(
                     "origin-scheme-missing",
-                    "no scheme: cloudflared refuses the URL, and with it the tunnel's whole list",
+                    "there is no scheme, so cloudflared would refuse the URL, and with it the tunnel's whole rule list",
                     "start it with http:// or https://",
                     f"http://{text}" if "/" not in text and _is_address("http", text) else "",
                 )
@@ -253,14 +291,17 @@ class OriginUrl(_Value):
         scheme, _, rest = text.partition("://")
         if scheme.lower() not in SCHEMES:
             near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
+            tls = near == "https"
             return [
                 *_address_faults(scheme, rest),
                 MalformedError(
                     "origin-scheme-unknown",
-                    "not a scheme for a service: cloudflared takes an unknown one, a typo included, for TCP over "
+                    "this is not the scheme of a service: cloudflared takes one that it does not know for TCP over "
                     "WebSocket, and browsers get nothing",
-                    "use http (WebSockets work over it), https, tcp or udp",
-                    f"{near}://{rest}" if near else "",
+                    "use https (WebSockets work over it), and say in `origin_tls` how its certificate is checked"
+                    if tls
+                    else "use http (WebSockets work over it), https, tcp or udp",
+                    f"{near}://{rest}" if near and not tls else "",
                 ),
             ]
         return _address_faults(scheme, rest)
@@ -311,7 +352,12 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
     found = []
     if scheme != scheme.lower() and scheme.lower() in SCHEMES:
         found.append(
-            MalformedError("origin-url-form", "a scheme is lower case", "write it so", f"{scheme.lower()}://{rest}")
+            MalformedError(
+                "origin-url-form",
+                "a scheme is lower case",
+                f"write `{scheme.lower()}://{rest}`",
+                f"{scheme.lower()}://{rest}",
+            )
         )
     more = rest[len(address) :]
     if more:
@@ -319,9 +365,10 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-url-form",
-                f"cloudflared refuses a service URL with a {what}, even a lone `/`, and with it the tunnel's whole "
-                "list",
-                "write scheme, host and port only; a request's own path is passed on as it is",
+                f"cloudflared refuses a service URL with a {what}{', even a lone `/`,' if what == 'path' else ''} and "
+                f"with "
+                "it the tunnel's whole rule list",
+                "write only scheme, host and port; a request's own path is passed on as it is",
                 f"{scheme}://{address}" if "@" not in address else "",
             )
         )
@@ -329,16 +376,16 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-url-form",
-                "a user or password here stands in clear in the file, and cloudflared does not send it",
-                "take it out, and let the service ask for its own login",
+                "a user or password stands in clear in this file, and cloudflared does not send it",
+                "write the URL without it, and let the service ask for its own login",
             )
         )
     elif not _is_address(scheme, address):
         found.append(
             MalformedError(
                 "origin-url-form",
-                f"{address!r} is no host name or address with an optional port from 1 to 65535",
-                "write it as `http://192.168.0.9:8123`",
+                f"{address!r} is not a host name or address with an optional port from 1 to 65535",
+                "write it like http://192.168.0.9:8123",
             )
         )
     else:
@@ -348,7 +395,7 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
         found.append(
             MalformedError(
                 "origin-port-missing",
-                "no port: cloudflared would call 7864, its own default for tcp",
+                "there is no port, so cloudflared would call 7864, its own default for tcp",
                 "add the service's port",
             )
         )
@@ -375,23 +422,24 @@ def _unreachable(host: str) -> tuple[str, str] | None:
         address = ipaddress.ip_address(host)
     except ValueError:
         if host.rpartition(".")[2].isdigit():
-            return "four numbers from 0 to 255 are an address, and this is neither one nor a name", by_address
+            return "this is neither a name nor an address, which has four numbers from 0 to 255", by_address
         if host.endswith(".local") and not host.endswith(_CLUSTER):
-            return "a name in `.local` is told by multicast, which no pod hears, so it is not found", by_address
+            return "names in `.local` are found by multicast, which does not reach a pod", by_address
         return None
     if address.is_loopback or address.is_unspecified:
         return _OWN
     if address.is_link_local:
         return "a link-local address is a machine's own, or its cloud's metadata with keys in it", by_address
-    if address.is_multicast or host == "255.255.255.255":
-        return "this is the address of many machines, and a service is at one", by_address
+    if reachable(address) == "nowhere":
+        return "no machine has this address", by_address
     return None
 
 
 _OWN = (
-    "cloudflared runs in a pod of its own, and this leads back to that pod: nothing of yours answers there, and what "
-    "does is cloudflared's own metrics and profiles",
-    "write `{on_node: true, port: 8123, scheme: http}` for a port of the node, or the Kubernetes Service",
+    "cloudflared runs in a pod of its own, and this address is that pod: only cloudflared's own metrics and profiles "
+    "answer there",
+    "for a port of the node, write `origin: {on_node: true, port: 8123, scheme: http}` with its port; for a pod, name "
+    "its Kubernetes Service",
 )
 
 
@@ -414,7 +462,7 @@ class Machine(_Value):
             raise MalformedError(
                 "tailnet-name",
                 "a machine's name on the tailnet is one DNS label: lower-case letters, digits and hyphens, at most 63",
-                "write the first label only",
+                "write only the first part of the name",
                 first if LABEL.fullmatch(first) else "",
             )
         return cls(text)
@@ -471,26 +519,45 @@ class Domain(_Value):
 
 
 class Duration(_Value):
-    """How long a login lasts, as Cloudflare's API takes it: above zero, in Go's units up to hours [CFDOC policies]."""
+    """How long a login lasts, as Access takes it: Go's units up to hours, a month at most, or `0s` [CFDOC policies]."""
 
     __slots__ = ()
-    _GO = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
-    _DAYS = re.compile(r"([0-9]{1,4})(d|w)")
+    _NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,19})?"
+    _GO = re.compile(rf"(?:{_NUMBER}(?:ns|us|µs|ms|s|m|h)){{1,7}}")
+    _PART = re.compile(rf"({_NUMBER})(ns|us|µs|ms|s|m|h|d|w)")
+    _HOUR = 3_600_000_000_000
+    _NANOSECONDS: ClassVar[dict[str, int]] = {
+        "ns": 1,
+        "us": 10**3,
+        "µs": 10**3,
+        "ms": 10**6,
+        "s": 10**9,
+        "m": 60 * 10**9,
+        "h": _HOUR,
+        "d": 24 * _HOUR,
+        "w": 168 * _HOUR,
+    }
+    _MONTH_HOURS = 730
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The duration. Raises MalformedError (`session-duration`)."""
-        if not cls._GO.fullmatch(text) or not re.search(r"[1-9]", text):
-            days = cls._DAYS.fullmatch(text)
-            hours = int(days[1]) * (24 if days[2] == "d" else 168) if days else 0
-            raise MalformedError(
-                "session-duration",
-                "the API takes a duration above zero in Go's units up to hours (30m, 24h, 1h30m); days and weeks it "
-                "refuses",
-                "write it in hours",
-                f"{hours}h" if hours else "",
-            )
-        return cls(text)
+        parts = cls._PART.findall(text[:100])
+        hours = sum(Decimal(number) * cls._NANOSECONDS[unit] for number, unit in parts) / cls._HOUR
+        units, month = cls._GO.fullmatch(text) is not None, cls._MONTH_HOURS
+        if (units and 0 < hours <= month) or text == "0s":
+            return cls(text)
+        reason, fix = (
+            "Access takes a duration in Go's units up to hours (30m, 24h, 1h30m), no days or weeks",
+            "write it so",
+        )
+        suggestion = f"{hours:g}h" if re.fullmatch("[0-9]{1,9}[dw]", text) and 0 < hours <= month else ""
+        if units and not hours:
+            reason, fix, suggestion = "for a login that ends at once, Access has one word", "write `0s`", "0s"
+        elif hours > month:
+            reason, fix = f"Access takes a month at most, {month} hours", f"write `{month}h` or less"
+            suggestion = f"{month}h"
+        raise MalformedError("session-duration", reason, fix, suggestion)
 
 
 class Image(_Value):
@@ -507,18 +574,18 @@ class Image(_Value):
         """The reference. Raises MalformedError (`connector-image`)."""
         match = cls._REFERENCE.fullmatch(text)
         if not match:
-            reason = "no image reference"
+            reason = "this is not the name of a container image"
         elif match["digest"] is None and match["tag"] is None:
-            reason = "neither tag nor digest: each restart may bring another cloudflared"
+            reason = "there is neither a tag nor a digest, so each restart may bring another cloudflared"
         elif match["digest"] is None and match["tag"] == "latest":
-            reason = "`latest` moves: each restart may bring another cloudflared, with other rules for paths"
+            reason = "`latest` changes: each restart may bring another cloudflared, with other rules for paths"
         else:
             return cls(text)
         raise MalformedError(
             "connector-image",
             reason,
-            "write `cloudflare/cloudflared:<version>`, better with `@sha256:<digest>`, or leave it out for the pinned "
-            "one",
+            "remove it to use the pinned image, or write `cloudflare/cloudflared:<version>`, better with "
+            "`@sha256:<digest>`",
         )
 
 
@@ -548,10 +615,10 @@ def replicas(count: int) -> int:
     if not 1 <= count <= MOST_REPLICAS:
         raise MalformedError(
             "connector-replicas",
-            "a tunnel takes at most 25 connectors; the rest are refused and restart for ever"
+            "a tunnel takes at most 25 connectors, and the rest would restart for ever"
             if count > MOST_REPLICAS
-            else "with no connector every host of the tunnel answers 530",
-            "write 1 to 25; 2 keep the tunnel up while one restarts",
+            else "without a connector every host of the tunnel answers 530",
+            "write `replicas: 2`, which keeps the tunnel up while one restarts, or another number from 1 to 25",
         )
     return count
 
@@ -601,6 +668,7 @@ __all__ = [
     "MalformedError",
     "OriginUrl",
     "Path",
+    "Reachable",
     "Tag",
     "Team",
     "TeamText",
@@ -610,5 +678,6 @@ __all__ = [
     "is_name",
     "label_name",
     "object_name",
+    "reachable",
     "replicas",
 ]

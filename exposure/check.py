@@ -36,7 +36,8 @@ class Checked:
         for name, findings in self.found.items():
             other = self.stacks[name]
             if other is stack.owner:
-                mine += [f for f in findings if f.path[:1] in ((), ("estate",)) and f.severity == "error"]
+                about = ((), ("estate",), other.source.written(("estate",)))
+                mine += [f for f in findings if f.path[:1] in about and f.severity == "error"]
             elif other.owner is stack:
                 mine += [f for f in findings if f.severity == "error"]
             mine += [f for f in findings if any(place.file == stack.source.file for place in f.related)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from config.services import Gate, Service
+from config.services import Gate, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import Path
 from exposure.audience import ANYONE, meant, meant_for_path
@@ -22,11 +22,6 @@ class Decision:
 
     gate: Gate
     reason: str
-
-    @property
-    def cautions(self) -> tuple[str, ...]:
-        """What to keep in mind at the gate."""
-        return WAYS[self.gate].cautions
 
 
 @dataclass(frozen=True)
@@ -111,27 +106,27 @@ def _objections(service: Service, estate: Estate | None, way: type[Way]) -> Iter
         yield Objection(
             "gate-acme",
             asked,
-            "this gate carries challenges only"
+            "this gate carries nothing but challenges"
             if gate == "acme"
-            else "HTTP-01 challenges go by path, before every login",
+            else "HTTP-01 challenges need gate acme, which lets them pass every login",
             f"remove `{asked[0]}:`",
         )
     if gate != "acme" and scheme and scheme not in way.carries:
         yield Objection(
             "gate-not-http",
             asked,
-            "Funnel by the Tailscale operator carries HTTPS only"
+            "Funnel carries nothing but HTTPS, as the Tailscale operator makes it"
             if gate == "funnel"
-            else "browsers speak HTTP to a tunnel; other protocols need a client program at both ends",
-            "use gate tailnet for known people, port-forward for anyone",
+            else "a tunnel carries HTTP; other protocols would need a program at the client's end",
+            _instead(service, estate, way),
             "TS cmd/k8s-operator" if gate == "funnel" else "CFDOC cloudflare-one/applications/non-http",
         )
     elif issubclass(way, TunnelWay) and (service.traffic == "non-html" or service.bandwidth == "high"):
         yield Objection(
             "media-through-tunnel",
             ("bandwidth" if service.bandwidth == "high" else "traffic",),
-            "Cloudflare's terms allow no video or other large files through the free plan; it may cut access off",
-            "use gate funnel, tailnet or port-forward, or acknowledge `media-through-tunnel` with your reason",
+            "Cloudflare's terms allow no video or other large files on the free plan, and it may cut off access",
+            f"{_instead(service, estate, way)}, or acknowledge `media-through-tunnel` with your reason",
             "CFDOC fundamentals/reference/policies-compliances/delivering-videos-with-cloudflare",
             True,
         )
@@ -139,8 +134,10 @@ def _objections(service: Service, estate: Estate | None, way: type[Way]) -> Iter
         yield Objection(
             "http-by-port-forward",
             asked,
-            "plain HTTP crosses the internet unless the service itself speaks TLS, and nothing stands in front of it",
-            "use gate funnel, or acknowledge `http-by-port-forward` and say what protects it",
+            "nothing stands in front of it, and unless the service itself speaks TLS, everything crosses the internet "
+            "in "
+            "clear",
+            f"{_instead(service, estate, way)}, or acknowledge `http-by-port-forward` and say what protects it",
             acceptable=True,
         )
     if gate == "acme":
@@ -151,10 +148,37 @@ def _objections(service: Service, estate: Estate | None, way: type[Way]) -> Iter
         yield Objection(
             "tailnet-for-anyone",
             ("clients",),
-            "clients without Tailscale cannot reach a tailnet name",
+            "clients without Tailscale cannot reach it on the tailnet",
             "say `clients: tailnet`, or use another gate",
         )
     yield from _wider(service, estate, way)
+
+
+def _instead(service: Service, estate: Estate | None, way: type[Way]) -> str:
+    """Which other gate to use, so that nothing speaks against it."""
+    if len(service.asked) > 1:
+        return f"take {way.gate} out of `gates:`"
+    gate = decide(service).gate
+    move = moved(service, estate, gate) if gate != way.gate else ""
+    return (
+        move if move and not any(_objections(service, estate, WAYS[gate])) else "use a gate that fits (docs/gates.md)"
+    )
+
+
+def moved(service: Service, estate: Estate | None, gate: Gate, more: str = "") -> str:
+    """What to write for another gate: the gate, and the keys that have no effect there; empty where it cannot be."""
+    way = WAYS[gate]
+    if not isinstance(service.origin, way.origins) or scheme_of(service) not in way.carries:
+        return ""
+    if gate == "port-forward" and not (service.port_forward and getattr(service.origin, "selector", None)):
+        return "use gate port-forward, which needs `port_forward:` and the origin's `selector:`"
+    counting = {setting for other in WAYS.values() for setting in other.settings} | {"own_certificate"}
+    said = {key: "host" if key == "hosts" else key for key in sorted(service.model_fields_set)}
+    if isinstance(service.origin, ServiceOrigin):
+        said |= {key: key for key in sorted(service.origin.model_fields_set)}
+    lost = [f"`{key}:`" for key, setting in said.items() if setting in counting - way.settings or key == "gates"]
+    needs = ", with a `tailnet:` in the estate" if way.by == "machine" and estate and not estate.tailnet else ""
+    return f"say `gate: {gate}`{more}{', and remove ' + ' and '.join(lost) if lost else ''}{needs}"
 
 
 def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[Objection]:
@@ -162,16 +186,17 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
     gate, inside = way.gate, way.lets_in(service, estate)
     # Nobody at all is another rule's finding.
     if not inside <= meant(service, estate) and (service.clients != "nobody" or is_web(service)):
-        whom = {"people": "named people", "tailnet": "devices of the tailnet", "nobody": "nobody but for `paths`"}
+        whom = {"people": "named people", "tailnet": "devices of the tailnet", "nobody": "nobody, except on `paths`"}
         if service.clients == "nobody":
-            fix = "use gate zero-trust, or funnel with `paths`, or say whom `clients` are"
+            fix = "use gate zero-trust, or funnel with `paths`, or say who its `clients` are"
         else:
-            better = "zero-trust" if gate == "public-tunnel" and service.clients == "people" else "tailnet"
-            fix = f"use gate {better}, or say `clients: anyone`"
+            fix = _instead(service, estate, way)
+            if service.traffic != "html" or service.sensitivity == "low":
+                fix += ", or say `clients: anyone`"
         yield Objection(
             "wider-than-meant",
             ("clients",),
-            f"the clients are {whom[service.clients]}, and gate {gate} lets {inside} in",
+            f"its clients are {whom[service.clients]}, and gate {gate} lets in {inside}",
             fix,
         )
     audiences = {Path(path): meant_for_path(to, service, estate) for path, to in service.paths.items()}
@@ -179,11 +204,11 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
         shut = gate == "funnel" and audience != ANYONE
         above = [p for p, a in audiences.items() if shut and a == ANYONE and p.covers(path)]
         if above:
-            why = f"Funnel serves {above[0]} for anyone, with all that is below"
-            fix = f"name what is open below {above[0]} path by path"
+            why = f"Funnel serves {above[0]} to anyone, with everything below"
+            fix = f"in place of {above[0]}, list the paths below it that are open"
         elif "paths" not in way.settings and len(service.asked) > 1 and not inside <= audience:
-            why = f"gate {gate} tells no path from another, and lets {inside} in to all of it"
-            fix = f"take gate {gate} out, or let them in to this path too"
+            why = f"gate {gate} lets {inside} in to the whole service, whatever the path"
+            fix = f"take {gate} out of `gates:`, or let them in to this path too"
         else:
             continue
         yield Objection(
@@ -206,16 +231,21 @@ def _sensitive(service: Service, estate: Estate | None, way: type[Way]) -> Itera
             "sensitive-without-access",
             (asked if service.asked else "sensitivity",),
             f"gate {gate} shows {what} to anyone who finds the name",
-            f"use gate zero-trust (remove `{asked}:`), or say `sensitivity: low` if a stranger there does no harm",
+            "say `sensitivity: low`, if a stranger there does no harm; or "
+            + (
+                _instead(service, estate, way)
+                if service.clients != "anyone"
+                else "say `clients: people`, and they log in with Google"
+            ),
         )
     elif (whole or open_path) and scheme_of(service) in way.carries:
         rule = "sensitive-on-funnel" if gate == "funnel" else "sensitive-by-port-forward"
         yield Objection(
             rule,
             ("sensitivity",),
-            "Funnel has no login of its own, and this is sensitive"
+            "Funnel has no login of its own, and this service is sensitive"
             if gate == "funnel"
-            else f"gate {gate} lets anyone try, with no login in front, and this is sensitive",
+            else f"gate {gate} lets anyone try, with no login in front, and this service is sensitive",
             f"use gate tailnet, or acknowledge `{rule}` and say what login the service has",
             acceptable=True,
         )
@@ -223,7 +253,7 @@ def _sensitive(service: Service, estate: Estate | None, way: type[Way]) -> Itera
         yield Objection(
             "sensitive-for-anyone",
             ("clients",),
-            "sensitive HTML for anyone is a contradiction: it goes behind Google login, and then not anyone gets in",
-            "say `clients: people`, or `sensitivity: low`; where a part of it alone is sensitive, `sensitivity: low` "
-            "and that part under `paths:` with clients of its own",
+            "sensitive HTML goes behind Google login, and then not anyone gets in",
+            "say `clients: people`, or `sensitivity: low`; where only a part is sensitive, say `sensitivity: low` and "
+            "list that part under `paths:` with clients of its own",
         )

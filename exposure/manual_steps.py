@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from config.services import Node, Service
 from config.stack import Estate, Zone
@@ -16,7 +16,7 @@ _GOOGLE_TEST_USERS = 100
 
 def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
     """The owner's manual steps: registrar, Google, tailnet. `logins` are all who log in with Google."""
-    items = [_registrar(zone, zone is estate.zone) for zone in estate.zones]
+    items = [step for zone in estate.zones for step in _registrar(zone, zone is estate.zone)]
     emails = sorted({email for a in logins for name in a.people for email in estate.people.get(name, ())})
     if estate.google:
         items.append(
@@ -46,19 +46,57 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
     return items
 
 
-def _registrar(zone: Zone, main: bool) -> ManualStep:
-    where = "" if main else f"zones.{zone.name}."
+def _registrar(zone: Zone, main: bool) -> Iterator[ManualStep]:
+    """What brings a domain to Cloudflare, in the one order in which it is never down, mail and signatures included.
+
+    The zone is there by then, and answers at its own name servers alone; on the Free plan it waits 28 days [CFDOC
+    dns/zone-setups/reference/domain-status, dns/zone-setups/full-setup/setup, dns/manage-dns-records/how-to].
+    """
+    name, here, where = zone.name, "" if main else f"-{zone.name}", "" if main else f"zones.{zone.name}."
     names, ds = f"{where}name_servers", f"{where}ds_record"
-    steps = [f"Replace the domain's name servers with the two in output `{names}`."]
-    if zone.dnssec:
-        steps.append(f"Add the DS record in output `{ds}` once the name servers have changed, not before.")
-    return ManualStep(
-        "registrar" if main else f"registrar-{zone.name}",
-        f"Point {zone.name} to Cloudflare at its registrar",
-        tuple(steps),
-        outputs=(names, ds) if zone.dnssec else (names,),
-        values={"zone": zone.name},
+    values = {"zone": name}
+    yield ManualStep(
+        f"old-ds{here}",
+        f"Remove {name}'s old DS record at its registrar, where it has one",
+        (
+            f"`dig +short DS {name}` shows it. It is of the old DNS's key: with Cloudflare's name servers, the domain "
+            "would be down.",
+            "Then wait until that shows nothing, for its TTL: a day, rarely two. The domain works meanwhile.",
+        ),
+        values=values,
     )
+    yield ManualStep(
+        f"records{here}",
+        f"Bring {name}'s records to Cloudflare, where it has some elsewhere",
+        (
+            "A new domain has none. For another, the first `up` has made the zone, and nobody asks it before the name "
+            "servers change; where they have not changed after 28 days, the Free plan deletes it.",
+            "Export the old DNS's zone file. At Cloudflare (the domain, DNS, Records, Import and Export) import it "
+            "with `Proxy imported DNS records` off, without NS, SOA and the names that your services have.",
+            "Compare the two lists, mail first: MX and the host it names; SPF (TXT, `v=spf1`), DKIM (TXT or CNAME at "
+            "`selector._domainkey`), DMARC (TXT at `_dmarc`); then SRV, CAA and every other name.",
+            "At the old DNS, set the TTLs to 300 seconds, and wait until the former ones are over.",
+        ),
+        values=values,
+    )
+    yield ManualStep(
+        f"name-servers{here}",
+        f"Point {name} to Cloudflare at its registrar",
+        (
+            f"Replace all of the domain's name servers with the two in output `{names}`.",
+            "Leave the old DNS as it is for two days more: some resolvers still ask it.",
+        ),
+        outputs=(names,),
+        values=values,
+    )
+    if zone.dnssec:
+        yield ManualStep(
+            f"ds-record{here}",
+            f"Enter {name}'s new DS record at its registrar",
+            (f"Once the name servers have changed and Cloudflare says Active, not before: the one in output `{ds}`.",),
+            outputs=(ds,),
+            values=values,
+        )
 
 
 def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[ManualStep]:

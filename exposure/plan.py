@@ -49,7 +49,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
             nodes = [m.config.node.name for m in members if m.config]
             tailnet_policy = estate_policy(estate, nodes, family)
     records = list(one.records(ways, estate))
-    if node.public_record:
+    if node.public_record and node.router_ipv4:
         host = Host(f"{node.name}.{estate.zone.name}")
         records.append(DnsRecord(node.name, host, estate.zone.name, node.router_ipv4))
     return ExposurePlan(

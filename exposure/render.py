@@ -27,7 +27,7 @@ def exposure_table(services: Iterable[PlannedService], width: int = 80) -> str:
                 lines += _wrapped("url  ", url, width)
             lines += _wrapped("who  ", way.reaches, width)
             lines += _wrapped("why  ", reason, width)
-            for caution in way.cautions:
+            for caution in way.mind:
                 lines += _wrapped("mind ", caution, width)
         if len(service.ways) > 1:
             lines += _wrapped("all  ", f"together {service.audience}", width)

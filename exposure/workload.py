@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from config.services import Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
-from config.values import OriginUrl
+from config.values import OriginUrl, reachable
 
 Protocol = Literal["tcp", "udp"]
 
@@ -63,6 +63,17 @@ def workloads(service: Service, node: Node) -> tuple[Workload, ...]:
         pods = labelled(origin.selector)
         found += [in_cluster(node.name, origin.namespace, pods, target, protocol) for protocol, _, target in ports]
     return tuple(dict.fromkeys(found))
+
+
+def one_home(one: Node, other: Node) -> bool:
+    """Whether two nodes may be behind one router, so that an address at home is one machine's for both.
+
+    Where the public address of either router is not said, they may.
+    """
+    routers = {
+        n.router_ipv4 for n in (one, other) if n.router_ipv4 and reachable(n.router_ipv4) in ("internet", "example")
+    }
+    return len(routers) < 2
 
 
 def controller(node: Node) -> tuple[Workload, Workload]:

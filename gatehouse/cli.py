@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -49,7 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         # The process ends with the command: once the program has run, a collection would walk a million objects.
         gc.disable()
+        # A folder's name may be no text, and a terminal may know few characters: both are shown escaped.
+        for stream, errors in (
+            (sys.stdin, "replace"),
+            (sys.stdout, "backslashreplace"),
+            (sys.stderr, "backslashreplace"),
+        ):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors=errors)
     try:
+        _be_text(arguments)
         args = _parser(_command_in(arguments)).parse_args(arguments)
         if args.command is None:
             _parser(None).print_help()
@@ -72,6 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             # Python collects once more at its end, held or not.
             gc.freeze()
+
+
+def _be_text(arguments: Sequence[str]) -> None:
+    """Raises UsageError for an argument that is no text; the name of a folder or file that is there may be any."""
+    for argument in arguments:
+        if any("\ud800" <= c <= "\udfff" for c in argument) and not os.path.exists(argument):
+            raise UsageError(f"{ascii(argument)[1:-1]}: this argument is not text in UTF-8.")
 
 
 def whole_parser() -> argparse.ArgumentParser:

@@ -7,13 +7,15 @@ import contextvars
 import json
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pulumi
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -29,14 +31,13 @@ from config.stack import owner_stack
 from gatehouse.commands import CommandError, project_name, stack_file
 from gatehouse.engine.positions import traced_by
 from gatehouse.engine.program import collector_held, made_up_credentials, run_program, working_in
+from gatehouse.simulation import values
 
 UNKNOWN: str = rpc.UNKNOWN
 """What stands for a string that only the cloud knows; the engine's own marker."""
 SECRET = "[secret]"
 STACK_TYPE = "pulumi:pulumi:Stack"
 
-_SIGNATURE = rpc._special_sig_key
-_SECRET_SIGNATURE = rpc._special_secret_sig
 _REFERENCE = "pulumi:pulumi:StackReference"
 
 Computed = Callable[[str, str, Mapping[str, object]], Mapping[str, object]]
@@ -83,9 +84,7 @@ class Offline:
 
     def to_json(self) -> str:
         """The shape of `pulumi preview --json`; the same text for the same program and stack."""
-        counts: dict[str, int] = {}
-        for step in self.steps:
-            counts[step.op] = counts.get(step.op, 0) + 1
+        counts = Counter(step.op for step in self.steps)
         document = {"steps": [step.to_dict() for step in self.steps], "changeSummary": counts}
         if self.messages:
             document["diagnostics"] = [{"message": text, "severity": severity} for severity, text in self.messages]
@@ -129,7 +128,11 @@ def run_offline(
         secrets = {k: made_up.get(k, "simulated") for k in sorted(source.secure)} if secrets is None else secrets
     others = stack_outputs or _planned_outputs(project, config, dry_run)
     monitor = Recorder(name, stack, dry_run, computed, others)
-    engine = _Messages()
+    messages: list[tuple[str, str]] = []
+
+    def log(request: Any) -> None:
+        if request.severity != engine_pb2.DEBUG and not request.ephemeral:
+            messages.append((engine_pb2.LogSeverity.Name(request.severity).lower(), request.message))
 
     def session() -> None:
         # The settings live in context variables: in a context of its own, one run knows nothing of another.
@@ -137,7 +140,7 @@ def run_offline(
             mocks.MockSettings(  # type: ignore[no-untyped-call]
                 monitor=monitor,
                 monitor_features=set(),
-                engine=engine,
+                engine=SimpleNamespace(Log=log),
                 project=name,
                 stack=stack,
                 dry_run=dry_run,
@@ -168,7 +171,7 @@ def run_offline(
             raise
         except (Exception, SystemExit) as error:
             raise ProgramError(error) from error
-    return monitor.result(engine.messages)
+    return monitor.result(messages)
 
 
 class ProgramError(CommandError):
@@ -256,7 +259,7 @@ class Recorder(mocks.MockMonitor):
         computed: Computed | None = None,
         stack_outputs: StackOutputs | None = None,
     ) -> None:
-        super().__init__(_NoMocks())
+        super().__init__(cast("mocks.Mocks", None))  # Never asked: the recorder answers everything itself.
         self._project = project
         self._stack = stack
         self._dry_run = dry_run
@@ -331,71 +334,36 @@ class Recorder(mocks.MockMonitor):
         raise pulumi.RunError(f"{request.tok} asks a provider, which cannot be done offline.")
 
 
-class _NoMocks(mocks.Mocks):
-    """Never asked: the recorder answers everything itself."""
-
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(args.token)
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        raise AssertionError(args.typ)
-
-
-class _Messages:
-    """The engine's log, kept."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, str]] = []
-
-    def Log(self, request: Any) -> None:  # noqa: N802
-        if request.severity == engine_pb2.DEBUG or request.ephemeral:
-            return
-        self.messages.append((engine_pb2.LogSeverity.Name(request.severity).lower(), request.message))
+_SAME = ("parent", "protect", "retainOnDelete", "provider", "deletedWith", "deleteBeforeReplace")
+"""What a request and a state have by one name."""
 
 
 def _state(urn: str, request: Any) -> dict[str, object]:
     """A request in the shape of the engine's resource state; what is unset is left out, as the engine does."""
-    ignored = list(request.ignoreChanges)
-    timeouts = json_format.MessageToDict(request.customTimeouts)
     state: dict[str, object] = {
         "urn": urn,
         "custom": request.custom,
         "type": request.type,
         "inputs": _plain(request.object),
-        "parent": request.parent,
-        "protect": request.protect,
-        "retainOnDelete": request.retainOnDelete,
         "dependencies": sorted(request.dependencies),
         "propertyDependencies": {
             key: sorted(value.urns) for key, value in sorted(request.propertyDependencies.items())
         },
-        "provider": request.provider,
         "aliases": [json_format.MessageToDict(alias) for alias in request.aliases],
         "additionalSecretOutputs": sorted(request.additionalSecretOutputs),
-        "customTimeouts": timeouts,
-        "deletedWith": request.deletedWith,
-        "deleteBeforeReplace": request.deleteBeforeReplace,
-        "ignoreChanges": ignored,
+        "customTimeouts": json_format.MessageToDict(request.customTimeouts),
+        "ignoreChanges": list(request.ignoreChanges),
         "importID": request.importId,
         "replaceOnChanges": list(request.replaceOnChanges),
+        **{name: getattr(request, name) for name in _SAME},
     }
     return {key: value for key, value in state.items() if value or key in ("urn", "custom", "type", "inputs")}
 
 
 def _plain(struct: struct_pb2.Struct) -> dict[str, Any]:
     """A protobuf struct as plain values: secrets as `[secret]`, whole numbers as integers."""
-    return {key: _value(value) for key, value in sorted(struct.fields.items())}
 
+    def shown(value: Any) -> Any:
+        return SECRET if isinstance(value, values.Secret) else UNKNOWN if value is values.UNKNOWN else value
 
-def _value(value: struct_pb2.Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        fields = value.struct_value.fields
-        if _SIGNATURE in fields and fields[_SIGNATURE].string_value == _SECRET_SIGNATURE:
-            return SECRET
-        return _plain(value.struct_value)
-    if kind == "list_value":
-        return [_value(item) for item in value.list_value.values]
-    if kind == "number_value":
-        return int(value.number_value) if value.number_value.is_integer() else value.number_value
-    return None if kind in (None, "null_value") else getattr(value, kind)
+    return dict(values.rebuilt(values.from_struct(struct), shown))

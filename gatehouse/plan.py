@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def show(project: Path, stack: str, as_json: bool) -> int:
     if findings:
         print(policy.render(findings, width()), file=out)
     if not as_json:
-        print(f"\n{stack}: {tree.render_counts(tree.counts_of(steps), True, color)}")
+        print(f"\n{stack}: {tree.render_counts(Counter(step.op for step in steps), True, color)}")
         print(exposure(project, stack))
         if policy.has_rules(project):
             print(f"\n{policy.summary_of(findings, 'asked of this plan')}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any
 
 import pulumi
@@ -211,31 +212,34 @@ def _policy(component: str, name: str, policies: Any, others: Sequence[Any]) -> 
     def asked(known: Mapping[str, Any]) -> Any:
         if known.get(name) is None:
             listed = ", ".join(sorted(known)) or "no policy"
-            return wrong(
+            raise wrong(
                 component,
                 ("policy_ids",),
                 f"it has {listed}, and a route is for {name!r}; give Google a set of that name",
             )
         return known[name]
 
-    def distinct(ids: Sequence[Any]) -> Any:
-        found, *taken = ids
-        if isinstance(found, GivenError):
-            raise pulumi.RunError(str(found))
-        if found in taken:
+    async def distinct(found: Any) -> Any:
+        # Awaited, and not joined: an application depends on its own policy alone.
+        if found in [await pulumi.Output.from_input(other).future() for other in others]:
             raise pulumi.RunError(str(_not_theirs(component, name)))
         return found
 
     if isinstance(policies, Mapping):
-        found = asked(policies)
-        if isinstance(found, GivenError):
-            raise found
-        if found in others:
+        policies = asked(policies)
+        if policies in others:
             raise _not_theirs(component, name)
-        policies = pulumi.Output.from_input(found)
     else:
-        policies = policies.apply(asked)
-    return pulumi.Output.all(policies, *others).apply(distinct)
+        policies = policies.apply(partial(_in_run, asked))
+    return pulumi.Output.from_input(policies).apply(distinct)
+
+
+def _in_run(ask: Callable[[Any], Any], known: Any) -> Any:
+    """What is refused in the run is a RunError: the SDK wraps a ValueError in its own words."""
+    try:
+        return ask(known)
+    except GivenError as refused:
+        raise pulumi.RunError(str(refused)) from None
 
 
 def _not_theirs(component: str, name: str) -> GivenError:

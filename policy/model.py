@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands for a value that only the cloud knows [pulumi sdk/go/common/resource/plugin/rpc.go]."""
@@ -13,7 +13,7 @@ SECRET = "[secret]"
 REFERENCE = "pulumi:pulumi:StackReference"
 
 # The engine has a marker for each kind of value.
-_UNKNOWNS = frozenset(
+UNKNOWNS = frozenset(
     {
         UNKNOWN,
         "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
@@ -107,37 +107,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """What is common to the rules: `id` a slug, `title` a few words, `description` what must hold, `remediation`."""
+    """A rule: `id` a slug, `title` a few words, `description` what must hold, `remediation`, and what finds breaches.
+
+    `check` takes a resource, so that the engine asks it before that is touched; or, of `STACK_RULES`, the whole stack.
+    """
 
     id: str
     title: str
     description: str
     remediation: str
+    check: Callable[[Any], Iterable[Problem]]
 
-    def _findings(self, problems: Iterable[Problem]) -> list[Finding]:
-        return [Finding(self.id, problem, self.remediation) for problem in problems]
-
-
-@dataclass(frozen=True)
-class ResourceRule(Rule):
-    """A rule that needs to see one resource only: the engine asks it before that resource is touched."""
-
-    check: Callable[[Resource], Iterable[Problem]]
-
-    def find(self, resource: Resource) -> list[Finding]:
-        """What is wrong with a resource."""
-        return self._findings(self.check(resource))
-
-
-@dataclass(frozen=True)
-class StackRule(Rule):
-    """A rule that needs to see every resource of the stack."""
-
-    check: Callable[[Stack], Iterable[Problem]]
-
-    def find(self, stack: Stack) -> list[Finding]:
-        """What is wrong with a stack."""
-        return self._findings(self.check(stack))
+    def find(self, checked: Resource | Stack) -> list[Finding]:
+        """What is wrong with a resource or a stack."""
+        return [Finding(self.id, problem, self.remediation) for problem in self.check(checked)]
 
 
 class Stack:
@@ -176,7 +159,7 @@ def _outputs(resources: Iterable[Resource]) -> Iterator[tuple[str, str]]:
 
 def is_unknown(value: object) -> bool:
     """Whether a value is not known before `up`."""
-    return isinstance(value, str) and (value in _UNKNOWNS or UNKNOWN in value)
+    return isinstance(value, str) and (value in UNKNOWNS or UNKNOWN in value)
 
 
 def is_hidden(value: object) -> bool:

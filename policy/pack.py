@@ -16,7 +16,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from policy.model import UNKNOWN, Finding, Resource, ResourceRule, Stack, StackRule
+from policy.model import UNKNOWN, Finding, Resource, Rule, Stack
 from policy.rules import RESOURCE_RULES, STACK_RULES, check
 from policy.steps import plain
 
@@ -39,7 +39,7 @@ def policies() -> list[Policy]:
     ]
 
 
-def _for_resources(rule: ResourceRule) -> Policy:
+def _for_resources(rule: Rule) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         resource = Resource(args.resource_type, args.name, args.urn, known(args.props), args.opts.protect)
         _report((f for f in rule.find(resource) if f.judged), report)
@@ -54,7 +54,7 @@ def _for_resources(rule: ResourceRule) -> Policy:
     )
 
 
-def _for_stack(rule: StackRule) -> Policy:
+def _for_stack(rule: Rule) -> Policy:
     return StackValidationPolicy(
         rule.id,
         rule.description,

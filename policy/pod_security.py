@@ -27,36 +27,45 @@ _POD_AT: Mapping[str, tuple[str, ...]] = {
 """Where a kind of workload has its pod: the mapping with `metadata` and `spec`."""
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _VOLUMES = frozenset(
-    {
-        "configMap",
-        "csi",
-        "downwardAPI",
-        "emptyDir",
-        "ephemeral",
-        "persistentVolumeClaim",
-        "projected",
-        "secret",
-    }
+    ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
 )
-_SYSCTLS = frozenset(
-    {
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.tcp_wmem",
-    }
-)
+_SYSCTLS = (
+    "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_wmem",
+)  # fmt: skip
 _SELINUX_TYPES = ("container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _PROFILES = ("RuntimeDefault", "Localhost")
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+_Control = tuple[str, tuple[object, ...], str]
+"""A field, what it may be (None: not there), and why nothing else."""
+_NODES_NAMESPACES = "a pod must not share the node's namespaces"
+_FILTERED = "system calls must be filtered"
+_OF_POD: tuple[_Control, ...] = (
+    ("hostNetwork", (None, False), _NODES_NAMESPACES),
+    ("hostPID", (None, False), _NODES_NAMESPACES),
+    ("hostIPC", (None, False), _NODES_NAMESPACES),
+)
+_OF_BOTH: tuple[_Control, ...] = (
+    ("windowsOptions.hostProcess", (None, False), "it is a process of the node"),
+    ("appArmorProfile.type", (None, *_PROFILES), "AppArmor must stay on"),
+    ("seLinuxOptions.type", (None, "", *_SELINUX_TYPES), "no other SELinux type is allowed"),
+    ("seLinuxOptions.user", (None, ""), "SELinux must not be set to it"),
+    ("seLinuxOptions.role", (None, ""), "SELinux must not be set to it"),
+)
+"""Of the security context of a pod and of a container."""
+_OF_CONTAINER: tuple[_Control, ...] = (
+    ("privileged", (None, False), "it is root on the node"),
+    ("allowPrivilegeEscalation", (False,), "a process must not gain more rights than its parent has"),
+    ("procMount", (None, "Default"), "/proc must stay masked"),
+)
+_INHERITED: tuple[_Control, ...] = (
+    ("runAsNonRoot", (True,), "the container may run as root"),
+    ("seccompProfile.type", _PROFILES, _FILTERED),
+)
+"""Of a container's security context; where it says nothing, the pod's word holds."""
 
 _SECRET_NAME = re.compile(
     r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|API_?KEY|AUTH_?KEY|ACCESS_?KEY|PRIVATE_?KEY"
@@ -169,24 +178,28 @@ def _anywhere(resource: Resource, value: object, path: str, whole: bool) -> Iter
 
 
 def _refused(pod: _Pod) -> Iterator[Problem]:
-    for key in ("hostNetwork", "hostPID", "hostIPC"):
-        yield from _allowed(pod, key, at(pod.spec, key), (None, False), "a pod must not share the node's namespaces")
+    yield from _controls(pod, "", pod.spec, _OF_POD)
     yield from _volumes(pod)
     context = at(pod.spec, "securityContext")
     yield from _either(pod, "securityContext", context)
+    # A container's own word overrules its pod's, so the pod's is looked at by itself too.
+    if at(context, "seccompProfile", "type") == "Unconfined":
+        yield Problem(pod.resource, f"{pod.path}.securityContext.seccompProfile.type", "Unconfined", _FILTERED)
+    if at(context, "runAsNonRoot") is False:
+        yield Problem(
+            pod.resource, f"{pod.path}.securityContext.runAsNonRoot", "false", "the containers may run as root"
+        )
     sysctls = at(context, "sysctls")
     if is_hidden(sysctls):
         yield _hidden(pod, "securityContext.sysctls", sysctls)
     for sysctl in items(sysctls):
-        yield from _allowed(
-            pod, "securityContext.sysctls", at(sysctl, "name"), _SYSCTLS, "a sysctl that is not a safe one"
-        )
+        why = "a sysctl that is not a safe one"
+        yield from _allowed(pod, "securityContext.sysctls", at(sysctl, "name"), _SYSCTLS, why)
     for key, value in mapping(pod.metadata.get("annotations")).items():
         if key.startswith(_APPARMOR) and value != "runtime/default" and not text(value).startswith("localhost/"):
             yield Problem(pod.resource, f"annotation {key}", show(value), "AppArmor must stay on")
-    found = False
-    for path, container, known in pod.containers():
-        found = True
+    found = list(pod.containers())
+    for path, container, known in found:
         inner = path.removeprefix(f"{pod.path}.")
         if known:
             yield from _container(pod, inner, container, context)
@@ -214,29 +227,15 @@ def _container(pod: _Pod, path: str, container: Mapping[str, object], of_pod: ob
     context = container.get("securityContext")
     mine = f"{path}.securityContext"
     yield from _either(pod, mine, context)
-    yield from _allowed(pod, f"{mine}.privileged", at(context, "privileged"), (None, False), "it is root on the node")
-    yield from _allowed(
-        pod,
-        f"{mine}.allowPrivilegeEscalation",
-        at(context, "allowPrivilegeEscalation"),
-        (False,),
-        "a process must not gain more rights than its parent has",
-    )
-    yield from _allowed(pod, f"{mine}.procMount", at(context, "procMount"), (None, "Default"), "/proc must stay masked")
+    yield from _controls(pod, f"{mine}.", context, _OF_CONTAINER)
     yield from _capabilities(pod, f"{mine}.capabilities", at(context, "capabilities"))
-    # Where the container says nothing, the pod's word holds.
-    root = _first(at(context, "runAsNonRoot"), at(of_pod, "runAsNonRoot"))
-    yield from _allowed(pod, f"{mine}.runAsNonRoot", root, (True,), "the container may run as root")
-    seccomp = _first(at(context, "seccompProfile", "type"), at(of_pod, "seccompProfile", "type"))
-    yield from _allowed(pod, f"{mine}.seccompProfile.type", seccomp, _PROFILES, "system calls must be filtered")
+    yield from _controls(pod, f"{mine}.", context, _INHERITED, of_pod)
     for port in items(container.get("ports")):
-        yield from _allowed(
-            pod, f"{path}.ports.hostPort", at(port, "hostPort"), (None, 0), "it opens a port of the node"
-        )
+        why = "it opens a port of the node"
+        yield from _allowed(pod, f"{path}.ports.hostPort", at(port, "hostPort"), (None, 0), why)
     for action, value in _actions(container):
-        yield from _allowed(
-            pod, f"{path}.{action}.host", at(value, "host"), (None, ""), "the kubelet would call another host"
-        )
+        why = "the kubelet would call another host"
+        yield from _allowed(pod, f"{path}.{action}.host", at(value, "host"), (None, ""), why)
 
 
 def _either(pod: _Pod, path: str, context: object) -> Iterator[Problem]:
@@ -246,29 +245,17 @@ def _either(pod: _Pod, path: str, context: object) -> Iterator[Problem]:
         yield _hidden(pod, f"{path}.runAsUser", user)
     elif user == 0:
         yield Problem(pod.resource, f"{pod.path}.{path}.runAsUser", "0", "that is root")
-    yield from _allowed(
-        pod,
-        f"{path}.windowsOptions.hostProcess",
-        at(context, "windowsOptions", "hostProcess"),
-        (None, False),
-        "it is a process of the node",
-    )
-    profile = at(context, "appArmorProfile", "type")
-    yield from _allowed(pod, f"{path}.appArmorProfile.type", profile, (None, *_PROFILES), "AppArmor must stay on")
-    kind = at(context, "seLinuxOptions", "type")
-    yield from _allowed(
-        pod, f"{path}.seLinuxOptions.type", kind, (None, "", *_SELINUX_TYPES), "no other SELinux type is allowed"
-    )
-    for key in ("user", "role"):
-        value = at(context, "seLinuxOptions", key)
-        yield from _allowed(pod, f"{path}.seLinuxOptions.{key}", value, (None, ""), "SELinux must not be set to it")
-    # A container's own profile overrules its pod's, so each is looked at by itself too.
-    if path == "securityContext" and at(context, "seccompProfile", "type") == "Unconfined":
-        yield Problem(
-            pod.resource, f"{pod.path}.{path}.seccompProfile.type", "Unconfined", "system calls must be filtered"
-        )
-    if path == "securityContext" and at(context, "runAsNonRoot") is False:
-        yield Problem(pod.resource, f"{pod.path}.{path}.runAsNonRoot", "false", "the containers may run as root")
+    yield from _controls(pod, f"{path}.", context, _OF_BOTH)
+
+
+def _controls(
+    pod: _Pod, prefix: str, holder: object, controls: Iterable[_Control], above: object = None
+) -> Iterator[Problem]:
+    """What a holder of fields, or the one above it, has that it may not have."""
+    for field, allowed, why in controls:
+        keys = field.split(".")
+        own = at(holder, *keys)
+        yield from _allowed(pod, f"{prefix}{field}", at(above, *keys) if own is None else own, allowed, why)
 
 
 def _capabilities(pod: _Pod, path: str, capabilities: object) -> Iterator[Problem]:
@@ -307,10 +294,6 @@ def _same(value: object, other: object) -> bool:
 
 def _hidden(pod: _Pod, path: str, value: object) -> Problem:
     return Problem(pod.resource, f"{pod.path}.{path}", show(value), "its value decides", judged=False)
-
-
-def _first(*values: object) -> object:
-    return next((value for value in values if value is not None), None)
 
 
 # --- secrets in plain sight

@@ -13,9 +13,8 @@ from policy.model import (
     Finding,
     Problem,
     Resource,
-    ResourceRule,
+    Rule,
     Stack,
-    StackRule,
     at,
     is_hidden,
     items,
@@ -270,29 +269,29 @@ def _protected(resource: Resource) -> Iterator[Problem]:
 
 # --- all of them
 
-RESOURCE_RULES: tuple[ResourceRule, ...] = (
-    ResourceRule(
+RESOURCE_RULES: tuple[Rule, ...] = (
+    Rule(
         "access-one-policy",
         "One policy for each application",
         "An Access application has exactly one policy: several are a list of doors, and none lets nobody in.",
         "Attach one reusable policy: policies=[{id, precedence: 1}].",
         _one_policy,
     ),
-    ResourceRule(
+    Rule(
         "access-one-include",
         "One Include rule for each policy",
         "An Access policy has exactly one Include rule with one selector; Include rules are joined by `or`.",
         "Put the people into an Access group and include that group alone.",
         _one_include,
     ),
-    ResourceRule(
+    Rule(
         "access-google-only",
         "Google is the only login method",
         "An identity provider of Access is Google.",
         'Set type to "google", or take the identity provider out.',
         _google,
     ),
-    ResourceRule(
+    Rule(
         "access-allow-everyone",
         "Nobody is let in by being anybody",
         "A policy that lets people in, or a group, includes neither everyone, nor everyone who can log in, nor every "
@@ -300,21 +299,21 @@ RESOURCE_RULES: tuple[ResourceRule, ...] = (
         "Name the people in gatehouse:estate.people.",
         _allow_everyone,
     ),
-    ResourceRule(
+    Rule(
         "tunnel-record-proxied",
         "Records of the tunnel are proxied",
         "A DNS record that points at the tunnel is a proxied CNAME with ttl 1; Access and TLS are in the proxy.",
         "Set type to CNAME, proxied to true and ttl to 1.",
         _tunnel_record,
     ),
-    ResourceRule(
+    Rule(
         "protected",
         "What there is one of is protected",
         "Zone, DNSSEC, tunnel and tailnet policy have the resource option `protect`.",
         "Give it ResourceOptions(protect=True).",
         _protected,
     ),
-    ResourceRule(
+    Rule(
         "no-node-ports",
         "What is for the tailnet has no port of the node",
         "A Service of class `tailscale` has no node ports: Kubernetes allocates one for each port unless it is told "
@@ -322,14 +321,14 @@ RESOURCE_RULES: tuple[ResourceRule, ...] = (
         "Set spec.allocateLoadBalancerNodePorts to false, and no port's nodePort.",
         _node_ports,
     ),
-    ResourceRule(
+    Rule(
         "pod-security-restricted",
         "Pods are Pod Security `restricted`",
         "Every pod of a Kubernetes workload would be admitted under the Pod Security level `restricted`.",
         "See https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted.",
         restricted,
     ),
-    ResourceRule(
+    Rule(
         "no-plain-secret",
         "No secret in plain sight",
         "No secret is in a pod's environment, command or arguments, or in a ConfigMap.",
@@ -339,8 +338,8 @@ RESOURCE_RULES: tuple[ResourceRule, ...] = (
 )
 """Rules for one resource, which the engine asks before it touches that resource."""
 
-STACK_RULES: tuple[StackRule, ...] = (
-    StackRule(
+STACK_RULES: tuple[Rule, ...] = (
+    Rule(
         "access-one-login",
         "One login method for each application",
         "An Access application names exactly one login method; with none, each that the account has is open. A bypass "
@@ -348,14 +347,14 @@ STACK_RULES: tuple[StackRule, ...] = (
         "Set allowed_idps to the id of the Google identity provider alone.",
         _one_login,
     ),
-    StackRule(
+    Rule(
         "access-bypass-host",
         "A bypass is for a path alone",
         "An application with a bypass policy is for a path of a host, never for the whole of it.",
         "Give the destination a path, or the application a policy that asks for a login.",
         _bypass_on_host,
     ),
-    StackRule(
+    Rule(
         "tunnel-jwt",
         "The tunnel checks the JWT again",
         "Every tunnel rule that a request behind Access can meet demands a JWT of the application that decides where "
@@ -364,7 +363,7 @@ STACK_RULES: tuple[StackRule, ...] = (
         "give a path with a login of its own a rule of its own.",
         tunnel_jwt,
     ),
-    StackRule(
+    Rule(
         "born-locked",
         "A host is locked before it has an address",
         "The DNS record of a host behind Access depends directly on each application of the host, whosever it is, a "
@@ -376,7 +375,7 @@ STACK_RULES: tuple[StackRule, ...] = (
 )
 """Rules for the whole stack."""
 
-RULES: tuple[ResourceRule | StackRule, ...] = (*RESOURCE_RULES, *STACK_RULES)
+RULES: tuple[Rule, ...] = (*RESOURCE_RULES, *STACK_RULES)
 
 
 def check(resources: Iterable[Resource]) -> list[Finding]:

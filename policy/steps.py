@@ -1,28 +1,13 @@
-"""Resources out of what `pulumi preview --json` and `gatehouse plan --json` print."""
+"""Resources out of the states that `pulumi preview --json` and `gatehouse plan --json` print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from policy.model import REFERENCE, SECRET, UNKNOWN, Resource, is_unknown, items, mapping
+from policy.model import REFERENCE, SECRET, UNKNOWN, Resource, is_unknown, mapping
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
-_GONE = ("delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
-
-
-def resources_of(document: Mapping[str, object]) -> list[Resource]:
-    """The resources as they are to be; those that go are left out.
-
-    Takes the parsed document: `steps`, each with `op` and `newState`.
-    """
-    found = {}
-    for step in items(document.get("steps")):
-        state = mapping(mapping(step).get("newState"))
-        if state and mapping(step).get("op") not in _GONE:
-            resource = resource_of(state)
-            found[resource.urn] = resource
-    return list(found.values())
 
 
 def resource_of(state: Mapping[str, object]) -> Resource:

@@ -177,7 +177,9 @@ def test_more_tunnels_than_an_account_takes_are_refused_with_the_source() -> Non
     def found(count: int) -> list[str]:
         files = [stack_file(f"n{n}", {}, "n0" if n else None, n % 250) for n in range(count)]
         stacks = tie([type_stack(parse_stack_text(text, f"n{n}")) for n, text in enumerate(files)])
-        return [f.source for f in check(stacks) if f.rule == "limit-account" and "tunnels, one a stack" in f.reason]
+        return [
+            f.source for f in check(stacks) if f.rule == "limit-account" and "tunnels, one for each stack" in f.reason
+        ]
 
     assert found(1000) == []
     assert found(1001) == ["CFDOC cloudflare-one/account-limits"]

@@ -324,7 +324,7 @@ def test_the_exports_are_what_people_and_members_need(alfred: Recording, preview
     }
     assert alfred.exports["urls"]["homebox"] == "https://homebox-alfred.very-very-dark-gray.top/"
     assert set(alfred.exports["policy_ids"]) == {"household"}
-    assert {"registrar", "google", "router-minecraft"} <= {w["key"] for w in alfred.exports["manual_steps"]}
+    assert {"name-servers", "google", "router-minecraft"} <= {w["key"] for w in alfred.exports["manual_steps"]}
     assert alfred.exports["name_servers"] == UNKNOWN if preview else len(alfred.exports["name_servers"]) == 2
 
 
@@ -463,7 +463,7 @@ BAD = stack_text(
         "account_id": "0" * 32,
         "team": "team",
         "zone": {"name": "example.com"},
-        "google": {"client_id": "client"},
+        "google": {"client_id": "1-a.apps.googleusercontent.com"},
         "people": {"household": ["alice@example.com"]},
         "default_people": "household",
     },

@@ -125,7 +125,7 @@ class Map:
     stack: str
     node: str
     zones: tuple[str, ...]
-    router: str
+    router: str | None
     tailnet: str | None
     ways: tuple[Way, ...]
     people: tuple[str, ...]
@@ -159,7 +159,7 @@ class Map:
         """What a station is called beside its name."""
         return {
             "edge": ", ".join(self.zones),
-            "router": self.router,
+            "router": self.router or "",
             TailnetWay.stations[0]: self.tailnet or "",
             "funnel": self.tailnet or "",
             "tunnel": "cloudflared",

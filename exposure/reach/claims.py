@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -23,7 +24,7 @@ from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Workload, at_home, controller
+from exposure.workload import Workload, at_home, controller, one_home
 
 State = Literal["holds", "broken", "not proved"]
 Key = tuple[str, str]
@@ -340,13 +341,14 @@ def _ties(
             continue
         for service in plan.services:
             for workload in _answering(service, plan.home.lan_ipv4):
-                # An address is one machine's behind one router only.
-                behind.setdefault((plan.home.router_ipv4, workload), {})[stack, service.key] = Tie(str(workload))
+                behind.setdefault(workload, {})[stack, service.key] = Tie(str(workload))
         for door, inside in _through_controllers(plan):
             ties.setdefault((stack, door.key), {})[stack, inside.key] = Tie(str(inside.through))
     for sharing in behind.values():
-        for one in sharing:
-            ties.setdefault(one, {}).update({other: tie for other, tie in sharing.items() if other != one})
+        for one, other in permutations(sharing, 2):
+            # An address is one machine's behind one router only.
+            if one[0] == other[0] or one_home(plans[one[0]].home, plans[other[0]].home):
+                ties.setdefault(one, {})[other] = sharing[other]
     return ties
 
 

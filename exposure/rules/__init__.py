@@ -8,6 +8,7 @@ from exposure.rules import (
     access,
     acknowledgements,
     acme,
+    addresses,
     claims,
     connector,
     estate,
@@ -32,6 +33,7 @@ _SUBJECTS: tuple[Rule, ...] = (
     *tailscale.RULES,
     *workloads.RULES,
     *claims.RULES,
+    *addresses.RULES,
     *estate.RULES,
     *limits.RULES,
 )
@@ -39,9 +41,10 @@ _SUBJECTS: tuple[Rule, ...] = (
 
 STRUCTURAL: dict[str, str] = {
     "yaml": "The file is YAML",
-    "yaml-key": "A key is one word",
+    "yaml-key": "A key is one word, which Pulumi reads as it stands",
+    "yaml-value": "A value is the same to every reader of YAML",
     "duplicate-key": "A key stands once",
-    "stack-file": "Values stand under config:",
+    "stack-file": "A stack has one file, and its values stand under config:",
     "config-namespace": "A key has Gatehouse's namespace, or another's",
     "unknown-key": "A key is known",
     "missing-key": "What is needed is there",

@@ -26,6 +26,7 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
+_SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
@@ -41,15 +42,19 @@ def _people_missing(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             path,
             None,
-            "nobody is named who gets in: "
+            "nobody is named who may use it, so "
             + (
-                "no grant opens it"
+                "no grant of the tailnet's policy opens it"
                 if path == ("people",) and not login
                 else "its Access application would have no policy"
             ),
-            "name a set with `people:`, or give the estate a `default_people:`",
+            f"say `people: {_a_set(service)}`, or give the estate a `default_people:`",
             related=(service.inside.estate_ref("default_people"),),
         )
+
+
+def _a_set(service: OneService) -> str:
+    return next(iter(sorted(service.estate.people)), "family") if service.estate else "family"
 
 
 def _people_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -72,8 +77,8 @@ def _people_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]
                     Problem(
                         path,
                         show(name),
-                        "no such set of people: its policy would let nobody in, or the wrong ones",
-                        f"known sets: {', '.join(known)}" if known else "add it to the estate's `people:`",
+                        "there is no such set of people, so nobody would get in",
+                        f"write one of: {', '.join(known)}" if known else "add it to the estate's `people:`",
                         next(iter(difflib.get_close_matches(name, known, n=1)), ""),
                         related=(stack.estate_ref("people"),),
                     ),
@@ -88,8 +93,8 @@ def _people_empty(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 ("estate", "people", name),
                 "[]",
-                "an empty set: the API refuses a policy that includes nobody",
-                "add an e-mail address, or remove the set",
+                "nobody is in this set, and Cloudflare refuses a policy that includes nobody",
+                "add an e-mail address, or remove it",
             )
 
 
@@ -103,10 +108,11 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     ("estate", "google"),
                     "",
-                    f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, with a "
-                    "login or for nobody, and there is no Google client: an application with no login method of its "
-                    "own takes every one",
-                    "add `google:` with `client_id:`, and set the secret google_client_secret",
+                    f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, and there "
+                    "is no Google client to log in with: an application without a login method of its own accepts "
+                    "every method of the account",
+                    "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
+                    "google_client_secret",
                     related=tuple(s.ref() for s in behind),
                 ),
             )
@@ -133,8 +139,8 @@ def _path_root(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             ("paths", "/"),
             None,
-            "the whole of it is no path: who reaches it is said by the service's own `clients`",
-            "say `clients:` (and `people:`) at the service, and name here the paths that have others",
+            "`/` is the whole service, and who reaches that is said by the service's own `clients`",
+            "move its `clients:` and `people:` to the service itself, and remove this path",
         )
 
 
@@ -145,9 +151,9 @@ def _path_outside(service: OneService) -> Iterator[Problem]:
             yield service.problem(
                 ("paths", path),
                 None,
-                f"the whole of what the service has is no path of it: its own `clients` say who reaches {base}"
+                f"{base} is all that the service has of its host, and who reaches that is said by its own `clients`"
                 if path == base
-                else f"the service has {base} of its host and what is below it, and nothing else",
+                else f"the service has only {base} of its host, with what is below it",
                 f"write a path below {base}, such as `{base}{path if path != base else '/admin'}`",
                 related=(service.ref("path"),),
             )
@@ -159,8 +165,8 @@ def _path_gate(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "paths",
             None,
-            f"gate {service.gate_words} lets the same clients in to all of it, and tells no path from another",
-            f"remove them; they count at gate {listed(able)}",
+            f"gate {service.gate_words} lets the same clients in to the whole service, whatever the path",
+            f"remove them; they have an effect at gate {listed(able)}",
         )
 
 
@@ -173,8 +179,8 @@ def _path_acme(service: OneService) -> Iterator[Problem]:
             yield service.problem(
                 place,
                 None if len(place) > 1 else path,
-                "HTTP-01 challenges get their own path and bypass, to the solver and not to the service; a second or "
-                "broader bypass opens more than that",
+                "HTTP-01 challenges have a path of their own that passes Access and leads to the solver; a second or "
+                "broader one would open more than that",
                 "remove it; `own_certificate: true` opens the challenge's path alone",
             )
 
@@ -192,8 +198,9 @@ def _bypass(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "paths",
             past,
-            f"anyone on the internet reaches {listed(sorted(past))} and all below without Google login",
-            "remove them, or acknowledge `access-path-bypass` and say what login the service asks for there",
+            f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a Google login",
+            "acknowledge `access-path-bypass` and say what login the service asks for there"
+            + (", or remove them" if said.clients != "nobody" and len(past) == len(said.paths) else ""),
         )
 
 
@@ -244,5 +251,7 @@ RULES = (
         acceptable="service",
         check=_bypass,
     ),
-    StackRule("session-duration", "A session's duration is in Go units up to hours", _POLICIES, (45,), check=_session),
+    StackRule(
+        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_session
+    ),
 )

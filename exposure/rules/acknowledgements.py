@@ -53,18 +53,18 @@ def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozense
                     continue
                 if rule in allowed:
                     reason = (
-                        "this risk is a service's, and here it would count for none"
+                        "this risk is one of a single service, and here it would count for none"
                         if level == "stack"
-                        else "this risk is the whole stack's, and no service's"
+                        else "this risk is one of the whole stack, and not of one service"
                     )
-                    other = "under `gatehouse:acknowledge`" if level == "service" else "in the service's `acknowledge`"
-                    fix, suggestion = f"write it {other}", ""
+                    other = "`gatehouse:acknowledge`" if level == "service" else "the service's `acknowledge`"
+                    fix, suggestion = f"move it to {other}", ""
                 elif rule in known:
-                    reason, suggestion = "this one breaks live, and nobody can accept that", ""
-                    fix = f"fix what it refuses; what may be acknowledged here: {', '.join(here)}"
+                    reason, suggestion = "this rule keeps something from breaking, and nobody can accept that", ""
+                    fix = f"remove it, and fix what the rule refuses; these may be acknowledged here: {', '.join(here)}"
                 else:
-                    reason = "no rule has this id, so nothing would be acknowledged"
-                    fix = f"what may be acknowledged here: {', '.join(here)}"
+                    reason = "there is no rule of this name, so nothing would be acknowledged"
+                    fix = f"write one of: {', '.join(here)}"
                     suggestion = next(iter(difflib.get_close_matches(rule, here, n=1)), "")
                 yield Problem((*holder, "acknowledge", rule), "", reason, fix, suggestion)
 
@@ -80,7 +80,7 @@ def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozense
                     yield Problem(
                         (*holder, "acknowledge", rule),
                         "",
-                        "this risk is not taken here, and the acknowledgement would let it pass unseen later",
+                        "nothing here takes this risk, and if something did later, nobody would be told",
                         "remove it",
                     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from config.services import NodeOrigin, ServiceOrigin
+from config.services import IngressController, NodeOrigin, ServiceOrigin
 from exposure.names import scheme_of
 from exposure.rules.base import OneService, OneStack, Problem, ServiceRule, StackRule
 from exposure.ways.acme import AcmeWay
@@ -13,17 +13,26 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 _CM = "CM pkg/issuer/acme/http"
 
 
+def _door(controller: IngressController) -> str:
+    return f"{{namespace: {controller.namespace}, service: {controller.service}, port: {controller.http_port}}}"
+
+
+def _solver(stack: OneStack) -> str:
+    controller = stack.node.ingress_controller if stack.node else IngressController()
+    return f"challenges: {{origin: {_door(controller)}, traffic: acme-http-01}}"
+
+
 def _without(service: OneService) -> Iterator[Problem]:
     if not service.service.own_certificate or not service.by(TunnelWay):
         return
     if service.inside.whole and not any(s.service.traffic == "acme-http-01" for s in service.inside.services):
-        access = ", or Google login swallows them" if service.by(ZeroTrustWay) else ""
+        access = " or stop at the Google login" if service.by(ZeroTrustWay) else ""
         yield service.problem(
             "own_certificate",
             True,
-            f"no service of this stack takes HTTP-01 challenges, so they reach the service itself{access}: the "
-            "certificate is never renewed",
-            "add a service with `traffic: acme-http-01` whose origin is the ingress controller",
+            f"no service of this stack takes HTTP-01 challenges, so they would reach the service itself{access}, and "
+            "the certificate would never be renewed",
+            f"add `{_solver(service.inside)}` to the services",
         )
 
 
@@ -33,7 +42,7 @@ def _gate(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "own_certificate",
             True,
-            f"at gate {service.gate_words} the host has no route of the tunnel, and {what}",
+            f"at gate {service.gate_words} the host has no route in the tunnel, and {what}",
             "remove it; for a `*.ts.net` name Tailscale renews the certificate",
         )
 
@@ -47,7 +56,7 @@ def _origin(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             ("origin", "scheme") if isinstance(origin, ServiceOrigin | NodeOrigin) else ("origin", "url"),
             scheme_of(service.service),
-            "HTTP-01 is asked over plain http, on the solver's port",
+            "Let's Encrypt asks for challenges over plain http",
             "say `scheme: http`",
             suggestion="http" if isinstance(origin, ServiceOrigin | NodeOrigin) else "",
         )
@@ -62,10 +71,9 @@ def _origin(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "origin",
             f"{origin.namespace}/{origin.service}:{origin.port}",
-            "cert-manager answers challenges behind the ingress controller, under a Service name that is new each "
-            f"time; the node's controller is {controller.namespace}/{controller.service}:{controller.http_port}",
-            "send challenges there, or say in `node.ingress_controller` which controller the node has",
-            suggestion=f"{controller.namespace}/{controller.service}:{controller.http_port}",
+            "cert-manager answers challenges behind the ingress controller, each time in a Service of another name, "
+            f"and the node's controller is {controller.namespace}/{controller.service}:{controller.http_port}",
+            f"write `origin: {_door(controller)}`, or say in `node.ingress_controller` which controller the node has",
             related=(service.inside.ref("node", "ingress_controller"),),
         )
 
@@ -77,8 +85,8 @@ def _twice(stack: OneStack) -> Iterator[Problem]:
         yield service.problem(
             "traffic",
             "acme-http-01",
-            f"{first.key} takes this node's challenges already: a path has one owner, so one of the two gets none",
-            "keep one; it serves every host with `own_certificate`",
+            f"{first.key} takes this node's challenges already, and only one of the two would get them",
+            f"remove this service: {first.key} serves every host with `own_certificate`",
             related=(first.ref("traffic"),),
         )
 
@@ -90,8 +98,8 @@ def _unused(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "traffic",
             "acme-http-01",
-            "no service of this stack has `own_certificate`, so no challenge is routed",
-            "remove it, or say `own_certificate: true` where a service renews its own",
+            "no service of this stack has `own_certificate`, so there are no challenges to take",
+            "remove this service, or give the one that renews its own certificate `own_certificate: true`",
         )
 
 

@@ -12,7 +12,7 @@ from config.errors import Finding, Path_, show
 from config.loader import LoadedStack
 from config.services import Gate, Node, Service, ServiceOrigin, UrlOrigin
 from config.stack import Estate, Zone
-from config.values import SCHEMES, MalformedError
+from config.values import SCHEMES, MalformedError, is_name
 from exposure.decide import Objection, chosen, objections
 from exposure.estate import applications, claims
 from exposure.model import AccessApplication
@@ -76,9 +76,9 @@ class OneStack:
 
     @property
     def zone_name(self) -> str | None:
-        """The zone's name; None where it could not be read."""
+        """The zone's name; None where it could not be read or is no name, so that nothing is derived from it."""
         unread = {("estate", "zone"), ("estate", "zone", "name")} & self.owner.assumed
-        return self.estate.zone.name if self.estate and not unread else None
+        return self.estate.zone.name if self.estate and not unread and is_name(self.estate.zone.name) else None
 
     @property
     def record(self) -> str:
@@ -182,6 +182,11 @@ class OneService:
     def counts(self, setting: str) -> bool:
         """Whether a key of the service means something to one of its ways."""
         return any(setting in way.settings for way in self.ways)
+
+    @property
+    def guessed(self) -> bool:
+        """Whether part of what it says could not be read, so that nothing is known of who it lets in."""
+        return any(path[:2] == self.path for path in self.inside.stack.assumed)
 
     @property
     def gate_words(self) -> str:
@@ -309,10 +314,10 @@ class Rule(ABC):
         """Everything this rule finds, with the stack whose file it is in. Never raises."""
 
     def finding(self, stack: LoadedStack, problem: Problem) -> Finding:
-        """A problem with its place in the file."""
+        """A problem with its place in the file, and the keys that stand there."""
         return Finding(
             self.id,
-            problem.path,
+            stack.source.written(problem.path),
             problem.value,
             problem.reason,
             problem.fix,
@@ -321,6 +326,7 @@ class Rule(ABC):
             problem.suggestion,
             self.severity,
             tuple(ref.stack.source.place(ref.path) for ref in problem.related),
+            by_default=bool(problem.value) and not stack.source.has(problem.path),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from config.errors import show
 from config.loader import LoadedStack
 from exposure.names import ACME_PATH
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, listed
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
 
 BROKEN = "claim-broken"
 _ANYBODY = ("anyone", "lan", "member")
@@ -33,21 +33,27 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
             continue
         for place, name in enumerate(claim.on):
             if name not in known:
-                reason = "no service here has this key, so nothing would be claimed"
-                yield _problem((*at, "on", place), name, reason, "name a service of this stack", known)
+                reason = "no service of this stack has this key, so the claim would be about nothing"
+                yield _problem(
+                    (*at, "on", place),
+                    name,
+                    reason,
+                    f"write one of: {', '.join(known)}" if known else "add the service",
+                    known,
+                )
         mine = sorted(p for p in paths if p.partition("/")[0] in claim.on)
         for place, name in enumerate(claim.except_):
             if name not in mine:
-                reason = "no service that the claim is about says at this path who its clients are"
-                fix = f"name paths as those services have them: {listed(mine)}" if mine else "remove it"
+                reason = "none of the services that the claim is about has this path under its `paths`"
+                fix = f"write one of: {', '.join(mine)}" if mine else "remove it"
                 yield _problem((*at, "except", place), name, reason, fix, mine)
 
 
 def _people(names: Iterable[str], path: tuple[str | int, ...], known: Sequence[str]) -> Iterator[Problem]:
     for name in names:
         if "@" not in name and name not in known:
-            reason = "no set of people has this name, and it is no e-mail address"
-            yield _problem(path, name, reason, f"one of: {', '.join(known)}; or somebody's e-mail address", known)
+            reason = "there is no set of people with this name, and it is not an e-mail address"
+            yield _problem(path, name, reason, f"write one of: {', '.join(known)}; or an e-mail address", known)
 
 
 def _problem(path: tuple[str | int, ...], name: str, reason: str, fix: str, known: Sequence[str]) -> Problem:
@@ -84,9 +90,9 @@ def _judged(family: dict[str, OneStack]) -> Iterator[tuple[OneStack, Problem]]:
                 ("claims", verdict.index, said),
                 show(verdict.claim.never or ", ".join(verdict.claim.only or ())),
                 str(found) if found else f"this cannot be proved: {'; '.join(verdict.doubts)}",
-                f"see why by `gatehouse who {found.url}`; fix what opens it, or say in the claim what is meant"
+                f"`gatehouse who {found.url}` shows why; close that way in, or change the claim"
                 if found
-                else "say what is not read in a form that is, or remove the claim",
+                else "write what could not be read in a simpler form, or remove the claim",
                 related=related,
             ),
         )

@@ -6,33 +6,42 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from config.errors import show
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, StackRule, claimed_twice
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, StackRule, claimed_twice, listed
 from exposure.ways.port_forward import PortForwardWay
+
+_PROGRAM = frozenset(
+    (
+        *("bench", "components", "config", "docs", "examples", "exposure", "gatehouse"),
+        *("node_modules", "package", "policy", "schema", "tests"),
+    )
+)
+"""The folders that the repository has, and those that tools put there."""
 
 
 def _owner_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
     claims: list[tuple[str, Ref]] = []
     for stack in everything.stacks:
         estate = stack.estate
         if estate is None or not stack.stack.owns_estate:
             continue
-        claims.append((f"Cloudflare account {estate.account_id}", stack.ref("estate", "account_id")))
-        claims.append((f"Zero Trust team {estate.team}", stack.ref("estate", "team")))
-        zones = {zone.name: path for path, zone in reversed(stack.zones)}
-        claims += [(f"zone {name}", stack.ref(*path, "name")) for name, path in zones.items()]
-        if estate.tailnet:
-            claims.append((f"tailnet {estate.tailnet.name}", stack.ref("estate", "tailnet", "name")))
+        owned = [f"Cloudflare account {estate.account_id}", f"Zero Trust team {estate.team}"]
+        owned += dict.fromkeys(f"zone {zone.name}" for _, zone in stack.zones)
+        owned += [f"tailnet {estate.tailnet.name}"] if estate.tailnet else []
+        claims += [(what, stack.estate_ref()) for what in owned]
+    both: dict[tuple[str, str], list[str]] = {}
     for what, second, first in claimed_twice(claims):
+        both.setdefault((second.stack.name, first.stack.name), []).append(what)
+    where = {s.stack.name: s for s in everything.stacks}
+    for (later, earlier), shared in both.items():
         yield (
-            where[second.stack.name],
+            where[later],
             Problem(
-                second.path,
-                show(what.rsplit(" ", 1)[1]),
-                f"stack {first.stack.name} owns {what} already: two owners of its one login provider, policy or DNS "
-                "settings undo each other's work at every `up`",
-                f"say `gatehouse:member_of: organization/gatehouse/{first.stack.name}` in place of the estate",
-                related=(first,),
+                ("estate",),
+                "",
+                f"stacks {earlier} and {later} both own {listed(shared)}: two owners of one login provider, policy or "
+                "zone undo each other's work at every `up`",
+                f"keep one of the two: in {later}, write `gatehouse:member_of: {earlier}` in place of the estate",
+                related=(where[earlier].estate_ref(),),
             ),
         )
 
@@ -41,7 +50,7 @@ def _node_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     return _twice(
         everything,
         "name",
-        "names this node too: host names, tags and the tunnel are named after the node",
+        "has a node of this name too, and host names, tags and the tunnel are named after the node",
         "give each node its own name",
     )
 
@@ -50,7 +59,7 @@ def _context_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     return _twice(
         everything,
         "context",
-        "deploys to this cluster too: two stacks would overwrite each other's connector",
+        "deploys to this cluster too, and two stacks would overwrite each other's connector",
         "name the kubectl context of this node's own cluster",
     )
 
@@ -71,7 +80,7 @@ def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for stack in everything.stacks:
         for service in stack.by(PortForwardWay):
             for index, port in enumerate(service.service.port_forward or []):
-                if stack.node is not None:
+                if stack.node is not None and stack.node.router_ipv4 is not None:
                     claim = f"{port.protocol} port {port.external_port} of router {stack.node.router_ipv4}"
                     claims.append((claim, service.ref("port_forward", index, "external_port")))
     for claim, second, first in claimed_twice(claims):
@@ -81,9 +90,9 @@ def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             Problem(
                 second.path,
                 claim.split()[2],
-                f"service {first.path[1]}{'' if same else f' of stack {first.stack.name}'} has {claim}: a router "
-                "forwards a port to one node",
-                "use another external port",
+                f"service {first.path[1]}{'' if same else f' of stack {first.stack.name}'} has {claim} already, "
+                "and a router forwards a port to one node only",
+                "write another `external_port:`",
                 related=(first,),
             ),
         )
@@ -103,8 +112,8 @@ def _node_ports(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             second.path,
             claim,
-            f"service {first.path[1]} has this NodePort: Kubernetes gives it to one Service, and refuses the other",
-            "use another from 30000 to 32767",
+            f"service {first.path[1]} has this NodePort already, and Kubernetes gives it to one Service only",
+            "write another `node_port:`, from 30000 to 32767",
             related=(first,),
         )
 
@@ -115,18 +124,25 @@ def _folder(stack: OneStack) -> Iterator[Problem]:
         return
     path = PurePosixPath(folder)
     if not folder.strip() or path == PurePosixPath("."):
-        reason = "the repository's own folder: manifests would stand among its files, and old ones be removed from it"
+        reason = "this is the repository's own folder, from which `up` would remove what it takes for old manifests"
     elif path.is_absolute() or ".." in path.parts or folder.startswith("~") or "\\" in folder:
-        reason = "outside the repository: it means another place on each machine"
+        reason = "this is outside the repository, and another place on each machine"
     elif path.parts[0].startswith("."):
-        reason = "a hidden folder of the repository, which tools keep their own files in"
+        reason = "this is a hidden folder, where tools keep files of their own"
+    elif path.parts[0].casefold() in _PROGRAM:
+        reason = (
+            f"`{path.parts[0]}` is a folder of the program: manifests would stand among its files, and `up` would "
+            "take them for old manifests"
+        )
+    elif not folder.isprintable():
+        reason = "the name has characters that cannot be seen"
     else:
         return
     yield Problem(
         ("node", "manifests_folder"),
         show(folder),
         reason,
-        "name a folder in the repository, such as `manifests/alfred`",
+        f"write `manifests_folder: manifests/{stack.node_name or 'alfred'}`, or another folder of the repository",
     )
 
 
@@ -144,7 +160,7 @@ def _folder_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 second.path,
                 show(claim),
                 f"stack {first.stack.name} renders to this folder too, and the manifests of two clusters would mix",
-                "name a folder for each node",
+                f"write `manifests_folder: manifests/{second.stack.name}`, or another folder of its own",
                 related=(first,),
             ),
         )

@@ -39,7 +39,7 @@ def _unknown(service: OneService) -> Iterator[Problem]:
                 ("gates", index) if service.service.gates else "gate",
                 gate,
                 "there is no gate of this name",
-                f"one of: {', '.join(WAYS)}; or leave it out: the gate is decided from what the service is",
+                f"remove it, and the gate is decided from what the service is; or write one of: {', '.join(WAYS)}",
                 suggestion=next(iter(difflib.get_close_matches(gate, WAYS, n=1, cutoff=0.6)), ""),
             )
 
@@ -54,8 +54,8 @@ def _one_or_several(service: OneService) -> Iterator[Problem]:
             yield service.problem(
                 one,
                 getattr(said, one),
-                f"both `{one}` and `{several}`: only one of the two would count",
-                f"write them all under `{several}:`",
+                f"both `{one}` and `{several}` are there, and only one of the two would count",
+                f"list all of them under `{several}:`, and remove `{one}:`",
                 related=(service.ref(several),),
             )
     lists: list[tuple[tuple[str, ...], Sequence[str]]] = [
@@ -72,9 +72,15 @@ def _one_or_several(service: OneService) -> Iterator[Problem]:
                     (*path, index),
                     word,
                     "it is listed twice",
-                    "keep one of the two",
+                    "remove it",
                     related=(service.ref(*path, words.index(word)),),
                 )
+
+
+def _without(service: OneService, gate: str) -> str:
+    """What is left of its gates, as the stack file has it."""
+    left = [asked for asked in service.service.asked if asked != gate]
+    return f"[{', '.join(left)}]" if service.service.gates else left[0]
 
 
 def _clash(service: OneService) -> Iterator[Problem]:
@@ -82,22 +88,26 @@ def _clash(service: OneService) -> Iterator[Problem]:
     for one, two in combinations(dict.fromkeys(service.gates), 2):
         first, second = WAYS[one], WAYS[two]
         if AcmeWay in (first, second):
-            reason = "gate acme carries challenges, for every service that renews its own certificate, and nothing else"
-            fix = "make the challenges a service of their own, with `traffic: acme-http-01` and no `gate:`"
+            reason = "gate acme carries nothing but challenges, for every service that renews its own certificate"
+            fix = f"say `{asked}: {_without(service, 'acme')}`"
+            if service.service.traffic == "acme-http-01":
+                fix = f"remove `{asked}:`, and make a second service for the other gate"
         elif first.by != second.by or not first.by:
             continue
         elif first.by == "machine":
-            reason = f"{one} and {two} need one name on the tailnet, which is either Serve or Funnel"
+            reason = (
+                f"{one} and {two} would need the same name on the tailnet, which is served either by Serve or by Funnel"
+            )
             fix = (
-                "take tailnet out: a Funnel's name works inside the tailnet too; or make a second service with another "
-                "`tailnet_name:`"
+                f"say `{asked}: {_without(service, 'tailnet')}`, since a Funnel's name works inside the tailnet too; "
+                "or make a second service with another `tailnet_name:`"
             )
         elif issubclass(first, TunnelWay) and issubclass(second, TunnelWay):
-            reason = f"{one} and {two} are the tunnel's, and one host has one answer to who gets in"
-            fix = "keep one, and say in `paths` which paths have other clients"
+            reason = f"{one} and {two} both go through the tunnel, where one host has one answer to who gets in"
+            fix = f"say `{asked}: {_without(service, one)}`, and in `paths` which paths have other clients"
         else:
-            reason = f"{one} and {two} need the service's host name, which leads either to the tunnel or to the router"
-            fix = "keep one, or make a second service with another `host:`"
+            reason = f"{one} and {two} would need the same host name, which leads either to the tunnel or to the router"
+            fix = "remove one of the two, or make a second service with another `host:`"
         yield service.problem(asked, service.service.asked, reason, fix)
 
 
@@ -108,41 +118,53 @@ def _nobody(service: OneService) -> Iterator[Problem]:
     audiences = {path: meant_for_path(to, said, service.estate) for path, to in said.paths.items()}
     open_ = [path for path, audience in audiences.items() if audience == ANYONE]
     if said.clients == "nobody" and not (web and any(to.clients != "nobody" for to in said.paths.values())):
-        why = "no path of it is for somebody" if web else f"{scheme_of(said)} has no paths that could be for somebody"
-        fix = "say in `paths` who reaches what, or " if web else ""
+        why = (
+            "none of its paths is for somebody" if web else f"{scheme_of(said)} has no paths that could be for somebody"
+        )
+        fix = "list under `paths` who reaches what, or " if web else ""
         yield service.problem(
             "clients",
             "nobody",
-            f"nothing reaches it by any way: {why}",
-            f"{fix}say whom its `clients` are, or remove the service",
+            f"nobody could reach it: {why}",
+            f"{fix}say `clients: people`, or remove the service",
         )
     elif service.by(FunnelWay) and said.paths and not open_:
         yield service.problem(
             "paths",
             None,
-            "Funnel serves the paths for anyone alone, and there is none",
-            "say `clients: anyone` at a path, or use another gate",
+            "Funnel serves only the paths for anyone, and there is none",
+            "list a path with `clients: anyone`, or use another gate",
         )
     elif service.ways == (FunnelWay,) and said.paths and said.clients != "nobody":
         yield service.problem(
             "clients",
             said.clients,
-            f"with `paths`, Funnel serves the open ones alone ({listed(sorted(open_))}): no way lets its clients in to "
+            f"with `paths`, Funnel serves only the open ones ({listed(sorted(open_))}), so its clients could not reach "
             "the rest",
-            "say `clients: nobody`, or take `paths` out",
+            "say `clients: nobody`, or remove `paths:`",
         )
+
+
+_ELSEWHERE = "for a machine outside the cluster, set the forward in the router alone: Gatehouse has no part in it"
 
 
 def _origin(service: OneService) -> Iterator[Problem]:
     for gate, way in zip(service.gates, service.ways, strict=True):
         if not isinstance(service.service.origin, way.origins):
-            also = " or a port of the node (`on_node`)" if NodeOrigin in way.origins else ""
+            also = ", or a port of the node by `on_node`" if NodeOrigin in way.origins else ""
             yield service.problem(
                 "origin",
                 None,
-                f"gate {gate} is made in the cluster, in front of a Kubernetes Service",
-                f"name a Service of the cluster by namespace, service and port{also}; for something outside it, make a "
-                "Service with Endpoints of its address",
+                f"gate {gate} needs a Kubernetes Service of the cluster"
+                + (" or a port of the node" if also else "")
+                + " as the origin",
+                f"name a Kubernetes Service by `namespace`, `service` and `port`{also}; "
+                + (
+                    _ELSEWHERE
+                    if way is PortForwardWay
+                    else "for a machine outside, make a Service without a selector and an EndpointSlice with "
+                    "its address"
+                ),
             )
 
 
@@ -152,7 +174,8 @@ def _ports(service: OneService) -> Iterator[Problem]:
             "port_forward",
             None,
             "nothing says which ports the router forwards",
-            "list each under `port_forward:` with external_port, protocol, service_port and node_port",
+            "list each under `port_forward:`, such as `{external_port: 25565, protocol: tcp, service_port: 25565, "
+            "node_port: 32565}`",
         )
 
 
@@ -183,7 +206,7 @@ def _listed_twice(service: OneService, ports: Iterable[tuple[tuple[str | int, ..
                 port,
                 f"{protocol} port {port} of the Service is listed twice, and Kubernetes refuses a Service with two "
                 "such ports",
-                "keep one of the two",
+                "remove one of the two",
                 related=(service.ref(*first),),
             )
 
@@ -197,12 +220,13 @@ def _selector(service: OneService) -> Iterator[Problem]:
     yield service.problem(
         ("origin", "selector"),
         None,
-        "Gatehouse makes a Service of its own here, and without its pods' labels it would lead nowhere"
+        "Gatehouse makes a Service of its own here, which needs the labels of the pods that it leads to"
         if service.by(PortForwardWay)
-        else "what is rendered to a folder cannot change the Service that is there, so Gatehouse makes one of its own, "
-        "and without its pods' labels it would lead nowhere",
-        f"add `selector:` with the labels of the pods (kubectl -n {origin.namespace} describe service "
-        f"{origin.service})",
+        else "rendered manifests cannot change a Service that is there, so Gatehouse makes one of its own, which needs "
+        "the labels of the pods that it leads to",
+        f"add `selector:` with the labels of the pods; `kubectl -n {origin.namespace} describe service "
+        f"{origin.service}` shows them; "
+        + (_ELSEWHERE if service.by(PortForwardWay) else "where it has none, leave `manifests_folder` out"),
     )
 
 
@@ -260,7 +284,7 @@ def _people_without_effect(service: OneService) -> Iterator[Problem]:
                 ("paths", path, "people"),
                 ", ".join(to.people),
                 f"it has no effect beside `clients: {to.clients}`",
-                "remove one of the two",
+                "remove it, or remove `clients:`",
             )
 
 
@@ -268,8 +292,8 @@ def _without_effect(service: OneService, path: tuple[str | int, ...], value: obj
     return service.problem(
         path,
         value if isinstance(value, str | int) else None,
-        f"it has no effect at gate {service.gate_words}: who relies on it would be let down",
-        f"remove it; it counts at gate {able}",
+        f"it has no effect at gate {service.gate_words}, and who relies on it would be wrong",
+        f"remove it; it has an effect at gate {able}",
     )
 
 

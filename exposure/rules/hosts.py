@@ -10,6 +10,7 @@ from config.errors import show
 from config.fields import LABEL
 from config.values import Host, MalformedError, Path, bare_host, is_name
 from exposure.audience import ANYONE
+from exposure.decide import moved
 from exposure.rules.base import (
     AllStacks,
     EstateRule,
@@ -24,6 +25,8 @@ from exposure.rules.base import (
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import Claim
+
+_TAILSCALE = "ts.net"
 
 
 def _public(service: OneService) -> Iterator[tuple[int, str, str]]:
@@ -45,7 +48,7 @@ def _malformed(rule: str) -> Callable[[OneService], Iterable[Problem]]:
             except MalformedError as error:
                 if error.rule == rule:
                     derived = not service.service.said_hosts and index < len(service.hosts)
-                    fix = "set `host:` to a shorter name" if derived else ""
+                    fix = "add a `host:` with a shorter name" if derived else ""
                     yield service.malformed(service.host_path(index), host, error, fix)
 
     return check
@@ -58,19 +61,19 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
         if not name.startswith("*.") or "*" in name[2:]:
             continue
         if index >= len(service.hosts):
-            reason = "a redirect compares whole names, so a `*` in it never matches"
-            fix = "write each name that redirects"
+            reason = "a redirect compares whole names, so a name with `*` never matches"
+            fix = "list each name that redirects"
         elif not service.by(TunnelWay):
-            reason, fix = "a router's ports are not told apart by name, so one name is enough", "write one name"
+            reason, fix = "a router cannot tell names apart, so one name is enough", "write one name without `*`"
         elif said.own_certificate:
             reason = "HTTP-01 gives no certificate for a wildcard"
             fix = "remove `own_certificate:`, or write one service for each host name"
         elif said.path is not None or said.paths:
             word = "paths" if said.paths else "path"
-            reason = "which of `*.x/a` and `y.x` is the more specific at Access, Cloudflare does not say"
+            reason = "Cloudflare does not say which of `*.x/a` and `y.x` counts as the more specific at Access"
             fix = f"remove `{word}:`, or write one service for each host name with paths of its own"
         elif index == 0 and said.redirect_from:
-            reason = "`redirect_from` leads to the first host, and no browser goes to a `*`"
+            reason = "`redirect_from` leads to the first host, and no browser can go to a name with `*`"
             fix = "write a name without `*` first, or remove `redirect_from:`"
         else:
             continue
@@ -97,10 +100,11 @@ def _below_wildcard(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]
                     Problem(
                         ref.path,
                         show(host),
-                        f"anyone is to get in, and service {above[0].service} guards {above[0].host}: Access asks for "
-                        "its login at every name right below, this one among them",
-                        "give it a name of another level or zone, say whom its clients are, or write the guarded names "
-                        "one by one",
+                        f"this is open to anyone, and service {above[0].service} guards {above[0].host}, so Access "
+                        f"asks "
+                        "for a login at every name right below, this one too",
+                        "give it a name of another level or in another zone, say who its clients are, or list the "
+                        "guarded names in place of the `*`",
                         related=(above[1],),
                     ),
                 )
@@ -120,12 +124,23 @@ def _outside(service: OneService) -> Iterator[Problem]:
         if "*" in name.removeprefix("*.") or estate.zone_of(name):
             continue
         first, _, rest = name.partition(".")
+        if rest.endswith(_TAILSCALE):
+            gate = "funnel" if service.service.clients == "anyone" else "tailnet"
+            move = moved(service.service, estate, gate, f" and `tailnet_name: {first}`")
+            yield service.problem(
+                service.host_path(index),
+                host,
+                "names in ts.net are Tailscale's: a machine has such a name on the tailnet, and no tunnel or record "
+                "can take it",
+                move or f"write a name that ends in .{zones[0]}",
+            )
+            continue
         near = [estate.zone.name] if not rest else difflib.get_close_matches(rest, zones, n=1, cutoff=0.6)
         outside = f"the zone {zones[0]}" if len(zones) == 1 else f"every zone ({', '.join(zones)})"
         yield service.problem(
             service.host_path(index),
             host,
-            f"outside {outside}: no record of that name can be made there, so nobody would find it",
+            f"this name is outside {outside}, where no record for it can be made, so nobody would find it",
             f"write a name that ends in {' or '.join(f'.{zone}' for zone in zones)}",
             suggestion=f"{first}.{near[0]}" if near and (LABEL.fullmatch(first) or first == "*") else "",
         )
@@ -144,10 +159,11 @@ def _too_deep(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             service.host_path(index),
             host,
-            f"{below.count('.') + 1} labels below {zone.name}: Cloudflare's free certificate covers one, so browsers "
-            "get a TLS handshake failure and nothing else",
-            f"{'write a name one label below' if below.startswith('*') else 'join the labels with hyphens'}, or say "
-            f"`advanced_certificate: true` at the zone if you pay for Advanced Certificate Manager",
+            f"this is {below.count('.') + 1} labels below {zone.name}, and Cloudflare's free certificate covers one, "
+            f"so "
+            "browsers would refuse the connection",
+            f"{f'write `{joined}`' if is_name(joined) else 'write a name one label below'}, or say "
+            f"`advanced_certificate: true` at the zone {zone.name}, if you pay for Advanced Certificate Manager",
             suggestion=joined if is_name(joined) else "",
         )
 
@@ -162,19 +178,24 @@ def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             others.append((path, ref))
             if first is None or (first.stack is ref.stack and first.path[:2] == ref.path[:2]):
                 continue
-            own = f"give the service another `host:`{', or take `public_record` out' if ref.path[0] == 'node' else ''}"
+            why = "Cloudflare refuses a second DNS record, and a tunnel sends everything to the first rule that matches"
+            if first.stack is not ref.stack:
+                why = "one name for two nodes is not supported, since it leads to one node's tunnel or to one router"
+            own = f"give the service another `host:`{', or remove `public_record:`' if ref.path[0] == 'node' else ''}"
             if "redirect_from" in (*first.path[2:], *ref.path[2:]):
-                own = "take it out of `redirect_from:`, for a redirect takes the name with all its paths"
+                own = "take it out of `redirect_from:`, since a redirect takes the name with all its paths"
             shared = first.stack is ref.stack and path is not None and first.path[0] == "services"
             shared = shared and first.path[2] != "redirect_from"
+            if first.stack is not ref.stack and ref.path[2:3] == ("host",):
+                own += " (without one, its name has the node's name in it), or keep it on one node"
             yield (
                 stack,
                 Problem(
                     ref.path,
                     show(f"{host}{path.suffix if path else ''}"),
-                    f"{_who(first, ref)} claims this {'path of the host' if path and not path.root else 'name'} too: "
-                    "the DNS API refuses a second record, and a tunnel sends everything to the first rule that matches",
-                    f"{own}{', or one of the two a `path:` of its own' if shared else ''}",
+                    f"{_who(first, ref)} has this {'path of the host' if path and not path.root else 'name'} already: "
+                    f"{why}",
+                    f"{own}{', or give one of the two a `path:` of its own' if shared else ''}",
                     related=(first,),
                 ),
             )
@@ -208,8 +229,9 @@ def _path_twice(stack: OneStack) -> Iterator[Problem]:
                     yield service.problem(
                         ("paths", said),
                         f"{name}{said}",
-                        f"service {owner.key} has {other} of this host, so this part of it has two owners",
-                        f"take it out, and say who its clients are at {owner.key}",
+                        f"service {owner.key} has {other} of this host, so two services would say who reaches this "
+                        f"path",
+                        f"remove it, and say at {owner.key} who its clients are",
                         related=(owner.ref("path"),),
                     )
     renewing = {(c.host, ref.path): ref for c, ref in stack.claims if ref.path[-1] == "own_certificate"}
@@ -217,8 +239,8 @@ def _path_twice(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             second.path,
             show(host),
-            f"service {first.path[1]} renews the certificate of this name already: one path has one solver",
-            "say `own_certificate:` at one of the two",
+            f"service {first.path[1]} renews the certificate of this name already",
+            "remove it",
             related=(first,),
         )
 
@@ -230,9 +252,10 @@ def _redirect_to_itself(service: OneService) -> Iterator[Problem]:
             yield service.problem(
                 ("redirect_from", index),
                 host,
-                f"it is a host of service {service.key} too: the edge redirects before anything is served, so what is "
-                "there is never reached; the first host would lead browsers to itself, round and round",
-                "keep it in one of the two",
+                f"it is a host of service {service.key} too: Cloudflare redirects before anything is served, so what "
+                f"is "
+                "there would never be reached, and the first host would redirect to itself without end",
+                "remove it",
                 related=(service.ref(*service.host_path(hosts.index(bare_host(host)))),),
             )
 
@@ -243,8 +266,8 @@ def _redirect_elsewhere(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "redirect_from",
             None,
-            "a zone has one list of redirects, the estate's owner registers it, and Cloudflare refuses a second",
-            f"give it to a service of stack {owner.name}, or list the names under `hosts:`, where they are served",
+            "a zone has one list of redirects, which the estate's owner makes, and Cloudflare refuses a second",
+            f"move it to a service of stack {owner.name}, or list the names under `hosts:`, where they are served",
             related=(service.inside.estate_ref("zone"),),
         )
 

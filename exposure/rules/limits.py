@@ -27,9 +27,10 @@ def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     ("estate", "account_id"),
                     "",
-                    f"{count} Access applications over all stacks (one a host, and one a path with clients of its "
-                    f"own), and an account has at most {_APPLICATIONS}",
-                    "take paths together under one path, or use a second account",
+                    f"all stacks together need {count} Access applications (one for each host, and one for each path "
+                    f"with "
+                    f"clients of its own), and an account has at most {_APPLICATIONS}",
+                    "put several paths under one, or use a second account",
                 ),
             )
 
@@ -39,16 +40,16 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         # A policy for each group as well, of which there may be more.
         groups = len(_logins(family))
         for count, most, what, fix in (
-            (len(family), _TUNNELS, "tunnels, one a stack", "use a second account for some of the nodes"),
+            (len(family), _TUNNELS, "tunnels, one for each stack", "use a second account for some of the nodes"),
             (
                 groups,
                 _GROUPS,
                 "Access groups, one for each combination of sets of people that logs in",
-                "take sets together",
+                "use fewer combinations of sets",
             ),
         ):
             if count > most:
-                reason = f"{count} {what}, and an account has at most {most}"
+                reason = f"there are {count} {what}, and an account has at most {most}"
                 yield owner, Problem(("estate", "account_id"), "", reason, fix)
 
 
@@ -65,8 +66,8 @@ def _addresses(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 ("estate", "people", name),
                 "",
-                f"{len(set(emails))} addresses, and a rule has at most {_ADDRESSES}",
-                "split the set",
+                f"the set has {len(set(emails))} addresses, and a rule of Access takes at most {_ADDRESSES}",
+                "split it into two sets",
             )
 
 
@@ -80,8 +81,8 @@ def _redirects(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 (*path, "name"),
                 show(zone.name),
-                f"{count} hosts of it redirect, and a zone of the Free plan has at most {_REDIRECTS} such rules",
-                "list some under `hosts:`, where they are served; or, where the zone has a paid plan, acknowledge "
+                f"{count} hosts of this zone redirect, and a zone on the Free plan has at most {_REDIRECTS} such rules",
+                "list some under `hosts:`, where they are served; or, if the zone has a paid plan, acknowledge "
                 "`limit-redirects` under `gatehouse:acknowledge`",
             )
 
@@ -98,7 +99,7 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     ("estate", "people"),
                     "",
-                    f"{len(people)} people log in with Google, and a client that is in testing takes {_TEST_USERS}",
+                    f"{len(people)} people log in with Google, and an OAuth client in testing lets in {_TEST_USERS}",
                     "publish the OAuth client and acknowledge `google-test-users` under `gatehouse:acknowledge`, or "
                     "name fewer people",
                 ),

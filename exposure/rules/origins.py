@@ -44,8 +44,9 @@ def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 problem = service.problem(
                     ("origin", "url"),
                     called,
-                    f"that host is {itself}, by the tunnel: the request would go out to Cloudflare and come back, for "
-                    "ever or to a login",
+                    f"that host leads to {itself} through the tunnel: the request would go out to Cloudflare and come "
+                    f"back, "
+                    "without end or to a login",
                     "name what answers: the Kubernetes Service, a port of the node, or the machine's address",
                     related=() if other is service else (other.ref(),),
                 )
@@ -70,10 +71,12 @@ def _tls_missing(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "origin_tls",
             None,
-            "an https origin, and nothing says how to check its certificate: cloudflared expects the name it calls, "
-            "which is cluster-internal, and answers 502",
-            "say `own_certificate: true` if it renews one for its host name; else set `origin_tls` with "
-            "`origin_server_name`, `match_sni_to_host`, `ca_pool`, or knowingly `no_tls_verify`",
+            "nothing says how to check the certificate of this https origin: cloudflared expects the name that it "
+            "calls, "
+            "which no certificate has, and answers 502",
+            "say `origin_tls: {match_sni_to_host: true}` if the certificate is for its host name, and "
+            "`own_certificate: true` besides if it renews that itself; otherwise give `origin_tls` the certificate's "
+            "`origin_server_name` or its `ca_pool`, or knowingly `no_tls_verify`",
         )
 
 
@@ -83,7 +86,8 @@ def _unverified(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             ("origin_tls", "no_tls_verify"),
             True,
-            "any certificate is taken, so whoever gets between cloudflared and the service can read and change all",
+            "any certificate is accepted, so whoever gets between cloudflared and the service can read and change "
+            "everything",
             "set `origin_server_name` or `ca_pool`, or acknowledge `origin-tls-unverified` with your reason",
         )
 
@@ -93,9 +97,10 @@ def _managed(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             ("origin", "through_ingress"),
             "managed",
-            "a managed Ingress gets its certificate by HTTP-01, and without `own_certificate` no challenge reaches it: "
-            "cloudflared meets the controller's self-signed one and answers 502",
-            "say `own_certificate: true`, or leave `through_ingress` out and reach the Service itself",
+            "a managed Ingress gets its certificate by HTTP-01, and without `own_certificate` no challenge reaches it, "
+            "so "
+            "cloudflared finds the controller's self-signed one and answers 502",
+            "remove `through_ingress:` to reach the Service itself, or say `own_certificate: true`",
         )
 
 

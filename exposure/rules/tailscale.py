@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from config.errors import show
 from config.fields import LABEL
-from config.services import NodeOrigin
+from config.services import NodeOrigin, ServiceOrigin
 from config.values import Machine, MalformedError
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, is_web, node_tag, service_tag
 from exposure.rules.base import (
@@ -27,7 +27,7 @@ from exposure.ways.tailnet import TailnetWay
 
 _TS = "TS cmd/k8s-operator"
 _FUNNEL = "tailscale.com/kb/1223"
-_DOMAIN = re.compile(r"[a-z0-9-]+\.ts\.net")
+_DOMAIN = re.compile(LABEL.pattern + r"\.ts\.net")
 _PROVIDER = "tailscale"
 
 
@@ -49,9 +49,10 @@ def _missing(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     ("estate", "tailnet"),
                     "",
-                    f"{listed(s.key for s in need)} {'goes' if len(need) == 1 else 'go'} by Tailscale, and the estate "
-                    "has no tailnet",
-                    "add `tailnet:` with its `name:`",
+                    f"{listed(s.key for s in need)} {'uses' if len(need) == 1 else 'use'} Tailscale, and the estate "
+                    f"has no "
+                    "tailnet",
+                    "add `tailnet:` to the estate, with its `name:` from the Tailscale admin console, DNS",
                     related=tuple(s.ref() for s in need),
                 ),
             )
@@ -73,9 +74,10 @@ def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     Problem(
                         ("estate", "tailnet", field),
                         "false",
-                        f"Funnel and Serve need {what}, and {listed(s.key for s in served)} "
-                        f"{'is' if len(served) == 1 else 'are'} served so",
-                        f"leave `{field}` out (on)",
+                        f"{listed(s.key for s in served)} {'is' if len(served) == 1 else 'are'} served by Funnel or "
+                        f"Serve, "
+                        f"which need {what}",
+                        "remove it: it is on by default",
                         related=tuple(s.ref() for s in served),
                     ),
                 )
@@ -87,9 +89,10 @@ def _operator(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             ("node", "tailscale_operator"),
             '"none"',
-            f"{listed(s.key for s in need)} {'is' if len(need) == 1 else 'are'} put on the tailnet by the Tailscale "
-            "operator, and the node has none: nothing would ever answer",
-            "say `tailscale_operator: helm` to have it installed, or `existing` if it is there",
+            f"the Tailscale operator puts {listed(s.key for s in need)} on the tailnet, and this node has none, so "
+            f"nothing "
+            "would answer",
+            "say `tailscale_operator: helm` to have it installed, or `existing` if it is installed",
             related=tuple(s.ref() for s in need),
         )
 
@@ -100,19 +103,18 @@ def _funnel_port(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "funnel_port",
             port,
-            "Funnel has ports 443, 8443 and 10000 alone, and the operator serves 443 only",
-            "leave it out",
-            suggestion="443",
+            "Funnel has the ports 443, 8443 and 10000, and the operator serves 443 only",
+            "remove it",
         )
 
 
 def _funnel_host(service: OneService) -> Iterator[Problem]:
     if service.by(FunnelWay) and service.service.said_hosts and not service.counts("host"):
         yield service.problem(
-            service.host_path(0),
+            "hosts" if service.service.hosts else "host",
             service.service.said_hosts[0],
-            "Funnel serves `<name>.<tailnet>.ts.net` and no domain of your own",
-            "remove it; `tailnet_name:` sets the name's first label",
+            "Funnel serves `<name>.<tailnet>.ts.net`, and cannot serve a domain of your own",
+            "remove it; `tailnet_name:` sets the first part of the name",
         )
 
 
@@ -124,7 +126,7 @@ def _name(service: OneService) -> Iterator[Problem]:
         Machine.parse(machine)
     except MalformedError as error:
         said = service.service.tailnet_name is not None
-        yield service.malformed("tailnet_name", machine, error, "" if said else "set `tailnet_name:` to a shorter name")
+        yield service.malformed("tailnet_name", machine, error, "" if said else "add a `tailnet_name:` that is shorter")
 
 
 def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -167,9 +169,11 @@ def _service_twice(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             second.path,
             show(what),
-            f"service {first.path[1]} puts this Service on the tailnet already: it carries one name and one tag, and "
-            "the two would undo each other's at every `up`",
-            f"list this port under `other_ports:` of {first.path[1]}, or give both a `selector:`",
+            f"service {first.path[1]} puts this Service on the tailnet already: a Service has one name and one tag "
+            f"there, "
+            "and the two would undo each other's work at every `up`",
+            f"list this port under `other_ports:` of {first.path[1]} and remove this service, or give both a "
+            f"`selector:`",
             related=(first,),
         )
 
@@ -194,11 +198,17 @@ def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 Problem(
                     second.path,
                     show(tag),
-                    f"{other} has this tag: a grant for one would open the other",
-                    "rename the service",
+                    f"{other} has this tag already, and a grant for one would open the other",
+                    "give the service another key",
                     related=(first,),
                 ),
             )
+
+
+def _pods_no_more(origin: ServiceOrigin) -> str:
+    """What Serve has no use for."""
+    said = [key for key in ("selector", "target_port", "other_ports") if getattr(origin, key)]
+    return f"; remove {listed(f'`{key}:`' for key in said)}" if said else ""
 
 
 def _passthrough(service: OneService) -> Iterator[Problem]:
@@ -213,11 +223,10 @@ def _passthrough(service: OneService) -> Iterator[Problem]:
             yield service.problem(
                 ("origin", *path),
                 "tcp" if main else port,
-                "TLS would pass through to the workload, which has no certificate for its `*.ts.net` name",
-                "say `scheme: https`: the Tailscale proxy then shows the tailnet's certificate"
+                "TLS would pass through to the service, which has no certificate for its `*.ts.net` name",
+                f"say `scheme: https`, and the Tailscale proxy shows the tailnet's certificate{_pods_no_more(origin)}"
                 if main
-                else "make it a service of its own with `scheme: https` and another `tailnet_name:`",
-                suggestion="https" if main else "",
+                else "make it a service of its own, with `scheme: https` and another `tailnet_name:`",
             )
 
 
@@ -228,8 +237,8 @@ def _domain(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             ("estate", "tailnet", "name"),
             show(tailnet.name),
-            "a tailnet's name is `<name>.ts.net`; Funnel and certificates know no other",
-            "copy it from the Tailscale admin console, DNS",
+            "a tailnet's name ends in `.ts.net`, and Funnel and certificates work with no other",
+            "copy the name from the Tailscale admin console, DNS",
             f"{first}.ts.net" if LABEL.fullmatch(first) else "",
         )
 
@@ -240,8 +249,8 @@ def _overwrite(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             ("estate", "tailnet", "overwrite_policy"),
             "true",
-            "the tailnet's whole policy is replaced, whoever wrote it: what only it allowed or forbade is gone",
-            "leave it out and merge by hand, or acknowledge `tailnet-policy-overwrite` under `gatehouse:acknowledge`",
+            "this replaces the tailnet's whole policy, whoever wrote it, with everything that it allowed or forbade",
+            "remove it and merge by hand, or acknowledge `tailnet-policy-overwrite` under `gatehouse:acknowledge`",
         )
 
 
@@ -252,8 +261,8 @@ def _credentials(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             (key,),
             "",
-            f"both {key} and {client}: the provider takes one of the two, and refuses both",
-            f"keep the OAuth client: pulumi config rm {key}",
+            f"{key} and {client} are both there, and the provider refuses the two together",
+            "remove it, and keep the OAuth client",
         )
 
 
@@ -263,7 +272,7 @@ def _rendered_operator(stack: OneStack) -> Iterator[Problem]:
             ("node", "tailscale_operator"),
             show("helm"),
             "rendered manifests would hold the operator's OAuth secret in clear, and a chart cannot be rendered",
-            "install the operator by hand and say `existing`, or leave `manifests_folder` out",
+            "say `tailscale_operator: existing` and install the operator by hand, or remove `manifests_folder:`",
         )
 
 

@@ -11,9 +11,9 @@ from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Pro
 from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Workload, at_home, controller, through, workloads
+from exposure.workload import Workload, at_home, controller, one_home, through, workloads
 
-_ONE = "make one service of the two, with several `gates:`, or `paths:` with clients of their own"
+_ONE = "make one service of the two, with several `gates:`, or with `paths:` that have clients of their own"
 
 
 def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
@@ -22,7 +22,7 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         for wide, narrow, workload, leads in _together(family):
             pair = (wide.inside.stack.name, wide.key, narrow.inside.stack.name, narrow.key)
             path, who = _more(wide, narrow)
-            if not who or pair in told:
+            if not who or pair in told or wide.guessed or narrow.guessed:
                 continue
             told.add(pair)
             other = narrow.key if narrow.inside is wide.inside else f"{narrow.key} of {narrow.inside.stack.name}"
@@ -31,10 +31,10 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 wide.problem(
                     "origin",
                     str(workload),
-                    ("the ingress controller leads on to" if leads else "this is also")
-                    + f" service {other}, which keeps {who} out{'' if path.root else f' of {path}'}; "
-                    + (f"asked by its name, it is open to them by {wide.key}" if leads else f"{wide.key} lets them in"),
-                    ("name what is behind the controller, and not the controller" if leads else _ONE)
+                    ("the ingress controller leads on to" if leads else "the same workload answers for")
+                    + f" service {other}, which keeps out {who}{'' if path.root else f' at {path}'}; "
+                    + (f"whoever asks for its name by {wide.key} gets in" if leads else f"by {wide.key} they get in"),
+                    ("name the Service behind the controller, and not the controller itself" if leads else _ONE)
                     + "; or acknowledge `workload-wider` and say what keeps them out",
                     related=(narrow.ref("origin"),),
                 ),
@@ -43,7 +43,7 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneService, Workload, bool]]:
     """Services with a workload in common, in both orders; and those that lead on to others, by the controller."""
-    behind: dict[tuple[str, Workload], list[OneService]] = {}
+    behind: dict[Workload, list[OneService]] = {}
     for stack in family:
         node = stack.node
         if node is None or stack.node_name is None:
@@ -58,12 +58,15 @@ def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneServi
                 ports = service.service.port_forward or ()
                 found += [at_home(node.lan_ipv4, p.node_port, p.protocol) for p in ports]
             for workload in found:
-                # An address is one machine's behind one router only.
-                behind.setdefault((node.router_ipv4, workload), []).append(service)
+                behind.setdefault(workload, []).append(service)
             if any(workload.place == door.place for workload in found):
                 yield from ((service, other, door, True) for other in inside if _by_any_name(service, other))
-    for (_, workload), those in behind.items():
-        yield from ((wide, narrow, workload, False) for wide, narrow in permutations(those, 2))
+    for workload, those in behind.items():
+        for wide, narrow in permutations(those, 2):
+            # An address is one machine's behind one router only.
+            one, other = wide.inside.node, narrow.inside.node
+            if one is other or (one and other and one_home(one, other)):
+                yield wide, narrow, workload, False
 
 
 def _by_any_name(service: OneService, other: OneService) -> bool:

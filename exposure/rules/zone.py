@@ -3,25 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from config.errors import show
-from config.values import is_name
+from config.values import bare_host, is_name
 from exposure.rules.base import OneStack, Problem, StackRule, claimed_twice
 
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
 _YEAR_SECONDS = 31536000
+_RESERVED = frozenset({"alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"})
+"""Top-level domains in which nobody registers, with `home.arpa` [IANA, Special-Use Domain Names; ICANN, .internal]."""
+_FREE = frozenset({"cf", "ga", "gq", "ml", "tk"})
+"""What Freenom gave away [github.com/acmesh-official/acme.sh/issues/2989]."""
+_SETUP = "CFDOC dns/zone-setups/full-setup/setup"
 
 
 def _name(stack: OneStack) -> Iterator[Problem]:
     for path, zone in stack.zones:
-        name = zone.name
-        if "." not in name or not is_name(name):
-            fixed = name.strip().lower().rstrip(".")
+        wrong = _no_domain(zone.name)
+        if wrong:
+            fixed = bare_host(zone.name.strip())
             yield Problem(
                 (*path, "name"),
-                show(name),
-                "no registered domain: lower-case labels with dots between, no scheme, no dot at the end",
-                "write the domain as its registrar does, such as `example.com`",
-                fixed if "." in fixed and is_name(fixed) else "",
+                show(zone.name),
+                wrong,
+                "write the domain as its registrar does, such as `example.com`; register one where you have none",
+                fixed if fixed != zone.name and not _no_domain(fixed) else "",
+            )
+
+
+def _no_domain(name: str) -> str:
+    """Why a name is no domain that somebody can register; empty where it is one by its form."""
+    last = name.rpartition(".")[2]
+    if "." not in name or not is_name(name):
+        return "this is not a registered domain: lower-case labels with dots between, no scheme, and no dot at the end"
+    if last.isdigit():
+        return "an address, and a zone is a domain's name"
+    if last in _RESERVED:
+        return f"names in `.{last}` are for the home network, tests or documents: nobody can register one"
+    return ""
+
+
+def _registered(stack: OneStack) -> Iterator[Problem]:
+    for path, zone in stack.zones:
+        wrong = None if _no_domain(zone.name) else _not_registered(zone.name)
+        if wrong is not None:
+            yield Problem((*path, "name"), show(zone.name), *wrong)
+
+
+def _not_registered(name: str) -> tuple[str, str, str] | None:
+    """Why a name is not one that its owner registered, what to write, and the name that is; None where it is one."""
+    acknowledge = "acknowledge `zone-registered` under `gatehouse:acknowledge`"
+    suffix, domain = _listed(name)
+    if suffix is None:
+        last = name.rpartition(".")[2]
+        return (
+            f"no top-level domain `.{last}` was known when this version was made",
+            f"write a registered domain; or, where there is one by now, {acknowledge}",
+            "",
+        )
+    if "." in suffix and _listed(name, official=True)[1] != domain:
+        return (
+            f"the owner of {suffix} gives out the names below it, and most such owners (DynDNS, hosting) keep the name "
+            "servers: then the zone never becomes active",
+            f"register a domain of your own; or, where {suffix} lets you set your name's name servers, {acknowledge}",
+            "",
+        )
+    if domain is None:
+        return f"`{name}` is nobody's own: people register domains below it", "write your domain below it", ""
+    if domain != name:
+        return (
+            f"a subdomain of {domain}: Cloudflare takes registered domains, and subdomains on Enterprise plans alone",
+            f"write `{domain}` where that is yours, and host names right below it; or, on such a plan, {acknowledge}",
+            domain,
+        )
+    return None
+
+
+def _listed(name: str, official: bool = False) -> tuple[str | None, str | None]:
+    """The public suffix that a name ends in, and the domain right below it; `official`: by the registries' alone."""
+    found = _suffixes("xn--" in name, official)
+    return found.publicsuffix(name), found.privatesuffix(name)
+
+
+@lru_cache
+def _suffixes(international: bool, official: bool) -> PublicSuffixList:
+    """The list that Cloudflare goes by, as it was when the lock was made [CFDOC dns/zone-setups/full-setup/setup]."""
+    # Here, since few commands need it; and the names in other scripts triple the time to read it.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList(accept_unknown=False, accept_encoded_idn=international, only_icann=official)
+
+
+def _free(stack: OneStack) -> Iterator[Problem]:
+    for path, zone in stack.zones:
+        if zone.name.rpartition(".")[2] in _FREE:
+            yield Problem(
+                (*path, "name"),
+                show(zone.name),
+                "Cloudflare's API refused records of domains that were free (.cf, .ga, .gq, .ml, .tk: error 1038), and "
+                "whether it still does is not known to us",
+                "use a domain of another kind; or, where the API has made a record for you, acknowledge `zone-api` "
+                "under `gatehouse:acknowledge`",
             )
 
 
@@ -30,8 +116,8 @@ def _twice(stack: OneStack) -> Iterator[Problem]:
         yield Problem(
             second.path,
             show(name),
-            "the estate has this zone already: one of the two would be refused, or undo the other's settings",
-            "keep one of the two",
+            "the estate has this zone already, and the two would undo each other's settings",
+            "remove one of the two",
             related=(first,),
         )
 
@@ -44,8 +130,9 @@ def _ssl_off(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 (*path, "ssl"),
                 '"off"',
-                f"with {' and '.join(clash)} browsers are sent to https, which `off` does not serve: every page fails",
-                "leave `ssl` out (strict)",
+                f"with {' and '.join(clash)} browsers are sent to https, which `off` does not serve, so every page "
+                f"fails",
+                "remove it: it is `strict` by default",
                 "strict",
             )
 
@@ -83,13 +170,28 @@ def _certificate(stack: OneStack) -> Iterator[Problem]:
             yield Problem(
                 (*path, "universal_ssl"),
                 "false",
-                "without Universal SSL and with no other certificate, Cloudflare has none to show: no https at all",
-                "leave it on, or say `advanced_certificate: true` if you have one",
+                "without Universal SSL and without another certificate Cloudflare has none to show, and nothing speaks "
+                "https",
+                "remove it, or say `advanced_certificate: true` if you have one",
             )
 
 
 RULES = (
-    StackRule("zone-name", "A zone is a registered domain", "CFDOC dns/zone-setups/full-setup", (1, 5), check=_name),
+    StackRule("zone-name", "A zone is a domain's name", _SETUP, (1, 5), check=_name),
+    StackRule(
+        "zone-registered",
+        "A zone is a domain that its owner registered, unless knowingly",
+        f"{_SETUP}, dns/zone-setups/subdomain-setup",
+        acceptable="stack",
+        check=_registered,
+    ),
+    StackRule(
+        "zone-api",
+        "A zone's records can be made by the API",
+        "github.com/acmesh-official/acme.sh/issues/2989",
+        acceptable="stack",
+        check=_free,
+    ),
     StackRule("zone-twice", "An estate has a zone once", "CFDOC dns/zone-setups/full-setup", (59,), check=_twice),
     StackRule(
         "zone-ssl-off",

@@ -66,9 +66,9 @@ class PortForwardWay(Way):
         )
         origin = facts.origin
         selector = dict(origin.selector or {})
-        return cls(
-            facts.key, facts.title, ANYONE, facts.hosts, facts.node.router_ipv4, origin.namespace, selector, ports
-        )
+        # A stack without the address is refused (`router-address`); names are known before that.
+        router = facts.node.router_ipv4 or ""
+        return cls(facts.key, facts.title, ANYONE, facts.hosts, router, origin.namespace, selector, ports)
 
     @property
     def urls(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal, Self, cast
@@ -16,6 +17,8 @@ from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named_pe
 from exposure.names import origin_url, path_names, service_url
 from exposure.ways.way import DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, count
 
+_UPLOADS = re.compile(r"/(api|dav|remote\.php|webdav|assets|uploads?|backups?|sync|v2)(/|$)", re.IGNORECASE)
+"""Paths by which apps send whole files: Immich's `/api/assets`, Nextcloud's `/remote.php/dav`, a registry's `/v2`."""
 NOT_FOUND = "http_status:404"
 """What cloudflared answers where nobody is meant to get through."""
 
@@ -55,6 +58,8 @@ class TunnelWay(Way):
     stations = ("internet", "edge", "tunnel")
     login: ClassVar[bool]
     """Whether somebody logs in to it: for anyone it is the other gate's."""
+    # CFDOC workers/platform/limits, support/troubleshooting/http-status-codes/4xx-client-error/error-413.
+    cautions = ("Cloudflare's Free and Pro plans take at most 100 MB a request",)
     settings = frozenset(
         {"host", "redirect_from", "path", "paths", "origin_request", "origin_tls", "through_ingress", "own_certificate"}
     )
@@ -159,6 +164,13 @@ class TunnelWay(Way):
     def urls(self) -> tuple[str, ...]:
         """See `Way`."""
         return tuple(f"https://{host}{self.path.suffix}/" for host in self.hosts)
+
+    @property
+    def mind(self) -> tuple[str, ...]:
+        """With the paths that look like those of uploads."""
+        uploads = [path for path in (self.path, *(p for p, _ in self.paths)) if _UPLOADS.search(path)]
+        more = f": a larger upload by {' or '.join(uploads)} ends in 413, unless the app sends it in parts"
+        return (f"{self.cautions[0]}{more if uploads else ''}",)
 
     def claims(self) -> tuple[Claim, ...]:
         """The part of each host that is the service's, and each path below it with an audience of its own.

@@ -199,6 +199,11 @@ class Way(ABC):
         """Who gets in, in words."""
 
     @property
+    def mind(self) -> tuple[str, ...]:
+        """What to keep in mind at this service."""
+        return self.cautions
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The keys of the manual steps that it waits for."""
         return ()

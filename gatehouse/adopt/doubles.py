@@ -8,17 +8,17 @@ a second create of theirs fails and is told.
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.loader import LoadedStack
+from config.text import wrap
 from exposure.reach.access import ANYONE, decide, describe, emails
 from exposure.reach.steps import from_steps
 from exposure.reach.surface import Known
-from gatehouse.adopt.things import WORDS, AccountError, Thing, identity, places
+from gatehouse.adopt.things import AccountError, Thing, identity, places, words_of
 from gatehouse.commands import CommandError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Double:
 
     def __str__(self) -> str:
         at = f" ({', '.join(places(self.thing))})" if self.thing.type == _APPLICATION else ""
-        return f'{WORDS[self.thing.type]} "{self.thing.label}"{at}'
+        return f'{words_of(self.thing.type)} "{self.thing.label}"{at}'
 
     @property
     def sentence(self) -> str:
@@ -65,8 +65,7 @@ class Double:
 
     def text(self, stack: str, simulated: bool, columns: int) -> str:
         """Both, for people; the command stands on a line of its own."""
-        sentence = textwrap.fill(self.sentence, columns, break_long_words=False, break_on_hyphens=False)
-        return f"{sentence}\nRemove it: {self.removal(stack, simulated)}"
+        return "\n".join([*wrap(self.sentence, columns), f"Remove it: {self.removal(stack, simulated)}"])
 
     def to_dict(self) -> dict[str, object]:
         """For programs."""

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatehouse.adopt.things import Thing, is_tailscale, labels_of, machine_of_ingress, places, records_at
+from policy.model import SECRET, UNKNOWN
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-SECRET = "[secret]"
 TUNNEL_SUFFIX = ".cfargotunnel.com"
 _PLAIN = (str, int, float, bool, type(None))
 _LISTED = (

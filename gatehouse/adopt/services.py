@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -26,18 +26,16 @@ from gatehouse.adopt.things import Thing, is_tailscale, machine_of_ingress, plac
 
 _CONNECTOR = "gatehouse-cloudflared"
 _ACME = "acme-challenge"
-_REQUEST_WORDS = frozenset(
-    {
-        "access",
-        "noTlsVerify",
-        "originServerName",
-        "matchSnItoHost",
-        "caPool",
-        "httpHostHeader",
-        "http2Origin",
-        "connectTimeout",
-    }
-)
+_REQUEST: Mapping[str, tuple[str, str]] = {
+    "originServerName": ("origin_tls", "origin_server_name"),
+    "matchSnItoHost": ("origin_tls", "match_sni_to_host"),
+    "caPool": ("origin_tls", "ca_pool"),
+    "noTlsVerify": ("origin_tls", "no_tls_verify"),
+    "connectTimeout": ("origin_request", "connect_timeout_seconds"),
+    "httpHostHeader": ("origin_request", "http_host_header"),
+    "http2Origin": ("origin_request", "http2_origin"),
+}
+"""A rule's settings, and where the stack file has each; that of Access is made anew."""
 
 
 @dataclass
@@ -94,10 +92,7 @@ class _Part:
 
     def joins(self, other: _Part) -> bool:
         """Whether it is the same at another host."""
-        return all(
-            getattr(self, name) == getattr(other, name)
-            for name in ("path", "way", "audience", "own_certificate", "paths")
-        )
+        return replace(self, host=other.host, title=other.title) == other
 
 
 _T = TypeVar("_T")
@@ -291,27 +286,15 @@ class _Reader:
         return {"url": f"{parts.scheme}://{parts.netloc}"}
 
     def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        given = {k: v for k, v in request.items() if v not in (None, False, "", [], {}, 0)}
-        strange = sorted(set(given) - _REQUEST_WORDS)
+        given = {k: v for k, v in request.items() if v not in (None, False, "", [], {}, 0) and k != "access"}
+        strange = sorted(set(given) - set(_REQUEST))
         if strange:
             raise _NotUnderstoodError(f"the stack file has no word for its setting {', '.join(strange)}")
-        tls = {
-            "origin_server_name": given.get("originServerName"),
-            "match_sni_to_host": given.get("matchSnItoHost"),
-            "ca_pool": given.get("caPool"),
-            "no_tls_verify": given.get("noTlsVerify"),
-        }
-        finer = {
-            "connect_timeout_seconds": int(given["connectTimeout"]) if "connectTimeout" in given else None,
-            "http_host_header": given.get("httpHostHeader"),
-            "http2_origin": given.get("http2Origin"),
-        }
-        sections = {"origin_tls": tls, "origin_request": finer}
-        return {
-            name: {k: v for k, v in section.items() if v is not None}
-            for name, section in sections.items()
-            if any(v is not None for v in section.values())
-        }
+        sections: dict[str, Any] = {}
+        for name, (section, key) in _REQUEST.items():
+            if name in given:
+                sections.setdefault(section, {})[key] = int(given[name]) if name == "connectTimeout" else given[name]
+        return sections
 
     def _solver(self, service: str) -> None:
         if self.solver:

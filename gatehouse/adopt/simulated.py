@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 from gatehouse.adopt.things import AccountError, Thing, dnssec_status, import_id
+from gatehouse.simulation import tamper
 
 _COLLECTIONS = {
     "zone": "Zone",
@@ -31,10 +30,10 @@ _CLUSTER = ("Deployment", "Ingress", "Namespace", "NetworkPolicy", "PodDisruptio
 
 def read_simulated(clouds: Path, context: str) -> list[Thing]:
     """Everything in the simulated clouds, of clusters that of `context`. Raises AccountError where there are none."""
+    if not clouds.exists():
+        raise AccountError("There is nothing to adopt: the simulated clouds are empty.")
     try:
-        objects: dict[str, Any] = json.loads(clouds.read_text(encoding="utf-8"))["objects"]
-    except FileNotFoundError:
-        raise AccountError("There is nothing to adopt: the simulated clouds are empty.") from None
+        objects = tamper.objects(clouds)
     except (OSError, ValueError, KeyError) as error:
         raise AccountError(f"{clouds} is not a file of the simulated clouds ({error}).") from error
     cluster = re.sub(r"[^A-Za-z0-9.@_-]", "_", context)

@@ -6,34 +6,41 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from gatehouse.commands import CommandError
 
-_IDS = {
-    "Zone": "{id}",
-    "ZoneSetting": "{zone}/{id}",
-    "ZoneDnssec": "{zone}",
-    "DnsRecord": "{zone}/{id}",
-    "ZeroTrustTunnelCloudflared": "{account}/{id}",
-    "ZeroTrustTunnelCloudflaredConfig": "{account}/{id}",
-    "ZeroTrustAccessIdentityProvider": "accounts/{account}/{id}",
-    "ZeroTrustAccessGroup": "accounts/{account}/{id}",
-    "ZeroTrustAccessPolicy": "{account}/{id}",
-    "ZeroTrustAccessApplication": "accounts/{account}/{id}",
-}
-"""The forms of import ids [TFC internal/services/*/resource.go, ImportState]."""
+
+class _Sort(NamedTuple):
+    """A type: what people call it, the form of its import id, and by which inputs an account tells ours from others."""
+
+    words: str
+    id: str = ""
+    known_by: tuple[str, ...] | None = None
 
 
-_KNOWN_BY = {
-    "Acl": (),
-    "DnsRecord": ("name", "type"),
-    "ZeroTrustAccessGroup": ("name",),
-    "ZeroTrustAccessIdentityProvider": ("name", "type"),
-    "ZeroTrustAccessPolicy": ("name",),
-    "ZeroTrustTunnelCloudflared": ("name",),
-    "Zone": ("name",),
+# The forms of import ids: [TFC internal/services/*/resource.go, ImportState].
+_SORTS: Mapping[str, _Sort] = {
+    "Acl": _Sort("policy of the tailnet", known_by=()),
+    "DnsPreferences": _Sort("MagicDNS"),
+    "DnsRecord": _Sort("DNS record", "{zone}/{id}", ("name", "type")),
+    "Namespace": _Sort("namespace"),
+    "TailnetSettings": _Sort("settings of the tailnet"),
+    "ZeroTrustAccessApplication": _Sort("Access application", "accounts/{account}/{id}"),
+    "ZeroTrustAccessGroup": _Sort("Access group", "accounts/{account}/{id}", ("name",)),
+    "ZeroTrustAccessIdentityProvider": _Sort("login method", "accounts/{account}/{id}", ("name", "type")),
+    "ZeroTrustAccessPolicy": _Sort("Access policy", "{account}/{id}", ("name",)),
+    "ZeroTrustTunnelCloudflared": _Sort("tunnel", "{account}/{id}", ("name",)),
+    "ZeroTrustTunnelCloudflaredConfig": _Sort("rules of tunnel", "{account}/{id}"),
+    "Zone": _Sort("zone", "{id}", ("name",)),
+    "ZoneDnssec": _Sort("DNSSEC of", "{zone}"),
+    "ZoneSetting": _Sort("zone setting", "{zone}/{id}"),
 }
+
+
+def words_of(type_: str) -> str:
+    """The type as people call it."""
+    return _SORTS[type_].words if type_ in _SORTS else type_
 
 
 class AccountError(CommandError):
@@ -71,29 +78,7 @@ class Thing:
             return None
 
     def __str__(self) -> str:
-        return f"{WORDS.get(self.type, self.type)} {self.label}"
-
-
-WORDS = {
-    "Acl": "policy of the tailnet",
-    "Deployment": "Deployment",
-    "DnsPreferences": "MagicDNS",
-    "DnsRecord": "DNS record",
-    "Ingress": "Ingress",
-    "Namespace": "namespace",
-    "Service": "Service",
-    "TailnetSettings": "settings of the tailnet",
-    "ZeroTrustAccessApplication": "Access application",
-    "ZeroTrustAccessGroup": "Access group",
-    "ZeroTrustAccessIdentityProvider": "login method",
-    "ZeroTrustAccessPolicy": "Access policy",
-    "ZeroTrustTunnelCloudflared": "tunnel",
-    "ZeroTrustTunnelCloudflaredConfig": "rules of tunnel",
-    "Zone": "zone",
-    "ZoneDnssec": "DNSSEC of",
-    "ZoneSetting": "zone setting",
-}
-"""The types as people call them."""
+        return f"{words_of(self.type)} {self.label}"
 
 
 def import_id(type_: str, own_id: str, *, account: str = "", zone: str = "") -> str:
@@ -101,7 +86,7 @@ def import_id(type_: str, own_id: str, *, account: str = "", zone: str = "") -> 
 
     Example: `import_id("DnsRecord", "r1", zone="z1")` gives `z1/r1`.
     """
-    return _IDS[type_].format(id=own_id, account=account, zone=zone)
+    return _SORTS[type_].id.format(id=own_id, account=account, zone=zone)
 
 
 def dnssec_status(status: object) -> str:
@@ -138,8 +123,9 @@ def identity(type_: str, inputs: Mapping[str, Any]) -> tuple[str, ...] | None:
     """
     if type_ == "ZeroTrustAccessApplication":
         return str(inputs.get("name")), *sorted(places(Thing(type_, "", inputs, "")))
-    if type_ in _KNOWN_BY:
-        return tuple(str(inputs.get(name)) for name in _KNOWN_BY[type_])
+    known_by = _SORTS[type_].known_by if type_ in _SORTS else None
+    if known_by is not None:
+        return tuple(str(inputs.get(name)) for name in known_by)
     metadata = inputs.get("metadata")
     # A Patch is of an object that others own, and is made anew without harm.
     if not isinstance(metadata, Mapping) or type_.endswith("Patch"):

@@ -29,11 +29,11 @@ def project_name(project: Path) -> str:
 
 def stack_file(project: Path, stack: str) -> Path:
     """The stack's file. Raises UsageError, with the stacks there are, where it has none."""
-    for suffix in ("yaml", "yml"):
-        path = project / f"Pulumi.{stack}.{suffix}"
-        if path.is_file():
-            return path
-    names = sorted(p.name.split(".", 1)[1].rsplit(".", 1)[0] for p in project.glob("Pulumi.*.y*ml"))
+    from config.loader import stack_names, stack_path
+
+    names = stack_names(project)
+    if stack in names:
+        return stack_path(project, stack)
     found = f"the stacks here are: {', '.join(names)}" if names else "there is no stack file here yet"
     raise UsageError(f"There is no stack {stack!r}: {project / f'Pulumi.{stack}.yaml'} is missing; {found}.")
 

@@ -6,9 +6,9 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,24 +111,19 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
         known = ", ".join(sorted(t.label for t in things if t.type == "ZeroTrustTunnelCloudflared"))
         raise UsageError(f"--tunnel {tunnel}: there is no such tunnel in the account; there are: {known or 'none'}.")
     recognised = recognise(things, config, estate, own, owns_estate=stack.owns_estate)
-    fresh = edit(
-        text, adopt={}, recover={}, services=recognised.services, people=recognised.people, node=recognised.node
-    )
+    added = partial(edit, services=recognised.services, people=recognised.people, node=recognised.node)
+    fresh = added(text, adopt={}, recover={})
     findings = _errors(project, stack.name, fresh)
     if findings:
-        kept = edit(text, services=recognised.services, people=recognised.people, node=recognised.node)
-        return Adoption(text, kept, recognised, None, findings)
+        return Adoption(text, added(text), recognised, None, findings)
     overwrite = bool(estate.tailnet and estate.tailnet.overwrite_policy)
     matched = match(_planned(project, stack.name, fresh), things, own, overwrite_policy=overwrite)
     # What was adopted before and is in the state now is nobody's else.
     there = {t.id for t in things if t.managed}
-    after = edit(
+    after = added(
         text,
         adopt={**{k: v for k, v in config.adopt.items() if v in there}, **matched.as_found},
         recover={**{k: v for k, v in config.recover.items() if v in there}, **matched.ours},
-        services=recognised.services,
-        people=recognised.people,
-        node=recognised.node,
     )
     return Adoption(text, after, recognised, matched)
 
@@ -178,16 +173,10 @@ def _planned(project: Path, name: str, text: str) -> list[Planned]:
     from gatehouse.adopt.match import Planned
     from gatehouse.offline import run_offline
 
-    with tempfile.TemporaryDirectory() as folder:
-        there = Path(folder)
-        for entry in project.iterdir():
-            is_stack = entry.name.startswith("Pulumi.") and entry.is_file()
-            if is_stack:
-                (there / entry.name).write_bytes(entry.read_bytes())
-            elif entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").is_file()):
-                (there / entry.name).symlink_to(entry.resolve())
-        (there / stack_file(project, name).name).write_text(text, encoding="utf-8")
-        steps = run_offline(there, name).steps
+    source = parse_stack_text(text, name)
+    # What the engine's configuration says counts before the file.
+    config = {key: value for key, value in source.values.items() if key not in source.secure}
+    steps = run_offline(project, name, config=config).steps
     keys = {s.urn: f"{_short(s.type)}/{s.name}" for s in steps}
     planned = []
     for step in steps:

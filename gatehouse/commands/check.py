@@ -7,10 +7,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config.errors import Finding, counted, in_order, render_one
+from config.loader import LoadedStack
 from exposure.check import check, check_one
 from gatehouse.commands import width
 from gatehouse.stacks import known_stack, load
@@ -37,13 +38,11 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if args.json:
         print(json.dumps({"findings": [f.to_dict() for f in findings], "stacks": names}, indent=2, ensure_ascii=False))
     else:
-        print(_text(findings, names))
+        print(_text(findings, {name: stacks[name] for name in names}))
     return 1 if any(f.severity == "error" for f in findings) else 0
 
 
-def _text(findings: Sequence[Finding], stacks: Sequence[str]) -> str:
-    if not findings:
-        return f"{', '.join(stacks)}: nothing found."
+def _text(findings: Sequence[Finding], stacks: Mapping[str, LoadedStack]) -> str:
     columns, colours = width(), sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     lines: list[str] = []
     for finding in in_order(findings):
@@ -56,4 +55,10 @@ def _text(findings: Sequence[Finding], stacks: Sequence[str]) -> str:
                 count=1,
             )
         lines += [first, *rest, ""]
-    return "\n".join([*lines, counted(findings)])
+    return "\n".join([*lines, *([counted(findings)] if findings else map(_sound, stacks.values()))])
+
+
+def _sound(stack: LoadedStack) -> str:
+    """What was looked at, where nothing is wrong with it."""
+    count = len(stack.typed.services) if stack.typed else 0
+    return f"{stack.name}: {count} service{'' if count == 1 else 's'}, no problem"

@@ -58,7 +58,7 @@ def _plan_dict(plan: ExposurePlan) -> dict[str, object]:
                         "reason": reason,
                         "urls": list(way.urls),
                         "reaches": way.reaches,
-                        "cautions": list(way.cautions),
+                        "cautions": list(way.mind),
                     }
                     for way, reason in zip(service.ways, service.reasons, strict=True)
                 ],

@@ -193,7 +193,7 @@ def _defaults(answers: Answers, others: Mapping[str, LoadedStack]) -> dict[str, 
     """What an answer is where nobody says otherwise."""
     defaults = {"context": answers.node, "operator": "none"}
     owner = others.get(owner_stack(answers.get("member_of")))
-    if owner and owner.config:
+    if owner and owner.config and owner.config.node.router_ipv4:
         # Nodes of one home share its router.
         defaults["router_ip"] = owner.config.node.router_ipv4
     return defaults

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from config.schema import stack_file_schema
+from config.stack import NAMESPACE
+from exposure.rules import ACCEPTABLE, RULES
+from exposure.rules.acknowledgements import WIDER
 from exposure.ways import WAYS
 from gatehouse.commands import CommandError
 
@@ -36,12 +39,19 @@ def run(args: argparse.Namespace, project: Path) -> int:
 
 
 def whole_schema() -> dict[str, Any]:
-    """The schema of the stack file with the gates that there are, which the model alone does not know."""
+    """The schema of the stack file with the gates and risks that there are, which the model alone does not know."""
     schema = stack_file_schema()
     service = schema["$defs"]["Service"]["properties"]
     for holder in (service["gate"], service["gates"]["items"]):
         del holder["pattern"]
         holder["enum"] = list(WAYS)
+    for holder, level in ((service, "service"), (schema["properties"]["config"]["properties"], "stack")):
+        acknowledge = holder.get("acknowledge") or holder[f"{NAMESPACE}:acknowledge"]
+        reason = acknowledge.pop("additionalProperties")
+        titles = {rule.id: rule.title for rule in RULES if ACCEPTABLE.get(rule.id) == level}
+        titles |= {WIDER: "A change lets more people reach it"} if level == "service" else {}
+        acknowledge["properties"] = {rule: {"description": f"{title}.", **reason} for rule, title in titles.items()}
+        acknowledge["additionalProperties"] = False
     return schema
 
 

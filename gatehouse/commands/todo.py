@@ -58,9 +58,10 @@ State = Literal["done", "open", "not seen"]
 
 @dataclass
 class Seen:
-    """What the probe saw: the state of each check by id."""
+    """What the probe saw: the state of each check by id, and its words."""
 
     states: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
     def of(self, todo: Todo) -> State:
         """Done where every check that shows it passed, open where one failed, else not to be seen from outside."""
@@ -70,47 +71,39 @@ class Seen:
         known = [s for s in states if s != "not proven"]
         return "done" if known and set(known) == {"passed"} else "not seen"
 
+    def why(self, todo: Todo) -> str:
+        """What was seen of one that is not done."""
+        told = [self.words.get(c, "") for c in todo.checks if self.states.get(c) != "passed"]
+        return "; ".join(dict.fromkeys(filter(None, told)))
+
 
 def todos(plan: ExposurePlan, outputs: Mapping[str, Any], form: str = "any") -> list[Todo]:
     """What is to be done for a stack, in order; `outputs` are the stack's, as far as known, `form` is of DS_FORMS."""
     found: list[Todo] = []
     for work in plan.manual_steps:
-        # Of a router's rules and of further zones there are several, each with its own name behind the word.
-        make = _SPECIAL.get(work.key) or _SPECIAL.get(work.key.partition("-")[0])
+        # Of a router's rules and of zones there are several, each with its own name behind the word.
+        make = _zone if "zone" in work.values else _SPECIAL.get(work.key) or _SPECIAL.get(work.key.partition("-")[0])
         found += make(plan, work, outputs, form) if make else [Todo(work.key, work.title, work.steps)]
     return found
 
 
-def _registrar(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    main, zone = plan.estate.zone.name, work.values["zone"]
-    own = of_zone(outputs, zone, main)
-    name = "" if zone == main else f"-{zone}"
-    servers = name_servers_in(own)
-    values = tuple((f"Name server {n}", server) for n, server in enumerate(servers, 1))
-    found = [
-        Todo(
-            f"name-servers{name}",
-            f"Point {zone} to Cloudflare at its registrar",
-            ("Replace all of the domain's name servers with these two.",),
-            values or (("Name servers", _WAITS),),
-            (f"{zone}/name-servers",),
+def _zone(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
+    zone = work.values["zone"]
+    own, what = of_zone(outputs, zone, plan.estate.zone.name), work.key.removesuffix(f"-{zone}")
+    steps, values = work.steps, tuple[tuple[str, str], ...]()
+    checks: tuple[str, ...] = (f"{zone}/{what}",)
+    if what == "name-servers":
+        steps = ("Replace all of the domain's name servers with these two.", *work.steps[1:])
+        servers = enumerate(name_servers_in(own), 1)
+        values = tuple((f"Name server {n}", server) for n, server in servers) or (("Name servers", _WAITS),)
+    elif what == "ds-record":
+        steps = (
+            "Once the name servers have changed and Cloudflare says Active, not before: with a DS record and other name"
+            " servers, the domain is down.",
+            "Leave other fields of the form empty.",
         )
-    ]
-    if next(z.dnssec for z in plan.estate.zones if z.name == zone):
-        found.append(
-            Todo(
-                f"ds-record{name}",
-                f"Then enter {zone}'s DS record there",
-                (
-                    "Once the name servers have changed, not before: with a DS record and other name servers, the"
-                    " domain is down.",
-                    "Leave other fields of the form empty.",
-                ),
-                _ds_values(own, form),
-                (f"{zone}/ds", f"{zone}/chain"),
-            )
-        )
-    return found
+        checks, values = (f"{zone}/ds", f"{zone}/chain"), _ds_values(own, form)
+    return [Todo(work.key, work.title, steps, values, checks)]
 
 
 def ds_fields(outputs: Mapping[str, Any]) -> dict[str, str]:
@@ -208,7 +201,6 @@ def _issuer(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], fo
 
 _Maker = Callable[["ExposurePlan", "ManualStep", Mapping[str, Any], str], list[Todo]]
 _SPECIAL: Mapping[str, _Maker] = {
-    "registrar": _registrar,
     "google": _google,
     "tailnet-name": _tailnet_name,
     "tailscale-up": _tailscale_up,
@@ -255,6 +247,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
                 "steps": list(t.steps),
                 "values": [{"label": label, "value": value} for label, value in t.values],
                 "state": seen.of(t) if seen else "not looked at",
+                "seen": seen.why(t) if seen else "",
             }
             for t in found
         ]
@@ -286,14 +279,15 @@ def simulated_outputs(project: Path, stack: str) -> dict[str, Any]:
 def _probe(args: argparse.Namespace, plan: ExposurePlan, outputs: Mapping[str, Any], wanted: Collection[str]) -> Seen:
     import asyncio
 
-    from gatehouse.probe.checks import checks_of
+    from gatehouse.probe.checks import checks_of, moving
     from gatehouse.probe.report import Progress
     from gatehouse.probe.runner import run_checks
 
-    checks = [c for c in checks_of(plan, os.urandom(4).hex(), outputs) if c.id in wanted]
+    known = (*checks_of(plan, os.urandom(4).hex(), outputs), *moving(plan, outputs))
+    checks = [c for c in known if c.id in wanted]
     progress = Progress(checks, sys.stderr, sys.stderr.isatty())
     results = asyncio.run(run_checks(checks, plan.estate.team, settings_of(args), progress))
-    return Seen({r.check.id: r.verdict.state for r in results})
+    return Seen({r.check.id: r.verdict.state for r in results}, {r.check.id: r.verdict.seen for r in results})
 
 
 _BOXES: Mapping[State, str] = {"done": "[x]", "open": "[ ]", "not seen": "[ ]"}
@@ -314,7 +308,8 @@ def render(found: Sequence[Todo], seen: Seen | None, columns: int = 80, colours:
         lines += [f"       {line}" for line in title[1:]]
         if state == "done":
             continue
-        for step in todo.steps:
+        why = seen.why(todo) if seen else ""
+        for step in (*((f"Seen: {why}.",) if why else ()), *todo.steps):
             lines += wrap(step, columns, "       - ", "         ")
         column = max((len(k) for k, v in todo.values if len(k) + len(v) + 11 <= columns), default=0)
         for label, value in todo.values:

@@ -106,7 +106,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
 
 def _list(checks: Sequence[Check], as_json: bool) -> None:
     if as_json:
-        rows = [{"id": c.id, "asked": c.probe.text, "promise": c.promise, "must_not": c.must_not} for c in checks]
+        rows = [{"id": c.id, "asked": c.asked, "promise": c.promise, "must_not": c.must_not} for c in checks]
         print(json.dumps({"checks": rows}, indent=2, ensure_ascii=False))
         return
     subject = None

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 Say = Callable[[str], None]
 
@@ -62,19 +63,13 @@ def find_or_get_engine(project: Path, say: Say, refused: list[str] | None = None
         The engine, or None where none can be had.
     """
     reasons = refused if refused is not None else []
-    asked = os.environ.get(VARIABLE)
-    if asked == "none":
-        reasons.append(f"{VARIABLE}=none forbids it")
-        return None
-    if asked:
-        return _asked_for(Path(asked), reasons)
     kept = _kept_folder(project)
     found = find_engine(project, reasons)
-    if found:
+    if found or os.environ.get(VARIABLE):
         return found
     kept.mkdir(parents=True, exist_ok=True)
-    with _alone(kept / ".lock", say):
-        return _kept(kept, []) or _install(kept, say, reasons) or _build(kept, say, reasons)
+    with alone(kept / ".lock", lambda: say("Another command is getting the engine: waiting for it...")):
+        return _kept(kept, []) or _first([lambda: _install(kept, say), lambda: _build(kept, say)], reasons)
 
 
 def find_engine(project: Path, refused: list[str] | None = None) -> Engine | None:
@@ -82,24 +77,38 @@ def find_engine(project: Path, refused: list[str] | None = None) -> Engine | Non
     reasons = refused if refused is not None else []
     asked = os.environ.get(VARIABLE)
     if asked:
-        return None if asked == "none" else _asked_for(Path(asked), reasons)
-    return _on_path(reasons) or _kept(_kept_folder(project), reasons)
+        return _first([lambda: _asked_for(asked)], reasons)
+    return _first([_on_path], reasons) or _kept(_kept_folder(project), reasons)
+
+
+class _RefusedError(Exception):
+    """A way to an engine that did not work; the text is the reason."""
+
+
+def _first(ways: Iterable[Callable[[], Engine]], reasons: list[str]) -> Engine | None:
+    for way in ways:
+        try:
+            return way()
+        except _RefusedError as why:
+            reasons.append(str(why))
+    return None
 
 
 def _kept_folder(project: Path) -> Path:
     return project / ".gatehouse" / "engine"
 
 
-def _asked_for(path: Path, reasons: list[str]) -> Engine | None:
-    return _probe(path, f"named by {VARIABLE}", f"{VARIABLE}={path}", reasons)
+def _asked_for(asked: str) -> Engine:
+    if asked == "none":
+        raise _RefusedError(f"{VARIABLE}=none forbids it")
+    return _probe(Path(asked), f"named by {VARIABLE}", f"{VARIABLE}={asked}")
 
 
-def _on_path(reasons: list[str]) -> Engine | None:
+def _on_path() -> Engine:
     path = shutil.which("pulumi")
     if path is None:
-        reasons.append("no `pulumi` on PATH")
-        return None
-    return _probe(Path(path), "found on PATH", "`pulumi` on PATH", reasons)
+        raise _RefusedError("no `pulumi` on PATH")
+    return _probe(Path(path), "found on PATH", "`pulumi` on PATH")
 
 
 def _kept(folder: Path, reasons: list[str]) -> Engine | None:
@@ -111,7 +120,7 @@ def _kept(folder: Path, reasons: list[str]) -> Engine | None:
         note = json.loads((folder / "pulumi.json").read_text(encoding="utf-8"))
         if note["file"] == _fingerprint(path) and os.access(path, os.X_OK):
             return Engine(path, str(note["version"]), str(note["origin"]))
-    return _probe(path, "kept in .gatehouse/engine", str(path), reasons)
+    return _first([lambda: _probe(path, "kept in .gatehouse/engine", str(path))], reasons)
 
 
 def _keep(folder: Path, version: str, how: str) -> Engine:
@@ -126,22 +135,20 @@ def _fingerprint(path: Path) -> list[int]:
     return [state.st_size, state.st_mtime_ns]
 
 
-def _probe(path: Path, origin: str, name: str, reasons: list[str]) -> Engine | None:
+def _probe(path: Path, origin: str, name: str) -> Engine:
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         answer = subprocess.run(
             [path, "version"], capture_output=True, text=True, timeout=20, env=environment, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        reasons.append(f"{name} does not run ({getattr(error, 'strerror', None) or 'no answer in 20 s'})")
-        return None
+        why = getattr(error, "strerror", None) or "no answer in 20 s"
+        raise _RefusedError(f"{name} does not run ({why})") from None
     if answer.returncode or not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", answer.stdout.strip()):
-        reasons.append(f"{name} does not say its version")
-        return None
+        raise _RefusedError(f"{name} does not say its version")
     engine = Engine(path, answer.stdout.strip().removeprefix("v"), origin)
     if engine.numbers < MINIMUM:
-        reasons.append(f"{name} is {engine.version}, older than {'.'.join(map(str, MINIMUM))}")
-        return None
+        raise _RefusedError(f"{name} is {engine.version}, older than {'.'.join(map(str, MINIMUM))}")
     return engine
 
 
@@ -156,37 +163,27 @@ PulumiCommand.install(root=sys.argv[1])
 """
 
 
-def _install(folder: Path, say: Say, reasons: list[str]) -> Engine | None:
+def _install(folder: Path, say: Say) -> Engine:
     """The official engine, of the SDK's own version; in a process of its own, which can be ended where it hangs."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix="install-") as temporary:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _INSTALL, temporary],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="install-") as temporary,
+        _started(
+            [sys.executable, "-c", _INSTALL, temporary], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], _PROBE_SECONDS)
+        if not ready or process.stdout.readline().strip() != "reached":
+            raise _RefusedError("Pulumi's own installer cannot be reached")
+        say(f"Getting the official Pulumi engine, once ({_INSTALL_SECONDS} s at most)...")
         try:
-            assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], _PROBE_SECONDS)
-            if not ready or process.stdout.readline().strip() != "reached":
-                reasons.append("Pulumi's own installer cannot be reached")
-                return None
-            say(f"Getting the official Pulumi engine, once ({_INSTALL_SECONDS} s at most)...")
             _, errors = process.communicate(timeout=_INSTALL_SECONDS)
         except subprocess.TimeoutExpired:
-            reasons.append(f"Pulumi's own installer took more than {_INSTALL_SECONDS} s")
-            return None
-        finally:
-            _end(process)
+            raise _RefusedError(f"Pulumi's own installer took more than {_INSTALL_SECONDS} s") from None
         binaries = Path(temporary, "bin")
         if process.returncode or not (binaries / "pulumi").is_file():
-            reasons.append(f"Pulumi's own installer failed ({_last_line(errors)})")
-            return None
-        engine = _probe(binaries / "pulumi", "", "the official engine", reasons)
-        if engine is None:
-            return None
+            raise _RefusedError(f"Pulumi's own installer failed ({_last_line(errors)})")
+        engine = _probe(binaries / "pulumi", "", "the official engine")
         # `pulumi` goes last: while it is not there, nothing is.
         for path in sorted(binaries.iterdir(), key=lambda p: p.name == "pulumi"):
             path.replace(folder / path.name)
@@ -196,63 +193,41 @@ def _install(folder: Path, say: Say, reasons: list[str]) -> Engine | None:
 # --- from its Go module
 
 
-def _build(folder: Path, say: Say, reasons: list[str]) -> Engine | None:
+def _build(folder: Path, say: Say) -> Engine:
     go = shutil.which("go")
     if go is None:
-        reasons.append("no `go` to build it with")
-        return None
+        raise _RefusedError("no `go` to build it with")
     text = (_HERE / "go.mod").read_text(encoding="utf-8")
     wanted = _pinned(r"^go (\S+)$", text)
     if not _new_enough(go, wanted):
-        reasons.append(f"`go` is older than {wanted}")
-        return None
+        raise _RefusedError(f"`go` is older than {wanted}")
     version = _pinned(rf"{re.escape(_MODULE)} (v\S+)", text)
     temporary = folder / f"pulumi.{os.getpid()}"
-    command = [
-        go,
-        "build",
-        "-trimpath",
-        "-buildvcs=false",
-        "-o",
-        str(temporary),
-        "-ldflags",
-        f"-s -w -X {_VERSION_VARIABLE}={version}",
-    ]
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w -X {_VERSION_VARIABLE}={version}"]
+    command = [go, "build", "-o", str(temporary), *flags, f"{_MODULE}/cmd/pulumi"]
     say(f"Building the Pulumi engine {version} from its Go module: once, 2 to 4 minutes...")
     started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            [*command, f"{_MODULE}/cmd/pulumi"],
-            cwd=_HERE,
-            env={**os.environ, "CGO_ENABLED": "0"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            while (seconds := time.monotonic() - started) < _BUILD_SECONDS:
-                try:
+    try:
+        with (
+            tempfile.TemporaryFile("w+") as log,
+            _started(
+                command, cwd=_HERE, env={**os.environ, "CGO_ENABLED": "0"}, stdout=log, stderr=subprocess.STDOUT
+            ) as process,
+        ):
+            while process.poll() is None and (seconds := time.monotonic() - started) < _BUILD_SECONDS:
+                with suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=15)
                     break
-                except subprocess.TimeoutExpired:
-                    say(f"  still building, {seconds + 15:.0f} s")
-            else:
-                reasons.append(f"building it took more than {_BUILD_SECONDS // 60} minutes")
-                return None
-        finally:
-            _end(process)
+                say(f"  still building, {seconds + 15:.0f} s")
+            if process.returncode is None:
+                raise _RefusedError(f"building it took more than {_BUILD_SECONDS // 60} minutes")
             if process.returncode:
-                temporary.unlink(missing_ok=True)
-        if process.returncode:
-            log.seek(0)
-            reasons.append(f"`go build` failed ({_last_line(log.read())})")
-            return None
-    engine = _probe(temporary, "", "the engine built here", reasons)
-    if engine is None:
+                log.seek(0)
+                raise _RefusedError(f"`go build` failed ({_last_line(log.read())})")
+        engine = _probe(temporary, "", "the engine built here")
+        temporary.replace(folder / "pulumi")
+    finally:
         temporary.unlink(missing_ok=True)
-        return None
-    temporary.replace(folder / "pulumi")
     say(f"  built in {time.monotonic() - started:.0f} s")
     return _keep(folder, engine.version, "built from its Go module")
 
@@ -287,26 +262,27 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def _alone(path: Path, say: Say) -> Iterator[None]:
-    """Hold the lock file, so that two commands at once don't get the engine twice."""
+def alone(path: Path, waits: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock file, so that two commands at once don't do the same twice; `waits` says that one has to wait."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another command is getting the engine: waiting for it...")
+            waits()
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    """End a process and what it started, if it still runs."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
+@contextmanager
+def _started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process, which ends with what it started where it still runs."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _last_line(text: str) -> str:

@@ -62,13 +62,6 @@ def locks(backend: str, folder: Path, project: str, stack: str) -> list[Lock]:
     for path in sorted((root / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             said = json.loads(path.read_text(encoding="utf-8"))
-            since = datetime.fromisoformat(_microseconds(str(said["timestamp"])))
+            since = datetime.fromisoformat(str(said["timestamp"]))
             found.append(Lock(path, int(said["pid"]), str(said["hostname"]), since))
     return found
-
-
-def _microseconds(timestamp: str) -> str:
-    """Go writes up to nine digits of a second, of which Python reads six."""
-    whole, dot, rest = timestamp.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{whole}{dot}{digits[:6]:0<6}{rest[len(digits) :]}" if dot else timestamp

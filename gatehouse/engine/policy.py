@@ -7,12 +7,12 @@ import os
 import re
 import shlex
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from config.text import wrap
 from gatehouse.commands import CommandError
 
 if TYPE_CHECKING:
@@ -117,11 +117,8 @@ def check_offline(project: Path, stack: str) -> list[Finding]:
 
 def render(findings: Iterable[Finding], width: int) -> str:
     """The findings for people, a paragraph each."""
-    lines = [f"{'error' if f.judged else 'note'}: policy {f.rule}: {f.message}" for f in findings]
-    return "\n".join(
-        textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-        for line in lines
-    )
+    told = [f"{'error' if f.judged else 'note'}: policy {f.rule}: {f.message}" for f in findings]
+    return "\n".join(line for text in told for line in wrap(text, width, "", "  "))
 
 
 def summary_of(findings: Iterable[Finding], asked: str) -> str:

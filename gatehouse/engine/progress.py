@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from gatehouse.engine.drift import Reading
 from gatehouse.engine.tree import Step
+from policy.steps import plain
 
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent, PolicyEvent, StepEventMetadata
 
 _MARKUP = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 _REPLACING = {"replace", "create-replacement", "delete-replaced", "import-replacement"}
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
 _TTY_SECONDS = 0.1
 _PLAIN_SECONDS = 10.0
 # Python's own words around an exception of the program; the exception is told in another way.
@@ -139,7 +139,7 @@ class Progress:
             op = "replace"
         elif op not in ("update", "refresh"):
             changes = []
-        inputs = _shown(step.new.inputs) if op in ("create", "replace") and step.new else {}
+        inputs = plain(step.new.inputs) if op in ("create", "replace") and step.new else {}
         self.steps[step.urn] = Step(
             op,
             step.urn,
@@ -161,7 +161,7 @@ class Progress:
             found = str(step.op.value)
             self.steps[step.urn] = replace(known, op="same" if found == "refresh" else found, changes=changes)
         if step.type == "pulumi:pulumi:Stack" and step.new and isinstance(step.new.outputs, Mapping):
-            self.outputs = {name: _shown(value) for name, value in step.new.outputs.items()}
+            self.outputs = {name: plain(value) for name, value in step.new.outputs.items()}
 
     def _failed(self, step: StepEventMetadata) -> None:
         self._busy.pop(step.urn, None)
@@ -257,10 +257,3 @@ def _is_turned(logged: str, text: str) -> bool:
     """Whether one is `<detail>: <summary>` and the other `<summary>: <detail>`."""
     parts = text.split(": ")
     return any(": ".join([*parts[i:], *parts[:i]]) == logged for i in range(1, len(parts)))
-
-
-def _shown(value: object) -> object:
-    """An output as it may be shown: the engine's events hold a secret as a map with a signature."""
-    if isinstance(value, Mapping):
-        return "[secret]" if _SIGNATURE in value else {k: _shown(v) for k, v in value.items()}
-    return [_shown(v) for v in value] if isinstance(value, list) else value

@@ -15,8 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatehouse.adopt.match import SECRET, differences
+from gatehouse.adopt.match import differences
 from gatehouse.adopt.things import Thing, identity, labels_of
+from policy.model import mapping
+from policy.steps import plain
 
 # How a state marks a secret, and how an import of a state takes one that is yet to be encrypted [PU
 # sdk/go/common/resource/properties.go].
@@ -54,7 +56,9 @@ class OpenOperation:
 def open_operations(deployment: Mapping[str, Any] | None) -> list[OpenOperation]:
     """The operations that a state (an export's `deployment`) holds open."""
     return [
-        OpenOperation(str(entry["type"]), str(entry["resource"]["urn"]), _masked(entry["resource"].get("inputs") or {}))
+        OpenOperation(
+            str(entry["type"]), str(entry["resource"]["urn"]), mapping(plain(entry["resource"].get("inputs") or {}))
+        )
         for entry in (deployment or {}).get("pending_operations") or ()
     ]
 
@@ -138,13 +142,6 @@ def completed(deployment: Mapping[str, Any], tunnel_secret: Callable[[str], str]
         noted = resource["outputs"].get("__pulumi_raw_state_delta") or {}
         ((noted.get("obj") or {}).get("ps") or {}).pop("tunnelSecret", None)
     return state
-
-
-def _masked(value: Any) -> Any:
-    """A value of an encrypted state, with SECRET for what nobody sees."""
-    if isinstance(value, Mapping):
-        return SECRET if _SIGNATURE in value else {k: _masked(v) for k, v in value.items()}
-    return [_masked(v) for v in value] if isinstance(value, list) else value
 
 
 def _title(inputs: Mapping[str, Any]) -> str:

@@ -31,12 +31,12 @@ from gatehouse.engine.program import collector_held, load_meanwhile, made_up_cre
 from gatehouse.engine.progress import Progress
 from gatehouse.engine.takeover import TakeOver
 from gatehouse.engine.tree import render_counts, render_outputs, render_tree
+from policy.model import UNKNOWN
 
 if TYPE_CHECKING:
     from gatehouse.engine.workspace import EngineStack, Workspace
     from policy.model import Finding
 
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _VERBS = {"preview": "previewing", "up": "updating", "refresh": "refreshing", "destroy": "destroying"}
 
 
@@ -146,13 +146,8 @@ class _Run:
         at_end.callback(clouds.stop)
         self.after_engine = clouds.end
         with self._failures_told(workspace):
-            self._owner_is_up(workspace)
-            workspace.configure(self.source)
-            stack = workspace.open(self.stack, self._program, make=True)
-            self.take_over = TakeOver(self.project, self.source, self.say, simulated=True)
-            self.take_over.look(workspace, self.command)
+            stack = self._opened(workspace, lambda: workspace.configure(self.source))
             if self.command == "destroy":
-                self._no_member_is_up(workspace)
                 workspace.unprotect(self.stack)
         try:
             at_end.enter_context(clouds)
@@ -177,18 +172,25 @@ class _Run:
         workspace = real_workspace(self.project, self.source, engine)
         self._refuse_locked(engine)
         with self._failures_told(workspace):
-            self._owner_is_up(workspace)
-            stack = workspace.open(self.stack, self._program, make=self.command in ("preview", "up"))
-            self.take_over = TakeOver(self.project, self.source, self.say, simulated=False)
-            self.take_over.look(workspace, self.command)
+            stack = self._opened(workspace)
             if self.command == "destroy":
-                self._no_member_is_up(workspace)
                 self._refuse_protected(workspace)
         if self.command in ("up", "destroy") and not self.options.yes:
             code = self._operate(stack, workspace, preview=True)
             if code or not self._confirmed():
                 return code or 1
         return self._operate(stack, workspace)
+
+    def _opened(self, workspace: Workspace, configure: Callable[[], None] = lambda: None) -> EngineStack:
+        """The stack, ready for the command. Raises CommandError where another stack or a former run stands before."""
+        self._owner_is_up(workspace)
+        configure()
+        stack = workspace.open(self.stack, self._program, make=not self.real or self.command in ("preview", "up"))
+        self.take_over = TakeOver(self.project, self.source, self.say, simulated=not self.real)
+        self.take_over.look(workspace, self.command)
+        if self.command == "destroy":
+            self._no_member_is_up(workspace)
+        return stack
 
     def _refuse_locked(self, engine: Engine) -> None:
         """A run that is under way is not to be disturbed; the lock of one that was killed is taken away.
@@ -244,8 +246,6 @@ class _Run:
 
     def _no_member_is_up(self, workspace: Workspace) -> None:
         """An owner that goes takes its members' zone and policies along. Raises CommandError with what goes first."""
-        if self.command != "destroy":
-            return
         up = workspace.stacks()
         members = [
             name
@@ -271,7 +271,13 @@ class _Run:
         failure: Exception | None = None
         assert self.take_over
         refresh = True if self.options.refresh or (self.take_over.open and command != "preview") else None
-        packs = self.pack.policy_packs
+        asks: dict[str, object] = {"refresh": refresh, "policy_packs": self.pack.policy_packs}
+        operation = "preview_destroy" if preview and self.command == "destroy" else command
+        more: dict[str, dict[str, object]] = {
+            "preview": {**asks, "json": self.options.as_json},
+            "up": {**asks, "suppress_outputs": True},
+            "destroy": {"refresh": refresh},
+        }
         if command == "up":
             self._refuse_what_policy_forbids()
         if self.options.as_json:
@@ -281,28 +287,7 @@ class _Run:
             self.loading = load_meanwhile(self.project)
         with progress, self._interruptible(workspace), self._crashes_kept():
             try:
-                if preview and self.command == "destroy":
-                    stack.preview_destroy(on_event=progress.on_event, color="never")
-                elif command == "preview":
-                    stack.preview(
-                        on_event=progress.on_event,
-                        color="never",
-                        json=self.options.as_json,
-                        refresh=refresh,
-                        policy_packs=packs,
-                    )
-                elif command == "up":
-                    stack.up(
-                        on_event=progress.on_event,
-                        color="never",
-                        refresh=refresh,
-                        suppress_outputs=True,
-                        policy_packs=packs,
-                    )
-                elif command == "refresh":
-                    stack.refresh(on_event=progress.on_event, color="never")
-                else:
-                    stack.destroy(on_event=progress.on_event, color="never", refresh=refresh)
+                getattr(stack, operation)(on_event=progress.on_event, color="never", **more.get(operation, {}))
             except Exception as error:
                 failure = error
         lost = command == "up" and failure and progress.not_made and not workspace.command.interrupts
@@ -388,7 +373,7 @@ class _Run:
             tree = render_tree(steps, width(), self.color)
             print(tree + "\n" if tree else "", end="")
         if command == "up" and progress.outputs and not failed:
-            print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), _UNKNOWN)}")
+            print(f"\nOutputs:\n{render_outputs(progress.outputs, width(), UNKNOWN)}")
         for message in shown(progress, self.options.debug):
             print(f"\n{message}" if "\n" in message.text else str(message))
         sys.stdout.flush()

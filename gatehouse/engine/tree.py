@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-_SIGNS: Mapping[str, tuple[str, str]] = {
-    "create": ("+", "32"),
-    "update": ("~", "33"),
-    "delete": ("-", "31"),
-    "replace": ("±", "35"),
-    "create-replacement": ("±", "35"),
-    "delete-replaced": ("±", "35"),
-    "import": ("=", "36"),
-    "import-replacement": ("=", "36"),
-    "read": (">", "36"),
-    "refresh": ("~", "33"),
-    "discard": ("<", "33"),
-    "same": (" ", "2"),
+from config.text import wrap
+
+_OPS: Mapping[str, tuple[str, str, str, str]] = {
+    "create": ("+", "32", "to create", "created"),
+    "update": ("~", "33", "to update", "updated"),
+    "delete": ("-", "31", "to delete", "deleted"),
+    "replace": ("±", "35", "to replace", "replaced"),
+    "import": ("=", "36", "to import", "imported"),
+    "read": (">", "36", "to read", "read"),
+    "discard": ("<", "33", "no longer to read", "no longer read"),
+    "same": (" ", "2", "unchanged", "unchanged"),
+    "create-replacement": ("±", "35", "", ""),
+    "delete-replaced": ("±", "35", "", ""),
+    "import-replacement": ("=", "36", "", ""),
+    "refresh": ("~", "33", "", ""),
 }
-_PLANNED: Mapping[str, str] = {
-    "create": "to create",
-    "update": "to update",
-    "delete": "to delete",
-    "replace": "to replace",
-    "import": "to import",
-    "read": "to read",
-    "discard": "no longer to read",
-    "same": "unchanged",
-}
-_DONE: Mapping[str, str] = {
-    "create": "created",
-    "update": "updated",
-    "delete": "deleted",
-    "replace": "replaced",
-    "import": "imported",
-    "read": "read",
-    "discard": "no longer read",
-    "same": "unchanged",
-}
+"""Each operation's sign and colour, and its words before and after the run; in the order in which they are counted."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +86,7 @@ def render_tree(steps: Iterable[Step], width: int, color: bool = False) -> str:
 
 
 def _lines(step: Step, text: str, column: int, width: int, color: bool) -> list[str]:
-    sign, code = _SIGNS.get(step.op, ("?", "0"))
+    sign, code, *_ = _OPS.get(step.op, ("?", "0"))
     left = f"{'!' if step.failed else sign} {_cut(text, width - 12):<{column}}"
     kind = _cut(step.type, width - len(left) - 2)
     length = len(left) + 2 + len(kind)
@@ -123,12 +106,10 @@ def render_counts(counts: Mapping[str, int], planned: bool, color: bool = False)
         # A replacement is three steps of the engine and one change for people.
         if op not in ("create-replacement", "delete-replaced", "discard-replaced"):
             merged[op] = merged.get(op, 0) + count
-    words = _PLANNED if planned else _DONE
-    order = [op for op in words if op in merged] + sorted(op for op in merged if op not in words)
     parts = []
-    for op in order:
-        sign, code = _SIGNS.get(op, (" ", "0"))
-        part = f"{sign} {merged[op]} {words.get(op, op)}".strip()
+    for op in [op for op in _OPS if op in merged] + sorted(op for op in merged if op not in _OPS):
+        sign, code, before, after = _OPS.get(op, (" ", "0", "", ""))
+        part = f"{sign} {merged[op]} {(before if planned else after) or op}".strip()
         parts.append(f"\x1b[{code}m{part}\x1b[0m" if color else part)
     return ", ".join(parts) or "nothing to do"
 
@@ -149,25 +130,10 @@ def render_outputs(outputs: Mapping[str, object], width: int, unknown: str = "")
             text = str(value)
         line = f"  {name:<{column}}  {text}"
         if len(line) > width:
-            line = f"  {name}\n" + textwrap.fill(
-                text,
-                width,
-                initial_indent="    ",
-                subsequent_indent="    ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            line = "\n".join([f"  {name}", *wrap(text, width, "    ", "    ")])
         lines.append(line)
     return "\n".join(lines)
 
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
-
-
-def counts_of(steps: Sequence[Step]) -> dict[str, int]:
-    """How many steps of each op."""
-    counts: dict[str, int] = {}
-    for step in steps:
-        counts[step.op] = counts.get(step.op, 0) + 1
-    return counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -24,7 +23,7 @@ from semver import VersionInfo
 from config.loader import StackFile
 from config.secrets import SECRETS
 from gatehouse.commands import CommandError
-from gatehouse.engine.acquire import Engine
+from gatehouse.engine.acquire import Engine, alone
 from gatehouse.engine.program import REAL_PREFIXES
 
 # Simulated clouds hold nothing worth a secret, and nobody is to be asked for one.
@@ -351,12 +350,7 @@ def only_one(project: Path, say: Callable[[str], None]) -> Iterator[None]:
     """One simulated run at a time in a project: the stacks share their clouds."""
     folder = simulated_folder(project)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another simulated run is under way here: waiting for it...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(folder / ".lock", lambda: say("Another simulated run is under way here: waiting for it...")):
         yield
 
 

@@ -31,8 +31,8 @@ def account_checks(project: Path, stack: LoadedStack) -> tuple[Check, ...]:
     return (
         Check(
             stack.estate.zone.name,
-            "doubles",
             "zone",
+            "doubles",
             "of each Access application, policy, group and login method of the stacks there is one",
             AccountProbe("the Cloudflare account", ask),
             "What is there twice is changed by no `up`: it may let in whom the stack file no longer does.",

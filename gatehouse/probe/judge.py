@@ -84,11 +84,11 @@ def judge_http(probe: HttpProbe, team: str, answers: Sequence[Answer] | Failure)
     if answer.headers.get("cf-mitigated") == "challenge":
         return not_proven("Cloudflare takes the probe for a robot and shows its challenge")
     location = redirect(f"{probe.scheme}://{probe.sni}{probe.target}", answer)
-    at_login = is_login(answer, team)
+    if is_login(answer, team) and probe.expect not in ("unserved", "not-served"):
+        broken = probe.expect in ("page", "open", "challenge")
+        return failed("sent to the login") if broken else passed("sent to the login")
     match probe.expect:
         case "page" | "open":
-            if at_login:
-                return failed("sent to the login")
             if answer.status in _EDGE_ERRORS or answer.status in (502, 503, 504):
                 return failed(_WHY.get(answer.status, f"{answer.status}, an error of the way, not of the page"))
             if answer.status == 403 and not answer.body:
@@ -96,27 +96,13 @@ def judge_http(probe: HttpProbe, team: str, answers: Sequence[Answer] | Failure)
             if probe.expect == "page" and answer.status == 404 and not answer.body:
                 return failed("404 and nothing else: the tunnel has no rule for the host")
             return passed(f"{answer.status}")
-        case "login":
-            if at_login:
-                return passed("sent to the login")
-            if _refused(answer):
+        case "login" | "guarded" | "unknown" if _refused(answer):
+            if probe.expect == "login":
                 return failed(f"{answer.status}: refused, but no login is offered; the Access application is missing")
-            return failed(_answered(answer, location))
-        case "guarded":
-            if at_login:
-                return passed("sent to the login")
-            if _refused(answer):
-                return passed(f"{answer.status}, refused")
-            return failed(_answered(answer, location))
-        case "https":
-            if location.split("/", 3)[:3] in (["https:", "", host], ["https:", "", f"{host}:443"]):
-                return passed("sent to https")
-            if at_login:
-                return passed("sent to the login")
-            return failed(_answered(answer, location))
+            return passed(f"{answer.status}, {'refused' if probe.expect == 'guarded' else 'not served'}")
+        case "https" if location.split("/", 3)[:3] in (["https:", "", host], ["https:", "", f"{host}:443"]):
+            return passed("sent to https")
         case "challenge":
-            if at_login:
-                return failed("sent to the login")
             if answer.status in _REDIRECTS:
                 return failed(f"{answer.status} to {location}, away from the host")
             if answer.status == 403:
@@ -124,23 +110,16 @@ def judge_http(probe: HttpProbe, team: str, answers: Sequence[Answer] | Failure)
             if answer.status >= 500:
                 return failed(_WHY.get(answer.status, f"{answer.status}: no solver behind the path"))
             return passed(f"{answer.status}, with no login")
-        case "unknown":
-            if at_login:
-                return passed("sent to the login")
-            if _refused(answer):
-                return passed(f"{answer.status}, not served")
-            return failed(_answered(answer, location))
         case "unserved":
             # Go's http.NotFound; another 404 is the service's own [TS ipn/ipnlocal/serve.go].
             if answer.status == 404 and answer.body.strip() in (b"", b"404 page not found"):
                 return passed("404, not served")
-            return failed(_answered(answer, location))
         case "not-served":
             if probe.scheme == "http" and answer.status in _REDIRECTS and location.startswith("https:"):
                 return passed("sent to https, nothing more")
             if 400 <= answer.status < 500 and answer.status != 401:
                 return passed(f"{answer.status}, not served there")
-            return failed(_answered(answer, location))
+    return failed(_answered(answer, location))
 
 
 def redirect(url: str, answer: Answer) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dns.asyncquery
 import dns.dnssec
@@ -27,6 +28,13 @@ from gatehouse.probe.probes import NameProbe, ZoneProbe
 # Cloudflare's authoritative servers are `<word>.ns.cloudflare.com` [CFDOC dns/nameservers].
 _CLOUDFLARE = ".ns.cloudflare.com"
 _KINDS = ("A", "AAAA")
+
+
+def again(on: Any, attempts: int) -> Any:
+    """As `stamina.retry_context`: tries a few times, with short pauses, what raises such an error or fits."""
+    return stamina.retry_context(
+        on=on, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
+    )
 
 
 class NoAnswerError(Exception):
@@ -69,14 +77,7 @@ class Resolver:
         if unchecked:
             query.flags |= dns.flags.CD
         try:
-            async for attempt in stamina.retry_context(
-                on=(dns.exception.DNSException, OSError),
-                attempts=self._attempts,
-                timeout=None,
-                wait_initial=0.1,
-                wait_max=0.5,
-                wait_jitter=0.1,
-            ):
+            async for attempt in again((dns.exception.DNSException, OSError), self._attempts):
                 with attempt:
                     answer, _ = await dns.asyncquery.udp_with_fallback(
                         query, self._server.address, timeout=self._timeout, port=self._server.port
@@ -130,21 +131,42 @@ async def check_name(resolver: Resolver, probe: NameProbe) -> Verdict:
 
 async def check_zone(resolver: Resolver, probe: ZoneProbe) -> Verdict:
     """Run a ZoneProbe."""
-    run = {"name-servers": _name_servers, "ds": _ds, "chain": _chain, "no-ds": _no_ds}[probe.expect]
+    checks = {"name-servers": _name_servers, "ds": _ds, "chain": _chain, "no-ds": _no_ds, "old-ds": _old_ds}
     try:
-        return await run(resolver, probe)
+        return await checks[probe.expect](resolver, probe)
     except NoAnswerError as error:
         return failed(str(error))
 
 
+async def name_servers(resolver: Resolver, zone: str) -> list[str]:
+    """The name servers that answer for a zone, in lower case; none where nobody does."""
+    return sorted(str(r).rstrip(".").lower() for r in await resolver.records(zone, "NS", unchecked=True))
+
+
+def at_cloudflare(servers: Sequence[str]) -> bool:
+    """Whether Cloudflare alone answers for a zone."""
+    return bool(servers) and all(n.endswith(_CLOUDFLARE) for n in servers)
+
+
 async def _name_servers(resolver: Resolver, probe: ZoneProbe) -> Verdict:
-    found = sorted(str(r).rstrip(".").lower() for r in await resolver.records(probe.zone, "NS", unchecked=True))
+    found = await name_servers(resolver, probe.zone)
     if not found:
         return failed("the zone has no name servers: nobody answers for it")
     shown = ", ".join(found)
     if probe.name_servers:
         return passed(shown) if set(found) == set(probe.name_servers) else failed(f"answered by {shown}")
-    return passed(shown) if all(n.endswith(_CLOUDFLARE) for n in found) else failed(f"answered by {shown}")
+    return passed(shown) if at_cloudflare(found) else failed(f"answered by {shown}")
+
+
+async def _old_ds(resolver: Resolver, probe: ZoneProbe) -> Verdict:
+    found = await _ds_records(resolver, probe.zone)
+    if not found:
+        return passed("none")
+    tags = ", ".join(str(d.key_tag) for d in found)
+    if not at_cloudflare(await name_servers(resolver, probe.zone)):
+        return failed(f"DS record with key tag {tags}, and the name servers are not Cloudflare's yet")
+    fits = _named(probe.zone, found, await _keys(resolver, probe.zone) or ())
+    return passed(f"key tag {tags}, Cloudflare's") if fits else failed(f"DS record with key tag {tags}, of another key")
 
 
 async def _no_ds(resolver: Resolver, probe: ZoneProbe) -> Verdict:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatehouse.commands import CommandError, UsageError
+from gatehouse.commands import UsageError
 
 if TYPE_CHECKING:
     from config.loader import LoadedStack
@@ -73,9 +73,7 @@ def _address(option: str, text: str, part: str, usual: int | None) -> tuple[str,
     import ipaddress
 
     host, port = part, usual
-    try:
-        ipaddress.ip_address(part)
-    except ValueError:
+    if part.count(":") == 1 or part.startswith("["):
         host, _, number = part.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         port = int(number) if _is_port(number) else None
@@ -113,8 +111,3 @@ def wildcards_beside(stack: LoadedStack, stacks: Mapping[str, LoadedStack]) -> l
     others = [s.config for s in stacks.values() if s.config and s is not stack and s.estate is stack.estate]
     hosts = [host for config in others for service in config.services.values() for host in service.said_hosts]
     return [host for host in hosts if host.startswith("*.")]
-
-
-def no_network_library(error: ImportError) -> CommandError:
-    """What to say where the libraries of the probe are missing."""
-    return CommandError(f"The probe needs {error.name}, which is not installed: run `make env`.")

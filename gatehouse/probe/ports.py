@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
-import struct
-
-import stamina
 
 from gatehouse.probe.judge import Verdict, failed, not_proven, passed
+from gatehouse.probe.names import again
 from gatehouse.probe.probes import CertificateProbe, ClosedProbe, PortProbe
 from gatehouse.probe.settings import Places, blind
 
 _UDP_SECONDS = 2.0
-_MINECRAFT = 25565
 # RakNet's unconnected ping (0x01), its pong (0x1c), and the magic in both [wiki.vg, Raknet Protocol].
 _MAGIC = bytes.fromhex("00ffff00fefefefefdfdfdfd12345678")
 
@@ -27,9 +23,7 @@ async def check_certificate(
     if address is None:
         return failed("the name does not resolve")
     try:
-        async for attempt in stamina.retry_context(
-            on=_passing, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
-        ):
+        async for attempt in again(_passing, attempts):
             with attempt:
                 names, ends = await asyncio.wait_for(_handshake(address, tls, probe.name), timeout)
     except ssl.SSLCertVerificationError as error:
@@ -67,24 +61,15 @@ async def check_port(places: Places, probe: PortProbe, timeout: float, attempts:
     if probe.protocol == "udp":
         return await _udp(address, timeout, attempts)
     try:
-        async for attempt in stamina.retry_context(
-            on=OSError, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
-        ):
+        async for attempt in again(OSError, attempts):
             with attempt:
-                reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), timeout)
+                _, writer = await asyncio.wait_for(asyncio.open_connection(*address), timeout)
     except TimeoutError:
         return failed("no answer in time")
     except OSError as error:
         return failed(f"it does not connect: {error.strerror or error}")
-    try:
-        if probe.port == _MINECRAFT:
-            try:
-                return passed(await asyncio.wait_for(_minecraft(reader, writer, probe), timeout))
-            except (TimeoutError, OSError, ValueError, KeyError, TypeError, asyncio.IncompleteReadError):
-                return passed("connects, but does not say that it is Minecraft")
-        return passed("connects")
-    finally:
-        await _close(writer)
+    await _close(writer)
+    return passed("connects")
 
 
 async def check_closed(places: Places, probe: ClosedProbe, timeout: float) -> Verdict:
@@ -113,45 +98,6 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         await asyncio.wait_for(writer.wait_closed(), 1.0)
     except (OSError, TimeoutError):
         return
-
-
-# What tells a game from an open port
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        byte, value = value & 0x7F, value >> 7
-        out.append(byte | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
-
-
-async def _read_varint(reader: asyncio.StreamReader) -> int:
-    value = 0
-    for shift in range(0, 35, 7):
-        byte = (await reader.readexactly(1))[0]
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value
-    raise ValueError("varint too long")
-
-
-async def _minecraft(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: PortProbe) -> str:
-    """The server's own words, by its status request [wiki.vg, Server List Ping]."""
-    name = probe.name.encode()
-    handshake = b"\x00" + _varint(0) + _varint(len(name)) + name + struct.pack(">H", probe.port) + _varint(1)
-    for packet in (handshake, b"\x00"):
-        writer.write(_varint(len(packet)) + packet)
-    await writer.drain()
-    length = await _read_varint(reader)
-    if not 0 < length < 1 << 20:
-        raise ValueError("no status")
-    await _read_varint(reader)
-    text = await reader.readexactly(await _read_varint(reader))
-    status = json.loads(text)
-    players = status["players"]
-    return f"Minecraft {status['version']['name']}, {players['online']} of {players['max']} players"
 
 
 class _Pong(asyncio.DatagramProtocol):

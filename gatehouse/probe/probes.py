@@ -43,13 +43,6 @@ class HttpProbe:
         """80 or 443."""
         return PORTS[self.scheme]
 
-    @property
-    def text(self) -> str:
-        """For people."""
-        at = f" at {self.address}" if self.address else f" with Host {self.host}" if self.host else ""
-        sent = "".join(f" with {name}: {value[:20]}…" for name, value in self.headers)
-        return f"{self.scheme}://{self.sni}{self.target}{at}{sent}"
-
 
 @dataclass(frozen=True)
 class NameProbe:
@@ -59,28 +52,19 @@ class NameProbe:
     name: str
     addresses: tuple[str, ...] = ()
 
-    @property
-    def text(self) -> str:
-        """For people."""
-        return self.name
-
 
 @dataclass(frozen=True)
 class ZoneProbe:
-    """A zone's delegation: its name servers, the DS record, the chain of signatures, or that there is no DS record.
+    """A zone's delegation: its name servers, the DS record, the chain of signatures, or that there is no DS record; and
+    of one that moves, that Cloudflare has its records, and that the registrar has no DS record of the old DNS.
 
     `name_servers` and `ds` are the values that the stack put out, where known.
     """
 
-    expect: Literal["name-servers", "ds", "chain", "no-ds"]
+    expect: Literal["name-servers", "ds", "chain", "no-ds", "records", "old-ds"]
     zone: str
     name_servers: tuple[str, ...] = ()
     ds: str | None = None
-
-    @property
-    def text(self) -> str:
-        """For people."""
-        return self.zone
 
 
 @dataclass(frozen=True)
@@ -89,11 +73,6 @@ class CertificateProbe:
 
     name: str
     port: int = 443
-
-    @property
-    def text(self) -> str:
-        """For people."""
-        return f"{self.name}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -104,11 +83,6 @@ class PortProbe:
     port: int
     protocol: Literal["tcp", "udp"]
 
-    @property
-    def text(self) -> str:
-        """For people."""
-        return f"{self.protocol}://{self.name}:{self.port}"
-
 
 @dataclass(frozen=True)
 class ClosedProbe:
@@ -118,15 +92,10 @@ class ClosedProbe:
     port: int
     tls: bool = False
 
-    @property
-    def text(self) -> str:
-        """For people."""
-        return f"{self.name}:{self.port}"
-
 
 @dataclass(frozen=True)
 class AccountProbe:
-    """A look into the account: `ask` takes its time, and gives the verdict."""
+    """A look into the account, named for people: `ask` takes its time, and gives the verdict."""
 
     text: str
     ask: Callable[[], Verdict]
@@ -141,9 +110,9 @@ class Check:
 
     subject: str
     """What it is about: a service's key, or the full name of a zone or node."""
+    gate: str
     what: str
     """What is asked, such as `login` or `open/api`."""
-    gate: str
     promise: str
     probe: Probe
     means: str
@@ -154,6 +123,21 @@ class Check:
     """Whether it asks for something that must not work."""
     at: str = ""
     """The host, where the same is asked of several."""
+
+    @property
+    def asked(self) -> str:
+        """What is asked, for people."""
+        match self.probe:
+            case HttpProbe() as http:
+                at = f" at {http.address}" if http.address else f" with Host {http.host}" if http.host else ""
+                sent = "".join(f" with {name}: {value[:20]}…" for name, value in http.headers)
+                return f"{http.scheme}://{http.sni}{http.target}{at}{sent}"
+            case NameProbe(name=text) | ZoneProbe(zone=text) | AccountProbe(text=text):
+                return text
+            case PortProbe(name=name, port=port, protocol=protocol):
+                return f"{protocol}://{name}:{port}"
+            case CertificateProbe(name=name, port=port) | ClosedProbe(name=name, port=port):
+                return f"{name}:{port}"
 
     @property
     def id(self) -> str:

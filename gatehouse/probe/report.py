@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -21,13 +22,11 @@ class Progress:
     """Shows what is done: on a terminal one line that is rewritten, elsewhere a line for each subject."""
 
     def __init__(self, checks: Sequence[Check], stream: TextIO, live: bool) -> None:
-        self._left = {c.subject: 0 for c in checks}
-        for check in checks:
-            self._left[check.subject] += 1
-        self._all = dict(self._left)
+        self._all = Counter(check.subject for check in checks)
+        self._left = Counter(self._all)
         self._total = len(checks)
         self._done = 0
-        self._bad: dict[str, int] = {}
+        self._bad: Counter[str] = Counter()
         self._stream = stream
         self._live = live
 
@@ -36,10 +35,10 @@ class Progress:
         subject = result.check.subject
         self._done += 1
         self._left[subject] -= 1
-        self._bad[subject] = self._bad.get(subject, 0) + (result.verdict.state == "failed")
+        self._bad[subject] += result.verdict.state == "failed"
         if self._live:
             end = "" if self._done < self._total else "\r\033[K"
-            bad = sum(self._bad.values())
+            bad = self._bad.total()
             text = f"{self._done} of {self._total}{f', {bad} failed' if bad else ''}  {result.check.id}"
             self._stream.write(f"\r\033[K{text[:79]}{end}")
             self._stream.flush()
@@ -81,7 +80,7 @@ def findings(results: Sequence[Result], columns: int = 80, colours: bool = False
         if result.verdict.state == "failed":
             lines += [
                 f"{_painted('FAILED', 'failed', colours)} {check.id}",
-                *_wrapped("asked", check.probe.text, columns),
+                *_wrapped("asked", check.asked, columns),
                 *_wrapped("promised", check.promise, columns),
                 *_wrapped("seen", result.verdict.seen, columns),
                 *_wrapped("means", check.means, columns),
@@ -122,7 +121,7 @@ def to_dict(stack: str, results: Sequence[Result], seconds: float) -> dict[str, 
                 "subject": r.check.subject,
                 "gate": r.check.gate,
                 "must_not": r.check.must_not,
-                "asked": r.check.probe.text,
+                "asked": r.check.asked,
                 "promise": r.check.promise,
                 "state": r.verdict.state,
                 "seen": r.verdict.seen,
@@ -152,7 +151,7 @@ def write_junit(path: Path, stack: str, results: Sequence[Result], seconds: floa
             if result.verdict.state == "failed":
                 failure = ElementTree.SubElement(case, "failure", {"message": _xml(result.verdict.seen)})
                 failure.text = _xml(
-                    f"asked: {check.probe.text}\npromised: {check.promise}\nmeans: {check.means}\ndo: {check.fix}"
+                    f"asked: {check.asked}\npromised: {check.promise}\nmeans: {check.means}\ndo: {check.fix}"
                 )
             elif result.verdict.state == "not proven":
                 ElementTree.SubElement(case, "skipped", {"message": _xml(result.verdict.seen)})

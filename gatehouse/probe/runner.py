@@ -12,6 +12,7 @@ import httpx
 import stamina
 
 from gatehouse.probe.judge import Verdict, failed, not_proven
+from gatehouse.probe.moving import check_records
 from gatehouse.probe.names import NoAnswerError, Resolver, check_name, check_zone
 from gatehouse.probe.ports import check_certificate, check_closed, check_port
 from gatehouse.probe.probes import (
@@ -109,6 +110,8 @@ async def _probe(
             case NameProbe():
                 return await check_name(resolver, probe)
             case ZoneProbe():
+                if probe.expect == "records":
+                    return await check_records(resolver, places, settings, probe)
                 return await check_zone(resolver, probe)
             case CertificateProbe():
                 return await check_certificate(places, tls, probe, settings.timeout, settings.attempts)

@@ -9,10 +9,10 @@ import asyncio
 import ssl
 
 import httpx
-import stamina
 
 from config import VERSION
 from gatehouse.probe.judge import Answer, Failure, Verdict, judge_http, redirect
+from gatehouse.probe.names import again
 from gatehouse.probe.probes import HttpProbe
 from gatehouse.probe.settings import Places, blind
 
@@ -79,14 +79,7 @@ class Web:
         attempts = 1 if probe.expect == "not-served" else self._attempts
         last: Answer | None = None
         try:
-            async for attempt in stamina.retry_context(
-                on=(httpx.TransportError, TimeoutError, _PassingError),
-                attempts=attempts,
-                timeout=None,
-                wait_initial=0.2,
-                wait_max=1.0,
-                wait_jitter=0.2,
-            ):
+            async for attempt in again((httpx.TransportError, TimeoutError, _PassingError), attempts):
                 with attempt:
                     address = await self._places.address(probe.address or probe.sni, 443 if scheme == "https" else 80)
                     if address is None:

@@ -14,34 +14,30 @@ from gatehouse.simulation.faults import PlannedFaults
 from gatehouse.simulation.kubernetes import Kubernetes
 from gatehouse.simulation.server import serve
 from gatehouse.simulation.store import Store, StoreError
-from gatehouse.simulation.tailscale import Tailscale, evaluated_tests
+from gatehouse.simulation.tailscale import Tailscale
 
 
 def main() -> int:
     """Serves; gives 1 where the state file cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m gatehouse.simulation", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the file that holds the simulated objects")
-    parser.add_argument("--seed", default="gatehouse", help="decides the ids of a world that starts empty")
     parser.add_argument("--namespace", action="append", default=[], help="a namespace every cluster has")
     parser.add_argument(
         "--service", action="append", default=[], help="a Service every cluster has: NAMESPACE/NAME:PORT/PROTOCOL,..."
-    )
-    parser.add_argument(
-        "--dnssec-pending", action="store_true", help="a refresh shows DNSSEC as pending, as the real service does"
     )
     args = parser.parse_args()
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
     try:
-        store = Store(args.state, seed=args.seed)
+        store = Store(args.state)
     except StoreError as problem:
         print(problem, file=sys.stderr)
         return 1
     faults = PlannedFaults(store)
     clouds = (
-        Cloudflare(store, faults, dnssec_pending=args.dnssec_pending),
-        Tailscale(store, faults, policy_tests=evaluated_tests),
+        Cloudflare(store, faults),
+        Tailscale(store, faults),
         Kubernetes(store, faults, namespaces=args.namespace, services=args.service),
     )
     servers, ports = serve(clouds)

@@ -6,11 +6,11 @@ import base64
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 from gatehouse.simulation import values
-from gatehouse.simulation.shapes import Shape, imported, misfits
+from gatehouse.simulation.shapes import Failure, Shape, imported, misfits
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import UNKNOWN, Object, Path
 
@@ -35,14 +35,6 @@ class StatusError(Exception):
 
 #: What a provider that tries again takes for passing (terraform-provider-cloudflare; platform measurements).
 _PASSING = frozenset({408, 409, 429, *range(500, 600)})
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One thing wrong with a resource's inputs, found before any call."""
-
-    property: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -78,8 +70,8 @@ class Call:
         }
 
 
-class Faults(Protocol):
-    """A plan of faults: either method may wait, raise `RefusedError`, or end the process."""
+class Faults:
+    """A plan of faults, here of none: a subclass may wait at a call, raise `RefusedError`, or end the process."""
 
     def before(self, call: Call) -> None:
         """The request is under way; nothing has happened yet."""
@@ -89,19 +81,6 @@ class Faults(Protocol):
 
     def on(self, deed: str) -> bool:
         """Says whether a fault that lies in the plugin itself, and meets no one call, is there."""
-
-
-class NoFaults:
-    """The plan of a good day."""
-
-    def before(self, call: Call) -> None:
-        """Does nothing."""
-
-    def after(self, call: Call) -> None:
-        """Does nothing."""
-
-    def on(self, deed: str) -> bool:
-        """There is none."""
         return False
 
 
@@ -160,7 +139,7 @@ class Cloud:
     def __init__(self, store: Store, faults: Faults | None = None) -> None:
         """Keeps its objects in `store`; `faults` is asked around each call."""
         self.store = store
-        self.faults = faults or NoFaults()
+        self.faults = faults or Faults()
 
     def call(self, method: str, request: Request, act: Callable[[], tuple[str, T]]) -> T:
         """The one way to the cloud's objects: makes the call in a transaction and logs it.
@@ -269,6 +248,14 @@ class Kind:
     computed: tuple[str, ...] = ()
     #: Outputs that each update changes.
     volatile: tuple[str, ...] = ()
+    #: Outputs that say when the object was made, and, where they are volatile, changed.
+    stamps: tuple[str, ...] = ()
+    #: Inputs that have one of a few values, in capitals or not.
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {}
+    #: The input that is the object's id; empty where the cloud makes one up.
+    named_by = ""
+    #: Whether the object stays when its resource is deleted.
+    stays = False
     #: Inputs and outputs that are secret by nature.
     secrets: tuple[Path, ...] = ()
     #: The form of an import id, as the plugin writes it; the last word is the id.
@@ -284,7 +271,10 @@ class Kind:
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         """Yields what is wrong with the inputs in themselves; they may hold unknowns."""
-        return iter(())
+        for name, allowed in self.choices.items():
+            value = inputs.get(name)
+            if isinstance(value, str) and value.lower() not in [one.lower() for one in allowed]:
+                yield Failure(name, f'{name} value must be one of: {", ".join(sorted(allowed))}; got "{value}"')
 
     def key(self, id_: str, properties: Object) -> str:
         """Gives where the object is kept."""
@@ -309,7 +299,7 @@ class Kind:
 
     def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
         """Gives the id of a new object."""
-        return mint("id")[:32]
+        return str(inputs[self.named_by]) if self.named_by else mint("id")[:32]
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         """Gives the computed outputs of a new object."""
@@ -329,7 +319,7 @@ class Kind:
 
     def gone(self, id_: str, body: Object) -> bool:
         """Deletes: raises `RefusedError` where the API would; says whether the object leaves the cloud's file."""
-        return True
+        return not self.stays
 
     def missing(self, id_: str, state: Object) -> Object | None:
         """Gives the outputs to show for an object that is no longer there; None says it is gone."""
@@ -352,10 +342,6 @@ class Kind:
         """Says whether two forms of an input mean the same to the API."""
         return False
 
-    def forces(self, olds: Object, news: Object) -> tuple[str, ...]:
-        """Gives further properties that force a replacement."""
-        return ()
-
 
 class FlatCloud(Cloud):
     """A cloud of `Kind`s."""
@@ -376,10 +362,7 @@ class FlatCloud(Cloud):
         """Refuses unknown and missing properties, then what the kind itself refuses."""
         kind = self._kind(request.type)
         inputs = values.reveal(request.news)
-        failures = [Failure(values.path_text(one.path), one.reason) for one in misfits(inputs, kind.type, self.shapes)]
-        if not failures:
-            failures = list(kind.check(inputs))
-        return request.news, failures
+        return request.news, list(misfits(inputs, kind.type, self.shapes)) or list(kind.check(inputs))
 
     def diff(self, request: Request) -> Difference:
         """Compares what was with the new inputs, property by property.
@@ -392,7 +375,7 @@ class FlatCloud(Cloud):
         old = {**state, **values.reveal(request.old_inputs)}
         new = values.reveal(request.news)
         changes: Object = {}
-        replaces: list[str] = list(kind.forces(state, new))
+        replaces: list[str] = []
         unset = [] if "*" in request.ignored else self._unset(kind, old, new)
         for name in [*new, *(one for one in unset if one not in request.ignored)]:
             before = old.get(name, kind.defaults.get(name))
@@ -437,7 +420,7 @@ class FlatCloud(Cloud):
             kind.admit(sent, None)
             mint = self.store.mint(request.urn)
             id_ = kind.new_id(mint, inputs)
-            born = kind.born(id_, inputs, mint)
+            born = {**dict.fromkeys(kind.stamps, self.store.time()), **kind.born(id_, inputs, mint)}
             self._keep(kind, id_, {**kind.defaults, **sent, **born}, paths, request.urn)
             return id_, (id_, values.conceal(kind.bridged(id_, {**kind.defaults, **inputs, **born}), paths))
 
@@ -472,7 +455,8 @@ class FlatCloud(Cloud):
                 raise RefusedError(self._not_found(request))
             kind.whole(sent)
             kind.admit(sent, request.id)
-            changed = kind.changed(request.id, inputs, olds)
+            stamps = (name for name in kind.stamps if name in kind.volatile)
+            changed = {**dict.fromkeys(stamps, self.store.time()), **kind.changed(request.id, inputs, olds)}
             there = {name: item for name, item in base.items() if name not in inputs}
             self._keep(kind, request.id, {**there, **sent, **changed}, paths, request.urn)
             return request.id, values.conceal(kind.bridged(request.id, {**base, **inputs, **changed}), paths)
@@ -552,17 +536,18 @@ def _import_id(kind: Kind, id_: str) -> tuple[str, Object]:
     if len(words) != len(form):
         raise RefusedError(f'invalid ID: expected urlencoded segments "{kind.import_form}", got "{id_}"')
     *path, own = map(unquote, words)
-    names = [_camel(segment) for segment in form]
+    names = [camel(segment) for segment in form]
     if len(path) == 2:
         if path[0] not in ("accounts", "zones"):
             raise RefusedError(
                 f"invalid discriminator segment - {kind.import_form.rpartition('/')[0]}: "
                 "expected discriminator to be one of {accounts|zones}"
             )
-        names, path = [_camel(f"{path[0][:-1]}_id")], path[1:]
+        names, path = [camel(f"{path[0][:-1]}_id")], path[1:]
     return own, dict(zip(names, path, strict=False))
 
 
-def _camel(segment: str) -> str:
+def camel(segment: str) -> str:
+    """Gives the property of a parameter in an import id."""
     first, *rest = segment.strip("<>").split("_")
     return first + "".join(word.title() for word in rest)

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import importlib
 import ipaddress
 import json
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Failure, Faults, FlatCloud, Kind, RefusedError, known, uuid_of
+from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, camel, known, uuid_of
 from gatehouse.simulation.cloudflare_shapes import SHAPES
 from gatehouse.simulation.encoder import Encoder
 from gatehouse.simulation.kubernetes import has_connector
-from gatehouse.simulation.shapes import holes, misfits
+from gatehouse.simulation.shapes import Failure, holes, misfits
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import UNKNOWN, Object
 
@@ -34,6 +32,7 @@ _API: Final = "https://api.cloudflare.com/client/v4"
 META: Final = '{"schema_version":"500"}'
 #: Inputs that go into the URL, not into the body (`path:` in each `model.go`).
 _IN_PATH: Final = frozenset({"accountId", "settingId", "tunnelId", "zoneId"})
+_ACCOUNT_OR_ZONE: Final = "<{accounts|zones}/{account_id|zone_id}>"
 _HEX32: Final = re.compile(r"[0-9a-f]{32}")
 _GO_DURATION: Final = re.compile(r"0|[-+]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -76,15 +75,8 @@ def refuse(method: str, path: str, code: int, message: str, status: str = "400 B
     )
 
 
-def _one_of(inputs: Object, name: str, allowed: Iterable[str]) -> Iterator[Failure]:
-    value, allowed = inputs.get(name), sorted(allowed)
-    if isinstance(value, str) and value.lower() not in [one.lower() for one in allowed]:
-        yield Failure(name, f'{name} value must be one of: {", ".join(allowed)}; got "{value}"')
-
-
-def _account_or_zone(inputs: Object) -> Iterator[Failure]:
-    if (inputs.get("accountId") is None) == (inputs.get("zoneId") is None):
-        yield Failure("accountId", "exactly one of accountId and zoneId must be given")
+def _has_one_home(inputs: Object) -> bool:
+    return (inputs.get("accountId") is None) != (inputs.get("zoneId") is None)
 
 
 def _scope(inputs: Object) -> str:
@@ -104,14 +96,19 @@ def _has_schema(state: Object) -> bool:
 
 class _Kind(Kind):
     imports_or_fails = True
-    #: What says which object a call is about: the property of the state, and its name in the plugin's client.
-    addressed_by: ClassVar[Mapping[str, str]] = {}
     #: Whether an update is a PATCH, with what has changed only; else it is a PUT of all (`MarshalJSONForUpdate`).
     patches = False
 
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        if self.import_form.startswith(_ACCOUNT_OR_ZONE) and not _has_one_home(inputs):
+            yield Failure("accountId", "exactly one of accountId and zoneId must be given")
+        yield from super().check(inputs)
+
     def opened(self, state: Object, *, asks: bool = True) -> Object:
-        for property_, parameter in self.addressed_by.items():
-            if asks and not state.get(property_):
+        # What says which object a call is about: the properties that the import id is made of, and the id.
+        for parameter in re.findall(r"<(\w+)>", self.import_form) if asks else ():
+            property_ = camel(parameter)
+            if not state.get(property_ if property_ in SHAPES[self.type] else "id"):
                 raise RefusedError(f"failed to make http request: missing required {parameter} parameter")
         return state
 
@@ -126,7 +123,7 @@ class _Kind(Kind):
         for path in holes(body):
             raise self.invalid(body, f"{values.path_text(path)} is empty")
         for one in misfits(body, self.type, SHAPES):
-            raise self.invalid(body, f"{values.path_text(one.path)} is required")
+            raise self.invalid(body, f"{one.property} is required")
 
     def zone(self, zone_id: Any) -> Object:
         """Gives the zone, or refuses as the API does for one it does not have."""
@@ -158,6 +155,8 @@ class _Zone(_Kind):
         "originalRegistrar", "owner", "permissions", "plan", "status", "tenant", "tenantUnit", "vanityNameServers",
     )  # fmt: skip
     volatile = ("modifiedOn",)
+    stamps = ("createdOn", "modifiedOn")
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": ("full", "partial", "secondary", "internal")}
     import_form = "<zone_id>"
     patches = True
 
@@ -172,9 +171,6 @@ class _Zone(_Kind):
             raise RefusedError("Invalid zone state: empty or null zone ID")
         return state
 
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _one_of(inputs, "type", ("full", "partial", "secondary", "internal"))
-
     def admit(self, inputs: Object, id_: str | None) -> None:
         account, name = (inputs.get("account") or {}).get("id"), inputs["name"]
         _need_account(account)
@@ -185,12 +181,10 @@ class _Zone(_Kind):
             raise refuse("POST", "/zones", 1061, f"{name} already exists")
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
-        now, digits = self.store.time(), int(mint("name servers")[:8], 16)
+        digits = int(mint("name servers")[:8], 16)
         first, step = digits % len(_NAME_SERVERS), 1 + digits // 97 % (len(_NAME_SERVERS) - 1)
         pair = sorted((_NAME_SERVERS[first], _NAME_SERVERS[(first + step) % len(_NAME_SERVERS)]))
         return {
-            "createdOn": now,
-            "modifiedOn": now,
             "developmentMode": 0,
             "meta": {"cdnOnly": False, "dnsOnly": False, "foundationDns": False, "pageRuleQuota": 3, "step": 2},
             "nameServers": [f"{name}.ns.cloudflare.com" for name in pair],
@@ -204,9 +198,6 @@ class _Zone(_Kind):
             "tenantUnit": {},
             "vanityNameServers": inputs.get("vanityNameServers", []),
         }
-
-    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        return {"modifiedOn": self.store.time()}
 
     def gone(self, id_: str, body: Object) -> bool:
         # The API takes a zone away with all that is in it.
@@ -225,9 +216,10 @@ class _ZoneSetting(_Kind):
     collection = "cloudflare/setting"
     replaces = frozenset({"zoneId", "settingId"})
     computed = ("editable", "modifiedOn")
-    volatile = ("modifiedOn",)
+    volatile = stamps = ("modifiedOn",)
     import_form = "<zone_id>/<setting_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id", "settingId": "setting_id"}
+    named_by = "settingId"
+    stays = True
     patches = True
 
     def key(self, id_: str, properties: Object) -> str:
@@ -248,16 +240,12 @@ class _ZoneSetting(_Kind):
         elif value not in _SETTINGS[name]:
             raise bad
 
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return str(inputs["settingId"])
-
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
-        return {"editable": True, "modifiedOn": self.store.time()}
+        return {"editable": True}
 
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
         # The plugin sends of an object only the fields that changed; here the API then knows no others.
-        sent = _changed_fields(inputs["value"], old.get("value"))
-        return {"value": sent, "modifiedOn": self.store.time()}
+        return {"value": _changed_fields(inputs["value"], old.get("value"))}
 
     def import_fails(self, body: Object) -> str:
         if not isinstance(body.get("value"), dict):
@@ -267,9 +255,6 @@ class _ZoneSetting(_Kind):
             "Bridged provider panic (provider=cloudflare method=Read): "
             "runtime error: invalid memory address or nil pointer dereference"
         )
-
-    def gone(self, id_: str, body: Object) -> bool:
-        return False
 
 
 def _changed_fields(new: Any, old: Any) -> Any:
@@ -286,34 +271,25 @@ class _ZoneDnssec(_Kind):
         "algorithm", "digest", "digestAlgorithm", "digestType", "ds", "flags", "keyTag", "keyType", "modifiedOn",
         "publicKey",
     )  # fmt: skip
-    volatile = ("modifiedOn",)
+    volatile = stamps = ("modifiedOn",)
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"status": ("active", "disabled")}
     import_form = "<zone_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id"}
+    named_by = "zoneId"
     patches = True
-    #: Whether a read says `pending` while the registrar has no DS record, as the real one does.
-    shows_pending = False
 
     def key(self, id_: str, properties: Object) -> str:
         return f"{self.collection}/{properties.get('zoneId', id_)}"
 
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _one_of(inputs, "status", ("active", "disabled"))
-
     def admit(self, inputs: Object, id_: str | None) -> None:
         self.zone(inputs["zoneId"])
 
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return str(inputs["zoneId"])
-
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         if inputs.get("status") != "active":
-            return {"modifiedOn": self.store.time()}
-        key = bytes.fromhex(mint("key x") + mint("key y"))
-        return {**_ds_record(self.zone(inputs["zoneId"])["name"], key), "modifiedOn": self.store.time()}
+            return {}
+        return _ds_record(self.zone(inputs["zoneId"])["name"], bytes.fromhex(mint("key x") + mint("key y")))
 
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        made = {} if old.get("ds") else self.born(id_, inputs, self.store.mint(f"dnssec {id_}"))
-        return {**made, "modifiedOn": self.store.time()}
+        return {} if old.get("ds") else self.born(id_, inputs, self.store.mint(f"dnssec {id_}"))
 
     def stored(self, id_: str, body: Object) -> Object:
         moved = self.zone(body["zoneId"])["status"] == "active"
@@ -321,9 +297,8 @@ class _ZoneDnssec(_Kind):
         return {**body, "status": "pending" if status == "active" and not moved else status}
 
     def shown(self, body: Object, state: Object) -> Object:
-        if body["status"] == "pending" and not self.shows_pending:
-            return {**body, "status": state.get("status", "active")}
-        return body
+        # The real one says `pending` while the registrar has no DS record, which would be a drift in every refresh.
+        return {**body, "status": state.get("status", "active")} if body["status"] == "pending" else body
 
     def gone(self, id_: str, body: Object) -> bool:
         if body["status"] == "active":
@@ -333,12 +308,14 @@ class _ZoneDnssec(_Kind):
 
 
 def _ds_record(zone: str, key: bytes) -> Object:
-    """Gives the DNSSEC outputs for a key of algorithm 13, as RFC 4034 (5.1.4, appendix B) computes them."""
-    rdata = struct.pack("!HBB", 257, 3, 13) + key
-    total = sum(byte << 8 if index % 2 == 0 else byte for index, byte in enumerate(rdata))
-    tag = (total + (total >> 16)) & 0xFFFF
-    owner = b"".join(bytes([len(label)]) + label.encode() for label in zone.lower().split(".")) + b"\0"
-    digest = hashlib.sha256(owner + rdata).hexdigest().upper()
+    """Gives the DNSSEC outputs for a key of algorithm 13."""
+    import dns.dnssec
+    import dns.rdata
+
+    public = base64.b64encode(key).decode()
+    signing: Any = dns.rdata.from_text("IN", "DNSKEY", f"257 3 13 {public}")
+    tag = dns.dnssec.key_id(signing)
+    digest = dns.dnssec.make_ds(f"{zone}.", signing, "SHA256").digest.hex().upper()
     return {
         "algorithm": "13",
         "digest": digest,
@@ -348,23 +325,8 @@ def _ds_record(zone: str, key: bytes) -> Object:
         "flags": 257,
         "keyTag": tag,
         "keyType": "ECDSAP256SHA256",
-        "publicKey": base64.b64encode(key).decode(),
+        "publicKey": public,
     }
-
-
-def registrar_acts(store: Store, zone: str) -> None:
-    """Lets the registrar of a simulated zone act: name servers moved, DS record published; both are active."""
-    with store.transaction():
-        for key, body in list(store.find("cloudflare/zone/")):
-            if body["name"] == zone:
-                now = store.time()
-                item = store.get(key) or {}
-                item["body"] |= {"status": "active", "activatedOn": now}
-                store.put(key, item)
-                signed = store.get(f"cloudflare/dnssec/{key.rsplit('/', 1)[-1]}")
-                if signed and signed["body"]["status"] == "pending":
-                    signed["body"]["status"] = "active"
-                    store.put(f"cloudflare/dnssec/{key.rsplit('/', 1)[-1]}", signed)
 
 
 class _DnsRecord(_Kind):
@@ -375,14 +337,15 @@ class _DnsRecord(_Kind):
     defaults: ClassVar[Mapping[str, Any]] = {"proxied": False}
     computed = ("createdOn", "meta", "modifiedOn", "proxiable", "settings", "tags")
     volatile = ("modifiedOn",)
+    stamps = ("createdOn", "modifiedOn")
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": _RECORD_TYPES}
     import_form = "<zone_id>/<dns_record_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"zoneId": "zone_id", "id": "dns_record_id"}
 
     def key(self, id_: str, properties: Object) -> str:
         return f"{self.collection}/{properties.get('zoneId')}/{id_}"
 
     def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _one_of(inputs, "type", _RECORD_TYPES)
+        yield from super().check(inputs)
         if inputs.get("content") is not None and inputs.get("data") is not None:
             yield Failure("content", "content and data exclude each other")
 
@@ -446,18 +409,12 @@ class _DnsRecord(_Kind):
                 raise bad(81054, f"A CNAME record with that host already exists. {more}")
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
-        now = self.store.time()
         return {
-            "createdOn": now,
-            "modifiedOn": now,
             "proxiable": inputs["type"].upper() in ("A", "AAAA", "CNAME"),
             "meta": "{}",
             "settings": inputs.get("settings", {}),
             "tags": inputs.get("tags", []),
         }
-
-    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        return {"modifiedOn": self.store.time()}
 
     def stored(self, id_: str, body: Object) -> Object:
         # The API answers full names, and 1 ("automatic") as the ttl of every proxied record.
@@ -484,12 +441,9 @@ class _Ruleset(_Kind):
     defaults: ClassVar[Mapping[str, Any]] = {"description": ""}
     computed = ("lastUpdated", "version")
     volatile = ("lastUpdated", "version")
-    import_form = "<{accounts|zones}/{account_id|zone_id}>/<ruleset_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"id": "ruleset_id"}
-
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _account_or_zone(inputs)
-        yield from _one_of(inputs, "kind", ("managed", "custom", "root", "zone"))
+    stamps = ("lastUpdated",)
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"kind": ("managed", "custom", "root", "zone")}
+    import_form = f"{_ACCOUNT_OR_ZONE}/<ruleset_id>"
 
     def bad(self, inputs: Object, code: int, message: str) -> RefusedError:
         """Gives the API's refusal."""
@@ -513,10 +467,10 @@ class _Ruleset(_Kind):
             raise self.bad(inputs, 20217, f"exceeded maximum number of rules in the phase {phase}: {len(rules)} of 10")
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
-        return {"lastUpdated": self.store.time(), "version": "1"}
+        return {"version": "1"}
 
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        return {"lastUpdated": self.store.time(), "version": str(int(old.get("version") or 0) + 1)}
+        return {"version": str(int(old.get("version") or 0) + 1)}
 
 
 class _Tunnel(_Kind):
@@ -527,9 +481,10 @@ class _Tunnel(_Kind):
     computed = (
         "accountTag", "connections", "createdAt", "deletedAt", "metadata", "remoteConfig", "status", "tunType",
     )  # fmt: skip
+    stamps = ("createdAt",)
     secrets = (("tunnelSecret",),)
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"configSrc": ("local", "cloudflare")}
     import_form = "<account_id>/<tunnel_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"accountId": "account_id", "id": "tunnel_id"}
     patches = True
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
@@ -544,9 +499,6 @@ class _Tunnel(_Kind):
         null = {"obj": {"ps": {"tunnelSecret": {"replace": {"raw": None}}}}}
         noted = {} if outputs.get("tunnelSecret") else {"__pulumi_raw_state_delta": null}
         return super().bridged(id_, {**outputs, **noted})
-
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _one_of(inputs, "configSrc", ("local", "cloudflare"))
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         account, secret = inputs["accountId"], inputs.get("tunnelSecret")
@@ -576,7 +528,6 @@ class _Tunnel(_Kind):
         return {
             "accountTag": inputs["accountId"],
             "connections": [],
-            "createdAt": self.store.time(),
             "metadata": "{}",
             "remoteConfig": inputs.get("configSrc") == "cloudflare",
             "status": "inactive",
@@ -598,11 +549,11 @@ class _TunnelConfig(_Kind):
     replaces = frozenset({"accountId", "tunnelId"})
     computed = ("config", "createdAt", "source", "version")
     volatile = ("version",)
+    stamps = ("createdAt",)
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"source": ("local", "cloudflare")}
     import_form = "<account_id>/<tunnel_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"accountId": "account_id", "tunnelId": "tunnel_id"}
-
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _one_of(inputs, "source", ("local", "cloudflare"))
+    named_by = "tunnelId"
+    stays = True
 
     def url(self, inputs: Object) -> str:
         """Gives the path of the tunnel's configuration."""
@@ -618,23 +569,16 @@ class _TunnelConfig(_Kind):
         if problem:
             raise self.invalid(inputs, problem)
 
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return str(inputs["tunnelId"])
-
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         before = self.store.get(self.key(id_, inputs))
         return {
             "config": inputs.get("config", {}),
-            "createdAt": self.store.time(),
             "source": "cloudflare",
             "version": before["body"]["version"] + 1 if before else 1,
         }
 
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
         return {"version": int(old.get("version") or 0) + 1}
-
-    def gone(self, id_: str, body: Object) -> bool:
-        return False
 
 
 def ingress_problem(rules: list[Object]) -> str | None:
@@ -666,12 +610,7 @@ def _compile(expression: str) -> None:
 
 
 def _service_problem(service: str) -> str | None:
-    if service.startswith(("unix:", "unix+tls:")) or service in (
-        "hello_world",
-        "hello-world",
-        "bastion",
-        "socks-proxy",
-    ):
+    if service.startswith(("unix:", "unix+tls:")) or service in _LOCAL_SERVICES:
         return None
     if service.startswith("http_status:"):
         code = service.removeprefix("http_status:")
@@ -717,9 +656,6 @@ def _host_problem(rule: Object, index: int, total: int) -> str | None:
             "rules which follow it will never be triggered."
         )
     return None
-
-
-_ACCOUNT_OR_ZONE: Final = "<{accounts|zones}/{account_id|zone_id}>"
 
 
 class _Access(_Kind):
@@ -783,12 +719,8 @@ class _IdentityProvider(_Access):
     replaces = frozenset({"accountId", "zoneId", "type"})
     computed = ("samlCertificateSet", "scimConfig")
     secrets = (("config", "clientSecret"), ("scimConfig", "secret"))
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": _IDP_TYPES}
     import_form = f"{_ACCOUNT_OR_ZONE}/<identity_provider_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"id": "identity_provider_id"}
-
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _account_or_zone(inputs)
-        yield from _one_of(inputs, "type", _IDP_TYPES)
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         self.home(inputs)
@@ -814,10 +746,6 @@ class _Group(_Access):
     collection = "cloudflare/access-group"
     path = "groups"
     import_form = f"{_ACCOUNT_OR_ZONE}/<group_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"id": "group_id"}
-
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _account_or_zone(inputs)
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         self.home(inputs)
@@ -842,11 +770,9 @@ class _Policy(_Access):
     defaults: ClassVar[Mapping[str, Any]] = {"sessionDuration": "24h"}
     computed = ("appCount", "createdAt", "reusable", "updatedAt")
     volatile = ("updatedAt",)
+    stamps = ("createdAt", "updatedAt")
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"decision": ("allow", "deny", "non_identity", "bypass")}
     import_form = "<account_id>/<policy_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"accountId": "account_id", "id": "policy_id"}
-
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _one_of(inputs, "decision", ("allow", "deny", "non_identity", "bypass"))
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         self.home(inputs)
@@ -856,11 +782,7 @@ class _Policy(_Access):
         self.duration(inputs)
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
-        now = self.store.time()
-        return {"appCount": 0, "createdAt": now, "updatedAt": now, "reusable": True}
-
-    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        return {"updatedAt": self.store.time()}
+        return {"appCount": 0, "reusable": True}
 
     def gone(self, id_: str, body: Object) -> bool:
         for app in self.others("access-app", None):
@@ -884,17 +806,18 @@ class _Application(_Access):
         "sessionDuration": "24h",
     }
     computed = ("aud", "domain", "destinations", "selfHostedDomains")
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {
+        "type": _APP_TYPES,
+        "sameSiteCookieAttribute": ("none", "lax", "strict"),
+    }
     import_form = f"{_ACCOUNT_OR_ZONE}/<app_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"id": "app_id"}
 
     def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _account_or_zone(inputs)
+        yield from super().check(inputs)
         if inputs.get("destinations") is not None and inputs.get("selfHostedDomains") is not None:
             message = 'Invalid Attribute Combination. Attribute "{}" cannot be specified when "{}" is specified'
             yield Failure("destinations", message.format("self_hosted_domains", "destinations"))
             yield Failure("selfHostedDomains", message.format("destinations", "self_hosted_domains"))
-        yield from _one_of(inputs, "type", _APP_TYPES)
-        yield from _one_of(inputs, "sameSiteCookieAttribute", ("none", "lax", "strict"))
 
     def places(self, inputs: Object) -> list[str]:
         """Gives the public addresses (host or host/path) the application guards."""
@@ -977,32 +900,6 @@ class _Application(_Access):
         return {}
 
 
-class _ServiceToken(_Access):
-    type = "ZeroTrustAccessServiceToken"
-    collection = "cloudflare/service-token"
-    path = "service_tokens"
-    defaults: ClassVar[Mapping[str, Any]] = {"duration": "8760h", "enabled": True, "clientSecretVersion": 1}
-    computed = ("clientId", "clientSecret", "expiresAt")
-    secrets = (("clientSecret",),)
-    import_form = f"{_ACCOUNT_OR_ZONE}/<service_token_id>"
-    addressed_by: ClassVar[Mapping[str, str]] = {"id": "service_token_id"}
-
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from _account_or_zone(inputs)
-
-    def admit(self, inputs: Object, id_: str | None) -> None:
-        self.home(inputs)
-        self.duration(inputs, "duration")
-
-    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
-        hours = re.fullmatch(r"(\d+)h", str(inputs.get("duration", "8760h")))
-        return {
-            "clientId": f"{mint('client')[:32]}.access",
-            "clientSecret": mint("secret"),
-            "expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 8760)),
-        }
-
-
 class Cloudflare(FlatCloud):
     """The simulated Cloudflare account(s): any token is good, any account of 32 hexadecimal digits exists."""
 
@@ -1012,21 +909,14 @@ class Cloudflare(FlatCloud):
     #: The real one asks once and 11 times more, for some 190 s; here without the wait.
     attempts = 12
 
-    def __init__(self, store: Store, faults: Faults | None = None, *, dnssec_pending: bool = False) -> None:
-        """Keeps its objects in `store`.
-
-        `dnssec_pending`: a refresh shows DNSSEC as `pending` until the registrar acts, as the real service does
-        (which then is a difference to the program's `active`); else that one drift is hidden.
-        """
+    def __init__(self, store: Store, faults: Faults | None = None) -> None:
+        """Keeps its objects in `store`."""
         super().__init__(store, faults)
         kinds: tuple[type[Kind], ...] = (
             _Zone, _ZoneSetting, _ZoneDnssec, _DnsRecord, _Ruleset, _Tunnel, _TunnelConfig, _IdentityProvider, _Group,
-            _Policy, _Application, _ServiceToken,
+            _Policy, _Application,
         )  # fmt: skip
         self.kinds = {kind.type: kind(store) for kind in kinds}
-        dnssec = self.kinds["ZoneDnssec"]
-        assert isinstance(dnssec, _ZoneDnssec)
-        dnssec.shows_pending = dnssec_pending
         self._encoder = Encoder()
 
     def sent(self, kind: Kind, inputs: Object, state: Object | None) -> Object:

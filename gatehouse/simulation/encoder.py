@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatehouse.simulation.values import Object
+from gatehouse.simulation.values import Object, walk
 
 
 class Encoder:
@@ -31,7 +31,7 @@ class Encoder:
         if self.spoiled:
             # A creation is compared with itself.
             return _changed(plan, plan if state is None else state)
-        self._made = self._made or _has_string(plan)
+        self._made = self._made or any(isinstance(item, str) for _, item in walk(plan))
         return plan
 
 
@@ -53,11 +53,3 @@ def _rest(item: Any, old: Any) -> Any:
 
 def _same_string(item: Any, old: Any) -> bool:
     return isinstance(item, str) and item == old
-
-
-def _has_string(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_has_string(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_has_string(item) for item in value)
-    return isinstance(value, str)

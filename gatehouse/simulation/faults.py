@@ -24,7 +24,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from gatehouse.simulation.cloud import Call, CutError, RefusedError, StatusError
+from gatehouse.simulation.cloud import Call, CutError, Faults, RefusedError, StatusError
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Object
 
@@ -67,7 +67,7 @@ def _valid(fault: Object) -> Object:
     return fault
 
 
-class PlannedFaults:
+class PlannedFaults(Faults):
     """The faults of the plan beside a state file, which is read again where it was replaced."""
 
     def __init__(self, store: Store) -> None:

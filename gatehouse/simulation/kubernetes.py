@@ -18,44 +18,29 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Cloud, Difference, Failure, Faults, Found, RefusedError, Request, uuid_of
-from gatehouse.simulation.kubernetes_shapes import SHAPES
-from gatehouse.simulation.shapes import without_unknown_fields
+from gatehouse.simulation.cloud import Cloud, Difference, Faults, Found, RefusedError, Request, uuid_of
+from gatehouse.simulation.shapes import Failure
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import UNKNOWN, Object, Path, Secret
 
 _SYSTEM_NAMESPACES: Final = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 # API version -> kinds; those that end in "-" belong to no namespace.
 _KINDS: Final = {
-    "v1": "Namespace- Node- PersistentVolume- ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod "
-    "PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount",
-    "admissionregistration.k8s.io/v1": "MutatingWebhookConfiguration- ValidatingWebhookConfiguration-",
-    "apiextensions.k8s.io/v1": "CustomResourceDefinition-",
-    "apps/v1": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
-    "autoscaling/v2": "HorizontalPodAutoscaler",
+    "v1": "Namespace- ConfigMap PersistentVolumeClaim Pod Secret Service ServiceAccount",
+    "apps/v1": "DaemonSet Deployment StatefulSet",
     "batch/v1": "CronJob Job",
-    "coordination.k8s.io/v1": "Lease",
-    "discovery.k8s.io/v1": "EndpointSlice",
+    "helm.sh/v3": "Release",
     "networking.k8s.io/v1": "Ingress IngressClass- NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
     "rbac.authorization.k8s.io/v1": "ClusterRole- ClusterRoleBinding- Role RoleBinding",
-    "scheduling.k8s.io/v1": "PriorityClass-",
-    "storage.k8s.io/v1": "StorageClass-",
 }
 # What a change of which path (a prefix) replaces, besides name and namespace.
 _REPLACES: Final = {
     "ConfigMap": ("binaryData", "data"),
-    "DaemonSet": ("spec.selector",),
     "Deployment": ("spec.selector",),
     "Secret": ("type", "stringData", "data"),
     "Service": ("spec.clusterIP",),
     "StatefulSet": ("spec.selector", "spec.serviceName", "spec.volumeClaimTemplates", "spec.podManagementPolicy"),
-    "RoleBinding": ("roleRef",),
-    "ClusterRoleBinding": ("roleRef",),
-    "StorageClass": ("parameters", "provisioner"),
-    "Job": ("spec.completions", "spec.parallelism", "spec.selector", "spec.template"),
-    "Pod": ("spec",),
-    "PersistentVolumeClaim": ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
 }
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SERVICE_LABEL: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -66,7 +51,8 @@ _STRING_MAPS: Final = frozenset({"annotations", "labels", "matchLabels", "nodeSe
 _AUTONAMED: Final = "pulumi.com/autonamed"
 _PATCH_FORCE: Final = "pulumi.com/patchForce"
 _NODE_PORTS: Final = range(30000, 32768)
-_RELEASE: Final = "Release"
+# What only the cluster sets in an object's metadata.
+_CLUSTERS_OWN: Final = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 
 class _Target:
@@ -79,8 +65,8 @@ class _Target:
         self.patch = kind.endswith("Patch")
         self.kind = kind.removesuffix("Patch")
         self.api_version = version if group == "core" else module
-        self.release = self.api_version == "helm.sh/v3" and kind == _RELEASE
-        config = request.config
+        self.release = self.api_version == "helm.sh/v3" and kind == "Release"
+        self.config = config = request.config
         identity = config.get("context") or config.get("clusterIdentifier") or config.get("cluster")
         if not identity and config.get("kubeconfig"):
             identity = hashlib.sha256(str(config["kubeconfig"]).encode()).hexdigest()[:8]
@@ -93,6 +79,14 @@ class _Target:
         self.name = str(name)
         self.namespace = str(namespace or "")
         self.render = str(config.get("renderYamlToDirectory") or "")
+
+    def invalid(self, where: str, what: str) -> RefusedError:
+        """Gives the API server's refusal of a field."""
+        return RefusedError(f'{self.kind} "{self.name}" is invalid: {where}: {what}')
+
+    def bad(self, where: str, value: Any, why: str) -> RefusedError:
+        """Gives its refusal of a field's value."""
+        return self.invalid(where, f"Invalid value: {json.dumps(value)}: {why}")
 
     @property
     def key(self) -> str:
@@ -221,31 +215,20 @@ class Kubernetes(Cloud):
             if metadata.get("name") is None:
                 if target.patch:
                     raise RefusedError("patch resources require the `.metadata.name` field to be set")
-                self._autoname(request, metadata)
+                old = values.reveal(request.olds).get("metadata") or {}
+                kept = (old.get("annotations") or {}).get(_AUTONAMED) == "true"
+                metadata["name"] = old["name"] if kept else _made_up_name(request)
+                metadata["annotations"] = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
             if self._namespaced(target) and request.config.get("namespace") and metadata.get("namespace") is None:
                 metadata["namespace"] = request.config["namespace"]
             inputs["metadata"] = metadata
-        failures += _not_strings(values.reveal(inputs))
-        return inputs, failures
-
-    def _autoname(self, request: Request, metadata: Object) -> None:
-        old = values.reveal(request.olds).get("metadata") or {}
-        if (old.get("annotations") or {}).get(_AUTONAMED) == "true":
-            metadata["name"] = old["name"]
-        else:
-            seed = request.random_seed or request.urn.encode()
-            metadata["name"] = f"{request.name}-{hashlib.sha256(seed).hexdigest()[:8]}"
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
+        return inputs, failures + list(_not_strings(values.reveal(inputs)))
 
     def _check_release(self, request: Request, inputs: Object) -> tuple[Object, list[Failure]]:
         inputs.pop("compat", None)
         inputs.pop("resourceNames", None)
-        if not inputs.get("name"):
-            seed = request.random_seed or request.urn.encode()
-            fresh = f"{request.name}-{hashlib.sha256(seed).hexdigest()[:8]}"
-            inputs["name"] = values.reveal(request.olds).get("name") or fresh
-        if not inputs.get("namespace"):
-            inputs["namespace"] = request.config.get("namespace") or "default"
+        inputs["name"] = inputs.get("name") or values.reveal(request.olds).get("name") or _made_up_name(request)
+        inputs["namespace"] = inputs.get("namespace") or request.config.get("namespace") or "default"
         if not inputs.get("skipAwait"):
             inputs.setdefault("timeout", 300)
         missing = [] if inputs.get("chart") else [Failure("chart", "a chart must be given")]
@@ -268,7 +251,7 @@ class Kubernetes(Cloud):
             if target.kind == "Secret" and isinstance(new.get("data"), dict):
                 live = {**live, "data": self.store.recognised(live.get("data") or {}, new["data"])}
             olds = values.shaped_like(live, old_inputs)
-            forcing = self._forcing(target, new, request.config)
+            forcing = ("metadata.name", "metadata.namespace", *(() if target.patch else _REPLACES.get(target.kind, ())))
             if self._namespaced(target):
                 for one in (olds, new):
                     one.setdefault("metadata", {}).setdefault("namespace", "default")
@@ -288,63 +271,68 @@ class Kubernetes(Cloud):
         delete_first = bool(replaces) and same_place and annotations.get(_AUTONAMED) != "true"
         return Difference(changes, tuple(replaces), delete_first and not target.release)
 
-    def _forcing(self, target: _Target, new: Object, config: Mapping[str, Any]) -> tuple[str, ...]:
-        place = ("metadata.name", "metadata.namespace")
-        if target.patch:
-            return place
-        mutable = {"Secret": "enableSecretMutable", "ConfigMap": "enableConfigMapMutable"}.get(target.kind)
-        if mutable and _truthy(config.get(mutable)) and not new.get("immutable"):
-            return (*place, "type") if target.kind == "Secret" else place
-        return (*place, *_REPLACES.get(target.kind, ()))
-
     # -- create, read, update, delete -----------------------------------------------------------------------
 
     def create(self, request: Request) -> tuple[str, Object]:
         """Makes the object; a Patch changes or makes it."""
+        return self._written(request, "create")
+
+    def update(self, request: Request) -> Object:
+        """Changes the object as server-side apply does: sets what is given, takes away what no longer is."""
+        return self._written(request, "update")[1]
+
+    def _written(self, request: Request, method: str) -> tuple[str, Object]:
+        makes = method == "create"
         inputs = values.reveal(request.news)
         target = _Target(request, inputs)
-        if target.release:
-            return self._create_release(request, target, inputs)
-        if not target.namespace and not target.render and self._namespaced(target):
+        if makes and not target.namespace and not target.render and self._namespaced(target):
             target.namespace = "default"
         secrets = list(values.secret_paths(request.news))
         if request.preview:
-            self.previewed("create", request)
-            if not values.has_unknown(inputs) and not target.patch:
+            self.previewed(method, request)
+            if makes and not values.has_unknown(inputs) and not target.patch:
                 self._valid(target, inputs)
             shown = inputs if target.render else self._previewed(target, inputs)
+            shown = shown if makes else self._changed(target, values.reveal(request.olds), inputs, shown)
             return "", _secret_kind(target, values.conceal(shown, secrets))
         if target.render:
             _render(target, inputs)
             return target.id, _secret_kind(target, values.conceal(inputs, secrets))
 
         def act() -> tuple[str, Object]:
-            existing = self.store.get(target.key) or self._users_service(target)
-            self._home(target)
+            self._home(target, inputs)
+            existing = self.store.get(target.key) or (self._users_service(target) if makes else None)
             self._valid(target, inputs, partial=target.patch and existing is not None)
-            upsert = target.patch or _truthy(request.config.get("upsertExistingObjects"))
             taken = existing is not None or (target.kind == "Namespace" and target.name in self.namespaces)
-            if taken and not upsert:
-                raise RefusedError(f'{target.qualified} "{target.name}" already exists')
+            if makes and taken and not target.patch:
+                helms = "cannot re-use a name that is still in use"
+                raise RefusedError(helms if target.release else f'{target.qualified} "{target.name}" already exists')
+            if target.release and not makes and existing is None:
+                raise RefusedError(f'"{target.name}" has no deployed releases')
+            # An apply makes anew what someone else deleted.
             item = existing or self._new(target, inputs, request.urn)
+            before = item["body"]
             if target.patch:
                 self._patch(target, item, inputs, request)
-            live = self._fill(target, _merged(item["body"], self._known(target, inputs)), item["body"])
-            self._keep(target, item, live, secrets)
-            return target.id, self._answer(target, live, inputs, secrets)
+            elif not makes:
+                self._immutable(target, values.reveal(request.olds), inputs)
+                item["body"] = _without(before, _gone(values.reveal(request.old_inputs), inputs))
+            return target.id, self._applied(target, item, before, inputs, secrets)
 
         try:
-            return target.id, self.call("create", request, act)
+            return target.id, self.call(method, request, act)
         except RefusedError as no:
-            raise RefusedError(
-                f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {no}'
-            ) from None
+            failed = "was not successfully created by the Kubernetes API server" if makes else "failed"
+            what = f'resource "{request.urn}"' if makes else f'update of resource "{request.urn}"'
+            raise RefusedError(f"{what} {failed}: {no}") from None
 
     def _previewed(self, target: _Target, inputs: Object) -> Object:
         """Gives what a preview shows: the inputs, and as unknown what only the cluster can fill."""
-        shown = self._known(target, inputs)
+        shown = copy.deepcopy(inputs)
         if target.patch:
             return shown
+        if target.release:
+            return {**shown, "status": UNKNOWN, "resourceNames": UNKNOWN}
         if isinstance(shown.get("metadata"), dict):
             shown["metadata"] |= dict.fromkeys(("creationTimestamp", "generation", "resourceVersion", "uid"), UNKNOWN)
         if target.kind == "Service" and isinstance(shown.get("spec"), dict):
@@ -407,51 +395,23 @@ class Kubernetes(Cloud):
         body = {**item["body"], "spec": {"selector": {"app": target.name}, "ports": ports}}
         return {"body": self._fill(target, body, {})}
 
-    def update(self, request: Request) -> Object:
-        """Changes the object as server-side apply does: sets what is given, takes away what no longer is."""
-        inputs = values.reveal(request.news)
-        target = _Target(request, inputs)
-        secrets = list(values.secret_paths(request.news))
-        if request.preview:
-            self.previewed("update", request)
-            olds = values.reveal(request.olds)
-            if target.release:
-                return values.conceal({**olds, **inputs, "status": UNKNOWN, "resourceNames": UNKNOWN}, secrets)
-            shown = {**olds, **self._previewed(target, inputs)}
-            metadata = _merged(olds.get("metadata") or {}, inputs.get("metadata") or {})
-            shown["metadata"] = metadata if target.render else {**metadata, "resourceVersion": UNKNOWN}
-            if target.kind == "Service":
-                shown["spec"] = _merged(olds.get("spec") or {}, inputs.get("spec") or {})
-            return _secret_kind(target, values.conceal(shown, secrets))
+    def _applied(self, target: _Target, item: Object, before: Object, inputs: Object, secrets: list[Path]) -> Object:
+        """Keeps the object with the inputs set and what the cluster itself sets; gives it as it is answered."""
+        live = copy.deepcopy(inputs) if target.release else _merged(item["body"], inputs)
+        live = self._fill(target, live, before)
+        self._keep(target, item, live, secrets)
+        return self._answer(target, live, inputs, secrets)
+
+    def _changed(self, target: _Target, olds: Object, inputs: Object, shown: Object) -> Object:
+        """Gives what a preview shows of an object that is there already."""
+        shown = {**olds, **shown}
         if target.release:
-            return self._update_release(request, target, inputs, secrets)
-        if target.render:
-            _render(target, inputs)
-            return _secret_kind(target, values.conceal(inputs, secrets))
-        old_inputs = values.reveal(request.old_inputs)
-
-        def act() -> tuple[str, Object]:
-            self._home(target)
-            existing = self.store.get(target.key)
-            self._valid(target, inputs, partial=target.patch and existing is not None)
-            # An apply makes anew what someone else deleted.
-            item = existing or self._new(target, inputs, request.urn)
-            before = item["body"]
-            if target.patch:
-                self._patch(target, item, inputs, request)
-            else:
-                self._immutable(target, values.reveal(request.olds), inputs)
-            kept = copy.deepcopy(item["body"])
-            if not target.patch:
-                kept = _without(kept, _gone(old_inputs, inputs))
-            live = self._fill(target, _merged(kept, self._known(target, inputs)), before)
-            self._keep(target, item, live, secrets)
-            return target.id, self._answer(target, live, inputs, secrets)
-
-        try:
-            return self.call("update", request, act)
-        except RefusedError as no:
-            raise RefusedError(f'update of resource "{request.urn}" failed: {no}') from None
+            return shown
+        metadata = _merged(olds.get("metadata") or {}, inputs.get("metadata") or {})
+        shown["metadata"] = metadata if target.render else {**metadata, "resourceVersion": UNKNOWN}
+        if target.kind == "Service":
+            shown["spec"] = _merged(olds.get("spec") or {}, inputs.get("spec") or {})
+        return shown
 
     def delete(self, request: Request) -> None:
         """Deletes the object, a namespace with all that is in it; a Patch only lets go of its fields."""
@@ -487,155 +447,99 @@ class Kubernetes(Cloud):
 
         self.call("delete", request, act)
 
-    # -- Helm releases --------------------------------------------------------------------------------------
-
-    def _create_release(self, request: Request, target: _Target, inputs: Object) -> tuple[str, Object]:
-        secrets = list(values.secret_paths(request.news))
-        if request.preview:
-            self.previewed("create", request)
-            return "", values.conceal({**inputs, "status": UNKNOWN, "resourceNames": UNKNOWN}, secrets)
-
-        def act() -> tuple[str, Object]:
-            if self.store.get(target.key) is not None:
-                raise RefusedError("cannot re-use a name that is still in use")
-            if not self._namespace_exists(target):
-                if not inputs.get("createNamespace"):
-                    raise RefusedError(f'create: failed to create: namespaces "{target.namespace}" not found')
-                home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": target.namespace}}
-                place = _Target(Request("", "kubernetes:core/v1:Namespace", config=request.config), home)
-                item = self._new(place, home, f"{request.urn} namespace")
-                self._keep(place, item, self._fill(place, _merged(item["body"], home), {}), [])
-            body = {**inputs, **_release_status(inputs, 1)}
-            self._keep(target, {"urn": request.urn}, body, secrets)
-            return target.id, values.conceal(body, secrets)
-
-        return target.id, self.call("create", request, act)
-
-    def _update_release(self, request: Request, target: _Target, inputs: Object, secrets: list[Path]) -> Object:
-        def act() -> tuple[str, Object]:
-            item = self.store.get(target.key)
-            if item is None:
-                raise RefusedError(f'"{target.name}" has no deployed releases')
-            body = {**inputs, **_release_status(inputs, item["body"]["status"]["revision"] + 1)}
-            self._keep(target, item, body, secrets)
-            return target.id, values.conceal(body, secrets)
-
-        return self.call("update", request, act)
-
     # -- the rules of the API server ------------------------------------------------------------------------
 
     def _namespaced(self, target: _Target) -> bool:
-        words = _KINDS.get(target.api_version, "").split()
-        if target.kind in words or f"{target.kind}-" in words:
-            return target.kind in words
-        crd = self._crd(target)
-        return crd is None or crd.get("scope") != "Cluster"
+        return f"{target.kind}-" not in _KINDS.get(target.api_version, "").split()
 
-    def _crd(self, target: _Target) -> Object | None:
-        group, _, version = target.api_version.rpartition("/")
-        for _, body in self.store.find(f"kubernetes/{target.cluster}/apiextensions.k8s.io/v1/"):
-            spec: Object = body.get("spec", {})
-            served = [one.get("name") for one in spec.get("versions", [])]
-            if spec.get("group") == group and spec.get("names", {}).get("kind") == target.kind and version in served:
-                return spec
-        return None
-
-    def _namespace_exists(self, target: _Target) -> bool:
-        key = f"kubernetes/{target.cluster}/v1/Namespace/-/{target.namespace}"
-        return target.namespace in self.namespaces or self.store.get(key) is not None
-
-    def _home(self, target: _Target) -> None:
-        words = _KINDS.get(target.api_version, "").split()
-        if target.kind not in words and f"{target.kind}-" not in words and self._crd(target) is None:
+    def _home(self, target: _Target, inputs: Object) -> None:
+        """Refuses what there is no such kind or no namespace for."""
+        if target.kind not in _KINDS.get(target.api_version, "").replace("-", "").split():
             raise RefusedError(
                 f'no matches for kind "{target.kind}" in version "{target.api_version}": the apiVersion for this '
                 "resource does not exist. Verify that any required CRDs have been created"
             )
-        if self._namespaced(target) and not self._namespace_exists(target):
+        key = f"kubernetes/{target.cluster}/v1/Namespace/-/{target.namespace}"
+        if not self._namespaced(target) or target.namespace in self.namespaces or self.store.get(key) is not None:
+            return
+        if not (target.release and inputs.get("createNamespace")):
             raise RefusedError(f'namespaces "{target.namespace}" not found')
+        home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": target.namespace}}
+        place = _Target(Request("", "kubernetes:core/v1:Namespace", config=target.config), home)
+        self._applied(place, self._new(place, home, f"{target.key} namespace"), {}, home, [])
 
     def _valid(self, target: _Target, inputs: Object, *, partial: bool = False) -> None:
         """Refuses what the API server does; `partial` are fields for an object that is there."""
-
-        def bad(path: str, value: Any, why: str) -> RefusedError:
-            return RefusedError(
-                f'{target.kind} "{target.name}" is invalid: {path}: Invalid value: {json.dumps(value)}: {why}'
+        name = target.name
+        if target.kind == "Service" and not _SERVICE_LABEL.fullmatch(name):
+            raise target.bad(
+                "metadata.name",
+                name,
+                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+                "character, and end with an alphanumeric character",
             )
-
-        if target.kind == "Service" and not _SERVICE_LABEL.fullmatch(target.name):
-            why = (
-                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-                "alphabetic character, and end with an alphanumeric character"
-            )
-            raise bad("metadata.name", target.name, why)
-        labels = [target.name] if target.kind == "Namespace" else target.name.split(".")
+        labels = [name] if target.kind == "Namespace" else name.split(".")
         if target.kind not in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding") and (
-            len(target.name) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
+            len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
         ):
-            form = "label" if target.kind == "Namespace" else "subdomain"
-            why = (
-                f"a lowercase RFC 1123 {form} must consist of lower case alphanumeric characters or '-'"
-                f"{'' if form == 'label' else ' or .'}, and must start and end with an alphanumeric character"
+            form, dots = ("label", "") if target.kind == "Namespace" else ("subdomain", " or .")
+            raise target.bad(
+                "metadata.name",
+                name,
+                f"a lowercase RFC 1123 {form} must consist of lower case alphanumeric characters or '-'{dots}, and "
+                "must start and end with an alphanumeric character",
             )
-            raise bad("metadata.name", target.name, why)
         spec = inputs.get("spec") or {}
         labelled = [("metadata.labels", (inputs.get("metadata") or {}).get("labels") or {})]
         if target.kind == "Service" and isinstance(spec, dict):
             labelled.append(("spec.selector", spec.get("selector") or {}))
         for where, pairs in labelled:
-            for name, value in pairs.items():
-                if not _LABEL_KEY.fullmatch(name):
-                    raise bad(where, name, "name part must be at most 63 letters, digits, -, _, .")
+            for key, value in pairs.items():
+                if not _LABEL_KEY.fullmatch(key):
+                    raise target.bad(where, key, "name part must be at most 63 letters, digits, -, _, .")
                 if isinstance(value, str) and not _LABEL_VALUE.fullmatch(value):
-                    raise bad(f"{where}.{name}", value, "a valid label must be at most 63 letters, digits, -, _, .")
+                    why = "a valid label must be at most 63 letters, digits, -, _, ."
+                    raise target.bad(f"{where}.{key}", value, why)
         if partial or not isinstance(spec, dict):
             return
         if target.kind == "Deployment":
-            wanted = (spec.get("selector") or {}).get("matchLabels") or {}
-            given = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-            if any(given.get(name) != value for name, value in wanted.items()):
-                raise bad("spec.template.metadata.labels", given, "`selector` does not match template `labels`")
+            wanted = values.at(spec, ("selector", "matchLabels")) or {}
+            given = values.at(spec, ("template", "metadata", "labels")) or {}
+            if any(given.get(key) != value for key, value in wanted.items()):
+                raise target.bad("spec.template.metadata.labels", given, "`selector` does not match template `labels`")
         if target.kind == "PodDisruptionBudget" and "minAvailable" in spec and "maxUnavailable" in spec:
-            raise bad("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+            raise target.bad("spec", spec, "minAvailable and maxUnavailable cannot be both set")
         if target.kind == "Service":
-            self._valid_ports(target, spec, bad)
+            self._valid_ports(target, spec)
         if target.kind == "Ingress":
-            for index, rule in enumerate(spec.get("rules") or []):
-                for at, path in enumerate((rule.get("http") or {}).get("paths") or []):
-                    if path.get("pathType") is None:
-                        where = f"spec.rules[{index}].http.paths[{at}].pathType"
-                        raise RefusedError(
-                            f'Ingress "{target.name}" is invalid: {where}: Required value: pathType must be specified'
-                        )
-        if target.kind == "Secret":
-            for name, value in (inputs.get("data") or {}).items():
-                try:
-                    base64.b64decode(str(value), validate=True)
-                except binascii.Error:
-                    raise RefusedError(
-                        f'Secret "{target.name}" is invalid: data.{name}: illegal base64 data (the value is not shown)'
-                    ) from None
+            for path, item in values.walk(spec.get("rules") or []):
+                if path[-2:-1] == ("paths",) and item.get("pathType") is None:
+                    where = f"{values.path_text(('spec', 'rules', *path))}.pathType"
+                    raise target.invalid(where, "Required value: pathType must be specified")
+        for key, value in (inputs.get("data") or {}).items() if target.kind == "Secret" else ():
+            try:
+                base64.b64decode(str(value), validate=True)
+            except binascii.Error:
+                raise target.invalid(f"data.{key}", "illegal base64 data (the value is not shown)") from None
 
-    def _valid_ports(self, target: _Target, spec: Object, bad: Callable[[str, Any, str], RefusedError]) -> None:
+    def _valid_ports(self, target: _Target, spec: Object) -> None:
         ports = spec.get("ports") or []
         if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
-            raise RefusedError(f'Service "{target.name}" is invalid: spec.ports: Required value')
+            raise target.invalid("spec.ports", "Required value")
         if len(ports) > 1 and any(not port.get("name") for port in ports):
-            raise RefusedError(f'Service "{target.name}" is invalid: spec.ports[0].name: Required value')
+            raise target.invalid("spec.ports[0].name", "Required value")
         seen: set[Any] = set()
         for index, port in enumerate(ports):
-            name, target_port = port.get("name"), port.get("targetPort")
+            name, target_port, where = port.get("name"), port.get("targetPort"), f"spec.ports[{index}]"
             if name and not _LABEL.fullmatch(name):
-                raise bad(f"spec.ports[{index}].name", name, "a lowercase RFC 1123 label is expected")
+                raise target.bad(f"{where}.name", name, "a lowercase RFC 1123 label is expected")
             if isinstance(target_port, str) and not _PORT_NAME.fullmatch(target_port):
                 why = "must be a port's name: at most 15 of a-z, 0-9 and '-', one of them a letter"
-                raise bad(f"spec.ports[{index}].targetPort", target_port, why)
+                raise target.bad(f"{where}.targetPort", target_port, why)
             for value in (name, (port.get("port"), port.get("protocol") or "TCP")):
                 if value and value in seen:
-                    where = f"spec.ports[{index}]{'.name' if value == name else ''}"
-                    raise RefusedError(
-                        f'Service "{target.name}" is invalid: {where}: Duplicate value: {json.dumps(value)}'
-                    )
+                    place = f"{where}{'.name' if value == name else ''}"
+                    raise target.invalid(place, f"Duplicate value: {json.dumps(value)}")
                 seen.add(value)
 
     def _immutable(self, target: _Target, olds: Object, inputs: Object) -> None:
@@ -643,24 +547,15 @@ class Kubernetes(Cloud):
         fields = {"Deployment": ("selector",), "StatefulSet": ("selector", "serviceName"), "Service": ("clusterIP",)}
         for field in fields.get(target.kind, ()):
             if field in spec and field in old_spec and spec[field] != old_spec[field]:
-                raise RefusedError(f'{target.kind} "{target.name}" is invalid: spec.{field}: field is immutable')
+                raise target.invalid(f"spec.{field}", "field is immutable")
         if target.kind in ("Secret", "ConfigMap") and olds.get("immutable"):
             for field in ("data", "stringData", "binaryData"):
                 if field in inputs and inputs[field] != olds.get(field):
-                    raise RefusedError(
-                        f'{target.kind} "{target.name}" is invalid: {field}: Forbidden: field is immutable when '
-                        "`immutable` is set"
-                    )
+                    raise target.invalid(field, "Forbidden: field is immutable when `immutable` is set")
         if target.kind == "Secret" and inputs.get("type", "Opaque") != olds.get("type", "Opaque"):
-            raise RefusedError(f'Secret "{target.name}" is invalid: type: field is immutable')
+            raise target.invalid("type", "field is immutable")
 
     # -- what the cluster keeps -----------------------------------------------------------------------------
-
-    def _known(self, target: _Target, inputs: Object) -> Object:
-        """Gives the inputs without the fields the API server does not know; it drops them without a word."""
-        if target.kind in SHAPES and target.api_version in _KINDS:
-            return dict(without_unknown_fields(copy.deepcopy(inputs), target.kind, SHAPES))
-        return copy.deepcopy(inputs)
 
     def _new(self, target: _Target, inputs: Object, urn: str) -> Object:
         mint = self.store.mint(urn)
@@ -699,7 +594,7 @@ class Kubernetes(Cloud):
         for path, value in _leaves(inputs):
             if path in (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")):
                 continue
-            there = _at(item["body"], path)
+            there = values.at(item["body"], path)
             if there == value:
                 continue
             # What is taken from another is nobody's once it is let go of.
@@ -713,7 +608,7 @@ class Kubernetes(Cloud):
 
     def _fill(self, target: _Target, live: Object, old: Object) -> Object:
         """Sets what the cluster itself sets."""
-        metadata = live["metadata"]
+        metadata = live.get("metadata", {})
         metadata["resourceVersion"] = str(self.store.count())
         spec = live.get("spec")
         if target.kind not in ("ConfigMap", "Secret", "Namespace", "ServiceAccount"):
@@ -726,6 +621,7 @@ class Kubernetes(Cloud):
             "Deployment": _fill_workload,
             "StatefulSet": _fill_workload,
             "Ingress": _fill_ingress,
+            "Release": _fill_release,
         }.get(target.kind)
         if fill is not None:
             fill(target, live, old)
@@ -748,10 +644,8 @@ class Kubernetes(Cloud):
             taken = {one.get("clusterIP") for one in others}
             address = spec.get("clusterIP") or old_spec.get("clusterIP")
             if address not in (None, "None") and address in taken:
-                raise RefusedError(
-                    f'Service "{target.name}" is invalid: spec.clusterIP: Invalid value: "{address}": failed to '
-                    "allocate IP: provided IP is already allocated"
-                )
+                why = "failed to allocate IP: provided IP is already allocated"
+                raise target.bad("spec.clusterIP", address, why)
             number = int.from_bytes(digest[:2])
             while address is None or (address != "None" and address in taken):
                 address = f"10.{96 + number // 65536 % 16}.{number // 256 % 256}.{number % 256}"
@@ -762,34 +656,21 @@ class Kubernetes(Cloud):
             port.setdefault("protocol", "TCP")
             port.setdefault("targetPort", port["port"])
             if type_ in ("NodePort", "LoadBalancer"):
-                where = f'Service "{target.name}" is invalid: spec.ports[{index}].nodePort: Invalid value: '
+                where = f"spec.ports[{index}].nodePort"
                 wanted = port.get("nodePort")
-                if wanted is None:
-                    wanted = next(
-                        (
-                            one["nodePort"]
-                            for one in old_spec.get("ports") or []
-                            if one.get("nodePort")
-                            and (one["port"], one.get("protocol", "TCP")) == (port["port"], port["protocol"])
-                        ),
-                        None,
-                    )
+                before = old_spec.get("ports") or []
+                had = {(one["port"], one.get("protocol", "TCP")): one.get("nodePort") for one in before}
+                wanted = wanted or had.get((port["port"], port["protocol"]))
                 if wanted is None and type_ == "LoadBalancer" and not spec["allocateLoadBalancerNodePorts"]:
                     continue
                 if wanted is None:
-                    start = int.from_bytes(digest[2:4]) + index
-                    wanted = next(
-                        one
-                        for step in range(len(_NODE_PORTS))
-                        if (one := _NODE_PORTS[(start + step) % len(_NODE_PORTS)]) not in used
-                    )
+                    start = (int.from_bytes(digest[2:4]) + index) % len(_NODE_PORTS)
+                    wanted = next(one for one in (*_NODE_PORTS[start:], *_NODE_PORTS[:start]) if one not in used)
                 if wanted not in _NODE_PORTS:
-                    raise RefusedError(
-                        f"{where}{wanted}: provided port is not in the valid range. The range of valid ports is "
-                        "30000-32767"
-                    )
+                    why = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+                    raise target.bad(where, wanted, why)
                 if wanted in used:
-                    raise RefusedError(f"{where}{wanted}: provided port is already allocated")
+                    raise target.bad(where, wanted, "provided port is already allocated")
                 port["nodePort"] = wanted
         balanced = {"ingress": [{"ip": f"192.0.2.{1 + digest[4] % 250}"}]} if type_ == "LoadBalancer" else {}
         live["status"] = {"loadBalancer": balanced}
@@ -833,19 +714,18 @@ def _fill_ingress(target: _Target, live: Object, old: Object) -> None:
     live["status"] = {"loadBalancer": {"ingress": [address]}}
 
 
-def _release_status(inputs: Object, revision: int) -> Object:
-    version = inputs.get("version") or "0.0.0-simulated"
-    chart = str(inputs["chart"]).rsplit("/", 1)[-1]
-    status = {
+def _fill_release(target: _Target, live: Object, old: Object) -> None:
+    version = live.setdefault("version", "0.0.0-simulated")
+    live["resourceNames"] = {}
+    live["status"] = {
         "appVersion": version,
-        "chart": chart,
-        "name": inputs["name"],
-        "namespace": inputs["namespace"],
-        "revision": revision,
+        "chart": str(live["chart"]).rsplit("/", 1)[-1],
+        "name": live["name"],
+        "namespace": live["namespace"],
+        "revision": old.get("status", {}).get("revision", 0) + 1,
         "status": "deployed",
         "version": version,
     }
-    return {"status": status, "resourceNames": {}, "version": version}
 
 
 def _secret_kind(target: _Target, shown: Object) -> Object:
@@ -880,46 +760,26 @@ def _decoded(text: Any) -> str:
         return str(text)
 
 
-def _not_strings(inputs: Any, at: Path = ()) -> list[Failure]:
+def _not_strings(inputs: Any) -> Iterator[Failure]:
     """Finds the values of maps that hold only texts, which the API server would not decode."""
-    found: list[Failure] = []
-    if isinstance(inputs, list):
-        for index, item in enumerate(inputs):
-            found += _not_strings(item, (*at, index))
-    elif isinstance(inputs, dict):
-        for key, item in inputs.items():
-            texts = key in _STRING_MAPS or (not at and key in ("data", "stringData", "binaryData"))
-            if texts and isinstance(item, dict):
-                for name, text in item.items():
-                    if not isinstance(text, str) and text is not UNKNOWN:
-                        path = values.path_text((*at, key, name))
-                        found.append(Failure(path, f"must be a string, is {type(text).__name__}: quote it"))
-            elif key == "value" and at and "env" in at and not isinstance(item, str) and item is not UNKNOWN:
-                path = values.path_text((*at, key))
-                found.append(Failure(path, f"must be a string, is {type(item).__name__}: quote it"))
-            else:
-                found += _not_strings(item, (*at, key))
-    return found
+    for path, item in values.walk(inputs):
+        at = path[-2:-1] if len(path) > 1 else ()
+        texts = at and (at[0] in _STRING_MAPS or (len(path) == 2 and at[0] in ("data", "stringData", "binaryData")))
+        if (texts or (path[-1:] == ("value",) and "env" in path)) and not isinstance(item, str) and item is not UNKNOWN:
+            yield Failure(values.path_text(path), f"must be a string, is {type(item).__name__}: quote it")
+
+
+def _made_up_name(request: Request) -> str:
+    seed = request.random_seed or request.urn.encode()
+    return f"{request.name}-{hashlib.sha256(seed).hexdigest()[:8]}"
 
 
 def _read_only(path: Path) -> bool:
-    names = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
-    return path[0] == "status" or (len(path) > 1 and path[0] == "metadata" and path[1] in names)
+    return path[0] == "status" or (len(path) > 1 and path[0] == "metadata" and path[1] in _CLUSTERS_OWN)
 
 
 def _empty(inputs: Object, path: Path) -> bool:
-    return _at(inputs, path) in ({}, [])
-
-
-def _at(holder: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(holder, dict):
-            holder = holder.get(step)
-        elif isinstance(holder, list) and isinstance(step, int) and step < len(holder):
-            holder = holder[step]
-        else:
-            return None
-    return holder
+    return values.at(inputs, path) in ({}, [])
 
 
 def _leaves(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -942,11 +802,11 @@ def _without(body: Object, paths: Iterable[Path]) -> Object:
     for path in paths:
         if any(isinstance(step, int) for step in path):
             continue  # a list is set whole
-        holder = _at(body, path[:-1])
+        holder = values.at(body, path[:-1])
         if isinstance(holder, dict):
             holder.pop(path[-1], None)
             if not holder and len(path) > 1:
-                outer = _at(body, path[:-2])
+                outer = values.at(body, path[:-2])
                 if isinstance(outer, dict):
                     outer.pop(path[-2], None)
     return body
@@ -967,8 +827,7 @@ def _importable(live: Object) -> Object:
     """Gives what an import takes for inputs: all that could be one, with what the cluster filled in
     [pulumi-kubernetes provider/pkg/provider/provider.go, Read]."""
     inputs = {key: copy.deepcopy(item) for key, item in live.items() if key != "status"}
-    for name in ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"):
-        inputs["metadata"].pop(name, None)
+    inputs["metadata"] = {key: item for key, item in inputs["metadata"].items() if key not in _CLUSTERS_OWN}
     return inputs
 
 

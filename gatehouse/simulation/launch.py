@@ -31,24 +31,19 @@ class SimulatedClouds:
         self,
         state: Path,
         *,
-        seed: str = "gatehouse",
         namespaces: Iterable[str] = (),
         services: Iterable[str] = (),
-        dnssec_pending: bool = False,
         start_seconds: float = _START_SECONDS,
     ) -> None:
         """Takes the file of the simulated objects (made if missing) and the world's settings.
 
-        `seed` decides the ids of a new world, `namespaces` and `services` (`<namespace>/<name>:<port>/<protocol>,…`)
-        are there in each cluster from the start, `dnssec_pending` lets a refresh show DNSSEC as pending, as the real
-        service does.
+        `namespaces` and `services` (`<namespace>/<name>:<port>/<protocol>,…`) are there in each cluster from the start.
         """
         self.state = state.absolute()
         self.env: dict[str, str] = {}
-        self._arguments = ["--state", str(self.state), "--seed", seed]
+        self._arguments = ["--state", str(self.state)]
         self._arguments += [f"--namespace={name}" for name in namespaces]
         self._arguments += [f"--service={text}" for text in services]
-        self._arguments += ["--dnssec-pending"] if dnssec_pending else []
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import grpc
-from google.protobuf import empty_pb2, struct_pb2
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2
 from pulumi.runtime.proto import provider_pb2 as rpc
 from pulumi.runtime.proto.provider_pb2_grpc import (
@@ -21,20 +21,12 @@ from pulumi.runtime.proto.provider_pb2_grpc import (
 )
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Cloud, CutError, Difference, Failure, RefusedError, Request
+from gatehouse.simulation.cloud import Cloud, CutError, Difference, RefusedError, Request
+from gatehouse.simulation.shapes import Failure
 from gatehouse.simulation.values import Object
 
 _THREADS: Final = 64
 _OPTIONS: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-_KINDS: Final = {
-    ("add", False): rpc.PropertyDiff.ADD,
-    ("add", True): rpc.PropertyDiff.ADD_REPLACE,
-    ("delete", False): rpc.PropertyDiff.DELETE,
-    ("delete", True): rpc.PropertyDiff.DELETE_REPLACE,
-    ("update", False): rpc.PropertyDiff.UPDATE,
-    ("update", True): rpc.PropertyDiff.UPDATE_REPLACE,
-}
-
 T = TypeVar("T")
 
 
@@ -70,14 +62,6 @@ class Provider(ResourceProviderServicer):
         """Has none: the SDKs are installed."""
         return rpc.GetSchemaResponse(schema=f'{{"name": "{self.cloud.name}", "version": "{self.cloud.version}"}}')
 
-    def GetMapping(self, request: rpc.GetMappingRequest, context: grpc.ServicerContext) -> rpc.GetMappingResponse:
-        """Has none."""
-        return rpc.GetMappingResponse()
-
-    def GetMappings(self, request: rpc.GetMappingsRequest, context: grpc.ServicerContext) -> rpc.GetMappingsResponse:
-        """Has none."""
-        return rpc.GetMappingsResponse()
-
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Has nothing to cancel: a call is over in an instant."""
         return empty_pb2.Empty()
@@ -105,98 +89,68 @@ class Provider(ResourceProviderServicer):
 
     def Check(self, request: rpc.CheckRequest, context: grpc.ServicerContext) -> rpc.CheckResponse:
         """Checks a resource's inputs."""
-        asked = self._request(request, context, news=request.news, olds=request.olds, random_seed=request.randomSeed)
-        inputs, failures = self._answer(context, asked, lambda: self.cloud.check(asked))
+        asked, (inputs, failures) = self._ask(self.cloud.check, request, context)
         shown = [Failure(one.property, asked.redact(one.reason)) for one in failures]
         return rpc.CheckResponse(inputs=values.to_struct(inputs), failures=_failures(shown))
 
     def Diff(self, request: rpc.DiffRequest, context: grpc.ServicerContext) -> rpc.DiffResponse:
         """Says what an update would change."""
-        asked = self._request(
-            request,
-            context,
-            news=request.news,
-            olds=request.olds,
-            old_inputs=request.old_inputs,
-            id=request.id,
-            ignored=tuple(request.ignoreChanges),
-        )
-        return _diff(self._answer(context, asked, lambda: self.cloud.diff(asked)))
+        return _diff(self._ask(self.cloud.diff, request, context)[1])
 
     def Create(self, request: rpc.CreateRequest, context: grpc.ServicerContext) -> rpc.CreateResponse:
         """Makes a resource."""
-        asked = self._request(request, context, news=request.properties, preview=request.preview)
-        id_, outputs = self._answer(context, asked, lambda: self.cloud.create(asked))
+        _, (id_, outputs) = self._ask(self.cloud.create, request, context, news="properties")
         return rpc.CreateResponse(id=id_, properties=values.to_struct(outputs))
 
     def Read(self, request: rpc.ReadRequest, context: grpc.ServicerContext) -> rpc.ReadResponse:
         """Reads a resource."""
-        asked = self._request(request, context, olds=request.properties, old_inputs=request.inputs, id=request.id)
-        found = self._answer(context, asked, lambda: self.cloud.read(asked))
-        return rpc.ReadResponse(
-            id=found.id, properties=values.to_struct(found.outputs), inputs=values.to_struct(found.inputs)
-        )
+        _, found = self._ask(self.cloud.read, request, context, olds="properties", old_inputs="inputs")
+        outputs, inputs = values.to_struct(found.outputs), values.to_struct(found.inputs)
+        return rpc.ReadResponse(id=found.id, properties=outputs, inputs=inputs)
 
     def Update(self, request: rpc.UpdateRequest, context: grpc.ServicerContext) -> rpc.UpdateResponse:
         """Changes a resource."""
-        asked = self._request(
-            request,
-            context,
-            news=request.news,
-            olds=request.olds,
-            old_inputs=request.old_inputs,
-            id=request.id,
-            preview=request.preview,
-        )
-        outputs = self._answer(context, asked, lambda: self.cloud.update(asked))
-        return rpc.UpdateResponse(properties=values.to_struct(outputs))
+        return rpc.UpdateResponse(properties=values.to_struct(self._ask(self.cloud.update, request, context)[1]))
 
     def Delete(self, request: rpc.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Deletes a resource."""
-        asked = self._request(request, context, olds=request.properties, old_inputs=request.old_inputs, id=request.id)
-        self._answer(context, asked, lambda: self.cloud.delete(asked))
+        self._ask(self.cloud.delete, request, context, olds="properties")
         return empty_pb2.Empty()
-
-    def Invoke(self, request: rpc.InvokeRequest, context: grpc.ServicerContext) -> rpc.InvokeResponse:
-        """Knows no functions."""
-        text = f"the simulated {self.cloud.name} has no function {request.tok}"
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
-        raise AssertionError(text)
 
     # -- inside ---------------------------------------------------------------------------------------------
 
-    def _request(
+    def _ask(
         self,
+        act: Callable[[Request], T],
         request: Any,
         context: grpc.ServicerContext,
         *,
-        id: str = "",
-        news: struct_pb2.Struct | None = None,
-        olds: struct_pb2.Struct | None = None,
-        old_inputs: struct_pb2.Struct | None = None,
-        preview: bool = False,
-        random_seed: bytes = b"",
-        ignored: tuple[str, ...] = (),
-    ) -> Request:
+        news: str = "news",
+        olds: str = "olds",
+        old_inputs: str = "old_inputs",
+    ) -> tuple[Request, T]:
+        """What is asked, and the cloud's answer; the protocol's messages have the bags under one name or another."""
         config = self._configs.get(context.peer())
         if config is None:  # A connection made anew: the last instance is the best guess.
             config = next(reversed(self._configs.values()), {})
-        return Request(
+
+        def bag(name: str) -> Object:
+            return values.from_struct(getattr(request, name)) if hasattr(request, name) else {}
+
+        asked = Request(
             urn=request.urn,
             type=request.type or request.urn.split("::")[2].rsplit("$", 1)[-1],
-            id=id,
-            news=values.from_struct(news) if news is not None else {},
-            olds=values.from_struct(olds) if olds is not None else {},
-            old_inputs=values.from_struct(old_inputs) if old_inputs is not None else {},
-            preview=preview,
+            id=getattr(request, "id", ""),
+            news=bag(news),
+            olds=bag(olds),
+            old_inputs=bag(old_inputs),
+            preview=getattr(request, "preview", False),
             config=config,
-            random_seed=random_seed,
-            ignored=ignored,
+            random_seed=getattr(request, "randomSeed", b""),
+            ignored=tuple(getattr(request, "ignoreChanges", ())),
         )
-
-    def _answer(self, context: grpc.ServicerContext, asked: Request, act: Callable[[], T]) -> T:
         try:
-            return act()
+            return asked, act(asked)
         except RefusedError as no:
             context.abort(grpc.StatusCode.UNKNOWN, asked.redact(str(no)))
         except CutError as cut:
@@ -221,7 +175,9 @@ def _diff(difference: Difference) -> rpc.DiffResponse:
         diffs=sorted({path.split(".")[0].split("[")[0] for path in difference.changes}),
         deleteBeforeReplace=difference.delete_first,
         detailedDiff={
-            path: rpc.PropertyDiff(kind=_KINDS[how, path in replaces], inputDiff=True)
+            path: rpc.PropertyDiff(
+                kind=rpc.PropertyDiff.Kind.Value(f"{how}{'_replace' * (path in replaces)}".upper()), inputDiff=True
+            )
             for path, how in difference.changes.items()
         },
         hasDetailedDiff=changed,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gatehouse.simulation.values import UNKNOWN, Path, Secret
+from gatehouse.simulation.values import UNKNOWN, Path, Secret, path_text, walk
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def parse(text: str) -> dict[str, Shape]:
 
 
 @dataclass(frozen=True)
-class Misfit:
-    """A field that does not belong, or one that is missing."""
+class Failure:
+    """One thing wrong with a resource's inputs, found before any call."""
 
-    path: Path
+    property: str
     reason: str
 
 
-def misfits(value: Any, name: str, shapes: Mapping[str, Shape], at: Path = ()) -> Iterator[Misfit]:
+def misfits(value: Any, name: str, shapes: Mapping[str, Shape], at: Path = ()) -> Iterator[Failure]:
     """Yields each unknown field (with the nearest known one) and each required one that is missing."""
     if isinstance(value, list):
         for index, item in enumerate(value):
@@ -60,27 +60,12 @@ def misfits(value: Any, name: str, shapes: Mapping[str, Shape], at: Path = ()) -
         if field is None:
             near = difflib.get_close_matches(key, shape, 1)
             hint = f' Did you mean "{near[0]}"?' if near else f" It takes: {', '.join(sorted(shape))}."
-            yield Misfit((*at, key), f'An argument named "{key}" is not expected here.{hint}')
+            yield Failure(path_text((*at, key)), f'An argument named "{key}" is not expected here.{hint}')
         elif field.shape and item is not None and item is not UNKNOWN:
             yield from misfits(item, field.shape, shapes, (*at, key))
     for key, field in shape.items():
         if field.required and value.get(key) is None:
-            yield Misfit((*at, key), f'Missing required property "{key}".')
-
-
-def without_unknown_fields(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
-    """Gives `value` without the fields its shape does not know, at every depth."""
-    if isinstance(value, list):
-        return [without_unknown_fields(item, name, shapes) for item in value]
-    if not isinstance(value, dict):
-        return value
-    shape = shapes[name]
-    kept: dict[str, Any] = {}
-    for key, item in value.items():
-        field = shape.get(key)
-        if field is not None:
-            kept[key] = without_unknown_fields(item, field.shape, shapes) if field.shape else item
-    return kept
+            yield Failure(path_text((*at, key)), f'Missing required property "{key}".')
 
 
 def imported(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
@@ -101,14 +86,6 @@ def imported(value: Any, name: str, shapes: Mapping[str, Shape]) -> Any:
     return taken
 
 
-def holes(value: Any, at: Path = ()) -> Iterator[Path]:
+def holes(value: Any) -> Iterator[Path]:
     """Yields where a list holds nothing: null, or an object without fields."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from holes(item, (*at, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            if item is None or item == {}:
-                yield (*at, index)
-            else:
-                yield from holes(item, (*at, index))
+    return (path for path, item in walk(value) if item in (None, {}) and path and isinstance(path[-1], int))

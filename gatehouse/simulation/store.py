@@ -208,34 +208,24 @@ class Store:
 
     def seal(self, body: Object, paths: Iterable[values.Path]) -> Object:
         """Gives `body` with the values at `paths` replaced by their digests."""
-        return dict(self._seal(values.conceal(copy.deepcopy(body), paths)))
 
-    def _seal(self, value: Any) -> Any:
-        if isinstance(value, Secret):
-            return {_SEALED: self.digest(values.reveal(value.value))}
-        if isinstance(value, dict):
-            return {key: self._seal(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._seal(item) for item in value]
-        return value
+        def seal(value: Any) -> Any:
+            return {_SEALED: self.digest(values.reveal(value))} if isinstance(value, Secret) else value
+
+        return dict(values.rebuilt(values.conceal(copy.deepcopy(body), paths), seal))
 
     def unseal(self, body: Any, *known: Any) -> Any:
         """Gives `body` with digests replaced by the secrets in `known` that have them.
 
         A secret that is not known there (changed elsewhere, or an import) becomes a made-up text.
         """
-        plain = {self.digest(item): item for source in known for item in _inner_secrets(source)}
-        return self._unseal(body, plain)
+        plain = {self.digest(item): item for source in known for item in values.secrets_in(source)}
 
-    def _unseal(self, value: Any, plain: dict[str, Any]) -> Any:
-        if isinstance(value, dict):
-            if _SEALED in value:
-                digest = value[_SEALED]
-                return Secret(plain.get(digest, f"sealed-{digest[:12]}"))
-            return {key: self._unseal(item, plain) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._unseal(item, plain) for item in value]
-        return value
+        def unseal(value: Any) -> Any:
+            digest = value.get(_SEALED) if isinstance(value, dict) else None
+            return value if digest is None else Secret(plain.get(digest, f"sealed-{digest[:12]}"))
+
+        return values.rebuilt(body, unseal)
 
     def recognised(self, texts: Mapping[str, Any], known: Mapping[str, Any]) -> Object:
         """Gives `texts` with those that `unseal` made up replaced by the values of their names in `known`, if they are
@@ -288,25 +278,3 @@ def history(state: Path) -> Iterator[tuple[Object, dict[str, Object]]]:
             else:
                 held[key] = item
         yield call, held
-
-
-def _inner_secrets(value: Any) -> Iterator[Any]:
-    """Yields what is in each `Secret`, and the strings inside it (a secret map's entries are sealed apart)."""
-    if isinstance(value, Secret):
-        yield from _parts(values.reveal(value.value))
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _inner_secrets(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _inner_secrets(item)
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    yield value
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from _parts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _parts(item)

@@ -6,30 +6,19 @@ Source of the markers: Pulumi's property value encoding (`sdk/go/common/resource
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf import struct_pb2
 
+from policy.model import UNKNOWN as UNKNOWN_TEXT
+from policy.model import UNKNOWNS
+
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
 _OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 _RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
-_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-# One marker a type: bool, number, array, asset, archive, object.
-_UNKNOWNS: Final = frozenset(
-    {
-        _UNKNOWN,
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    }
-)
-
 Path = tuple[str | int, ...]
 Object = dict[str, Any]
 
@@ -56,13 +45,13 @@ class Secret:
 
 def from_struct(struct: struct_pb2.Struct) -> Object:
     """Gives the properties of a request; secrets are `Secret`, unknowns `UNKNOWN`, whole numbers `int`."""
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: _from_value(value) for key, value in sorted(struct.fields.items())}
 
 
 def _from_value(value: struct_pb2.Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return UNKNOWN if value.string_value in _UNKNOWNS else value.string_value
+        return UNKNOWN if value.string_value in UNKNOWNS else value.string_value
     if kind == "number_value":
         number = value.number_value
         return int(number) if number.is_integer() else number
@@ -98,7 +87,7 @@ def _to_value(value: Any, into: struct_pb2.Value) -> None:
         into.struct_value.fields[_SIGNATURE].string_value = _SECRET
         _to_value(value.value, into.struct_value.fields["value"])
     elif value is UNKNOWN:
-        into.string_value = _UNKNOWN
+        into.string_value = UNKNOWN_TEXT
     elif isinstance(value, bool):
         into.bool_value = value
     elif isinstance(value, (int, float)):
@@ -118,27 +107,32 @@ def _to_value(value: Any, into: struct_pb2.Value) -> None:
         into.null_value = struct_pb2.NULL_VALUE
 
 
+def walk(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yields everything in a value with its path, what holds other things first; a `Secret` adds no step."""
+    yield at, value
+    if isinstance(value, Secret):
+        yield from walk(value.value, at)
+    elif isinstance(value, (dict, list)):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from walk(item, (*at, step))
+
+
 def reveal(value: Any) -> Any:
     """Gives a deep copy without `Secret` wrappers."""
-    if isinstance(value, Secret):
-        return reveal(value.value)
+    return rebuilt(value, lambda item: reveal(item.value) if isinstance(item, Secret) else item)
+
+
+def rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Gives a deep copy in which `change` has had a look at each part, what holds others first."""
+    value = change(value)
     if isinstance(value, dict):
-        return {key: reveal(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [reveal(item) for item in value]
-    return value
+        return {key: rebuilt(item, change) for key, item in value.items()}
+    return [rebuilt(item, change) for item in value] if isinstance(value, list) else value
 
 
-def secret_paths(value: Any, at: Path = ()) -> Iterator[Path]:
+def secret_paths(value: Any) -> Iterator[Path]:
     """Yields where the `Secret` wrappers sit, outermost first."""
-    if isinstance(value, Secret):
-        yield at
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from secret_paths(item, (*at, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from secret_paths(item, (*at, index))
+    return (path for path, item in walk(value) if isinstance(item, Secret))
 
 
 def conceal(value: Object, paths: Iterable[Path]) -> Object:
@@ -176,36 +170,22 @@ def _step(holder: Any, step: str | int) -> Any:
 
 def redact(text: str, *sources: Any) -> str:
     """Gives the text with each text that is inside a `Secret` of the sources replaced by `[secret]`."""
-    found: set[str] = set()
-    for source in sources:
-        found.update(_secret_texts(source, False))
+    found = {item for source in sources for item in secrets_in(source) if isinstance(item, str) and len(item) > 2}
     for word in sorted(found, key=len, reverse=True):
         text = text.replace(word, "[secret]")
     return text
 
 
-def _secret_texts(value: Any, secret: bool) -> Iterator[str]:
-    if isinstance(value, Secret):
-        yield from _secret_texts(value.value, True)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _secret_texts(item, secret)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _secret_texts(item, secret)
-    elif secret and isinstance(value, str) and len(value) > 2:
-        yield value
+def secrets_in(value: Any) -> Iterator[Any]:
+    """Yields what is in each `Secret`, and all that is inside it."""
+    for _, item in walk(value):
+        if isinstance(item, Secret):
+            yield from (inner for _, inner in walk(reveal(item)))
 
 
 def has_unknown(value: Any) -> bool:
     """Says whether an unknown sits anywhere in `value`."""
-    if isinstance(value, Secret):
-        return has_unknown(value.value)
-    if isinstance(value, dict):
-        return any(has_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(item) for item in value)
-    return value is UNKNOWN
+    return any(item is UNKNOWN for _, item in walk(value))
 
 
 def shaped_like(live: Any, given: Any) -> Any:

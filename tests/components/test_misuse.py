@@ -17,7 +17,7 @@ from exposure.model import PeopleSet, TunnelRule
 from exposure.ways.tunnel import PublicTunnelWay, ZeroTrustWay
 from tests.components import examples as given
 from tests.kit.recorder import record
-from tests.package.test_package import ACCOUNT, GAME, INGRESS, PEOPLE, PUBLIC, ROUTE, SERVED, construct, routes
+from tests.package.test_package import ACCOUNT, GAME, INGRESS, PEOPLE, PUBLIC, ROUTE, ROUTES, SERVED, construct, routes
 
 ORIGIN = given.ORIGIN
 BLOG = "http://blog.blog.svc.cluster.local:80"
@@ -66,9 +66,9 @@ ALONE: dict[str, tuple[Callable[[], object], str, str]] = {
     "a host with capitals": (way(hosts=(Host("Wiki.example.com"),)), "way.hosts[0]", "lower case"),
     "hosts that differ in case only": (way(hosts=(Host(HOST), Host(HOST.upper()))), "way.hosts[1]", "lower case"),
     "a host twice": (way(hosts=(Host(HOST), Host(HOST))), "way", "twice"),
-    "a host with a scheme": (way(hosts=(Host(f"https://{HOST}"),)), "way.hosts[0]", "no scheme"),
-    "a host with a slash": (way(hosts=(Host(f"{HOST}/"),)), "way.hosts[0]", "no scheme, port or path"),
-    "an empty host": (way(hosts=(Host(""),)), "way.hosts[0]", "no DNS label"),
+    "a host with a scheme": (way(hosts=(Host(f"https://{HOST}"),)), "way.hosts[0]", "without scheme"),
+    "a host with a slash": (way(hosts=(Host(f"{HOST}/"),)), "way.hosts[0]", "without scheme, port or path"),
+    "an empty host": (way(hosts=(Host(""),)), "way.hosts[0]", "not a DNS label"),
     "a host that is no text": (way(hosts=(7,)), "way.hosts[0]", "text is expected"),
     "a host of another resource": (lambda: way(hosts=(later(),))(), "way.hosts[0]", "another resource's output"),
     "hosts of another resource": (lambda: way(hosts=later())(), "way.hosts", "another resource's output"),
@@ -136,7 +136,7 @@ ALONE: dict[str, tuple[Callable[[], object], str, str]] = {
     "an image that moves": (
         lambda: given.connector(settings=ConnectorSettings(image="cloudflare/cloudflared:latest")),
         "settings.image",
-        "moves",
+        "`latest` changes",
     ),
     "a machine with dots": (
         lambda: given.funnel_service(machine=Machine("komga.tail.ts.net")),
@@ -220,6 +220,16 @@ PACKAGE: dict[str, tuple[Callable[[], object], str, str]] = {
         "30000",
     ),
 }
+
+
+@pytest.mark.parametrize("known", [{"household": "bypass-id"}, {"admins": "admins-id"}], ids=["bypass", "no set"])
+def test_a_wrong_policy_that_is_known_later_is_refused_in_the_run(known: dict[str, str]) -> None:
+    with pytest.raises(pulumi.RunError, match=r"lets anyone by|a set of that name"):
+        record(lambda: construct("TunnelRoutes", "routes", later_routes(known)), False)
+
+
+def later_routes(known: dict[str, str]) -> dict[str, Any]:
+    return {**ROUTES, "routes": [PEOPLE], "policyIds": pulumi.Output.from_input(known)}
 
 
 def made(kind: str, **inputs: Any) -> object:

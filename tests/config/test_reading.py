@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,25 +40,128 @@ def found(text: str) -> list[tuple[str, str, int]]:
 # YAML, as gopkg.in/yaml.v3 reads it
 
 
+# As `pulumi config get gatehouse:x` of engine 3.276.0 printed each; tests/engine/test_reading.py asks the engine again.
+PULUMI: dict[str, object] = {
+    "yes": "yes",
+    "on": "on",
+    "=": "=",
+    "_1": "_1",
+    "0o8": "0o8",
+    "0x1p4": "0x1p4",
+    "0120abc": "0120abc",
+    ".infinity": ".infinity",
+    "1e400": "1e400",
+    ".5_": ".5_",
+    "True": True,
+    "FALSE": False,
+    "nULL": "nULL",
+    "~": None,
+    "22:22": "22:22",
+    "1:30": "1:30",
+    "'80'": "80",
+    '"0120"': "0120",
+    "0": 0,
+    "-7": -7,
+    "+5": 5,
+    "0.5": 0.5,
+    "-2.25": -2.25,
+    "0x1F": 31,
+    "012345678901234567890x": "012345678901234567890x",
+}
+"""Plain words that everybody reads as Pulumi does."""
+ODD: dict[str, object] = {
+    "0120": 80,
+    "012": 10,
+    "00": 0,
+    "080": 80,
+    "089": 89,
+    "0o17": 15,
+    "0O17": 15,
+    "-0o17": -15,
+    "0b101": 5,
+    "0B11": 3,
+    "0X1F": 31,
+    "-0x1F": -31,
+    "1_000": 1000,
+    "1__0": 10,
+    "0_1": 1,
+    "1.5_0": 1.5,
+    ".1_0": 0.1,
+    "8e1": 80,
+    "1E3": 1000,
+    "12e03": 12000,
+    "0777e1": 7770,
+    ".5": 0.5,
+    "+.5": 0.5,
+    "-.5": -0.5,
+    "5.": 5,
+    "1.0": 1,
+    "80.0": 80,
+}
+"""Plain words that are refused, for not everybody reads the number that Pulumi does."""
+TIMES = ("2026-01-01", "2026-1-1", "2026-01-01 10:00:00", "2026-01-01T10:00:00Z")
+"""Pulumi makes another text of these, such as `2026-01-01 00:00:00 +0000 UTC`."""
+
+
+@pytest.mark.parametrize(("text", "value"), PULUMI.items())
+def test_a_plain_word_is_what_pulumi_reads(text: str, value: object) -> None:
+    document = read_yaml(f"a: {text}", "x")
+    assert document.findings == []
+    read = document.values
+    assert read == {"a": value}
+    assert isinstance(read, dict)
+    assert type(read["a"]) is type(value)
+
+
+@pytest.mark.parametrize(("text", "value"), ODD.items())
+def test_a_number_that_not_everybody_reads_alike_is_refused(text: str, value: object) -> None:
+    document = read_yaml(f"a: {text}", "x")
+    assert [(f.rule, f.path, f.value) for f in document.findings] == [("yaml-value", ("a",), text)]
+    assert str(value) in document.findings[0].reason
+    # What follows is judged as Pulumi would take it.
+    assert document.values == {"a": value}
+
+
+@pytest.mark.parametrize("text", [*TIMES, ".inf", "-.Inf", ".NaN", "99999999999999999999"])
+def test_a_word_that_pulumi_would_change_or_refuse_is_refused(text: str) -> None:
+    assert [(f.rule, f.value) for f in read_yaml(f"a: {text}", "x").findings] == [("yaml-value", text)]
+    assert read_yaml(f'a: "{text}"', "x").findings == []
+
+
+@pytest.mark.parametrize("key", ["0120", "8e1", "0x10", "True", "2026-01-01"])
+def test_a_key_that_pulumi_reads_as_another_is_refused(key: str) -> None:
+    assert [(f.rule, f.path) for f in read_yaml(f"{key}: a", "x").findings] == [("yaml-key", (key,))]
+    assert read_yaml(f'"{key}": a', "x").findings == []
+    assert read_yaml("404: a\nyes: b\ntrue: c", "x").findings == []
+
+
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("text", "rule", "line", "words"),
     [
-        ("yes", "yes"),
-        ("on", "on"),
-        ("True", True),
-        ("22:22", "22:22"),
-        ("012", 12),
-        ("0o14", 12),
-        ("0x1F", 31),
-        ("1_000", "1_000"),
-        ("1e3", 1000.0),
-        ("2026-01-01", "2026-01-01"),
-        ("~", None),
-        ("'80'", "80"),
+        ("a: {b: 1}\nc: {<<: {b: 2}}", "yaml-key", 2, "merges another part of the file"),
+        ("a: !!str 5", "yaml-value", 1, "tag"),
+        ("a: !mine {b: 1}", "yaml-value", 1, "tag"),
+        ("!!str a: b", "yaml-value", 1, "tag"),
+        ("a:\n\tb: 1", "yaml", 2, "a tab"),
+        ("a: 1\n---\nb: 2", "yaml", 2, "second document"),
+        ("a: 1\nb: \x00", "yaml", 2, "NUL"),
+        ("a: \x07", "yaml", 1, "control character U+0007"),
+        ("a: &a {b: *a}", "yaml", 1, "alias"),
     ],
 )
-def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
-    assert read_yaml(f"a: {text}", "x").values == {"a": value}
+def test_what_a_stack_file_has_no_use_for_is_named(text: str, rule: str, line: int, words: str) -> None:
+    (finding,) = read_yaml(text, "x").findings
+    assert (finding.rule, finding.place.line) == (rule, line)
+    assert words in finding.reason
+
+
+def test_what_a_merge_key_brings_is_judged_too() -> None:
+    web = WEB.replace("    web:", "    web: &web")
+    text = f"{HEAD}{web}    wiki:\n      <<: *web\n      host: wiki.other.org\n"
+    assert [f[:2] for f in found(text)] == [
+        ("yaml-key", "services.wiki.<<"),
+        ("host-outside-zone", "services.wiki.host"),
+    ]
 
 
 def test_a_key_has_its_line_and_column() -> None:
@@ -80,10 +184,24 @@ def test_sixty_levels_are_read_and_no_more() -> None:
     assert [f.reason for f in read_yaml("- " * 61 + "1", "x").findings] == ["nested too deeply"]
 
 
-def test_aliases_that_multiply_are_refused() -> None:
+def test_aliases_that_multiply_are_refused_and_the_part_that_they_repeat_is_named() -> None:
     lines = ["a0: &a0 [1,1,1,1,1,1,1,1,1,1]"]
     lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    assert [f.rule for f in read_yaml("\n".join(lines), "x").findings] == ["yaml"]
+    (finding,) = read_yaml("\n".join(lines), "x").findings
+    assert finding.rule == "yaml"
+    assert "aliases" in finding.reason
+    assert re.search(r"`a\d", finding.reason)
+    assert 1 <= finding.place.line <= len(lines)
+
+
+def test_a_long_file_is_no_bomb() -> None:
+    many = "".join(
+        f"  s{n}: {{origin: {{namespace: n, service: s, port: 80}}, traffic: html}}\n" for n in range(30_000)
+    )
+    document = read_yaml(f"a:\n{many}", "x")
+    assert document.findings == []
+    assert isinstance(document.values, dict)
+    assert len(document.values["a"]) == 30_000
 
 
 # Types
@@ -95,13 +213,33 @@ def test_no_type_is_converted(line: str) -> None:
     assert found(f"{HEAD}{WEB}      {line}\n") == [("wrong-form", f"services.web.{field}", 15)]
 
 
-def test_an_origin_of_two_kinds_is_refused() -> None:
+def test_an_origin_of_two_forms_is_refused() -> None:
     text = HEAD + WEB.replace("port: 80}", "port: 80, url: 'http://nas'}")
     assert {(rule, where) for rule, where, _ in found(text)} == {
         ("unknown-key", "services.web.origin.namespace"),
         ("unknown-key", "services.web.origin.service"),
         ("unknown-key", "services.web.origin.port"),
     }
+
+
+def test_a_finding_shows_the_key_that_stands_in_the_file_and_says_what_does_not() -> None:
+    misspelt = HEAD.replace("router_ipv4: 203.0.113.7", "router_ip: none").replace(
+        "gatehouse:estate:", "gatehouse:estat:"
+    )
+    text = misspelt.replace("{name: example.com}", "{name: localhost}") + WEB.replace(
+        "traffic: html", "traffic: non-html"
+    )
+    findings = check(tie([type_stack(parse_stack_text(text))]))
+    assert {(f.rule, f.where, f.value) for f in findings} >= {
+        ("unknown-key", "node.router_ip", ""),
+        ("wrong-form", "node.router_ip", '"none"'),
+        ("zone-name", "estat.zone.name", '"localhost"'),
+    }
+    assert not any("router_ipv4" in f.where or f.where.startswith("estate") for f in findings)
+    wider = HEAD + WEB.replace("traffic: html", "traffic: html\n      gate: public-tunnel")
+    shown = render(check(tie([type_stack(parse_stack_text(wider))])))
+    assert 'services.web.clients: "people" (not in the file: so by default)' in " ".join(shown.split())
+    assert "by default" not in render(check(tie([type_stack(parse_stack_text(wider + "      clients: people\n"))])))
 
 
 def test_addresses_are_kept_in_lower_case() -> None:
@@ -150,7 +288,7 @@ config:
         ("wrong-form", "node.name", 3),
         ("wrong-form", "node.router_ipv4", 4),
         ("unknown-key", "node.conector", 7),
-        ("connector-replicas", "node.connector.replicas", 7),
+        ("connector-replicas", "node.conector.replicas", 7),
         ("wrong-form", "estate.account_id", 9),
         ("wrong-form", "estate.team", 10),
         ("unknown-key", "estate.zone.dnsec", 11),
@@ -218,7 +356,48 @@ def test_stack_files_are_found_by_name(tmp_path: Path) -> None:
     for name in ("Pulumi.yaml", "Pulumi.b.yml", "Pulumi.a.yaml", "Pulumi.a.yml", "Pulumi..yaml.bak", "notes.yaml"):
         (tmp_path / name).write_text(HEAD)
     assert stack_names(tmp_path) == ["a", "b"]
+    assert stack_path(tmp_path, "a").name == "Pulumi.a.yaml"
     assert stack_path(tmp_path, "b").name == "Pulumi.b.yml"
+
+
+def test_only_the_file_that_pulumi_reads_may_be_there(tmp_path: Path) -> None:
+    # Pulumi takes the ending of its project file (sdk/go/common/workspace/paths.go, ProjectStackPath).
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    (tmp_path / "Pulumi.pi.yaml").write_text(HEAD)
+    assert check(load_project(tmp_path)) == ()
+    (tmp_path / "Pulumi.pi.yml").write_text(f"{HEAD}{WEB}      host: web.other.org\n")
+    (finding,) = check(load_project(tmp_path))
+    assert finding.rule == "stack-file"
+    assert "Pulumi.pi.yaml and Pulumi.pi.yml" in finding.reason
+    (tmp_path / "Pulumi.pi.yaml").unlink()
+    # The other one is judged as well, for it is what is to be renamed.
+    assert {f.rule for f in check(load_project(tmp_path))} == {"stack-file", "host-outside-zone"}
+
+
+def test_what_is_no_file_is_a_finding_and_hides_no_other_stack(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.folder.yaml").mkdir()
+    (tmp_path / "Pulumi.link.yaml").symlink_to("gone.yaml")
+    (tmp_path / "Pulumi.pi.yaml").write_text(f"{HEAD}{WEB}      host: web.other.org\n")
+    told = {f.place.file: f for f in check(load_project(tmp_path))}
+    assert "folder" in told["Pulumi.folder.yaml"].reason
+    assert "gone.yaml" in told["Pulumi.link.yaml"].reason
+    assert told["Pulumi.pi.yaml"].rule == "host-outside-zone"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (HEAD.encode("utf-16"), "UTF-16"),
+        (HEAD.encode("utf-16-be"), "UTF-16"),
+        (f"{HEAD}# caf\xe9\n".encode("latin-1"), "byte 0xe9"),
+    ],
+)
+def test_another_encoding_is_named(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "Pulumi.pi.yaml").write_bytes(data)
+    (finding,) = check(load_project(tmp_path))
+    assert finding.rule == "yaml"
+    assert words in finding.reason
+    assert finding.place.line == (len(HEAD.splitlines()) + 1 if b"\xe9" in data else 1)
 
 
 def test_secrets_are_told_apart_from_values(tmp_path: Path) -> None:
@@ -266,14 +445,14 @@ def test_findings_are_listed_in_the_order_of_the_file_and_once() -> None:
     assert render([later, first]) == (
         "x.yaml:2:1: error [a-rule]\n"
         "    at:   services.a\n"
-        "    why:  it breaks [a source]\n"
-        "    fix: fix it\n"
+        "    why:  it breaks\n"
+        "    fix:  fix it\n"
         "    did you mean 'ab'?\n"
-        "    more: docs/refusals.md#a-rule\n"
+        "    more: docs/refusals.md#a-rule (a source)\n"
         "x.yaml:9:1: error [b-rule]\n"
         '    at:   services.b: "x"\n'
         "    why:  it breaks\n"
-        "    fix: fix it\n"
+        "    fix:  fix it\n"
         "    more: docs/refusals.md#b-rule\n"
         "2 errors."
     )
@@ -305,7 +484,9 @@ def test_nothing_in_a_file_steers_the_terminal() -> None:
         ("path_exceptions: [/api]", "paths have clients of their own now"),
         ("origin_tls: strict", "keys with values"),
         ('funnel_port: "443"', "a whole number"),
-        ("title: ''", "at least 1 character"),
+        ("title: ''", "no text here"),
+        ("title: 5", "not text without quotes"),
+        ("hosts: []", "nothing is listed under `hosts:`"),
     ],
 )
 def test_a_wrong_form_is_said_in_words(line: str, words: str) -> None:

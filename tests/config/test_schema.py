@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from config.positions import read_yaml
+from exposure.rules import ACCEPTABLE
 from exposure.ways import WAYS
 from gatehouse.commands.schema import text_of, whole_schema
 from tests.exposure.rules.test_rules import cases, named
@@ -94,6 +95,82 @@ def test_what_has_another_form_is_refused() -> None:
     assert changed("gatehouse:tunnel_secret", to={"secure": "v1:abc"}) == []
     assert changed("cloudflare:apiToken", to={"secure": "v1:abc"}) == []
     assert changed("gatehouse:estate", "account_id", to="short") == ["config.gatehouse:estate.account_id"]
+
+
+FORMS = {
+    "connector-image",
+    "connector-replicas",
+    "funnel-port",
+    "gate-unknown",
+    "host-form",
+    "missing-key",
+    "origin-url-form",
+    "origin-scheme-missing",
+    "origin-scheme-unknown",
+    "origin-port-missing",
+    "path-form",
+    "secret-in-clear",
+    "session-duration",
+    "stack-file",
+    "tailnet-domain",
+    "tailnet-name",
+    "unknown-key",
+    "unknown-name",
+    "wrong-form",
+    "zone-name",
+}
+"""Rules about a value by itself, or a key."""
+BEYOND = {
+    # What is derived stands in no file.
+    "host-form/refused-derived-too-long",
+    "tailnet-name/refused-derived-too-long",
+    # A number within a text, and what is right in itself and wrong at its gate.
+    "origin-url-form/refused-port-too-high",
+    "origin-port-missing/refused-for-its-gate-alone",
+    # A sum of several parts, and names that are set aside.
+    "session-duration/refused-beyond-go",
+    "session-duration/refused-just-beyond",
+    "session-duration/refused-year",
+    "zone-name/refused-below-home-network",
+    "zone-name/refused-documents",
+    "zone-name/refused-home-network",
+    "zone-name/refused-multicast-dns",
+}
+
+
+@pytest.mark.parametrize("case", [c for c in cases("refused") if c.is_file() and c.parent.name in FORMS], ids=named)
+def test_a_form_that_check_refuses_is_refused_by_the_schema(case: Path) -> None:
+    found = errors(read_yaml(case.read_text(), case.name).values)
+    assert bool(found) is (named(case) not in BEYOND)
+
+
+@pytest.mark.parametrize(
+    ("origin", "where"),
+    [
+        ("http://192.168.0.9:8123", "origin"),
+        (None, "origin"),
+        ({"url": "http://192.168.0.9:8123", "port": 80}, "origin"),
+        ({"url": "http://192.168.0.9:8123/"}, "origin.url"),
+        ({"on_node": False, "port": 80}, "origin.on_node"),
+        ({"on_node": True, "port": 80, "service": "web"}, "origin"),
+        ({"namespace": "web", "service": "web"}, "origin"),
+        ({"namespace": "web", "service": "web", "port": "80"}, "origin.port"),
+    ],
+)
+def test_a_wrong_origin_is_one_error(origin: object, where: str) -> None:
+    values = copy.deepcopy(ALFRED)
+    values["config"]["gatehouse:services"]["plex"]["origin"] = origin
+    assert errors(values) == [f"config.gatehouse:services.plex.{where}"]
+
+
+def test_the_risks_that_may_be_acknowledged_are_listed() -> None:
+    schema = whole_schema()
+    service = schema["$defs"]["Service"]["properties"]["acknowledge"]
+    stack = schema["properties"]["config"]["properties"]["gatehouse:acknowledge"]
+    for part, level in ((service, "service"), (stack, "stack")):
+        assert part["additionalProperties"] is False
+        assert {rule for rule, where in ACCEPTABLE.items() if where == level} <= set(part["properties"])
+    assert "exposure-wider" in service["properties"]
 
 
 def test_every_key_is_described() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.values import ROOT, Host, Machine, MalformedError, OriginUrl, Path, Tag
+from config.values import ROOT, Host, Machine, MalformedError, OriginUrl, Path, Tag, reachable
 from tests.kit import profiles
 
 profiles.load_profile()
@@ -100,6 +100,10 @@ def test_a_path_covers_itself_and_what_is_below_and_nothing_beside() -> None:
         ("http://192.168.1.300", "origin-unreachable"),
         ("http://10.0.0", "origin-unreachable"),
         ("http://255.255.255.255", "origin-unreachable"),
+        ("http://0.1.2.3", "origin-unreachable"),
+        ("http://240.0.0.1:80", "origin-unreachable"),
+        ("http://[ff02::1]", "origin-unreachable"),
+        ("http://100.101.102.103:8123", ""),
         ("http://local", ""),
         ("http://localhost.example.com", ""),
         ("http://a.svc.cluster.local.example.org", ""),
@@ -147,3 +151,43 @@ def test_a_tag_has_its_prefix_and_a_letter_first(text: str) -> None:
     assert Tag.parse("tag:wiki-alfred") == "tag:wiki-alfred"
     with pytest.raises(MalformedError):
         Tag.parse(text)
+
+
+# IANA, IPv4 Special-Purpose Address Registry and IPv4 Multicast Address Space: first and last of each block, and their
+# neighbours.
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("0.0.0.0", "nowhere"),
+        ("0.255.255.255", "nowhere"),
+        ("1.0.0.0", "internet"),
+        ("9.255.255.255", "internet"),
+        ("10.0.0.0", "home"),
+        ("10.255.255.255", "home"),
+        ("100.63.255.255", "internet"),
+        ("100.64.0.0", "shared"),
+        ("100.127.255.255", "shared"),
+        ("100.128.0.0", "internet"),
+        ("127.0.0.1", "nowhere"),
+        ("127.255.255.255", "nowhere"),
+        ("169.254.0.1", "nowhere"),
+        ("172.15.255.255", "internet"),
+        ("172.16.0.0", "home"),
+        ("172.31.255.255", "home"),
+        ("172.32.0.0", "internet"),
+        ("192.0.0.2", "home"),
+        ("192.0.2.1", "example"),
+        ("192.168.0.0", "home"),
+        ("192.168.255.255", "home"),
+        ("192.169.0.0", "internet"),
+        ("198.51.100.255", "example"),
+        ("203.0.113.7", "example"),
+        ("223.255.255.255", "internet"),
+        ("224.0.0.0", "nowhere"),
+        ("239.255.255.255", "nowhere"),
+        ("240.0.0.0", "nowhere"),
+        ("255.255.255.255", "nowhere"),
+    ],
+)
+def test_an_address_is_reached_from_where_its_registry_says(address: str, where: str) -> None:
+    assert reachable(address) == where

@@ -18,8 +18,8 @@ REFERENCE = "organization/gatehouse/alfred"
 def three(project: Project) -> None:
     """alfred owns the estate; octavo and walter are members."""
     project.write("alfred", stack_text({"grafana": SMALL["grafana"], "ssh": {**SSH, "people": "admins"}}))
-    for name, service in (("octavo", HTML), ("walter", OPEN_HTML)):
-        node = {**NODE, "name": name, "context": name}
+    for name, address, service in (("octavo", 8, HTML), ("walter", 9, OPEN_HTML)):
+        node = {**NODE, "name": name, "context": name, "lan_ipv4": f"192.168.0.{address}"}
         project.write(name, stack_text({"wiki": service}, member_of=REFERENCE, node=node))
 
 
@@ -64,7 +64,7 @@ def test_a_member_that_wants_what_its_owner_has_not_made_yet_says_so(project: Pr
     owner = yaml.safe_load((project.folder / "Pulumi.alfred.yaml").read_text())
     owner["config"]["gatehouse:estate"]["people"]["friends"] = ["eve@example.com"]
     (project.folder / "Pulumi.alfred.yaml").write_text(yaml.safe_dump(owner))
-    node = {**NODE, "name": "octavo", "context": "octavo"}
+    node = {**NODE, "name": "octavo", "context": "octavo", "lan_ipv4": "192.168.0.8"}
     service = {**HTML, "people": "friends"}
     project.write("octavo", stack_text({"wiki": service}, member_of=REFERENCE, node=node))
     early = project.run("up", stack="octavo")

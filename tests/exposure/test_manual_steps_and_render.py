@@ -25,9 +25,12 @@ def _work(plan: ExposurePlan) -> dict[str, ManualStep]:
 
 def test_all_that_no_api_does_is_listed_for_alfred(plans: dict[str, ExposurePlan]) -> None:
     # The post, step by step: name servers at the registrar, DS, test users at Google, the tailnet's name, `tailscale
-    # up`, sharing; and the router's rules, the operator, cert-manager's issuer.
+    # up`, sharing; and the router's rules, the operator, cert-manager's issuer. A domain may come from another DNS.
     assert set(_work(plans["alfred"])) == {
-        "registrar",
+        "old-ds",
+        "records",
+        "name-servers",
+        "ds-record",
         "google",
         "tailnet-name",
         "tailscale-up",
@@ -45,18 +48,31 @@ def test_a_member_has_its_own_part_alone(plans: dict[str, ExposurePlan]) -> None
 
 def test_outputs_that_hold_a_value_are_named(plans: dict[str, ExposurePlan]) -> None:
     work = _work(plans["alfred"])
-    assert work["registrar"].outputs == ("name_servers", "ds_record")
+    assert work["name-servers"].outputs == ("name_servers",)
+    assert work["ds-record"].outputs == ("ds_record",)
     assert work["google"].outputs == ("redirect_uri",)
 
 
-def test_the_ds_record_comes_after_the_name_servers() -> None:
-    # A DS record at the registrar of a zone that another name server answers, unsigned, takes the domain down.
-    steps = _work(plan_of({"web": HTML}))["registrar"].steps
-    assert ["name server" in steps[0], "DS record" in steps[1], "not before" in steps[1]] == [True] * 3
-    unsigned = {**ESTATE, "zone": {"name": "example.com", "dnssec": False}}
-    work = _work(plan_of({"web": HTML}, estate=unsigned))["registrar"]
-    assert not any("DS" in step for step in work.steps)
-    assert work.outputs == ("name_servers",)
+def test_a_domain_moves_in_the_order_in_which_it_is_never_down() -> None:
+    # CFDOC dns/zone-setups/full-setup/setup: DNSSEC off at the registrar and records reviewed before the name servers
+    # change, DNSSEC on again after. A DS record of a key that the name servers have not takes the domain down.
+    zones = {"zone": {"name": "example.com"}, "other_zones": [{"name": "example.org", "dnssec": False}]}
+    plan = plan_of({"web": HTML}, estate={**ESTATE, **zones})
+    assert list(_work(plan))[:7] == [
+        "old-ds",
+        "records",
+        "name-servers",
+        "ds-record",
+        # It is not signed at Cloudflare, and may have been before.
+        "old-ds-example.org",
+        "records-example.org",
+        "name-servers-example.org",
+    ]
+    steps = {key: " ".join(work.steps) for key, work in _work(plan).items()}
+    assert "not before" in steps["ds-record"]
+    # CFDOC dns/manage-dns-records/how-to/email-records: the records that mail stands on.
+    assert all(word in steps["records"] for word in ("MX", "v=spf1", "_domainkey", "_dmarc", "TTL", "28 days"))
+    assert _work(plan)["name-servers-example.org"].outputs == ("zones.example.org.name_servers",)
 
 
 def test_google_is_told_origin_redirect_uri_and_every_person_who_is_let_in(plans: dict[str, ExposurePlan]) -> None:
@@ -149,7 +165,7 @@ def test_the_table_says_of_every_service_its_gate_url_people_and_reason(plans: d
         for way, reason in zip(service.ways, service.reasons, strict=True):
             for said in (service.key, way.gate, *way.urls, way.reaches, reason):
                 assert said in text
-            for caution in way.cautions:
+            for caution in way.mind:
                 assert f"mind {caution}" in text
 
 
@@ -176,10 +192,12 @@ def test_values_of_a_stack_that_is_up_are_filled_in() -> None:
 def test_values_of_a_further_zone_are_filled_in_from_that_zones() -> None:
     work = plan_of({"web": HTML}, estate={**ESTATE, "other_zones": [{"name": "example.org"}]}).manual_steps
     there = {"name_servers": ["eve.example.net"], "ds_record": "example.org. 2371 13 2 AA"}
-    known = manual_steps_list(work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "other"}}})
+    known = manual_steps_list(
+        work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "2371 of-another"}}}
+    )
     assert "zones.example.org.name_servers: eve.example.net" in known
     assert "zones.example.org.ds_record: example.org. 2371 13 2 AA" in known
-    assert "other" not in known
+    assert "of-another" not in known
 
 
 def test_nothing_is_said_to_be_nothing() -> None:

@@ -165,7 +165,7 @@ def test_people_are_one_group_each_once_and_in_order() -> None:
         "account_id": "0" * 32,
         "team": "team",
         "zone": {"name": "example.com"},
-        "google": {"client_id": "client"},
+        "google": {"client_id": "1-a.apps.googleusercontent.com"},
         "people": {"all": ["Bob@example.com", "alice@example.com", "bob@example.com"]},
         "default_people": "all",
     }

@@ -34,7 +34,7 @@ ESTATE: Mapping[str, Any] = {
     "account_id": ACCOUNT,
     "team": "team",
     "zone": {"name": "example.com"},
-    "google": {"client_id": "client"},
+    "google": {"client_id": "1-a.apps.googleusercontent.com"},
     "people": {"household": ["alice@example.com", "bob@example.com"]},
     "default_people": "household",
     "tailnet": {"name": "tail.ts.net"},
@@ -52,7 +52,7 @@ config:
     account_id: '00000000000000000000000000000000'
     team: team
     zone: {name: example.com}
-    google: {client_id: client}
+    google: {client_id: 1-a.apps.googleusercontent.com}
     people:
       household:
         - alice@example.com

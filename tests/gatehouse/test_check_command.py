@@ -26,7 +26,7 @@ def run(project: Path, *arguments: str) -> int:
 
 def test_the_shipped_stacks_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(ROOT) == 0
-    assert capsys.readouterr().out == "alfred, octavo: nothing found.\n"
+    assert capsys.readouterr().out == "alfred: 14 services, no problem\noctavo: 2 services, no problem\n"
 
 
 def test_findings_end_with_1_and_fit_80_columns(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

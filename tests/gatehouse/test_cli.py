@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -48,6 +49,39 @@ def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFix
         main(arguments)
     assert ended.value.code == 2
     assert "usage: gatehouse" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_argument_that_is_no_text_is_wrong_usage(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # As Python gives what a terminal sends that is not UTF-8.
+    assert main([name, "--stack", "a\udcff"]) == 2
+    assert "a\\udcff: this argument is not text in UTF-8" in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_is_no_text_is_worked_in(tmp_path: Path) -> None:
+    folder = Path(f"{tmp_path}/a\udcff")
+    folder.mkdir()
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    answer = gatehouse("-C", str(folder), "check")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "a\\udcff yet" in answer.stderr
+    shutil.copy(ROOT / "Pulumi.alfred.yaml", folder)
+    assert gatehouse("-C", str(folder), "check").stdout == "alfred: 14 services, no problem\n"
+
+
+def test_a_terminal_that_knows_few_characters_gets_them_escaped(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
+    head = (ROOT / "Pulumi.alfred.yaml").read_text(encoding="utf-8").partition("  gatehouse:services:")[0]
+    (tmp_path / "Pulumi.pi.yaml").write_text(f"{head}  gatehouse:é: 5\n", encoding="utf-8")
+    answer = subprocess.run(
+        [sys.executable, "-m", "gatehouse.cli", "-C", str(tmp_path), "check"],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 1
+    assert "\\xe9" in answer.stdout
+    assert answer.stderr == ""
 
 
 def test_no_command_is_wrong_usage_too(capsys: pytest.CaptureFixture[str]) -> None:

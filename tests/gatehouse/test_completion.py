@@ -67,6 +67,37 @@ def test_bash_offers_commands_options_choices_and_stacks(
     assert set(bash(folder, *words)) == offered
 
 
+STACK = """\
+config:
+  gatehouse:node: {name: pi, router_ipv4: 203.0.113.7}
+  gatehouse:estate:
+    zone:
+      name: example.com  # ours
+    people:
+      family: [alice@example.com, bob@example.com]
+      admins:
+        - carol@example.com
+  gatehouse:services:
+    # not: this
+    wiki:
+      origin: {namespace: wiki, service: wiki, port: 80}
+    shop:
+      hosts: [shop.example.com, "www.example.com"]
+      redirect_from: [old.example.com]
+"""
+PEOPLE = {"family", "admins", "alice@example.com", "bob@example.com", "carol@example.com"}
+NAMES = {"wiki", "wiki-pi.example.com", "shop", "shop.example.com", "www.example.com", "old.example.com"}
+
+
+@needs("bash")
+@needs("awk")
+def test_hosts_people_and_services_are_offered_from_the_files(folder: Path) -> None:
+    (folder / "Pulumi.alfred.yaml").write_text(STACK)
+    assert set(bash(folder, "who", "")) == NAMES | PEOPLE
+    assert set(bash(folder, "who", "sh")) == {"shop", "shop.example.com"}
+    assert set(bash(folder, "who", "wiki", "--as", "")) == PEOPLE | {"anyone", "lan", "member"}
+
+
 @needs("fish")
 def test_fish_offers_the_same(folder: Path) -> None:
     (folder / "completion.fish").write_text(script(whole_parser(), "fish"))

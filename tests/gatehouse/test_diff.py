@@ -269,7 +269,7 @@ def test_a_person_more_widens_every_service_of_the_set_in_every_stack(
 
 
 def test_a_new_stack_is_all_new(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    node = {**MEMBER["node"], "name": "quarto", "context": "quarto"}
+    node = {**MEMBER["node"], "name": "quarto", "context": "quarto", "lan_ipv4": "192.168.0.9"}
     _write(project, {"blog": OPEN}, "quarto", **{**MEMBER, "node": node})
     assert run(project) == 1
     assert "stack quarto is new" in capsys.readouterr().out

@@ -38,7 +38,7 @@ def test_a_service_is_told_with_every_way_and_whom_all_let_in_together(
     assert "anyone: /api" in first["reaches"]
     assert (second["gate"], second["urls"]) == ("tailnet", ["https://wiki-alfred.tail.ts.net/"])
     assert second["reason"].startswith("asked for in the stack file")
-    assert {work["key"] for work in stack["manual_steps"]} >= {"registrar", "google"}
+    assert {work["key"] for work in stack["manual_steps"]} >= {"name-servers", "google"}
 
 
 def test_people_read_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

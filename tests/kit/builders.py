@@ -26,7 +26,7 @@ ESTATE: Mapping[str, Any] = {
     "account_id": "0" * 32,
     "team": "team",
     "zone": {"name": "example.com"},
-    "google": {"client_id": "client"},
+    "google": {"client_id": "1-a.apps.googleusercontent.com"},
     "people": {"household": ["alice@example.com", "bob@example.com"], "admins": ["alice@example.com"]},
     "default_people": "household",
     "tailnet": {"name": "tail.ts.net"},

@@ -84,7 +84,7 @@ def _estates(draw: st.DrawFn, most_members: int, most_services: int) -> Estate:
         "account_id": "0" * 32,
         "team": "team",
         "zone": {"name": ZONE, "always_use_https": draw(st.booleans()), "dnssec": draw(st.booleans())},
-        "google": {"client_id": "client"},
+        "google": {"client_id": "1-a.apps.googleusercontent.com"},
         "people": people,
         "default_people": draw(st.sampled_from(sorted(people))),
     }

@@ -278,7 +278,7 @@ def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str
     [
         # What opened the whole host once, as a path exception that was none.
         *(
-            ("paths", {path: {"public": True}}, "one of them would let more by")
+            ("paths", {path: {"public": True}}, "one of them would let in more")
             for path in ("", "api", "/*", "/api/", "//", "/%61")
         ),
         ("paths", {"/": {"public": True}}, "'/' is not below '/'"),
@@ -289,7 +289,7 @@ def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str
         ("hosts", [], "routes[0].hosts has a problem: at least one is needed"),
         ("hosts", ["https://wiki.example.com"], "(such as wiki.example.com)"),
         ("hosts", ["wiki.*.example.com"], "whole first label"),
-        ("origin", "wiki:8080", "routes[0].origin has a problem: no scheme"),
+        ("origin", "wiki:8080", "routes[0].origin has a problem: there is no scheme"),
         ("origin", "http://wiki:8080/", "even a lone `/`"),
         ("acmeSolver", "http_status:200", "routes[0].acmeSolver has a problem: a fixed answer"),
         ("people", "household", "routes[0].people has a problem: a list is expected here"),

@@ -1,30 +1,21 @@
-"""Resources out of preview documents."""
+"""Resources out of the states in a preview."""
 
 from __future__ import annotations
 
 from policy.model import REFERENCE, SECRET, UNKNOWN, Stack
-from policy.steps import plain, reference, resources_of
+from policy.steps import plain, reference, resource_of
 
 URN = "urn:pulumi:s::p::gatehouse:index:Zone$cloudflare:index/zone:Zone::estate-zone"
 
 
-def _step(op: str, **state: object) -> dict[str, object]:
-    return {"op": op, "newState": {"urn": URN, "type": "cloudflare:index/zone:Zone", **state}}
+def _state(**state: object) -> dict[str, object]:
+    return {"urn": URN, "type": "cloudflare:index/zone:Zone", **state}
 
 
-def test_a_step_becomes_a_resource_with_its_options_and_dependencies() -> None:
-    [found] = resources_of(
-        {
-            "steps": [
-                _step(
-                    "create",
-                    inputs={"name": "example.com"},
-                    protect=True,
-                    dependencies=["urn:a"],
-                    propertyDependencies={"name": ["urn:a"], "type": None},
-                )
-            ]
-        }
+def test_a_state_becomes_a_resource_with_its_options_and_dependencies() -> None:
+    by_property = {"name": ["urn:a"], "type": None}
+    found = resource_of(
+        _state(inputs={"name": "example.com"}, protect=True, dependencies=["urn:a"], propertyDependencies=by_property)
     )
     assert (found.package, found.kind, found.name, found.protect) == ("cloudflare", "Zone", "estate-zone", True)
     assert found.inputs == {"name": "example.com"}
@@ -33,15 +24,7 @@ def test_a_step_becomes_a_resource_with_its_options_and_dependencies() -> None:
 
 
 def test_where_nothing_is_known_of_single_inputs_all_dependencies_count() -> None:
-    [found] = resources_of({"steps": [_step("create", dependencies=["urn:a"])]})
-    assert found.made_from("name") == ("urn:a",)
-
-
-def test_what_goes_is_left_out() -> None:
-    gone = [_step("delete"), _step("delete-replaced"), {"op": "delete", "oldState": {}}]
-    assert resources_of({"steps": gone}) == []
-    assert len(resources_of({"steps": [_step("same"), _step("update")]})) == 1
-    assert resources_of({}) == []
+    assert resource_of(_state(dependencies=["urn:a"])).made_from("name") == ("urn:a",)
 
 
 def test_secrets_and_unknowns_of_every_form_get_one_marker() -> None:
@@ -54,10 +37,7 @@ def test_secrets_and_unknowns_of_every_form_get_one_marker() -> None:
 
 def test_a_stack_knows_what_another_stack_gives_it() -> None:
     ids = {"policy_ids": {"household": "p1"}, "bypass_policy_id": "p2", "name_servers": ["x"], "zone_id": UNKNOWN}
-    read = {
-        "op": "read",
-        "newState": {"urn": f"urn:pulumi:s::p::{REFERENCE}::o", "type": REFERENCE, "outputs": {"outputs": ids}},
-    }
-    for stack in (Stack(resources_of({"steps": [read]})), Stack([reference("o", ids)])):
+    read = resource_of({"urn": f"urn:pulumi:s::p::{REFERENCE}::o", "type": REFERENCE, "outputs": {"outputs": ids}})
+    for stack in (Stack([read]), Stack([reference("o", ids)])):
         assert (stack.given("p1"), stack.given("p2"), stack.given("p3")) == ("policy_ids", "bypass_policy_id", None)
         assert stack.given(UNKNOWN) is None

@@ -119,7 +119,6 @@ def cloudflare(options: pulumi.ResourceOptions, changed: bool) -> pulumi.Output[
             comment="changed" if changed else "new",
             opts=also(config),
         )
-    cf.ZeroTrustAccessServiceToken("robot", account_id=ACCOUNT, name="robot", opts=options)
     pulumi.export("aud", apps["grafana"].aud)
     pulumi.export("nameServers", zone.name_servers)
     return tunnel.id.apply(
@@ -140,7 +139,6 @@ def tailscale(options: pulumi.ResourceOptions) -> Any:
     after = pulumi.ResourceOptions(provider=options.provider, depends_on=[acl])
     ts.DnsPreferences("dns", magic_dns=True, opts=options)
     ts.TailnetSettings("settings", https_enabled=True, opts=options)
-    ts.TailnetKey("key", tags=["tag:k8s"], reusable=True, opts=after)
     return ts.OauthClient("oauth", scopes=["devices:core", "auth_keys"], tags=["tag:k8s-operator"], opts=after)
 
 

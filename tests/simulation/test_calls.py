@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatehouse.simulation.cloud import Call, NoFaults, RefusedError
+from gatehouse.simulation.cloud import Call, Faults, RefusedError
 from gatehouse.simulation.cloudflare import Cloudflare
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Secret
@@ -34,7 +34,7 @@ def test_the_log_tells_each_call_in_order_and_how_it_ended(cloudflare: Plugin, s
     assert calls[1]["urn"] == made.urn
 
 
-class _Once(NoFaults):
+class _Once(Faults):
     """Fails the first creation, before or after it took effect."""
 
     def __init__(self, when: str) -> None:

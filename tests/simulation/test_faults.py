@@ -19,7 +19,7 @@ from gatehouse.simulation.tailscale import Tailscale
 from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError
 from tests.simulation.test_cloudflare import APP, GROUP, IDP, POLICY, RECORD, TUNNEL, ZONE, app, people, record
 
-KEY = "tailscale:index/tailnetKey:TailnetKey"
+OAUTH = "tailscale:index/oauthClient:OauthClient"
 
 
 @pytest.fixture
@@ -126,10 +126,10 @@ def test_tailscales_provider_never_tries_again_and_leaves_a_live_key_behind(stor
     tailnet = Plugin(Tailscale(store, PlannedFaults(store)))
     write_plan(store.path, {"do": "status", "status": 500, "when": "after"})
     with pytest.raises(ProviderError, match="500"):
-        tailnet.create(KEY, "key")
+        tailnet.create(OAUTH, "key", scopes=["dns"])
     write_plan(store.path, {"do": "cut"})
     with pytest.raises(ProviderError, match="connection reset"):
-        tailnet.create(KEY, "key")
+        tailnet.create(OAUTH, "key", scopes=["dns"])
     assert len(list(store.find("tailscale/key/"))) == 1
 
 

@@ -100,8 +100,6 @@ def test_a_name_is_taken_once_a_cluster(store: Store) -> None:
     with pytest.raises(ProviderError, match='namespaces "tailscale" already exists'):
         alfred.create(NAMESPACE, "two", metadata={"name": "tailscale"})
     octavo.create(NAMESPACE, "one", metadata={"name": "tailscale"})
-    upserting = Plugin(provider, connection="c", context="alfred", upsertExistingObjects="true")
-    upserting.create(NAMESPACE, "three", metadata={"name": "tailscale"})
 
 
 @pytest.mark.parametrize(
@@ -151,20 +149,6 @@ def test_what_the_api_server_refuses_is_refused(
     assert "no base64!" not in str(caught.value)
 
 
-def test_a_custom_resource_is_taken_once_its_definition_is_there(kubernetes: Plugin) -> None:
-    spec = {
-        "group": "cert-manager.io",
-        "scope": "Cluster",
-        "names": {"kind": "ClusterIssuer", "plural": "clusterissuers"},
-        "versions": [{"name": "v1"}],
-    }
-    name = "clusterissuers.cert-manager.io"
-    crd = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
-    kubernetes.create(crd, "crd", metadata={"name": name}, spec=spec)
-    made = kubernetes.create("kubernetes:cert-manager.io/v1:ClusterIssuer", "le", metadata={"name": "le"}, spec={})
-    assert made.id == "le"
-
-
 def test_texts_must_be_texts(kubernetes: Plugin) -> None:
     inputs = {"metadata": {"name": "x", "annotations": {"a": True}}, "data": {"n": 1, "s": "1"}}
     assert sorted(kubernetes.failures(CONFIG_MAP, inputs)) == ["data.n", "metadata.annotations.a"]
@@ -174,15 +158,6 @@ def test_texts_must_be_texts(kubernetes: Plugin) -> None:
     assert kubernetes.failures(CONFIG_MAP, {"kind": "Secret", "metadata": {"name": "x"}}) == {
         "kind": f'"Secret" does not fit the resource type {CONFIG_MAP}'
     }
-
-
-def test_an_unknown_field_is_dropped_without_a_word(kubernetes: Plugin) -> None:
-    inputs = deployment(replica=3, replicas=2)
-    made = kubernetes.create(DEPLOYMENT, "d", **inputs)
-    assert "replica" not in made["spec"]
-    assert made["status"]["readyReplicas"] == 2
-    # Which makes every next run want to add it again.
-    assert made.changes(**inputs) == {"spec.replica": "add"}
 
 
 def test_an_object_without_a_name_gets_one_and_keeps_it(kubernetes: Plugin) -> None:
@@ -199,9 +174,6 @@ def test_a_named_secret_is_deleted_before_it_is_replaced(store: Store) -> None:
     changed = made.diff(**named("s"), stringData=Secret({"a": "two"}))
     assert list(changed.replaces) == ["data.a"]
     assert changed.deleteBeforeReplace
-    mutable = Plugin(plugin.provider, connection="two", context="alfred", enableSecretMutable="true")
-    made.plugin = mutable
-    assert not made.diff(**named("s"), stringData=Secret({"a": "two"})).replaces
 
 
 def test_secret_values_are_secret_in_outputs_and_not_in_the_file(kubernetes: Plugin, store: Store) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gatehouse.simulation.store import Store
-from gatehouse.simulation.tailscale import Tailscale, evaluated_tests, read_hujson
+from gatehouse.simulation.tailscale import read_hujson
 from gatehouse.simulation.values import UNKNOWN, Secret
 from tests.simulation.plugin import Plugin, ProviderError
 
@@ -14,7 +14,6 @@ ACL = "tailscale:index/acl:Acl"
 DNS = "tailscale:index/dnsPreferences:DnsPreferences"
 SETTINGS = "tailscale:index/tailnetSettings:TailnetSettings"
 OAUTH = "tailscale:index/oauthClient:OauthClient"
-KEY = "tailscale:index/tailnetKey:TailnetKey"
 
 POLICY: dict[str, Any] = {
     "tagOwners": {"tag:k8s-operator": [], "tag:k8s": ["tag:k8s-operator"]},
@@ -38,7 +37,7 @@ def test_hujson_is_json_with_comments_and_trailing_commas() -> None:
 
 def test_a_text_that_is_no_policy_is_refused_before_any_call(tailscale: Plugin) -> None:
     assert "is invalid HuJSON" in tailscale.failures(ACL, {"acl": '{"acls": [}'})["acl"]
-    assert "duplicate" in tailscale.failures(ACL, {"acl": '{"acls": [], "acls": []}'})["acl"]
+    assert "stands twice" in tailscale.failures(ACL, {"acl": '{"acls": [], "acls": []}'})["acl"]
     assert tailscale.failures(ACL, {"acl": UNKNOWN}) == {}
     assert tailscale.failures(ACL, {"acl": "{}", "overwrite": True}) != {}
 
@@ -48,8 +47,8 @@ def test_a_text_that_is_no_policy_is_refused_before_any_call(tailscale: Plugin) 
     ("wrong", "words"),
     [
         ({"grantz": []}, 'unknown field "grantz"'),
-        ({"grants": [{"src": ["tag:no"], "dst": ["*"], "ip": ["*"]}]}, 'src=tag not found: "tag:no"'),
-        ({"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:no:22"]}]}, 'dst="tag:no": tag not found: "tag:no"'),
+        ({"grants": [{"src": ["tag:no"], "dst": ["*"], "ip": ["*"]}]}, 'tag not found: "tag:no"'),
+        ({"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:no:22"]}]}, 'tag not found: "tag:no"'),
         ({"grants": [{"src": ["group:no"], "dst": ["*"], "ip": ["*"]}]}, 'group not found: "group:no"'),
         ({"nodeAttrs": [{"target": ["tag:no"], "attr": ["funnel"]}]}, 'tag not found: "tag:no"'),
     ],
@@ -61,12 +60,11 @@ def test_a_policy_the_service_refuses_is_refused_in_up(tailscale: Plugin, wrong:
         tailscale.create(ACL, "policy", acl=text)
 
 
-def test_a_policy_whose_own_tests_fail_is_refused_with_no_more_than_that(store: Store) -> None:
-    plugin = Plugin(Tailscale(store, policy_tests=evaluated_tests))
+def test_a_policy_whose_own_tests_fail_is_refused_with_no_more_than_that(tailscale: Plugin) -> None:
     wrong = {**POLICY, "tests": [{"src": "ada@example.com", "accept": ["tag:k8s:22"]}]}
     with pytest.raises(ProviderError, match=r"^Failed to set ACL: test\(s\) failed \(400\)$"):
-        plugin.create(ACL, "policy", acl=json.dumps(wrong))
-    assert plugin.create(ACL, "policy", acl=json.dumps(POLICY)).id
+        tailscale.create(ACL, "policy", acl=json.dumps(wrong))
+    assert tailscale.create(ACL, "policy", acl=json.dumps(POLICY)).id
 
 
 def test_a_policy_of_someone_else_is_not_overwritten_unasked(owned: Plugin) -> None:
@@ -125,20 +123,18 @@ def test_keys_are_secret_and_known_to_nobody_but_the_state(owned: Plugin, store:
     shown = owned.create(OAUTH, "oauth", preview=True, scopes=["devices:core"], tags=["tag:k8s-operator"])
     assert shown["key"] == Secret(UNKNOWN)
     client = owned.create(OAUTH, "oauth", scopes=["devices:core"], tags=["tag:k8s-operator"])
-    key = owned.create(KEY, "key", tags=["tag:k8s"])
-    for one, start in ((client, "tskey-client-"), (key, "tskey-auth-")):
-        assert isinstance(one["key"], Secret)
-        assert one["key"].value.startswith(start)
-        assert one["key"].value not in store.path.read_text()
-        read = one.refresh()
-        assert read is not None
-        assert read["key"] == one["key"]
+    assert isinstance(client["key"], Secret)
+    assert client["key"].value.startswith("tskey-client-")
+    assert client["key"].value not in store.path.read_text()
+    read = client.refresh()
+    assert read is not None
+    assert read["key"] == client["key"]
 
 
 def test_a_key_is_found_by_the_id_of_its_state_and_an_import_does_not_know_it(owned: Plugin) -> None:
-    key = owned.create(KEY, "key", tags=["tag:k8s"])
+    key = owned.create(OAUTH, "key", scopes=["devices:core"], tags=["tag:k8s"])
     assert key["id"] == key.id
-    found = owned.import_(KEY, "key", key.id)
+    found = owned.import_(OAUTH, "key", key.id)
     assert found is not None
     assert "key" not in found.outputs
     key.outputs = dict(key.inputs)
@@ -148,32 +144,15 @@ def test_a_key_is_found_by_the_id_of_its_state_and_an_import_does_not_know_it(ow
 
 
 def test_tags_without_an_owner_in_the_policy_are_refused(tailscale: Plugin) -> None:
-    wanted: tuple[tuple[str, dict[str, Any]], ...] = ((OAUTH, {"scopes": ["devices:core"]}), (KEY, {}))
-    for type_, inputs in wanted:
-        with pytest.raises(ProviderError, match=r"requested tags \[tag:k8s\] are invalid or not permitted"):
-            tailscale.create(type_, "x", tags=["tag:k8s"], **inputs)
+    with pytest.raises(ProviderError, match=r"requested tags \[tag:k8s\] are invalid or not permitted"):
+        tailscale.create(OAUTH, "x", tags=["tag:k8s"], scopes=["devices:core"])
     with pytest.raises(ProviderError, match="tags are required"):
         tailscale.create(OAUTH, "x", scopes=["auth_keys"])
     with pytest.raises(ProviderError, match='invalid scope "device:core"'):
         tailscale.create(OAUTH, "x", scopes=["device:core"])
 
 
-def test_a_key_is_replaced_and_a_client_updated(owned: Plugin) -> None:
-    key = owned.create(KEY, "key", tags=["tag:k8s"])
-    assert key.changes(tags=["tag:k8s"], reusable=True) == {"reusable": "update_replace"}
-    assert key.changes(tags=["tag:k8s"], reusable=False) == {}
+def test_a_client_is_updated_and_the_order_of_its_scopes_is_no_difference(owned: Plugin) -> None:
     client = owned.create(OAUTH, "oauth", scopes=["dns", "policy_file"])
     assert client.changes(scopes=["policy_file", "dns"]) == {}
     assert client.changes(scopes=["dns"]) == {"scopes[1]": "delete"}
-
-
-def test_a_reusable_key_that_is_gone_is_made_again(owned: Plugin, store: Store) -> None:
-    for reusable in (True, False):
-        key = owned.create(KEY, f"key{reusable}", tags=["tag:k8s"], reusable=reusable)
-        with store.transaction():
-            store.remove(f"tailscale/key/{key.id}")
-        read = key.refresh()
-        assert read is not None
-        assert read["invalid"] is True
-        assert bool(read.diff(tags=["tag:k8s"], reusable=reusable).replaces) is reusable
-        key.delete()

@@ -12,7 +12,7 @@ from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import PublicTunnelWay, ZeroTrustWay
 from exposure.ways.way import Way
-from gatehouse.probe.checks.estate import node, zones
+from gatehouse.probe.checks.estate import moving, node, zones
 from gatehouse.probe.checks.funnel import funnel
 from gatehouse.probe.checks.port_forward import port_forward
 from gatehouse.probe.checks.tailnet import tailnet
@@ -69,4 +69,4 @@ def selected(checks: Iterable[Check], patterns: Iterable[str]) -> list[Check]:
     ]
 
 
-__all__ = ["BY_WAY", "checks_of", "selected"]
+__all__ = ["BY_WAY", "checks_of", "moving", "selected"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from exposure.ways.port_forward import PortForwardWay
 from gatehouse.probe.checks.view import View
@@ -13,27 +14,22 @@ def port_forward(view: View, way: PortForwardWay) -> Iterator[Check]:
     """Each name leads to the router, and each port answers there."""
     for host in way.hosts:
         name = view.name(host)
-        yield Check(
-            way.service,
+        ask = partial(Check, way.service, way.gate, at=host)
+        yield ask(
             "name",
-            way.gate,
             f"the name leads to the router, {way.ipv4}",
             NameProbe("exactly", name, (way.ipv4,)),
             "Players are sent to the wrong address.",
             f"Has the router's public address changed? Set `node.router_ipv4` and run `gatehouse up`. The record"
             f" {host} must not be proxied.",
-            at=host,
         )
         for port in way.ports:
             protocol = port.protocol.upper()
-            yield Check(
-                way.service,
+            yield ask(
                 f"{port.protocol}-{port.external}",
-                way.gate,
                 f"{protocol} port {port.external} answers",
                 PortProbe(name, port.external, port.protocol),
                 "Nobody outside reaches the service.",
                 f"Does the router forward {protocol} {port.external} to port {port.node_port} of the node (gatehouse"
                 " todo)? Is the pod ready? (Run this from outside: few routers forward their own address from home.)",
-                at=host,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
@@ -17,10 +18,9 @@ def tailnet(view: View, way: TailnetWay) -> Iterator[Check]:
     """
     key, gate = way.service, way.gate
     name = f"{way.machine}.{way.tailnet}"
-    yield Check(
-        key,
+    ask = partial(Check, key, gate)
+    yield ask(
         "private-name",
-        gate,
         "public DNS does not know the tailnet name",
         NameProbe("absent", name),
         "The machine's name is public, which Tailscale does for Funnel alone.",
@@ -32,10 +32,8 @@ def tailnet(view: View, way: TailnetWay) -> Iterator[Check]:
     ports = [port.port for port in way.ports if port.protocol == "tcp" and port.port not in forwarded]
     for port in ports if view.router and not (way.served or way.selector) else ():
         assert view.router
-        yield Check(
-            key,
+        yield ask(
             "router" if len(ports) == 1 else f"router-{port}",
-            gate,
             f"the router's own address does not answer on port {port}",
             ClosedProbe(view.router, port),
             "Anyone on the internet reaches it, not the tailnet alone.",

@@ -52,7 +52,7 @@ class _Host:
         return f"gatehouse-{self.view.nonce}"
 
     def check(self, what: str, promise: str, probe: Probe, why: tuple[str, str], must_not: bool = False) -> Check:
-        return Check(self.way.service, what, self.way.gate, promise, probe, *why, must_not=must_not, at=self.host)
+        return Check(self.way.service, self.way.gate, what, promise, probe, *why, must_not=must_not, at=self.host)
 
     def guard(self, what: str, promise: str, probe: Probe, why: tuple[str, str]) -> Check:
         return self.check(what, promise, probe, why, must_not=True)

@@ -71,8 +71,8 @@ class View:
         if host not in {record.host for record in self.plan.records} and not self.covered(host):
             yield Check(
                 key,
-                "no-name",
                 gate,
+                "no-name",
                 f"{host} does not exist",
                 NameProbe("absent", host),
                 "A second way in, through Cloudflare or the router, stands beside this one.",

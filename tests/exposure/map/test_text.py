@@ -105,5 +105,5 @@ def test_a_hostile_title_reads_as_it_was_written() -> None:
 def test_the_manual_steps_is_a_task_list_with_its_code_kept() -> None:
     text = markdown(kit.shipped("alfred"))
     assert "- [ ] Point very-very-dark-gray.top to Cloudflare at its registrar\n" in text
-    assert "  - Replace the domain's name servers with the two in output `name_servers`.\n" in text
+    assert "  - Replace all of the domain's name servers with the two in output `name_servers`.\n" in text
     assert text.count("- [ ] ") == len(kit.shipped("alfred").manual_steps)

@@ -264,6 +264,11 @@ def test_another_stacks_service_counts_and_one_of_the_same_key_is_not_taken_for_
         **sections,
     )
     assert one({"camera": camera}, claim(never="anyone", on="camera"), far).state == "holds"
+    # Where the file does not say which router, it may be the same one.
+    unsaid = {key: value for key, value in node.items() if key != "router_ipv4"}
+    for member in (unsaid, {**node, "router_ipv4": "192.168.0.1"}):
+        near = loaded({"garden": {**OPEN_HTML, "origin": camera["origin"]}}, "octavo", node=member, **sections)
+        assert one({"camera": camera}, claim(never="anyone", on="camera"), near).state == "broken"
     same = loaded({"camera": at("shop", OPEN_HTML)}, "octavo", node=node, **sections)
     assert one({"camera": camera}, claim(never="anyone", on="camera"), same).state == "holds"
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def member(name: str, services: str = "", owner: str = "home") -> LoadedStack:
-    node = NODE.replace("name: pi", f"name: {name}").replace("context: pi", f"context: {name}")
+    node = NODE.replace("pi,", f"{name},").replace("0.9,", f"0.{sum(map(ord, name)) % 200 + 10},")
     text = f"config:\n{node}  gatehouse:member_of: organization/gatehouse/{owner}\n"
     return type_stack(parse_stack_text(text + (f"  gatehouse:services:\n{services}" if services else ""), name))
 
@@ -56,6 +56,9 @@ def test_a_member_is_kept_by_what_is_wrong_with_the_estate_and_by_nothing_else_o
     broken = type_stack(parse_stack_text(HEAD.replace("{name: example.com}", "{name: localhost}"), "home"))
     stacks = tie([broken, member("nuc")])
     assert [f.rule for f in check_one("nuc", stacks)] == ["zone-name"]
+    misspelt = HEAD.replace("{name: example.com}", "{name: localhost}").replace(":estate:", ":estat:")
+    stacks = tie([type_stack(parse_stack_text(misspelt, "home")), member("nuc")])
+    assert [f.rule for f in check_one("nuc", stacks)] == ["unknown-key", "zone-name"]
 
 
 def test_a_clash_is_told_to_both_sides() -> None:
@@ -63,6 +66,7 @@ def test_a_clash_is_told_to_both_sides() -> None:
     for name in stacks:
         (finding,) = check_one(name, stacks)
         assert finding.rule == "host-twice"
+        assert "two nodes is not supported" in finding.reason
         assert {finding.place.file, *(p.file for p in finding.related)} == {"Pulumi.home.yaml", "Pulumi.nuc.yaml"}
 
 

@@ -7,7 +7,9 @@ whole repository of stack files.
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +17,11 @@ import pytest
 
 from config.errors import Finding
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
+from config.positions import read_yaml
 from exposure.check import check
 from exposure.plan import plan_stack
 from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
+from tests.exposure.rules.follow import Step, fixes, followed
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 MARK = re.compile(
@@ -103,27 +107,123 @@ def column_is_right(finding: Finding, line: str) -> bool:
     return not finding.path or text.startswith(keys)
 
 
-def test_what_is_suggested_is_not_refused_again() -> None:
-    followed = 0
-    for case in cases("refused"):
-        for finding in check(load(case)) if case.is_file() else ():
-            lines = case.read_text().splitlines()
-            line = lines[finding.place.line - 1].split("#!")[0]
-            said = finding.value.strip('"') or str(finding.path[-1] if finding.path else "")
-            if finding.rule == "config-namespace":
-                said = said.partition(":")[0]
-            if not finding.suggestion or said not in line:
-                # Nothing is suggested, or for what is not written but derived.
-                continue
-            lines[finding.place.line - 1] = line.replace(said, finding.suggestion)
-            again = check(tie([type_stack(parse_stack_text("\n".join(lines)))]))
-            assert (finding.rule, finding.place.line) not in {(f.rule, f.place.line) for f in again}, case
-            followed += 1
-    assert followed > 30
+def judged(files: dict[str, str]) -> list[Finding]:
+    """What is found in files, by their names."""
+    return list(check(tie([type_stack(parse_stack_text(text, name.split(".")[1])) for name, text in files.items()])))
 
 
+def worse(found: list[Finding], finding: Finding, files: dict[str, str], step: Step) -> list[Finding]:
+    """What is found after a step that was not found before, and the finding itself where it is still there."""
+    file = finding.place.file
+    values = followed(read_yaml(files[file], file).values, step)
+    after = [f for f in judged({**files, file: json.dumps(values, ensure_ascii=False)}) if f.severity == "error"]
+    more = Counter(f.rule for f in after) - (Counter(f.rule for f in found) - Counter([finding.rule]))
+    return [f for f in after if f.rule in more]
+
+
+CANNOT = {
+    # The key is read as the known one that is close to it, and stands in no file.
+    ("unknown-key/refused-and-read-on", "host-outside-zone"),
+    # Once it is followed, the claim can be judged, and does not hold.
+    ("claim-broken/refused-alone-not-judged", "people-unknown"),
+}
+
+
+@pytest.mark.parametrize("case", cases("refused"), ids=named)
+def test_what_a_message_says_to_do_is_accepted(case: Path) -> None:
+    files = dict(texts(case))
+    found = judged(files)
+    for finding in found:
+        for kind, steps in fixes(finding) if (named(case), finding.rule) not in CANNOT else ():
+            refused = [worse(found, finding, files, step) for step in steps]
+            assert [] in refused, (finding.where, kind, finding.fix, finding.suggestion, refused)
+
+
+NODE = "config:\n" + "\n".join((FIXTURES / "stack-file" / "accepted.yaml").read_text().splitlines()[1:])
 # What a fix says in words, followed: in place of what. The marks go with the rest of their line.
-MENDED: dict[str, tuple[tuple[str, str], ...]] = {
+FIXED: dict[str, tuple[tuple[str, str], ...]] = {
+    "acknowledgement-unknown/refused-of-the-service": (
+        ("  gatehouse:acknowledge:", "#"),
+        ("    media-through-tunnel: a paid plan carries it", "#"),
+        (
+            "gate: public-tunnel",
+            "gate: public-tunnel\n      acknowledge: {media-through-tunnel: a paid plan carries it}",
+        ),
+    ),
+    "context-twice/refused": (("context: pi  #~", "context: nuc  #~"),),
+    "duplicate-key/refused": (("sensitivity: low  #!", "#"),),
+    "estate-owner/refused-both": (("  gatehouse:member_of: pi", "#"),),
+    "estate-owner-twice/refused": (
+        ("name: pi, router", "name: pi, router"),
+        ("  gatehouse:estate:  #!", "  gatehouse:member_of: nuc\n  other:estate:  #"),
+    ),
+    "gate-not-http/refused-funnel": (
+        ("scheme: tcp}", "scheme: tcp, selector: {app: db}}"),
+        ("gate: funnel", "gate: port-forward"),
+        (
+            "clients: anyone",
+            "clients: anyone\n"
+            "      port_forward: [{external_port: 5432, protocol: tcp, service_port: 5432, node_port: 32000}]",
+        ),
+    ),
+    "gate-origin/refused": (('{url: "http://192.168.0.9:4533"}', "{namespace: music, service: music, port: 4533}"),),
+    "google-missing/refused": (
+        ("    account_id", "    google: {client_id: 1-a.apps.googleusercontent.com}\n    account_id"),
+    ),
+    "host-form/refused-derived-too-long": (("traffic: html", "traffic: html\n      host: a.example.com"),),
+    "host-form/refused-hyphen": (("web-.example", "web.example"),),
+    "host-outside-zone/refused-port-forward": (("game.unrelated.org", "game.example.com"),),
+    "host-twice/refused-node-record": (("public_record: true", "#"),),
+    "host-twice/refused-two-stacks": (("host: web.example.com  #!", "host: another.example.com  #"),),
+    "host-wildcard/refused-inside": (("a.*.example.com", '"*.example.com"'),),
+    "host-wildcard/refused-redirect": (('"*.example.com"', "one.example.com, two.example.com"),),
+    "host-wildcard/refused-redirect-to": (("redirect_from:", "#"),),
+    "missing-key/refused": (("    web:", "    web:\n      traffic: html"),),
+    "missing-key/refused-node-field": (("context: pi", "context: pi, lan_ipv4: 192.168.0.9"),),
+    "node-name-twice/refused": (("name: pi  #~", "name: nuc  #"),),
+    "origin-port-missing/refused": (("url: tcp://192.168.0.9", "{on_node: true, port: 5432}"),),
+    "stack-file/refused": (("gatehouse:node: {name: pi}", NODE),),
+    "node-port-twice/refused": (("node_port: 32000}  #!", "node_port: 32001}  #"),),
+    "people-unknown/refused-member": (("people: admins", "people: family"),),
+    "port-forward-ports/refused": (
+        (
+            "    game:",
+            "    game:\n"
+            "      port_forward: [{external_port: 25565, protocol: tcp, service_port: 25565, node_port: 32565}]",
+        ),
+    ),
+    "port-forward-twice/refused": (("- {external_port: 25566,", "#"),),
+    "redirect-elsewhere/refused": (
+        ("host: example.com", ""),
+        ("redirect_from: [www.example.com]", "hosts: [example.com, www.example.com]"),
+    ),
+    "router-port-twice/refused": (
+        (
+            "external_port: 80, protocol: tcp, service_port: 80, node_port: 32001",
+            "external_port: 81, protocol: tcp, service_port: 80, node_port: 32001",
+        ),
+    ),
+    "selector-missing/refused": (("scheme: tcp}", "scheme: tcp, selector: {app: game}}"),),
+    "selector-missing/refused-tailnet": (("scheme: tcp}", "scheme: tcp, selector: {app: db}}"),),
+    "tag-twice/refused": (("    gatehouse:  #!", "    wiki:  #"),),
+    "tailnet-missing/refused": (("    account_id", "    tailnet: {name: tail.ts.net}\n    account_id"),),
+    "tailnet-name/refused-derived-too-long": (("traffic: html", "traffic: html\n      tailnet_name: wiki"),),
+    "tailnet-name-twice/refused": (("tailnet_name: box  #!", "tailnet_name: wiki  #"),),
+    "wrong-form/refused-forms": (
+        ("people: {family", "people: {alice: [alice@example.com], family"),
+        ("people: alice@example.com", "people: alice"),
+        ("owners: me@example.com", "owners: [me@example.com]"),
+        ("selector: {}", "#"),
+        ('origin: "http://192.168.0.1"', 'origin: {url: "http://192.168.0.1"}'),
+        ("    empty:", "#"),
+    ),
+    "yaml-key/refused": (("? [a, b]  #!", '"other:a":'), ("\n  : c", " c")),
+    "yaml-key/refused-merge": (
+        ("<<: *usual", "origin: {namespace: wiki, service: wiki, port: 80}\n      traffic: html\n"),
+    ),
+    "yaml-key/refused-number": (("    0120:", '    "0120":'),),
+    "yaml-value/refused-tag": (("!!str ", ""),),
+    "yaml/refused-two-documents": (("---\n", ""), ("config: {}", "")),
     "access-path-bypass/refused-nobody": (
         ("paths: {", "acknowledge: {access-path-bypass: each call is signed}\n      paths: {"),
     ),
@@ -154,6 +254,13 @@ MENDED: dict[str, tuple[tuple[str, str], ...]] = {
     "path-root/refused-for-people": (("/: {", "/admin: {"),),
     "path-twice/refused": (("/matrix: {", "#"), ("path: /matrix", "path: /matrix\n      people: admins")),
     "path-twice/refused-challenges": (("own_certificate: true  #!", "#"),),
+    "address-impossible/refused": (("router_ipv4: ", "#"), ("lan_ipv4: 127.0.0.1", "lan_ipv4: 192.168.0.9")),
+    "address-impossible/refused-tailnet": (("tailnet_ipv4: ", "#"),),
+    "lan-address/refused": (
+        ("  gatehouse:estate:", "  gatehouse:acknowledge: {lan-address: a rented server}\n  gatehouse:estate:"),
+    ),
+    "router-address/refused": (("clients: anyone", "clients: tailnet"), ("port_forward: [", "#")),
+    "router-address/refused-record": (("public_record: true", "#"),),
     "sensitive-for-anyone/refused": (
         ("clients: anyone", "clients: anyone\n      sensitivity: low\n      paths: {/a: {people: family}} #"),
     ),
@@ -181,17 +288,40 @@ MENDED: dict[str, tuple[tuple[str, str], ...]] = {
     "workload-wider/refused-controller": (
         ("namespace: ingress-nginx, service: ingress-nginx-controller", "namespace: game, service: game"),
     ),
+    "wrong-form/refused-ipv6": (
+        ('router_ipv4: "', "#"),
+        ('lan_ipv4: "fd12:3456::10"', "lan_ipv4: 192.168.0.9"),
+        ("clients: anyone", "clients: tailnet"),
+        ("port_forward: [", "#"),
+    ),
+    "unknown-key/refused-ipv6": (('lan_ipv6: "', "#"), ('router_ipv6: "', "#"), ("connector: {", "#")),
+    "zone-api/refused": (("smith.tk", "smith.to"), ("smith.ml", "smith.com")),
+    "zone-registered/refused-of-others": (
+        (
+            "  gatehouse:estate:",
+            "  gatehouse:acknowledge: {zone-registered: it lets me set name servers}\n  gatehouse:estate:",
+        ),
+    ),
     "zone-twice/refused": (("- name: example.com", "#"),),
 }
 
 
-@pytest.mark.parametrize("case", MENDED)
+def test_the_fix_of_every_rule_is_followed() -> None:
+    by_program = {f.rule for case in cases("refused") for f in judged(dict(texts(case))) if any(fixes(f))}
+    by_hand = {case.split("/")[0] for case in FIXED}
+    # These are for the owner: which paths, people or stacks to give up, and which address a node has.
+    by_owner = {"limit-account", "limit-addresses", "limit-applications", "lan-address-twice"}
+    assert set(RULE_IDS) - by_program - by_hand == by_owner
+
+
+@pytest.mark.parametrize("case", FIXED)
 def test_a_fix_that_is_followed_fixes(case: str) -> None:
-    text = (FIXTURES / f"{case}.yaml").read_text()
-    for old, new in MENDED[case]:
-        assert old in text
-        text = text.replace(old, new)
-    assert check(tie([type_stack(parse_stack_text(text))])) == ()
+    path = FIXTURES / case
+    files = dict(texts(path if path.is_dir() else path.with_suffix(".yaml")))
+    for old, new in FIXED[case]:
+        assert any(old in text for text in files.values()), old
+        files = {name: text.replace(old, new) for name, text in files.items()}
+    assert [f for f in judged(files) if f.severity == "error"] == []
 
 
 @pytest.mark.parametrize("case", cases("accepted"), ids=named)
@@ -233,4 +363,8 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "tailnet-policy-overwrite": "stack",
         "google-test-users": "stack",
         "limit-redirects": "stack",
+        # What the platform takes from some: Enterprise plans, suffixes that delegate, rented servers.
+        "zone-registered": "stack",
+        "zone-api": "stack",
+        "lan-address": "stack",
     }

@@ -114,7 +114,7 @@ def test_a_port_that_the_plan_forwards_is_not_asked_to_be_closed() -> None:
 def test_forwarded_ports_and_funnel_names_are_asked_for() -> None:
     found = made({"game": GAME, "media": MEDIA})
     assert found["game/tcp-25565"].probe == PortProbe("game-alfred.example.com", 25565, "tcp")
-    assert found["media/certificate"].probe.text == "media-alfred.tail.ts.net:443"
+    assert found["media/certificate"].asked == "media-alfred.tail.ts.net:443"
 
 
 def test_plain_http_is_not_asked_for_where_the_zone_allows_it() -> None:

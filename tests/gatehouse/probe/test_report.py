@@ -17,7 +17,7 @@ from gatehouse.probe.runner import Result
 def result(id_: str, state: State = "passed", seen: str = "seen", must_not: bool = False) -> Result:
     subject, what = id_.split("/")
     check = Check(
-        subject, what, "zero-trust", "a promise", NameProbe("absent", "x.example.com"), "it means", "do this", must_not
+        subject, "zero-trust", what, "a promise", NameProbe("absent", "x.example.com"), "it means", "do this", must_not
     )
     return Result(check, Verdict(state, seen), 0.25)
 

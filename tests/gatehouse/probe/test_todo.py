@@ -33,11 +33,7 @@ def test_every_piece_of_manual_steps_is_there_and_in_its_order() -> None:
     stacks = load_project(PROJECT)
     for name in stacks:
         plan = plan_stack(stacks[name], stacks)
-        keys = [t.key for t in todos(plan, {})]
-        expected = [
-            k for w in plan.manual_steps for k in (["name-servers", "ds-record"] if w.key == "registrar" else [w.key])
-        ]
-        assert keys == expected
+        assert [(t.key, t.title) for t in todos(plan, {})] == [(w.key, w.title) for w in plan.manual_steps]
 
 
 def test_each_zone_has_its_registrar_and_its_own_values() -> None:
@@ -50,12 +46,10 @@ def test_each_zone_has_its_registrar_and_its_own_values() -> None:
         "name_servers": ["ada.ns.cloudflare.com"],
         "zones": {"example.org": {"name_servers": ["eve.ns.cloudflare.com"], "ds_record": OUTPUTS["ds_record"]}},
     }
-    assert [t.key for t in todos(plan, outputs)][:5] == [
-        "name-servers",
-        "name-servers-example.org",
-        "ds-record-example.org",
-        "name-servers-example.net",
-        "ds-record-example.net",
+    assert [t.key for t in todos(plan, outputs)][:11] == [
+        *(f"{what}" for what in ("old-ds", "records", "name-servers")),
+        *(f"{what}-example.org" for what in ("old-ds", "records", "name-servers", "ds-record")),
+        *(f"{what}-example.net" for what in ("old-ds", "records", "name-servers", "ds-record")),
     ]
     assert todo(plan, "name-servers", outputs).values == (("Name server 1", "ada.ns.cloudflare.com"),)
     own = todo(plan, "name-servers-example.org", outputs)
@@ -197,6 +191,8 @@ def test_the_probe_ticks_off_what_it_sees(project: Path, capsys: pytest.CaptureF
         return {t["key"]: t["state"] for t in json.loads(capsys.readouterr().out)["todo"]}
 
     assert states(World()) == {
+        "old-ds": "done",
+        "records": "done",
         "name-servers": "done",
         "ds-record": "done",
         "google": "not seen",
@@ -209,6 +205,73 @@ def test_the_probe_ticks_off_what_it_sees(project: Path, capsys: pytest.CaptureF
     }
     found = states(World(dns_faults=frozenset({"no-ds"}), closed_ports=frozenset({25565})))
     assert (found["name-servers"], found["ds-record"], found["router-game"]) == ("done", "open", "open")
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_a_domain_that_moves_is_compared_before_its_name_servers_change(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "outputs.json").write_text(json.dumps({"name_servers": list(NAME_SERVERS)}))
+    asked = ["-C", str(project), "todo", "--probe", "--outputs", str(project / "outputs.json")]
+    spf, dkim = '"v=spf1 include:_spf.old.net ~all"', '"v=DKIM1; p=abc"'
+    old: dict[tuple[str, str], list[str]] = {
+        ("example.com", "NS"): ["ns1.old.net.", "ns2.old.net."],
+        ("example.com", "MX"): ["10 mx.old.net."],
+        ("example.com", "TXT"): [spf],
+        ("example.com", "A"): ["198.51.100.20"],
+        ("s1._domainkey.example.com", "TXT"): [dkim],
+    }
+    # At Cloudflare: proxied, in other pieces, and mail's one record by another server.
+    new: dict[tuple[str, str], list[str]] = {
+        ("example.com", "MX"): ["10 MX.old.net."],
+        ("example.com", "TXT"): ['"v=spf1 include:_spf" ".old.net ~all"'],
+        ("example.com", "A"): ["104.16.0.1"],
+        ("s1._domainkey.example.com", "TXT"): [dkim],
+    }
+
+    def seen(cloudflare: dict[tuple[str, str], list[str]], **more: Any) -> dict[str, tuple[str, str]]:
+        with World(records=cloudflare) as there, World(records=old, **more) as here:
+            to = ("--connect", f"{NAME_SERVERS[0]}:53=127.0.0.1:{there.resolver.port}")
+            assert main([*asked, "--json", *here.arguments(), *to]) == 0
+        return {t["key"]: (t["state"], t["seen"]) for t in json.loads(capsys.readouterr().out)["todo"]}
+
+    found = seen(new)
+    assert found["records"][0] == "not seen", "there may be names that nobody can guess"
+    assert "DKIM selectors cannot be seen" in found["records"][1]
+    assert found["old-ds"][0] == "open"
+    assert "key tag" in found["old-ds"][1]
+    assert found["name-servers"] == ("open", "answered by ns1.old.net, ns2.old.net")
+    assert seen(new, dns_faults=frozenset({"no-ds"}))["old-ds"] == ("done", "")
+    for missing, words in (
+        (("example.com", "MX"), "MX of example.com (10 mx.old.net.)"),
+        (("example.com", "TXT"), "TXT of example.com (v=spf1 include:_spf.old.net ~…)"),
+        (("example.com", "A"), "A of example.com"),
+        (("s1._domainkey.example.com", "TXT"), "TXT of s1._domainkey.example.com (v=DKIM1; p=abc)"),
+    ):
+        less = {key: value for key, value in new.items() if key != missing}
+        assert seen(less)["records"] == ("open", f"not at Cloudflare: {words}")
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_a_new_domain_has_nothing_to_bring_and_one_before_its_first_up_cannot_be_compared(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def records(world: World, *more: str) -> tuple[str, str]:
+        with world:
+            assert main(["-C", str(project), "todo", "--probe", "--json", *world.arguments(), *more]) == 0
+        (found,) = (t for t in json.loads(capsys.readouterr().out)["todo"] if t["key"] == "records")
+        return found["state"], found["seen"]
+
+    at_registrar = {("example.com", "NS"): ["ns1.registrar.net."]}
+    assert records(World(records=at_registrar)) == (
+        "not seen",
+        "Cloudflare's name servers for it are known after `gatehouse up`",
+    )
+    (project / "outputs.json").write_text(json.dumps({"name_servers": list(NAME_SERVERS)}))
+    with World() as there:
+        to = ("--connect", f"{NAME_SERVERS[0]}:53=127.0.0.1:{there.resolver.port}")
+        outputs = ("--outputs", str(project / "outputs.json"))
+        assert records(World(records=at_registrar), *outputs, *to) == ("done", "")
 
 
 def test_without_outputs_those_of_the_simulated_stack_are_taken_and_it_is_said(

@@ -132,7 +132,6 @@ class World:
     router_reply: Reply | None = None
     open_ports: frozenset[int] = frozenset()
     closed_ports: frozenset[int] = frozenset()
-    minecraft: bool = True
     raknet: bool = True
     always_https: bool = True
     silent: bool = False
@@ -248,7 +247,7 @@ class World:
         if 25565 in self.closed_ports:
             self._connect[game, 25565] = self._nobody()
         else:
-            await self._serve(game, 25565, self._minecraft if self.minecraft else self._hang_up)
+            await self._serve(game, 25565, self._hang_up)
         udp, _ = await self._loop.create_datagram_endpoint(
             functools.partial(_Udp, self._raknet), local_addr=("127.0.0.1", 0)
         )
@@ -338,19 +337,6 @@ class World:
 
     async def _hang_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
-
-    async def _minecraft(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # https://minecraft.wiki/w/Java_Edition_protocol/Server_List_Ping
-        try:
-            await reader.read(512)
-            status = b'{"version":{"name":"1.21.4"},"players":{"online":2,"max":20}}'
-            payload = b"\x00" + bytes([len(status)]) + status
-            writer.write(bytes([len(payload)]) + payload)
-            await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
 
     def _raknet(self, data: bytes, answer: Callable[[bytes], None]) -> None:
         if self.raknet and data[:1] == b"\x01":
