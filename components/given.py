@@ -16,6 +16,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from config.errors import show
 from config.values import MalformedError, TunnelSecretText
@@ -135,7 +136,7 @@ def _read(component: str, kind: Any, value: Any, path: _Path, problems: dict[_Pa
         for detail in wrong.errors(include_url=False):
             if detail["type"] == "too_short" and detail["input"]:
                 continue  # It is counted without those that are wrong.
-            problems[(*path, *detail["loc"])] = _problem(bare, detail["type"], detail["input"], detail["msg"])
+            problems[(*path, *detail["loc"])] = _problem(bare, detail)
     return value
 
 
@@ -148,11 +149,13 @@ def _late(component: str, kind: Any, value: Any, path: _Path) -> Any:
     return found
 
 
-def _problem(kind: Any, type_: str, value: Any, message: str) -> Problem:
-    if isinstance(value, pulumi.Output):
+def _problem(kind: Any, detail: ErrorDetails) -> Problem:
+    if isinstance(detail["input"], pulumi.Output):
         return Problem(_NOT_YET)
-    shown = "" if kind == TunnelSecretText else show(value)
-    return Problem(_FORMS.get(type_, message.replace("Input should", "it should")), shown)
+    why, context = detail["msg"].replace("Input should", "it should"), detail.get("ctx", {})
+    if "fix" in context:
+        why += f"; {context['fix']}" + (f" (such as {context['meant']})" if context.get("meant") else "")
+    return Problem(_FORMS.get(detail["type"], why), "" if kind == TunnelSecretText else show(detail["input"]))
 
 
 @cache

@@ -37,7 +37,7 @@ class Google(Component):
             "google",
             account_id="0" * 32,
             team="example",
-            client_id="….apps.googleusercontent.com",
+            client_id="1-a.apps.googleusercontent.com",
             client_secret=config.require_secret("google_client_secret"),
             people=[PeopleSet("household", ("alice@example.com",))],
         )

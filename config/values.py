@@ -61,7 +61,8 @@ class _Value(str):
             return cls.parse(text)
         except MalformedError as wrong:
             # What it says is no template.
-            raise PydanticCustomError("malformed", "{why}", {"why": str(wrong)}) from None
+            context = {"reason": wrong.reason, "fix": wrong.fix, "meant": wrong.suggestion or None}
+            raise PydanticCustomError("malformed", "{reason}", context) from None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:

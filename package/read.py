@@ -101,6 +101,8 @@ def tunnel_ways(component: str, routes: Sequence[given_as.Route]) -> list[Tunnel
 
 
 def _tunnel_way(component: str, at: _At, route: given_as.Route) -> TunnelWay:
+    if not isinstance(route, Mapping):
+        raise wrong(component, at, "a route is written plainly: `{key: …, hosts: […], origin: …, public: true}`")
     whom, said = audience(component, at, route), route.get("paths") or {}
     found = fields(component, at, _ROUTE, route)
     if not isinstance(said, Mapping):

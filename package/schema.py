@@ -51,6 +51,7 @@ def completed(analyzed: str) -> str:
     for token, resource in document["resources"].items():
         kind = token.rpartition(":")[2]
         for key, part in resource["inputProperties"].items():
+            _loosen(part)
             default = _default(kind, key)
             if default is not None:
                 part["default"] = default
@@ -60,6 +61,14 @@ def completed(analyzed: str) -> str:
             if (kind, key) in _SECRET_OUTPUTS:
                 part["secret"] = True
     return json.dumps(document)
+
+
+def _loosen(part: dict[str, Any]) -> None:
+    """Objects in a plain list are no plain ones: Pulumi's generator for Go makes no type for those, and uses it."""
+    for inner in (part[key] for key in ("items", "additionalProperties") if key in part):
+        if "$ref" in inner:
+            inner.pop("plain", None)
+        _loosen(inner)
 
 
 def _default(kind: str, key: str) -> Any:

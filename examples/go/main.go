@@ -2,7 +2,7 @@
 package main
 
 import (
-	"github.com/gatehouse/pulumi-gatehouse/sdk/go/gatehouse"
+	"github.com/OWNER/gatehouse/sdk/go/gatehouse"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
@@ -51,16 +51,16 @@ func main() {
 			IdentityProviderId: google.IdentityProviderId,
 			PolicyIds:          google.PolicyIds,
 			BypassPolicyId:     google.BypassPolicyId,
-			Routes: []gatehouse.Route{
-				{
+			Routes: []gatehouse.RouteInput{
+				gatehouse.RouteArgs{
 					Key:    "wiki",
 					Title:  &title,
 					Hosts:  []string{"wiki.example.com"},
 					Origin: wikiOrigin,
 					People: []string{"household"},
-					Paths:  map[string]gatehouse.PathRoute{"/api": {Public: &public}},
+					Paths:  map[string]gatehouse.PathRouteArgs{"/api": {Public: &public}},
 				},
-				{
+				gatehouse.RouteArgs{
 					Key:    "blog",
 					Hosts:  []string{"blog.example.com", "www.example.com"},
 					Origin: blogOrigin,

@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(shutil.which("go") is None, reason="Pulumi's generators are built with Go"),
 ]
+_MODULE = "github.com/OWNER/gatehouse/sdk/go/gatehouse"
 _ENGINE = PROJECT / "gatehouse" / "engine"
 # A program that has modules of our names, and records what the example asks of the engine.
 _PROGRAM = """
@@ -35,7 +36,7 @@ class Mocks(pulumi.runtime.Mocks):
 pulumi.runtime.set_mocks(Mocks(), project="home", stack="dev")
 secret = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I="
 pulumi.runtime.set_all_config({"home:accountId": "0" * 32, "home:clientSecret": "s", "home:tunnelSecret": secret})
-runpy.run_path(sys.argv[1])
+pulumi.runtime.test(lambda: runpy.run_path(sys.argv[1]) and None)()
 """
 
 
@@ -81,6 +82,11 @@ def test_the_go_example_has_the_right_types(sdks: Path, tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "examples" / "go", tmp_path / "home")
     shutil.copy(_ENGINE / "go.sum", tmp_path / "home" / "go.sum")
     shutil.copytree(sdks / "go" / "gatehouse", tmp_path / "gatehouse")
+    # What `pulumi package add` writes.
+    pulumi = (PROJECT / "examples" / "go" / "go.mod").read_text().splitlines()[-1]
+    (tmp_path / "gatehouse" / "go.mod").write_text(f"module {_MODULE}\n\ngo 1.24\n\n{pulumi}\n")
+    with (tmp_path / "home" / "go.mod").open("a") as module:
+        module.write(f"require {_MODULE} v0.1.0\nreplace {_MODULE} => ../gatehouse\n")
     vet = ("go", "vet", ".")
     called(*vet, cwd=tmp_path / "home", GOFLAGS="-mod=mod")
     text = (tmp_path / "home" / "main.go").read_text()

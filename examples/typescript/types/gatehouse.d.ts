@@ -109,7 +109,7 @@ export interface TunnelRoutesArgs {
     zoneId: pulumi.Input<string>;
     tunnelId: pulumi.Input<string>;
     team: string;
-    routes: RouteArgs[];
+    routes: pulumi.Input<RouteArgs>[];
     identityProviderId?: pulumi.Input<string>;
     policyIds?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
     bypassPolicyId?: pulumi.Input<string>;
@@ -172,7 +172,7 @@ export interface TailnetServiceArgs {
     machine: pulumi.Input<string>;
     tag: pulumi.Input<string>;
     port?: pulumi.Input<number>;
-    ports?: TailnetPortArgs[];
+    ports?: pulumi.Input<TailnetPortArgs>[];
     selector?: { [key: string]: string };
 }
 
@@ -184,7 +184,7 @@ export declare class TailnetService extends pulumi.ComponentResource {
 export interface PortForwardArgs {
     namespace: pulumi.Input<string>;
     selector: { [key: string]: string };
-    ports: ForwardedPortArgs[];
+    ports: pulumi.Input<ForwardedPortArgs>[];
     hosts: string[];
     zoneId: pulumi.Input<string>;
     ipv4: pulumi.Input<string>;
@@ -196,7 +196,7 @@ export declare class PortForward extends pulumi.ComponentResource {
 }
 
 export interface TailnetArgs {
-    policy: { [key: string]: any };
+    policy: { [key: string]: pulumi.Input<any> };
     magicDns?: boolean;
     https?: boolean;
     overwrite?: boolean;

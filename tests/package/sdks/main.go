@@ -27,7 +27,7 @@ func main() {
 		log.Fatal(err)
 	}
 	bind := func() *schema.Package {
-		pkg, diagnostics, err := schema.BindSpec(spec, nil, schema.ValidationOptions{})
+		pkg, diagnostics, err := schema.BindSpec(spec, schema.NewNullLoader(), schema.ValidationOptions{})
 		if err != nil || diagnostics.HasErrors() {
 			log.Fatal(diagnostics, err)
 		}
