@@ -1,9 +1,10 @@
-# make preview | up | refresh | destroy | plan | check | lint | test  [STACK=alfred] [ARGS=...]
+# make preview | up | refresh | destroy | plan | check | lint | test  [STACK=<stack>] [ARGS=...]
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help preview up refresh destroy plan test engine-test engine-test-all bench check lint engine env lock format
 
-STACK ?= alfred
+# Without it: the only stack that owns an estate.
+STACK ?=
 ARGS ?=
 PYTHON ?= python3
 VENV := .venv
@@ -11,22 +12,22 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
 help:
-	@echo "make preview      what would be made, with STACK=alfred by default"
-	@echo "make up           make it (simulated clouds unless credentials are set)"
-	@echo "make refresh      compare what is recorded with the clouds"
-	@echo "make destroy      take it down"
-	@echo "make plan         the same as preview, offline and without an engine"
+	@echo "make preview      show what would change (STACK=<stack>: of this one; else the only owner)"
+	@echo "make up           make it: on simulated clouds, unless credentials are set"
+	@echo "make refresh      read what is in the clouds into the state"
+	@echo "make destroy      remove it"
+	@echo "make plan         like preview, but offline and without an engine"
 	@echo "make test         the test suite, without the engine"
-	@echo "make engine-test  the tests that drive the real engine on simulated clouds"
+	@echo "make engine-test  the tests that run the real engine on simulated clouds"
 	@echo "make engine-test-all  the same, with a kill at every change of an up"
 	@echo "make bench        measure how fast it is, against the goals (docs/performance.md)"
-	@echo "make check        all that needs no engine: make lint, then make test"
-	@echo "make lint         format, lint, strict types, import contract, workflows"
+	@echo "make check        everything that needs no engine: make lint, then make test"
+	@echo "make lint         format, lint, strict types, import contracts, workflows"
 	@echo "make engine       get the Pulumi engine, once"
 	@echo "make lock         pin the newest dependencies that pyproject.toml allows"
 
 preview up refresh destroy plan: $(STAMP)
-	@$(BIN)/gatehouse $@ --stack $(STACK) $(ARGS)
+	@$(BIN)/gatehouse $@ $(STACK) $(ARGS)
 
 # Everything that needs no engine, in under a minute; `make engine-test` has the rest.
 test: $(STAMP)

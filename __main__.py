@@ -31,15 +31,16 @@ def main() -> None:
         tunnel_secret=secrets["tunnel_secret"],
         opts=providers.options,
     )
-    register_ways(plan, providers, estate, tunnel)
-    Connector(
+    connector = Connector(
         "connector",
         token=None if plan.home.manifests_folder else tunnel.token,
         rules=plan.rules,
         settings=plan.home.connector,
+        certificates=plan.certificates,
         after=[tunnel],
         opts=providers.options,
     )
+    register_ways(plan, providers, estate, tunnel, connector)
     adoption.report()
     export_plan(plan, tunnel)
 

@@ -7,6 +7,7 @@ from components.google import Google
 from components.managed_ingress import ManagedIngress
 from components.port_forward import PortForward
 from components.public_tunnel_route import PublicTunnelRoute
+from components.service_tokens import ServiceTokens
 from components.tailnet import Tailnet
 from components.tailnet_service import TailnetService
 from components.tailscale_operator import TailscaleOperator
@@ -22,6 +23,7 @@ __all__ = [
     "ManagedIngress",
     "PortForward",
     "PublicTunnelRoute",
+    "ServiceTokens",
     "Tailnet",
     "TailnetService",
     "TailscaleOperator",

@@ -20,8 +20,8 @@ _ROUTES = ("ZeroTrustApp", "PublicTunnelRoute")
 class Access:
     """What applications attach: the one login method, and the reusable policies (`Google.access`).
 
-    `policy_ids` are by set of people, several sets joined by `+`; `bypass_policy_id` lets anyone by, `deny_policy_id`
-    nobody. `session_duration` is in Go units up to hours.
+    `policy_ids` are by set of people, several sets joined by `+`, and `token_policy_ids` by service token likewise;
+    `bypass_policy_id` lets anyone by, `deny_policy_id` nobody. `session_duration` is in Go units up to hours.
     """
 
     account_id: pulumi.Input[str]
@@ -30,32 +30,47 @@ class Access:
     bypass_policy_id: pulumi.Input[str] | None = None
     deny_policy_id: pulumi.Input[str] | None = None
     session_duration: DurationText = "24h"
+    token_policy_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError where people would get in, or be kept out, by the policy of others."""
-        for name, policy in self.policy_ids.items():
+        for name, policy in (*self.policy_ids.items(), *self.token_policy_ids.items()):
             if policy is None or policy in (self.bypass_policy_id, self.deny_policy_id):
                 what = "missing" if policy is None else "the policy that lets anyone by, or nobody in"
                 raise ValueError(f"policy_ids: that of {name!r} is {what}; give the policy of that set of people")
 
-    def policy_of(self, planned: AccessApplication) -> pulumi.Input[str]:
-        """The one policy of an application. Raises ValueError where there is none for its audience."""
+    def policies_of(self, planned: AccessApplication) -> list[pulumi.Input[str]]:
+        """The policies of an application: one for tokens and one for people, or the one for anyone or nobody.
+
+        Raises ValueError where there is none for its audience.
+        """
         audience = planned.audience
+        wanted: list[tuple[pulumi.Input[str] | None, str]] = []
+        if audience.tokens:
+            name = audience.token_name
+            wanted.append((self.token_policy_ids.get(name), f"a policy for {name!r} in token_policy_ids"))
+        if audience.people:
+            name = audience.set_name
+            wanted.append((self.policy_ids.get(name), f"a policy for {name!r} in policy_ids"))
         if audience == ANYONE:
-            found, what = self.bypass_policy_id, "bypass_policy_id, the policy that lets anyone by"
-        elif audience == NOBODY:
-            found, what = self.deny_policy_id, "deny_policy_id, the policy that lets nobody in"
-        else:
-            found, what = self.policy_ids.get(audience.set_name), f"a policy for {audience.set_name!r} in policy_ids"
-        if found is None:
-            raise ValueError(f"{planned.name}: it is for {audience}, which needs {what}")
+            wanted.append((self.bypass_policy_id, "bypass_policy_id, the policy that lets anyone by"))
+        if audience == NOBODY:
+            wanted.append((self.deny_policy_id, "deny_policy_id, the policy that lets nobody in"))
+        found = []
+        for policy, what in wanted:
+            if policy is None:
+                raise ValueError(f"{planned.name}: it is for {audience}, which needs {what}")
+            found.append(policy)
         return found
 
 
 def access_application(
     component: Component, planned: AccessApplication, access: Access, after: Sequence[pulumi.Resource] = ()
 ) -> cloudflare.ZeroTrustAccessApplication:
-    """A child of `component`: an application with exactly one policy and, where anybody logs in, exactly one login.
+    """A child of `component`: an application with one policy and, where anybody logs in, exactly one login.
+
+    Where service tokens get in too, a policy of theirs comes first, and an app that is refused is answered 401 instead
+    of a login page [TFC zero_trust_access_application, service_auth_401_redirect].
 
     It is named after its destination, of which Cloudflare takes one application only (docs/adr/0022). Where its host
     goes to another service, origin or audience, it is made anew, the old one deleted first: the rule asks for its AUD
@@ -75,9 +90,10 @@ def access_application(
         destinations=[{"type": "public", "uri": planned.name}],
         allowed_idps=[access.identity_provider_id] if access.identity_provider_id is not None and asks else None,
         auto_redirect_to_identity=True if asks else None,
-        policies=[{"id": access.policy_of(planned), "precedence": 1}],
+        policies=[{"id": found, "precedence": n} for n, found in enumerate(access.policies_of(planned), 1)],
+        service_auth401_redirect=True if planned.audience.tokens else None,
         session_duration=access.session_duration if asks else "24h",
-        app_launcher_visible=asks and planned.audience != NOBODY,
+        app_launcher_visible=bool(planned.audience.people),
         http_only_cookie_attribute=True,
         same_site_cookie_attribute="lax" if asks else None,
         opts=component.child(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
 
 from components.access import Access
 from components.google import Google
+from components.service_tokens import ServiceTokens
 from components.zone import Zone
 from config.stack import owner_stack
 from exposure.audience import ANYONE, NOBODY
@@ -65,6 +66,13 @@ def register_estate(
         )
         access = google.access
         pulumi.export("redirect_uri", google.redirect_uri)
+    if estate.tokens:
+        tokens = ServiceTokens(
+            "tokens", account_id=estate.account_id, tokens=estate.tokens, together=plan.token_sets, opts=options
+        )
+        access = replace(access, token_policy_ids=tokens.policy_ids)
+        pulumi.export("service_tokens", tokens.clients)
+        pulumi.export("token_policy_ids", tokens.policy_ids)
     main = zones[estate.zone.name]
     pulumi.export("name_servers", main.name_servers)
     pulumi.export("ds_record", main.ds_record)
@@ -107,12 +115,17 @@ def estate_of(owner: str, plan: ExposurePlan) -> EstateIds:
             _output(stack, "identity_provider_id", owner),
             {
                 name: _entry(policies, name, "policy for people", owner)
-                for name in sorted(a.set_name for a in audiences if a.people)
+                for name in sorted({a.set_name for a in audiences if a.people})
             },
             _output(stack, "bypass_policy_id", owner) if ANYONE in audiences else None,
             _output(stack, "deny_policy_id", owner) if NOBODY in audiences else None,
             plan.estate.session_duration,
         )
+    tokens = sorted({a.token_name for a in audiences if a.tokens})
+    if tokens:
+        given = _output(stack, "token_policy_ids", owner)
+        by_token = {name: _entry(given, name, "policy for service tokens", owner) for name in tokens}
+        access = replace(access, token_policy_ids=by_token)
     return EstateIds(zone_ids, access)
 
 
@@ -136,5 +149,5 @@ def _entry(found: pulumi.Output[Any], name: str, what: str, owner: str) -> pulum
 
 def _owner_first(lacks: str, owner: str) -> pulumi.RunError:
     return pulumi.RunError(
-        f"the estate's owner has no {lacks} yet; bring it up first: pulumi up --stack {owner_stack(owner)}"
+        f"the estate's owner has no {lacks} yet; bring it up first: gatehouse up --stack {owner_stack(owner)}"
     )

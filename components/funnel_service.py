@@ -47,6 +47,7 @@ class FunnelService(WayComponent):
             namespace=way.namespace,
             service=way.backend,
             port=way.port,
+            port_name=way.port_name,
             machine=way.machine,
             tag=way.tag,
             funnel=True,

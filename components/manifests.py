@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.base import Component
 from config.values import ROOT, Path, label_name
+from exposure.names import BACKEND_PORT
 
 # An object that was taken over from a lost state has fields of the provider that wrote them before, under another name.
 FORCED = {"pulumi.com/patchForce": "true"}
@@ -74,6 +75,7 @@ def tailscale_ingress(
     namespace: str,
     service: str,
     port: int,
+    port_name: str | None = None,
     machine: str,
     tag: str,
     funnel: bool,
@@ -84,13 +86,16 @@ def tailscale_ingress(
     """An Ingress of the Tailscale operator: one TLS host, the short machine name; of the Service `paths` alone.
 
     The operator ignores rule hosts that differ from the full name and takes the name's first label from
-    `tls[0].hosts[0]` [TS cmd/k8s-operator/ingress.go]. A service that changes between Serve and Funnel keeps its
-    Ingress: a second one would get another name.
+    `tls[0].hosts[0]`. It speaks https to port 443, and to a port that the Ingress calls `https`; that one's number is
+    noted, for who reads the Ingress without the Service [TS cmd/k8s-operator/ingress.go]. A service that changes
+    between Serve and Funnel keeps its Ingress: a second one would get another name.
     """
     annotations = {**SKIP_AWAIT, "tailscale.com/tags": tag}
     if funnel:
         annotations["tailscale.com/funnel"] = "true"
-    backend: Any = {"service": {"name": service, "port": {"number": port}}}
+    if port_name:
+        annotations[BACKEND_PORT] = str(port)
+    backend: Any = {"service": {"name": service, "port": {"name": port_name} if port_name else {"number": port}}}
     spec: Any = {"ingress_class_name": "tailscale", "default_backend": backend, "tls": [{"hosts": [machine]}]}
     if ROOT not in paths:
         # Without a host a rule is for the name in `tls`, and the operator takes Prefix alone [TS ingress.go].

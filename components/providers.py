@@ -83,12 +83,15 @@ def _stand_in() -> pulumi.Output[str] | None:
 def missing_credentials(tailnet: bool) -> list[str]:
     """What the plugins would refuse for want of credentials, each with the command that sets it."""
     missing = []
+    on = f" --stack {pulumi.get_stack()}"
     token = pulumi.Config("cloudflare").get_secret("apiToken") is not None
     if not token and not any(os.environ.get(n) for n in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY")):
-        missing.append("cloudflare:apiToken: pulumi config set --secret cloudflare:apiToken (or CLOUDFLARE_API_TOKEN)")
+        command = f"gatehouse pulumi config set --secret cloudflare:apiToken{on}"
+        missing.append(f"cloudflare:apiToken: {command} (or CLOUDFLARE_API_TOKEN)")
     if tailnet and not _has_tailscale_credentials():
         missing.append(
-            "tailscale:oauthClientSecret: pulumi config set tailscale:oauthClientId and"
-            " pulumi config set --secret tailscale:oauthClientSecret (or TAILSCALE_OAUTH_CLIENT_ID and _SECRET)"
+            f"tailscale:oauthClientSecret: gatehouse pulumi config set tailscale:oauthClientId{on} and"
+            f" gatehouse pulumi config set --secret tailscale:oauthClientSecret{on}"
+            " (or TAILSCALE_OAUTH_CLIENT_ID and _SECRET)"
         )
     return missing

@@ -27,6 +27,7 @@ _MODULES = {
     "zero_trust_access_group": "ZeroTrustAccessGroup",
     "zero_trust_access_identity_provider": "ZeroTrustAccessIdentityProvider",
     "zero_trust_access_policy": "ZeroTrustAccessPolicy",
+    "zero_trust_access_service_token": "ZeroTrustAccessServiceToken",
     "zero_trust_tunnel_cloudflared": "ZeroTrustTunnelCloudflared",
     "zero_trust_tunnel_cloudflared_config": "ZeroTrustTunnelCloudflaredConfig",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from components.connector import Connector
 from components.estate import EstateIds
 from components.providers import Providers
 from components.sdk import cloudflare
@@ -14,10 +15,13 @@ from components.way import Context, Locks, component_of
 from exposure.model import ExposurePlan
 
 
-def register_ways(plan: ExposurePlan, providers: Providers, estate: EstateIds, tunnel: Tunnel) -> None:
+def register_ways(
+    plan: ExposurePlan, providers: Providers, estate: EstateIds, tunnel: Tunnel, connector: Connector
+) -> None:
     """Every way of every service, in the order that keeps a host locked from its birth.
 
-    First what locks, Access applications above all; then the one rule list with their AUDs; then the names.
+    First what locks, Access applications above all; then the one rule list with their AUDs, once the connector has the
+    certificates that it names; then the names.
     """
     context = Context(
         plan,
@@ -36,7 +40,7 @@ def register_ways(plan: ExposurePlan, providers: Providers, estate: EstateIds, t
         team=plan.estate.team,
         rules=plan.rules,
         auds={name: aud for part in parts for name, aud in part.auds.items()},
-        after=[resource for part in parts for resource in part.behind],
+        after=[*(resource for part in parts for resource in part.behind), *connector.behind],
         opts=providers.options,
     )
     locks = Locks(configuration.configured, parts)
@@ -101,11 +105,11 @@ def export_plan(plan: ExposurePlan, tunnel: Tunnel) -> None:
                 "title": work.title,
                 "steps": list(work.steps),
                 "values": dict(work.values),
-                "outputs": list(work.outputs),
+                "outputs": list(work.outputs.values()),
             }
             for work in plan.manual_steps
         ],
     )
     if not pulumi.runtime.is_dry_run():
         titles = "\n  ".join(work.title for work in plan.manual_steps)
-        pulumi.log.info(f"up waits for none of this, it is for you (pulumi stack output manual_steps):\n  {titles}")
+        pulumi.log.info(f"manual steps that are left (gatehouse todo --stack {plan.stack} has the values):\n  {titles}")

@@ -57,6 +57,7 @@ class TailnetService(WayComponent):
                 namespace=way.namespace,
                 service=way.backend,
                 port=way.backend_port,
+                port_name=way.port_name,
                 machine=way.machine,
                 tag=way.tag,
                 funnel=False,

@@ -124,7 +124,7 @@ def render(findings: Sequence[Finding], width: int = 80) -> str:
     """All findings for people, in the order of the file, in lines of at most `width` columns; words are not broken."""
     lines: list[str] = []
     for finding in in_order(findings):
-        lines += render_one(finding, width)
+        lines += [*render_one(finding, width), ""]
     lines.append(counted(findings))
     return "\n".join(lines)
 
@@ -138,7 +138,7 @@ def render_one(finding: Finding, width: int = 80) -> list[str]:
         lines += _wrapped("at:   ", f"{finding.where}{value}{default}", width)
     lines += _wrapped("why:  ", finding.reason, width)
     lines += _wrapped("fix:  ", finding.fix, width)
-    if finding.suggestion and finding.suggestion not in finding.fix:
+    if finding.suggestion and f"`{finding.suggestion}`" not in finding.fix:
         lines += _wrapped("", f"did you mean {finding.suggestion!r}?", width)
     lines += [f"    see also {place}" for place in dict.fromkeys(finding.related)]
     lines += _wrapped("more: ", finding.docs + (f" ({finding.source})" if finding.source else ""), width)

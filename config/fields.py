@@ -21,6 +21,7 @@ def _label(value: str) -> str:
             "name",
             "a name here is a DNS label: lower-case letters, digits and hyphens, at most 63, "
             "with a letter or digit at both ends",
+            {"fix": "write such a name"},
         )
     return value
 
@@ -29,10 +30,12 @@ def _ipv4(value: str) -> str:
     try:
         address = ipaddress.ip_address(value.strip("[]"))
     except ValueError:
-        reason: LiteralString = "an IPv4 address is four numbers from 0 to 255 with dots, without zeros in front"
+        reason: LiteralString = (
+            "an IPv4 address has four numbers from 0 to 255, with dots between and no zeros in front"
+        )
         if re.search("[A-Za-z]", value):
-            reason = "an IPv4 address is needed here and no name: the router's rules and the DNS records hold addresses"
-        raise PydanticCustomError("ipv4", reason) from None
+            reason = "an IPv4 address is needed here, not a name: the router's rules and DNS records hold addresses"
+        raise PydanticCustomError("ipv4", reason, {"fix": "write it like 192.168.0.9"}) from None
     if address.version == 6:
         raise PydanticCustomError("ipv6", NO_IPV6, {"fix": NO_IPV6_FIX})
     return value
@@ -68,7 +71,11 @@ _CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 def _email(value: str) -> str:
     # The login's address only; whether the mailbox exists is for Google to know.
     if not re.fullmatch(r"[^@\s,;:*/\"'<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
-        raise PydanticCustomError("email", "one e-mail address, as name@domain, without a display name or a list")
+        raise PydanticCustomError(
+            "email",
+            "this is not one e-mail address, without a display name",
+            {"fix": "write each person's address like alice@example.com"},
+        )
     return value.lower()
 
 
@@ -76,7 +83,8 @@ def _hex32(value: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", value):
         raise PydanticCustomError(
             "account_id",
-            "a Cloudflare account id is 32 lower-case hexadecimal digits (dashboard: Account Home)",
+            "a Cloudflare account id has 32 lower-case hexadecimal digits",
+            {"fix": "copy it from Cloudflare's dashboard, Account Home"},
         )
     return value
 
@@ -144,6 +152,7 @@ def _selector_key(value: str) -> str:
             "selector_key",
             "a label's key is `name` or `prefix/name`: letters, digits, `-`, `_` and `.`, at most 63 in the name, with "
             "a letter or digit at both ends",
+            _PODS_LABELS,
         )
     return value
 
@@ -153,6 +162,7 @@ def _selector_value(value: str) -> str:
         raise PydanticCustomError(
             "selector_value",
             "a label's value is at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
+            _PODS_LABELS,
         )
     return value
 
@@ -166,7 +176,11 @@ def _target_port(value: object) -> int | str:
         "target_port",
         "a port of the pods is a number from 1 to 65535, or its name there: at most 15 lower-case letters, digits and "
         "hyphens, one of them a letter",
+        {"fix": "write the port that the pods listen on"},
     )
+
+
+_PODS_LABELS = {"fix": "copy the labels of the pods: `kubectl get pods --show-labels` shows them"}
 
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -227,6 +241,10 @@ SelectorValue = Annotated[str, AfterValidator(_selector_value), _SELECTOR_VALUE_
 """The value of a Kubernetes label."""
 Selector = Annotated[Mapping[SelectorKey, SelectorValue], Field(min_length=1)]
 """The labels of pods."""
+TokenDuration = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,5}h|forever)$")]
+"""How long a service token is good: whole hours, or `forever` [TFC zero_trust_access_service_token]."""
+Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
+"""A moment as RFC 3339 has it, in UTC."""
 Reason = Annotated[str, Field(max_length=400), AfterValidator(_reason), _REASON_SCHEMA]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
 Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text), _TEXT_SCHEMA]

@@ -150,19 +150,21 @@ def read_stack_file(path: Path) -> StackFile:
 
 
 def _read(path: Path) -> Document:
-    document = Document(path.name)
     try:
+        if path.exists() and not path.is_file():
+            return _no_file(
+                path, f"it is {'a folder' if path.is_dir() else 'no file'}, where the stack's file has to be"
+            )
         data = path.read_bytes()
     except OSError as error:
-        what = f"it cannot be read ({error.strerror or error})"
-        if path.is_dir():
-            what = "it is a folder, where the stack's file has to be"
-        elif path.is_symlink() and not path.exists():
-            what = f"it is a link to {os.readlink(path)}, and no file is there"
-        document.findings.append(
-            Finding("stack-file", (), "", what, "put the stack's file in its place, or remove it", Place(path.name))
+        link = path.is_symlink() and not path.exists()
+        return _no_file(
+            path,
+            f"it is a link to {os.readlink(path)}, and no file is there"
+            if link
+            else f"it cannot be read ({error.strerror or error})",
         )
-        return document
+    document = Document(path.name)
     if len(data) > _LARGEST:
         return document.unreadable(
             f"larger than {_LARGEST >> 20} MiB, more than Gatehouse reads of one stack",
@@ -182,6 +184,14 @@ def _read(path: Path) -> Document:
             before.count(b"\n") + 1,
             error.start - before.rfind(b"\n"),
         )
+
+
+def _no_file(path: Path, reason: str) -> Document:
+    document = Document(path.name)
+    document.findings.append(
+        Finding("stack-file", (), "", reason, "put the stack's file in its place, or remove it", Place(path.name))
+    )
+    return document
 
 
 def _other_ending(path: Path) -> Finding:
@@ -276,7 +286,9 @@ def type_stack(source: StackFile, raw: Mapping[str, object] | None = None) -> Lo
         try:
             typed = StackConfig.model_validate({**values, "node": _NO_NODE} if no_node else values)
         except ValidationError as error:
-            details = [in_words(detail, values, source.place) for detail in error.errors(include_url=False)]
+            # A default that follows from another value is no mistake of its own where that value is one.
+            errors = [e for e in error.errors(include_url=False) if e["type"] != "default_factory_not_called"]
+            details = [in_words(detail, values, source.place) for detail in errors]
             # A key that is missing because it is misspelt, or because it was left out above, has its finding already.
             misspelt = {(*m.path[:-1], m.suggestion) for m, _ in details if m.unknown_key and m.suggestion}
             mistakes = [mistake for mistake, _ in details if not (mistake.missing and mistake.path in misspelt)]
@@ -367,8 +379,8 @@ def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Findi
                         known,
                         "",
                         "this secret stands in clear in a file that is committed: whoever reads the repository has it",
-                        "remove it, make a new one where it comes from, and set that with `pulumi config set --secret "
-                        f"{_settable(path)}`",
+                        "remove it, make a new one where it comes from, and set that with `gatehouse pulumi config set "
+                        f"--secret {_settable(path)}`",
                         source.place(known),
                     )
                 )

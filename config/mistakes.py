@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from config.errors import Finding, Path_, Place, show
@@ -28,6 +29,8 @@ _FORMS = (
     f"write `origin: {_ORIGINS[ServiceOrigin]}` for a Kubernetes Service, `origin: {_ORIGINS[NodeOrigin]}` for a port "
     f"of the node, or `origin: {_ORIGINS[UrlOrigin]}` for another machine"
 )
+_BARE = re.compile(r"[^/]*//[^/?#]*")
+"""A URL up to its path."""
 _TRUTHS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 
 
@@ -94,25 +97,25 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
         if path[-1] == "port" and isinstance(url, str) and isinstance(value, int):
             shown = show(value)
             reason = "an origin with `url` has its port in the URL"
-            fix = f"write `url: {_with_port(url, value)}`, and remove `port`"
+            whole = _with_port(url, value)
+            fix = f"write `url: {whole}`, and remove `port`" if whole else "write it there, and remove `port`"
         else:
             other = "url" if url is not None else "on_node"
-            reason = f"an origin has one form: this key belongs to another one than `{other}`"
-            fix = f"remove it, or remove `{other}`; {_FORMS}"
+            reason = f"an origin with `{other}` has no `{path[-1]}`"
+            fix = f"remove it, or remove `{other}:`"
     mistake = Mistake(path, unknown_key=path[-1] != "path_exceptions", suggestion=suggestion)
     return mistake, Finding("unknown-key", path, shown, reason, fix, place(path), suggestion=suggestion)
 
 
 def _with_port(url: str, port: int) -> str:
-    if OriginUrl.faults(url):
-        return show(url)
-    parsed = OriginUrl(url)
-    return url if re.search(r":\d+$", url) else f"{parsed}:{port}"
+    bare = _BARE.match(url)
+    whole = bare[0] if bare and re.search(r":\d+$", bare[0]) else f"{bare[0] if bare else url}:{port}"
+    return "" if OriginUrl.faults(whole) else whole
 
 
 def _other(wrong: _Wrong) -> _Said:
     context = wrong.context
-    reason = wrong.message if "fix" in context else f"{wrong.message.replace('Input should', 'this should')}"
+    reason = wrong.message if "fix" in context else wrong.message.replace("Input should", "this should")
     fix = str(context.get("fix") or f"write it in that form{_what(wrong.path)}")
     meant = context.get("meant")
     return _Said(reason, fix, str(meant) if meant is not None else "", meant)
@@ -127,7 +130,7 @@ def _not_keys(wrong: _Wrong) -> _Said:
         return _Said(f"nothing stands below `{path[-1]}:`", fix)
     if len(path) == 3 and path[0] == "services" and path[2] == "origin":
         if isinstance(value, str) and "://" in value:
-            bare = re.match(r"[^/]*//[^/?#]*", value)
+            bare = _BARE.match(value)
             url = bare[0] if bare and not OriginUrl.faults(bare[0]) else value
             return _Said(
                 "a URL alone is not an origin: it stands under `url`",
@@ -182,6 +185,9 @@ def _not_one_of(wrong: _Wrong) -> _Said:
     if isinstance(value, float) and str(value) in known:
         return _Said("without quotes this is a number, and text is expected here", f'write `"{value}"`', f'"{value}"')
     close = closest(value, known) if isinstance(value, str) else ""
+    if wrong.path[-1] == "clients" and not str(value).startswith(close[:4]):
+        # `anybody` is close to `nobody`.
+        close = ""
     return _Said("this is not one of the words that are known here", f"write one of: {', '.join(known)}", close, close)
 
 
@@ -200,14 +206,18 @@ def _too_long(wrong: _Wrong) -> _Said:
 
 
 def _out_of_range(wrong: _Wrong) -> _Said:
-    least = wrong.context.get("ge")
-    bound = f"at least {least}" if least is not None else f"at most {wrong.context.get('le')}"
-    return _Said(f"this number has to be {bound}", f"write one that is{_what(wrong.path)}")
+    known = _known(wrong.path)
+    least, most = (
+        next((getattr(m, name) for m in (known.metadata if known else ()) if hasattr(m, name)), None)
+        for name in ("ge", "le")
+    )
+    bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+    return _Said(f"this is out of range: a number {bounds} is expected", f"write a number {bounds}{_what(wrong.path)}")
 
 
 def _name(wrong: _Wrong) -> _Said:
     value = wrong.value
-    if "people" in wrong.path[1:] and isinstance(value, str) and "@" in value:
+    if isinstance(value, str) and "@" in value and (wrong.path[0] == "services" or "default_people" in wrong.path):
         sets = _at(wrong.stack, ("estate", "people"))
         holding = [
             str(name)
@@ -220,14 +230,17 @@ def _name(wrong: _Wrong) -> _Said:
             f"write `people: {only}`, the set that holds this address alone"
             if only
             else f"add a set to the estate, such as `people: {{{_set_name(value)}: [{value}]}}`, and name it here: "
-            f"`people: {_set_name(value)}`" + (f" ({', '.join(holding)} holds it, with others)" if holding else ""),
+            f"`people: {_set_name(value)}`"
+            + (f" (it is in {' and '.join(holding)} too, with others)" if holding else ""),
             only,
         )
     plain = str(value).lower().removeprefix("https://").removesuffix(".cloudflareaccess.com")
     if wrong.path == ("node", "name") or len(wrong.path) == 2:
         # A name that the owner makes up.
         plain = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    return _other(wrong)._replace(suggestion=plain if LABEL.fullmatch(plain) and plain != value else "")
+    if not LABEL.fullmatch(plain) or plain == value:
+        return _other(wrong)
+    return _other(wrong)._replace(fix=f"write `{plain}`", suggestion=plain)
 
 
 def _set_name(email: str) -> str:
@@ -320,14 +333,17 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 
 def _what(path: Path_) -> str:
     """The field's description, first sentence, in brackets."""
+    known = _known(path)
+    first = " ".join((known.description or "").split()).split(". ")[0].rstrip(".") if known else ""
+    return f" ({first})" if first else ""
+
+
+def _known(path: Path_) -> FieldInfo | None:
+    """The field at a path of the configuration."""
     model: object = StackConfig
     for part in path[:-1]:
         model = _below(model, part)
-    candidates = model if isinstance(model, tuple) else (model,)
-    for candidate in candidates:
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            known = candidate.model_fields.get(str(path[-1])) if path else None
-            if known and known.description:
-                first = " ".join(known.description.split()).split(". ")[0].rstrip(".")
-                return f" ({first})"
-    return ""
+    for candidate in model if isinstance(model, tuple) else (model,):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel) and path[-1] in candidate.model_fields:
+            return candidate.model_fields[str(path[-1])]
+    return None

@@ -32,14 +32,14 @@ SECRETS: tuple[Secret, ...] = (
     Secret(
         key="gatehouse:google_client_secret",
         purpose="Cloudflare cannot ask Google who somebody is",
-        set_with="pulumi config set --secret gatehouse:google_client_secret",
+        set_with="gatehouse pulumi config set --secret gatehouse:google_client_secret",
         owner_only=True,
         simulated="simulated-google-client-secret",
     ),
     Secret(
         key="gatehouse:tunnel_secret",
         purpose="the connectors in the cluster cannot join the tunnel",
-        set_with='pulumi config set --secret gatehouse:tunnel_secret "$(openssl rand -base64 32)"',
+        set_with='gatehouse pulumi config set --secret gatehouse:tunnel_secret "$(openssl rand -base64 32)"',
         owner_only=False,
         # 32 bytes, as Cloudflare demands of a tunnel secret.
         simulated=base64.b64encode(b"simulated tunnel secret 32 bytes").decode(),
@@ -48,10 +48,12 @@ SECRETS: tuple[Secret, ...] = (
 SECRET_NAMES = frozenset(s.name for s in SECRETS)
 
 CREDENTIAL = (
-    "([Tt]oken|[Ss]ecret|[Pp]assword|[Pp]asswd|[Pp]assphrase|[Cc]redentials?|[Kk]ubeconfig|"
-    "([Aa]pi|[Pp]rivate|[Aa]ccess|[Aa]uth|[Ss]ervice|[Ss]ecret|[Ss]igning|[Ee]ncryption|[Ss]sh)[_-]?[Kk]eys?)"
+    "([Tt]oken|[Ss]ecret|[Pp]assword|[Pp]asswd|[Pp]wd|[Pp]assphrase|[Cc]redentials?|[Kk]ubeconfig|"
+    "([Aa]pi|[Pp]rivate|[Aa]ccess|[Aa]uth|[Ss]ervice|[Ss]ecret|[Ss]igning|[Ee]ncryption|[Mm]aster|[Ss]sh)[_-]?[Kk]eys?)"
 )
 """How the keys of credentials end: `cloudflare:apiToken`, `tailscale:oauthClientSecret`, `minio:secret_key`."""
+_TELLING = re.compile(r"tskey-|-----BEGIN [A-Z ]*PRIVATE KEY")
+"""How credentials begin that can be told under any key: Tailscale's, and private keys."""
 
 
 def in_clear(path: tuple[str | int, ...], value: object) -> Iterator[tuple[str | int, ...]]:
@@ -67,5 +69,5 @@ def in_clear(path: tuple[str | int, ...], value: object) -> Iterator[tuple[str |
         named = next(str(part) for part in reversed(path) if not isinstance(part, int))
         # The way to a file is no secret; what is in it would be.
         where = isinstance(value, str) and re.fullmatch(r"[~./][^\s{}]*", value) and "kubeconfig" in named.lower()
-        if re.search(f"{CREDENTIAL}$", named, re.IGNORECASE) and not where:
+        if (re.search(f"{CREDENTIAL}$", named, re.IGNORECASE) or _TELLING.match(str(value))) and not where:
             yield path

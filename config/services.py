@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, LiteralString, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, LiteralString, NamedTuple, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -31,7 +32,9 @@ Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
 def _several(what: LiteralString) -> BeforeValidator:
     def read(value: object) -> object:
         if not isinstance(value, str | list):
-            raise PydanticCustomError("several", f"{what} is expected here, or a list of such names")
+            raise PydanticCustomError(
+                "several", f"{what} is expected here, or a list of such names", {"fix": "write the name"}
+            )
         return [value] if isinstance(value, str) else value
 
     return BeforeValidator(read)
@@ -48,6 +51,10 @@ People: TypeAlias = Annotated[
     _word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
 ]
 """A set of people (estate `people`), or several."""
+Tokens: TypeAlias = Annotated[
+    list[Label], Field(min_length=1), _several("the name of a token"), _word_or_list({"type": "string"})
+]
+"""Names of service tokens; a single one may be written without brackets."""
 Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
 """A word, or several."""
 
@@ -60,7 +67,7 @@ class OriginTls(Model):
     match_sni_to_host: bool = False
     """Expect the request's own host name on the certificate (cloudflared `matchSNItoHost`)."""
     ca_pool: str | None = None
-    """Path, in the connector's container, of the CA that signed the origin's certificate."""
+    """The certificate of the CA that signed the origin's, as PEM text; or the origin's own, where it signs itself."""
     no_tls_verify: bool = False
     """Accept any certificate. A risk: acknowledge `origin-tls-unverified`."""
 
@@ -87,6 +94,9 @@ class ServiceOrigin(Model):
     """The Service's port, not the container's: a tunnel or a Tailscale Ingress talks to the Service."""
     scheme: Scheme = "http"
     """What it speaks."""
+    port_name: Literal["https"] | None = None
+    """At tailnet and funnel: `https`, where the Service's port has that name. Tailscale's operator speaks https to such
+    a port, and to 443."""
     target_port: TargetPort | None = None
     """The port of the pods, by number or name, where Gatehouse makes the Service (`selector`); `port` otherwise."""
     other_ports: Annotated[list[OtherPort], Field(min_length=1)] | None = None
@@ -164,6 +174,8 @@ class PathClients(Model):
     """`anyone`, with no login; named `people`; or `nobody`."""
     people: People | None = None
     """The sets of people let in; the service's own otherwise."""
+    tokens: Tokens | None = None
+    """Service tokens (estate `tokens`) that are let in too, with no login; with `clients: nobody` they alone."""
 
 
 class Service(Model):
@@ -188,6 +200,8 @@ class Service(Model):
     what `paths` says."""
     people: People | None = None
     """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""
+    tokens: Tokens | None = None
+    """Service tokens (estate `tokens`) that get in by the tunnel too, with no login: apps and scripts."""
     host: str | None = None
     """The public host name; `<service>-<node>.<zone>` otherwise. `*.` in front is every name below."""
     hosts: Annotated[list[str], Field(min_length=1)] | None = None
@@ -225,34 +239,74 @@ class Service(Model):
         return tuple(self.hosts or ([self.host] if self.host is not None else []))
 
 
-class IngressController(Model):
-    """The Service of the node's ingress controller."""
+class _Preset(NamedTuple):
+    """What is so of an ingress controller where it is installed as its own documents say."""
 
-    namespace: Label = "ingress-nginx"
-    """Its namespace."""
-    service: Label = "ingress-nginx-controller"
-    """The name of its Service."""
+    namespace: str
+    service: str
+    class_name: str
+
+
+Controller: TypeAlias = Literal["traefik", "nginx", "other"]
+_PRESETS: Mapping[str, _Preset] = {
+    # k3s's own [k3s-io/k3s manifests/traefik.yaml]; the chart by itself is in namespace `traefik`.
+    "traefik": _Preset("kube-system", "traefik", "traefik"),
+    "nginx": _Preset("ingress-nginx", "ingress-nginx-controller", "nginx"),
+    "other": _Preset("", "", ""),
+}
+
+
+def controller_at(namespace: str, service: str) -> dict[str, str]:
+    """What to say in the stack file of a controller whose Service this is; nothing where its kind is not known."""
+    for kind, preset in _PRESETS.items():
+        if service == preset.service:
+            return {"kind": kind} if namespace == preset.namespace else {"kind": kind, "namespace": namespace}
+    return {}
+
+
+def _preset(field: str) -> Any:
+    """The field as the controller's kind has it, where it is not said; empty for `other`."""
+    return Field(default_factory=lambda said: getattr(_PRESETS[said.get("kind", "traefik")], field))
+
+
+class IngressController(Model):
+    """The node's ingress controller, by its kind; each value that is said takes the place of the kind's own."""
+
+    kind: Controller = "traefik"
+    """`traefik` (k3s's own, or its chart), `nginx` (ingress-nginx, retired in 2026), or `other`."""
+    namespace: Label = _preset("namespace")
+    """Of its Service: `kube-system` for traefik, `ingress-nginx` for nginx; needed for `other`."""
+    service: Label = _preset("service")
+    """The name of its Service: `traefik`, `ingress-nginx-controller`; needed for `other`."""
     http_port: Port = 80
     """The Service's port for http, where challenges go."""
     https_port: Port = 443
     """The Service's port for https."""
-    class_name: Label = "nginx"
-    """Its IngressClass."""
+    class_name: Label = _preset("class_name")
+    """Its IngressClass: `traefik`, `nginx`; needed for `other`."""
     cluster_issuer: Label = "letsencrypt-prod"
     """cert-manager's ClusterIssuer for Ingresses that Gatehouse manages."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is said where it is; otherwise that is a finding."""
+        return all((self.namespace, self.service, self.class_name))
 
 
 class Connector(Model):
     """cloudflared in the cluster."""
 
     namespace: Label = "cloudflared"
-    """The namespace made for it."""
+    """The namespace made for it, and held to Pod Security `restricted`: nothing else is in it."""
     replicas: int = 2
     """At most 25 a tunnel (Cloudflare's limit); 2 keep the tunnel up while one restarts."""
     image: str | None = None
     """Another image than the pinned one, with a tag or digest."""
     protocol: Literal["auto", "quic", "http2"] = "auto"
     """A fixed protocol has no fallback when the network blocks it."""
+    open_ports: list[Port] = Field(default_factory=list)
+    """Ports that its NetworkPolicy opens at every address: of origins whose pods are on the host's network, of the node
+    itself under Cilium, 53 for a DNS cache at another address than 169.254.0.0/16."""
 
 
 class Node(Model):

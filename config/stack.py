@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import LABEL, AccountId, ClientId, Email, Label, Reason
+from config.fields import LABEL, AccountId, ClientId, Email, Instant, Label, Reason, Text, TokenDuration
 from config.services import Node, People, Service, Words
 from config.values import TeamText
 
@@ -62,6 +62,26 @@ class Google(Model):
     """Google Cloud Console, Credentials: ends in `.apps.googleusercontent.com`."""
 
 
+class Token(Model):
+    """A service token: an id and a secret by which an app or a script passes Access where nobody can log in."""
+
+    holder: Text | None = None
+    """Who or what has it, for people to read."""
+    duration: TokenDuration = "8760h"
+    """How long it is good, in hours (`8760h` is a year); or `forever`."""
+    version: Annotated[int, Field(ge=2)] | None = None
+    """For a new secret: 2 for the second, 3 for the third (`gatehouse token <name> --rotate` says what to write)."""
+    previous_until: Instant | None = None
+    """Until when the secret before this version is good too, such as `2026-12-24T18:00:00Z`."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Token:
+        # The provider refuses the one without the other [TFC zero_trust_access_service_token, schema.go].
+        if (self.version is None) != (self.previous_until is None):
+            raise PydanticCustomError("token", "`version` and `previous_until` are said together, or neither")
+        return self
+
+
 class Tailnet(Model):
     """The tailnet and what there is one of in it."""
 
@@ -72,8 +92,8 @@ class Tailnet(Model):
     https: bool = True
     """Certificates for `*.ts.net` names; Funnel and Serve need them."""
     users: list[Email] = Field(default_factory=list)
-    """People with a login in the tailnet, beside those whom a private service names. The policy's tests then show that
-    they do not reach what is not theirs; Tailscale refuses a test that names somebody it does not know."""
+    """People who are users of the tailnet, whether a private service names them or not. The policy's tests then show
+    what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
     overwrite_policy: bool = False
     """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
 
@@ -95,6 +115,8 @@ class Estate(Model):
     """Sets of people by name."""
     default_people: People | None = None
     """The sets that services use which name none."""
+    tokens: dict[Label, Token] = Field(default_factory=dict)
+    """Service tokens by name, for apps and scripts that cannot log in."""
     session_duration: str = "24h"
     """How long a login lasts at every application, in Go units up to hours: `0s`, or up to a month (`730h`)."""
     tailnet: Tailnet | None = None
@@ -127,7 +149,11 @@ class Claim(Model):
     @model_validator(mode="after")
     def _one(self) -> Claim:
         if (self.never is None) == (self.only is None):
-            raise PydanticCustomError("claim", "a claim says either `never` or `only`")
+            raise PydanticCustomError(
+                "claim",
+                "a claim says either `never` or `only`",
+                {"fix": "write one of the two, and another claim for the other"},
+            )
         return self
 
     @property

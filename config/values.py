@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import re
 import unicodedata
+import warnings
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -33,15 +34,16 @@ _SIGNS = {"?": "a query", "#": "a fragment", "*": "a wildcard", "%": "percent-en
 class MalformedError(ValueError):
     """Text that is no value of its kind: which rule it breaks, why that breaks live, and what to write.
 
-    `suggestion` is the value that was meant, where that can be told.
+    `suggestion` is the value that was meant, where that can be told; `source` is where the platform says it.
     """
 
-    def __init__(self, rule: str, reason: str, fix: str, suggestion: str = "") -> None:
+    def __init__(self, rule: str, reason: str, fix: str, suggestion: str = "", source: str = "") -> None:
         super().__init__(f"{reason}; {fix}" + (f" (such as {suggestion})" if suggestion else ""))
         self.rule = rule
         self.reason = reason
         self.fix = fix
         self.suggestion = suggestion
+        self.source = source
 
 
 class _Value(str):
@@ -417,7 +419,7 @@ def _is_address(scheme: str, address: str) -> bool:
 def _unreachable(host: str) -> tuple[str, str] | None:
     """Why a host leads nowhere from a pod of the cluster, and what to write."""
     by_address = "write the machine's address on the home network, or a name that your DNS server knows"
-    if host in ("localhost", "host.docker.internal", "gateway.docker.internal") or host.endswith(".localhost"):
+    if _LOCAL.fullmatch(host):
         return _OWN
     try:
         address = ipaddress.ip_address(host)
@@ -427,6 +429,7 @@ def _unreachable(host: str) -> tuple[str, str] | None:
         if host.endswith(".local") and not host.endswith(_CLUSTER):
             return "names in `.local` are found by multicast, which does not reach a pod", by_address
         return None
+    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback or address.is_unspecified:
         return _OWN
     if address.is_link_local:
@@ -436,6 +439,10 @@ def _unreachable(host: str) -> tuple[str, str] | None:
     return None
 
 
+# RFC 6761; Debian's and Red Hat's /etc/hosts; what Docker and Podman call the host, which a pod does not know.
+_LOCAL = re.compile(
+    r"(.+\.)?localhost|localhost6?(\.localdomain6?)?|ip6-(localhost|loopback)|.+\.(docker|containers)\.internal"
+)
 _OWN = (
     "cloudflared runs in a pod of its own, and this address is that pod: only cloudflared's own metrics and profiles "
     "answer there",
@@ -448,6 +455,60 @@ def _closest(scheme: str) -> str:
     import difflib
 
     return next(iter(difflib.get_close_matches(scheme, sorted(SCHEMES), n=1, cutoff=0.6)), "")
+
+
+class Certificates(_Value):
+    """Certificates as PEM, of a CA or an origin's own, written so that Go's `AppendCertsFromPEM` takes every one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The certificates. Raises MalformedError (`origin-ca-pool`)."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+        from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
+
+        kinds = set(re.findall(r"-----BEGIN ([^-\n]*)-----", text))
+        if any("PRIVATE KEY" in kind for kind in kinds):
+            reason = "a private key stands in clear in the file: whoever reads it can pretend to be the origin"
+            fix = "remove the key and make a new one, for this one is known; keep the blocks BEGIN CERTIFICATE"
+        elif not kinds:
+            reason = (
+                "no certificate: cloudflared has the files of its own pod alone, and where one is missing it refuses "
+                "the tunnel's whole rule list"
+            )
+            fix = (
+                "paste the certificate below `ca_pool: |`, from -----BEGIN CERTIFICATE----- to "
+                "-----END CERTIFICATE-----; Gatehouse gives the connector the file"
+            )
+        elif kinds != {"CERTIFICATE"}:
+            reason = f"a block of {' and '.join(sorted(kinds - {'CERTIFICATE'}))}, which cloudflared skips"
+            fix = "keep the blocks BEGIN CERTIFICATE only (openssl x509 -in <file> writes one)"
+        elif len(text) > _MOST_CERTIFICATES:
+            reason = f"longer than {_MOST_CERTIFICATES} characters: the files of a connector share a ConfigMap of 1 MiB"
+            fix = "name the one CA that signed the origin's certificate; public ones are trusted anyway"
+        else:
+            try:
+                # The library warns of a serial number of 0, which Go takes; a negative one it refuses since 1.23.
+                with warnings.catch_warnings(action="ignore"):
+                    found = load_pem_x509_certificates(text.encode())
+                    if any(one.serial_number < 0 for one in found):
+                        raise ValueError
+                return cls("".join(one.public_bytes(Encoding.PEM).decode() for one in found))
+            except (ValueError, InvalidVersion):
+                reason = "its certificates cannot be read: cloudflared would trust none of them, and answer 502"
+                fix = "paste the whole block again, each line as it is in the file"
+        raise MalformedError("origin-ca-pool", reason, fix)
+
+    @property
+    def path(self) -> str:
+        """Their file in the connector's pod: named after what it holds, so that others are another file."""
+        return f"{CA_FOLDER}/{hashlib.sha256(self.encode()).hexdigest()[:16]}.pem"
+
+
+CA_FOLDER = "/etc/gatehouse/ca"
+"""Where the connector's pods have certificates that rules name."""
+_MOST_CERTIFICATES = 50_000
 
 
 class Machine(_Value):
@@ -561,6 +622,31 @@ class Duration(_Value):
         raise MalformedError("session-duration", reason, fix, suggestion)
 
 
+_BODIES = (
+    "it does not pass on a POST with an empty body as it is, so buttons and logins fail; the next release took the "
+    "change back"
+)
+_UNFIT = (
+    (
+        (0, 0, 0),
+        (2022, 9, 99),
+        "it does not know `access` in a rule, so it never checks Access's JWT again; the first that does is 2022.10.0",
+        "CFD RELEASE_NOTES 2022.10.0 (TUN-6774, TUN-6775)",
+    ),
+    ((2024, 9, 0), (2024, 9, 0), _BODIES, "CFD RELEASE_NOTES 2024.9.1 (reverts TUN-8592); cloudflared#1340"),
+    ((2024, 10, 0), (2024, 10, 0), _BODIES, "CFD RELEASE_NOTES 2024.10.1 (reverts TUN-8592); cloudflared#1340"),
+    (
+        (2026, 8, 0),
+        (2026, 8, 1),
+        "it rewrites a request's path before it compares, and path rules depend on the path as it is; 2026.8.2 took "
+        "that back",
+        "CFD RELEASE_NOTES 2026.8.2 (VULN-141859)",
+    ),
+)
+"""Releases of cloudflared that are unfit: the first and the last of them, why, and where that is said."""
+_VERSION = re.compile(r"v?(20\d\d)\.(\d{1,2})\.(\d{1,2})(?![\d.])")
+
+
 class Image(_Value):
     """The connector's image, with a tag that stays or a digest [CFD RELEASE_NOTES]."""
 
@@ -574,12 +660,18 @@ class Image(_Value):
     def parse(cls, text: str) -> Self:
         """The reference. Raises MalformedError (`connector-image`)."""
         match = cls._REFERENCE.fullmatch(text)
+        tag, digest = (match["tag"] or "", match["digest"]) if match else ("", None)
+        said = _VERSION.match(tag)
+        version = tuple(map(int, said.groups())) if said else ()
+        unfit = next((row for row in _UNFIT if version and row[0] <= version <= row[1]), None)
         if not match:
             reason = "this is not the name of a container image"
-        elif match["digest"] is None and match["tag"] is None:
+        elif unfit:
+            reason = unfit[2]
+        elif digest is None and not tag:
             reason = "there is neither a tag nor a digest, so each restart may bring another cloudflared"
-        elif match["digest"] is None and match["tag"] == "latest":
-            reason = "`latest` changes: each restart may bring another cloudflared, with other rules for paths"
+        elif digest is None and (tag.startswith("latest") or not re.search(r"\d", tag)):
+            reason = f"`{tag}` changes: each restart may bring another cloudflared, with other rules for paths"
         else:
             return cls(text)
         raise MalformedError(
@@ -587,6 +679,7 @@ class Image(_Value):
             reason,
             "remove it to use the pinned image, or write `cloudflare/cloudflared:<version>`, better with "
             "`@sha256:<digest>`",
+            source=unfit[3] if unfit else "",
         )
 
 
@@ -653,11 +746,13 @@ def _cut(text: str, whole: str, end: str) -> str:
 
 
 __all__ = [
+    "CA_FOLDER",
     "MOST_REPLICAS",
     "ROOT",
     "SCHEMES",
     "Answer",
     "AnswerText",
+    "Certificates",
     "Domain",
     "DomainText",
     "Duration",

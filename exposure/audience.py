@@ -34,6 +34,11 @@ class Audience:
         """The name of its sets of people together, such as `admins+household`."""
         return "+".join(sorted(self.people))
 
+    @property
+    def token_name(self) -> str:
+        """The name of its tokens together, such as `phone+prometheus`."""
+        return "+".join(sorted(self.tokens))
+
     def __str__(self) -> str:
         if self.anyone:
             return "anyone"
@@ -52,16 +57,25 @@ def people(names: Iterable[str]) -> Audience:
     return Audience(people=frozenset(names))
 
 
+def tokens(names: Iterable[str] | None) -> Audience:
+    """Whoever holds any of these service tokens."""
+    return Audience(tokens=frozenset(names or ()))
+
+
 def named_people(service: Service, estate: Estate | None) -> Audience:
     """The people whom a service names, or the estate where it names none."""
     return people(service.people or (estate.default_people if estate else None) or ())
 
 
+def named(service: Service, estate: Estate | None) -> Audience:
+    """The people and tokens that a service names."""
+    by_name = NOBODY if service.clients == "nobody" else named_people(service, estate)
+    return by_name | tokens(service.tokens)
+
+
 def meant(service: Service, estate: Estate | None) -> Audience:
-    """Whom `clients` lets in: no way of the service may let in more."""
-    if service.clients == "anyone":
-        return ANYONE
-    return NOBODY if service.clients == "nobody" else named_people(service, estate)
+    """Whom `clients` and `tokens` let in: no way of the service may let in more."""
+    return ANYONE if service.clients == "anyone" else named(service, estate)
 
 
 def meant_for_path(said: PathClients, service: Service, estate: Estate | None) -> Audience:
@@ -69,5 +83,5 @@ def meant_for_path(said: PathClients, service: Service, estate: Estate | None) -
     if said.clients == "anyone":
         return ANYONE
     if said.clients == "nobody":
-        return NOBODY
-    return people(said.people) if said.people else named_people(service, estate)
+        return tokens(said.tokens)
+    return (people(said.people) if said.people else named_people(service, estate)) | tokens(said.tokens)

@@ -253,7 +253,7 @@ def _sensitive(service: Service, estate: Estate | None, way: type[Way]) -> Itera
         yield Objection(
             "sensitive-for-anyone",
             ("clients",),
-            "sensitive HTML goes behind Google login, and then not anyone gets in",
+            "sensitive HTML goes behind a Google login, which lets in named people only",
             "say `clients: people`, or `sensitivity: low`; where only a part is sensitive, say `sensitivity: low` and "
             "list that part under `paths:` with clients of its own",
         )

@@ -159,6 +159,11 @@ def logins(found: Iterable[Claim]) -> tuple[Audience, ...]:
 def people_sets(audiences: Iterable[Audience], estate: Estate) -> tuple[PeopleSet, ...]:
     """The people of each audience, as Access gets them."""
     return tuple(
-        PeopleSet(a.set_name, tuple(sorted({email for name in a.people for email in estate.people[name]})))
-        for a in sorted(set(audiences), key=lambda a: a.set_name)
+        PeopleSet("+".join(names), tuple(sorted({email for name in names for email in estate.people[name]})))
+        for names in sorted({tuple(sorted(a.people)) for a in audiences if a.people})
     )
+
+
+def token_sets(audiences: Iterable[Audience]) -> tuple[tuple[str, ...], ...]:
+    """The service tokens of each audience, as Access gets them."""
+    return tuple(sorted({tuple(sorted(a.tokens)) for a in audiences if a.tokens}))

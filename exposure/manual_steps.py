@@ -8,6 +8,7 @@ from config.services import Node, Service
 from config.stack import Estate, Zone
 from exposure.audience import Audience
 from exposure.names import node_tag
+from exposure.ways.tailnet import TailnetWay
 from exposure.ways.way import ManualStep
 
 _GOOGLE_TEST_USERS = 100
@@ -24,14 +25,17 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
                 "google",
                 "Let Google's OAuth client log these people in",
                 (
-                    f"Google Cloud Console, Credentials, the client: authorized origin {_origin(estate.team)}",
-                    f"and authorized redirect URI {redirect_uri(estate.team)}",
-                    f"Audience, Test users (at most {_GOOGLE_TEST_USERS}): add {', '.join(emails)}"
+                    "Google Cloud Console, Credentials, the OAuth client: enter origin and redirect URI.",
+                    f"Audience, Test users: add each of these, {_GOOGLE_TEST_USERS} at most (not needed once the client"
+                    " is published)."
                     if emails
-                    else "Audience, Test users: add the people you let in",
+                    else "Nobody logs in with Google yet, so there is no test user to add.",
                 ),
-                values={"origin": _origin(estate.team), "redirect_uri": redirect_uri(estate.team)},
-                outputs=("redirect_uri",),
+                values={
+                    "Authorized origin": _origin(estate.team),
+                    "Authorized redirect URI": redirect_uri(estate.team),
+                    **{f"Test user {number}": email for number, email in enumerate(emails, 1)},
+                },
             )
         )
     if estate.tailnet:
@@ -40,7 +44,7 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
                 "tailnet-name",
                 f"Give the tailnet its name {estate.tailnet.name}",
                 ("Tailscale admin console, DNS, Rename tailnet: no API sets it.",),
-                values={"tailnet": estate.tailnet.name},
+                values={"Tailnet name": estate.tailnet.name},
             )
         )
     return items
@@ -53,17 +57,16 @@ def _registrar(zone: Zone, main: bool) -> Iterator[ManualStep]:
     dns/zone-setups/reference/domain-status, dns/zone-setups/full-setup/setup, dns/manage-dns-records/how-to].
     """
     name, here, where = zone.name, "" if main else f"-{zone.name}", "" if main else f"zones.{zone.name}."
-    names, ds = f"{where}name_servers", f"{where}ds_record"
-    values = {"zone": name}
     yield ManualStep(
         f"old-ds{here}",
         f"Remove {name}'s old DS record at its registrar, where it has one",
         (
-            f"`dig +short DS {name}` shows it. It is of the old DNS's key: with Cloudflare's name servers, the domain "
-            "would be down.",
+            "The command shows it. It is of the old DNS's key: with Cloudflare's name servers, the domain would be "
+            "down.",
             "Then wait until that shows nothing, for its TTL: a day, rarely two. The domain works meanwhile.",
         ),
-        values=values,
+        values={"Look": f"dig +short DS {name}"},
+        zone=name,
     )
     yield ManualStep(
         f"records{here}",
@@ -77,53 +80,71 @@ def _registrar(zone: Zone, main: bool) -> Iterator[ManualStep]:
             "`selector._domainkey`), DMARC (TXT at `_dmarc`); then SRV, CAA and every other name.",
             "At the old DNS, set the TTLs to 300 seconds, and wait until the former ones are over.",
         ),
-        values=values,
+        zone=name,
     )
     yield ManualStep(
         f"name-servers{here}",
         f"Point {name} to Cloudflare at its registrar",
         (
-            f"Replace all of the domain's name servers with the two in output `{names}`.",
+            "Replace all of the domain's name servers with these two.",
             "Leave the old DNS as it is for two days more: some resolvers still ask it.",
         ),
-        outputs=(names,),
-        values=values,
+        outputs={"Name servers": f"{where}name_servers"},
+        zone=name,
     )
     if zone.dnssec:
         yield ManualStep(
             f"ds-record{here}",
             f"Enter {name}'s new DS record at its registrar",
-            (f"Once the name servers have changed and Cloudflare says Active, not before: the one in output `{ds}`.",),
-            outputs=(ds,),
-            values=values,
+            (
+                "Once the name servers have changed and Cloudflare says Active, not before: with a DS record and other "
+                "name servers, the domain is down.",
+                "Leave other fields of the form empty.",
+            ),
+            outputs={"DS record": f"{where}ds_record"},
+            zone=name,
         )
 
 
-def for_node(node: Node, has_tailnet: bool, ssh: bool) -> list[ManualStep]:
-    """The node's own manual steps on the tailnet."""
-    if not has_tailnet:
+def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> list[ManualStep]:
+    """The node's own manual steps on the tailnet, and those of the people who reach its machines."""
+    if not estate.tailnet:
         return []
-    tag = node_tag(node.name)
     items = [
         ManualStep(
             "tailscale-up",
-            f"Join {node.name} to the tailnet with its tag",
+            f"Join {node.name} to the tailnet with its name and tag",
             (
-                f"On {node.name}: sudo tailscale up --advertise-tags={tag}",
-                *((f"tailscale ip -4 then says {node.tailnet_ipv4}.",) if node.tailnet_ipv4 else ()),
+                # A bare `up` takes the machine's own name, and refuses to drop flags that were set before; `set` has no
+                # flag for tags [tailscale/tailscale cmd/tailscale/cli/up.go, set.go].
+                "A machine that is in the tailnet already may refuse the first command, and prints it with the flags"
+                f" that it has: run that one. Or set its name alone, and give it the tag {node_tag(node.name)} in the"
+                " admin console (Machines, Edit ACL tags).",
+                *((f"`tailscale ip -4` then says {node.tailnet_ipv4}.",) if node.tailnet_ipv4 else ()),
             ),
-            values={"tag": tag},
+            values={
+                f"On {node.name}": f"sudo tailscale up --hostname={node.name} --advertise-tags={node_tag(node.name)}",
+                "Or its name alone": f"sudo tailscale set --hostname={node.name}",
+            },
         )
     ]
-    if ssh:
+    machines: dict[str, set[str]] = {}
+    for way in ways:
+        emails = {email for name in way.audience.people for email in estate.people.get(name, ())}
+        machines.setdefault(way.machine, set()).update(emails - set(estate.tailnet.users))
+    to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
+    if to_share:
         items.append(
             ManualStep(
-                "share-node",
-                "Let people who are not in your tailnet in",
+                "share-machines",
+                "Let these people reach these machines of the tailnet",
                 (
-                    f"Invite them (admin console, Users), or share {node.name} with them (Machines, Share);"
-                    " a shared node follows your policy too.",
+                    "Invite whoever is not a user of the tailnet yet (Tailscale admin console, Users). Users who are"
+                    " listed in `estate.tailnet.users` are left out here.",
+                    "Or share single machines with them, once `up` has made them (Machines, the machine, Share). A"
+                    " shared machine follows your policy too.",
                 ),
+                values=to_share,
             )
         )
     return items
@@ -156,7 +177,7 @@ def for_certificates(services: Mapping[str, Service], issuer: str, class_name: s
             "cluster-issuer",
             f"Have cert-manager's ClusterIssuer {issuer} in the cluster",
             (f"Its HTTP-01 solver names ingressClassName {class_name} alone: cert-manager refuses it beside `class`.",),
-            values={"issuer": issuer},
+            values={"ClusterIssuer": issuer},
         )
     ]
 

@@ -12,8 +12,9 @@ from pydantic import Field
 from config.fields import Email
 from config.services import Node
 from config.stack import Estate
-from config.values import AnswerText, Host, HostText, Path
+from config.values import AnswerText, Certificates, Host, HostText, Path
 from exposure.audience import NOBODY, Audience
+from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
 from exposure.workload import Workload
 
@@ -137,6 +138,8 @@ class ExposurePlan:
     """Empty in a member's stack: a zone has one list of them."""
     people: tuple[PeopleSet, ...]
     """Who logs in anywhere in the estate; empty in a member's stack."""
+    token_sets: tuple[tuple[str, ...], ...]
+    """The service tokens that get in anywhere in the estate, together as they do; empty in a member's stack."""
     nobody: bool
     """Whether anything in the estate is behind Access for nobody; False in a member's stack."""
     tailnet_policy: Mapping[str, Json] | None
@@ -161,6 +164,12 @@ class ExposurePlan:
     def ways(self) -> tuple[Way, ...]:
         """Every way of every service."""
         return tuple(way for service in self.services for way in service.ways)
+
+    @cached_property
+    def certificates(self) -> tuple[Certificates, ...]:
+        """What the tunnel's rules name as their `ca_pool`, each once."""
+        found = {way.certificates for way in self.by(TunnelWay) if way.certificates}
+        return tuple(sorted(found))
 
     def by(self, kind: type[_W]) -> tuple[_W, ...]:
         """The ways of one kind."""

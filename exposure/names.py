@@ -14,6 +14,8 @@ ACME_PATH = Path("/.well-known/acme-challenge")
 ACME_EXPRESSION = r"^/\.well-known/acme-challenge/"
 FUNNEL_TAG = Tag("tag:k8s-funnel")
 """Only proxies with this tag may use Funnel, so nothing else in the cluster goes public by an annotation."""
+BACKEND_PORT = "gatehouse/backend-port"
+"""The annotation of an Ingress of ours that says which number the port has that it names."""
 OPERATOR_TAG = Tag("tag:k8s-operator")
 
 

@@ -36,6 +36,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
     claims = one.claims(ways)
     owner = owner_reference(config.member_of) if config.member_of else None
     logins: tuple[Audience, ...] = ()
+    tokens: tuple[tuple[str, ...], ...] = ()
     nobody = False
     tailnet_policy = None
     if owner is None:
@@ -44,6 +45,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         family = [way for member in stacks for way in member]
         guarded = [a for member in stacks for a in one.applications(one.claims(member))]
         logins = tuple({a.audience for a in guarded if a.audience.people})
+        tokens = one.token_sets(a.audience for a in guarded)
         nobody = any(a.audience == NOBODY for a in guarded)
         if estate.tailnet:
             nodes = [m.config.node.name for m in members if m.config]
@@ -63,9 +65,10 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         records=tuple(records),
         redirects=one.redirects(ways, estate),
         people=one.people_sets(logins, estate),
+        token_sets=tokens,
         nobody=nobody,
         tailnet_policy=tailnet_policy,
-        manual_steps=tuple(_manual_steps(node, estate, owner, ways, config.services, logins)),
+        manual_steps=tuple(_manual_steps(stack.name, node, estate, owner, ways, config.services, logins)),
         adopt=dict(sorted(config.adopt.items())),
         recover=dict(sorted(config.recover.items())),
     )
@@ -105,6 +108,7 @@ def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:
 
 
 def _manual_steps(
+    stack: str,
     node: Node,
     estate: Estate,
     owner: str | None,
@@ -120,9 +124,10 @@ def _manual_steps(
         yield ManualStep(
             "owner-first",
             "Bring the estate's owner up first",
-            (f"Its tailnet policy names what {node.name} offers: pulumi up --stack {owner_stack(owner)}",),
+            (f"Its tailnet policy names what {node.name} offers.",),
+            values={"Run": f"gatehouse up --stack {owner_stack(owner)}"},
         )
-    yield from manual_steps.for_node(node, estate.tailnet is not None, private)
+    yield from manual_steps.for_node(node, estate, [w for w in ways if isinstance(w, TailnetWay)])
     yield from manual_steps.for_operator(node.tailscale_operator, len(proxied))
     yield from manual_steps.for_certificates(
         services, node.ingress_controller.cluster_issuer, node.ingress_controller.class_name
@@ -133,10 +138,9 @@ def _manual_steps(
         yield ManualStep(
             "connector-secret",
             "Give the connector its token",
-            (
-                "The rendered manifests hold no secret. In the cluster:",
-                f"kubectl -n {node.connector.namespace} create secret generic cloudflared-token"
-                ' --from-literal=token="$(pulumi stack output --show-secrets tunnel_token)"',
-            ),
-            outputs=("tunnel_token",),
+            ("The rendered manifests hold no secret, so the cluster gets it by hand.",),
+            values={
+                "Run": f"kubectl -n {node.connector.namespace} create secret generic cloudflared-token"
+                f' --from-literal=token="$(gatehouse pulumi stack output --show-secrets tunnel_token --stack {stack})"'
+            },
         )

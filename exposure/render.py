@@ -10,6 +10,7 @@ from exposure.model import ExposurePlan, PlannedService
 from exposure.ways.way import ManualStep
 
 _INDENT = "    "
+NOT_YET = "known after `gatehouse up`"
 
 
 def exposure_table(services: Iterable[PlannedService], width: int = 80) -> str:
@@ -28,7 +29,7 @@ def exposure_table(services: Iterable[PlannedService], width: int = 80) -> str:
             lines += _wrapped("who  ", way.reaches, width)
             lines += _wrapped("why  ", reason, width)
             for caution in way.mind:
-                lines += _wrapped("mind ", caution, width)
+                lines += _wrapped("note ", caution, width)
         if len(service.ways) > 1:
             lines += _wrapped("all  ", f"together {service.audience}", width)
     return "\n".join(lines)
@@ -41,14 +42,32 @@ def manual_steps_list(
     lines = []
     for number, work in enumerate(manual_steps, 1):
         lines += textwrap.wrap(f"{number}. {work.title}", width, subsequent_indent="   ")
-        for step in work.steps:
-            lines += wrap(step, width, "   - ", "     ")
-        for name in work.outputs:
-            value = _output(outputs or {}, name)
-            if value:
-                shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-                lines.append(f"     {name}: {shown}")
+        lines += step_lines(work.steps, pasted(work, outputs or {}), width, "   ")
     return "\n".join(lines) if lines else "Nothing left to do by hand."
+
+
+def pasted(work: ManualStep, outputs: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What is to be pasted or typed for a manual step, by label; `outputs` are the stack's, as far as known."""
+    found = list(work.values.items())
+    for label, name in work.outputs.items():
+        value = _output(outputs, name)
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
+        found.append((label, shown or NOT_YET))
+    return found
+
+
+def step_lines(steps: Iterable[str], values: Iterable[tuple[str, str]], columns: int, indent: str) -> list[str]:
+    """A manual step below its title. Values stand alone on their lines, never broken, to be copied."""
+    lines = [line for step in steps for line in wrap(step, columns, f"{indent}- ", f"{indent}  ")]
+    values, indent = list(values), f"{indent}  "
+    longest = max((len(k) for k, v in values if len(indent) + len(k) + len(v) + 2 <= columns), default=0)
+    for label, value in values:
+        line = f"{indent}{label + ':':<{longest + 1}} {value}"
+        if len(line) <= columns:
+            lines.append(line)
+        else:
+            lines += [f"{indent}{label}:", f"{'':{min(len(indent) + 2, max(0, columns - len(value)))}}{value}"]
+    return lines
 
 
 def _output(outputs: Mapping[str, object], name: str) -> object:

@@ -50,7 +50,8 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     deny: dict[tuple[str, str], list[str]] = {}
     # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
     named = {email for s in private for p in s.people for email in estate.people.get(p, ())}
-    known = sorted({*named, *(estate.tailnet.users if estate.tailnet else ())})
+    users = estate.tailnet.users if estate.tailnet else []
+    known = sorted({*named, *users})
     # One stands for all who are in the same sets, and one other service for all others: the tests grow no faster.
     alike = {frozenset(name for name, emails in estate.people.items() if p in emails): p for p in reversed(known)}
     everyone = sorted(alike.values())
@@ -71,9 +72,11 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
         if another[service.tag] != service.tag:
             deny.setdefault((another[service.tag], service.protocol), []).append(target)
     if funnels:
-        # Tailscale takes no autogroup as a test's source, so a person who has the tailnet stands for its members.
-        for person in everyone[:1]:
+        # Tailscale takes no autogroup as a test's source, so one of the users stands for its members: whoever is only
+        # named by a service may have a machine shared with them, and is no member then [tailscale#4558].
+        for person in sorted(users)[:1]:
             accept.setdefault((person, "tcp"), []).append(f"{FUNNEL_TAG}:443")
+        for person in everyone[:1]:
             deny.setdefault((person, "tcp"), []).append(f"{FUNNEL_TAG}:22")
     for tag in node_tags:
         deny.setdefault((FUNNEL_TAG, "tcp"), []).append(f"{tag}:22")

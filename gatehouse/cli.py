@@ -12,35 +12,40 @@ from importlib import import_module
 from pathlib import Path
 
 from config import VERSION
-from gatehouse.commands import CommandError, UsageError
+from gatehouse.commands import CommandError, UsageError, named_stack
 from gatehouse.examples import epilog
 
 _ENGINE = "gatehouse.commands.engine_run"
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "new-stack": ("gatehouse.commands.new_stack", "ask a few questions and write a node's stack file"),
-    "check": ("gatehouse.commands.check", "find everything that is wrong with a stack file, offline"),
+    "new-stack": ("gatehouse.commands.new_stack", "write a node's stack file, from a few questions"),
+    "check": ("gatehouse.commands.check", "find everything that is wrong with the stack files, offline"),
     "explain": ("gatehouse.commands.explain", "which gate each service gets, why, and who reaches it"),
-    "schema": ("gatehouse.commands.schema", "JSON Schema of the stack file, for editors"),
     "who": ("gatehouse.commands.who", "who reaches a URL or a service, and by which rule, offline"),
-    "map": ("gatehouse.commands.map", "who reaches what, drawn: a page, Mermaid or Markdown"),
-    "diff": ("gatehouse.commands.diff", "what becomes more or less reachable by a change of the stack files"),
+    "map": ("gatehouse.commands.map", "draw who reaches what: a page, an SVG, Mermaid, Markdown or text"),
+    "diff": ("gatehouse.commands.diff", "who can reach more, or less, after a change of the stack files"),
     "prove": ("gatehouse.commands.prove", "who reaches each service at most, and whether every claim holds"),
-    "verify": ("gatehouse.commands.verify", "ask from outside what works, and what must not"),
-    "todo": ("gatehouse.commands.todo", "what remains to be done by hand, with the values to paste"),
+    "plan": ("gatehouse.commands.plan", "the resources of a stack, offline and without an engine"),
+    "preview": (_ENGINE, "show what `up` would change"),
+    "up": (_ENGINE, "make or update what the stack file describes"),
+    "todo": ("gatehouse.commands.todo", "the manual steps that are left, with the values to paste"),
+    "verify": ("gatehouse.commands.verify", "test from outside what must work, and what must not"),
+    "refresh": (_ENGINE, "read what is in the clouds into the state"),
+    "destroy": (_ENGINE, "remove what `up` made"),
+    "adopt": ("gatehouse.commands.adopt", "find what is in your accounts already, and import it"),
+    "doubles": ("gatehouse.commands.doubles", "list and remove duplicates in Cloudflare that no stack knows"),
+    "rotate": (
+        "gatehouse.commands.rotate",
+        "replace a tunnel token, Tailscale key or Google secret, without an outage",
+    ),
+    "pulumi": ("gatehouse.commands.pulumi", "run another command of the Pulumi engine: config, stack, state"),
     "policy-test": ("gatehouse.commands.policy_test", "run the tests of a Tailscale policy, offline"),
-    "plan": ("gatehouse.commands.plan", "the resources a stack wants, offline and without an engine"),
-    "preview": (_ENGINE, "what `up` would change"),
-    "up": (_ENGINE, "make or update what the stack file says"),
-    "refresh": (_ENGINE, "take into the state what was changed in the clouds by others"),
-    "destroy": (_ENGINE, "take the stack down"),
-    "adopt": ("gatehouse.commands.adopt", "recognise what is in your accounts already, and import it"),
-    "doubles": ("gatehouse.commands.doubles", "what stands in Cloudflare a second time, unknown to every stack"),
-    "rotate": ("gatehouse.commands.rotate", "a new tunnel token, Tailscale key or Google secret, without an outage"),
-    "completion": ("gatehouse.commands.completion", "the completion script of a shell: bash, zsh or fish"),
+    "token": ("gatehouse.commands.token", "the headers of a service token, for an app that cannot log in"),
+    "schema": ("gatehouse.commands.schema", "the JSON Schema of the stack file, for editors"),
+    "completion": ("gatehouse.commands.completion", "print the completion script for bash, zsh or fish"),
 }
 """Name -> (module, help). A module has `add_arguments(parser)` and `run(args, project) -> int` (its exit code)."""
-ANYWHERE = frozenset({"completion"})
+ANYWHERE = frozenset({"completion", "policy-test"})
 """Commands that need no project."""
 
 
@@ -64,7 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             _parser(None).print_help()
             return 2
-        return int(import_module(COMMANDS[args.command][0]).run(args, _folder(args)))
+        project = _folder(args)
+        if hasattr(args, "stack"):
+            args.stack = named_stack(args, project)
+        return int(import_module(COMMANDS[args.command][0]).run(args, project))
     except UsageError as error:
         print(f"gatehouse: {error}", file=sys.stderr)
         return 2

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from exposure.model import ExposurePlan
 from exposure.reach.access import Principal
-from exposure.reach.evaluate import HTTPS_PORTS, PORTS, Request, Scheme, parse_principal
-from exposure.reach.places import Place, Reached, places
+from exposure.reach.evaluate import EDGE_PATH, HTTPS_PORTS, PORTS, Request, Scheme, parse_principal
+from exposure.reach.places import Place, Reached, crowds, places, table
 from exposure.reach.project import Project
 from exposure.reach.surface import Selector, Surface
 from exposure.workload import Workload
@@ -34,7 +36,6 @@ class Asked:
     """All that can be asked about. `project` is None where previews are read, which name no sets and no pods."""
 
     surfaces: Sequence[Surface]
-    places: Sequence[Place]
     sets: Mapping[str, tuple[str, ...]]
     project: Project | None = None
 
@@ -46,7 +47,65 @@ class Asked:
             sets |= _registered_sets(surface)
         for plan in project.plans.values() if project else ():
             sets |= {name: tuple(emails) for name, emails in plan.estate.people.items()}
-        return cls(surfaces, [p for surface in surfaces for p in places(surface)], sets, project)
+        return cls(surfaces, sets, project)
+
+    @property
+    def _plans(self) -> Collection[ExposurePlan]:
+        return self.project.plans.values() if self.project else ()
+
+    @cached_property
+    def places(self) -> list[tuple[Surface, Place]]:
+        """Every place of every surface."""
+        return [(surface, place) for surface in self.surfaces for place in places(surface)]
+
+    @cached_property
+    def rows(self) -> list[tuple[Place, Reached]]:
+        """Every place with who reaches it."""
+        return [row for surface in self.surfaces for row in table(surface)]
+
+    @cached_property
+    def hosts(self) -> Mapping[str, list[tuple[Surface, Request]]]:
+        """What is asked for at each host, a machine of the tailnet by its short name too."""
+        found: dict[str, list[tuple[Surface, Request]]] = {}
+        for surface, place in self.places:
+            host = place.request.host
+            for name in {host, host.split(".", 1)[0] if host.endswith(".ts.net") else host}:
+                found.setdefault(name, []).append((surface, place.request))
+        return found
+
+    def requests(self, text: str) -> tuple[Surface, list[Request]]:
+        """What a URL or host asks for, of the estate that it belongs to; a bare host for each of its ports.
+
+        Raises UsageError for what is neither.
+        """
+        host, port, path, scheme = wanted(text)
+        own = self.hosts.get(host, [])
+        if "." not in host and own:
+            host = own[0][1].host
+        known = [s for s in self.surfaces if s.zone_of(host)] or [s for s, _ in own] or self.surfaces
+        surface = known[0]
+        if scheme is None:
+            usual: Scheme = "http" if port == 80 else "https" if port in (None, *HTTPS_PORTS) else "tcp"
+            kinds = dict.fromkeys((r.port, r.scheme) for _, r in own if port in (None, r.port))
+            return surface, [Request(host, at, path, by) for at, by in kinds or {(port or 443, usual): None}]
+        return surface, [Request(host, port or 443, path, scheme)]
+
+    def followed(self, surface: Surface, request: Request) -> list[tuple[Request, str]]:
+        """The redirects of the edge that a client follows from a request, each with why, and where they end."""
+        to = {str(redirect.host): str(redirect.to) for plan in self._plans for redirect in plan.redirects}
+        hops: list[tuple[Request, str]] = []
+        while len(hops) < 5 and any(record.proxied for record in surface.lookup.answering(request.host)[:1]):
+            zone = surface.zone_of(request.host)
+            if (request.scheme, request.port) == ("http", 80) and (zone is None or zone.always_https is not False):
+                request = replace(request, scheme="https", port=443)
+                # [API: zones, settings, always_use_https]
+                hops.append((request, "301, Always Use HTTPS" if zone and zone.always_https else "taken to be 301"))
+            elif request.host in to and not request.path.startswith(EDGE_PATH):
+                request = replace(request, host=to[request.host], scheme="https", port=443)
+                hops.append((request, "301, by redirect_from"))
+            else:
+                break
+        return hops
 
     def service_of(self, place: Place) -> str | None:
         """The service that a place belongs to."""
@@ -57,23 +116,23 @@ class Asked:
 
     def subject(self, text: str) -> Subject:
         """What a word stands for. Raises UsageError, with what was meant, where nothing has that name."""
-        plans = self.project.plans.values() if self.project else ()
-        keys = {s.key for plan in plans for s in plan.services} | {s for p in self.places if (s := self.service_of(p))}
+        keys = {s.key for plan in self._plans for s in plan.services}
+        keys |= {service for _, place in self.places if (service := self.service_of(place))}
         if text in keys:
             return Subject("service", text)
         if text in self.sets or text in ("anyone", "lan", "member") or _EMAIL.fullmatch(text):
+            return Subject("people", text, self.principals(text))
+        if text.startswith("token:"):
             return Subject("people", text, self.principals(text))
         ends = self.workloads()
         answering = {w.place.partition(" ")[2] for w in ends} | {str(w) for w in ends}
         if text in answering:
             return Subject("workload", text)
-        host = requests(text, self.surfaces[0])[0].host
-        hosts = {p.request.host for p in self.places}
-        hosts |= {h.split(".", 1)[0] for h in hosts if h.endswith(".ts.net")}
-        if host in hosts or any(sign in host for sign in ".:"):
+        host = wanted(text).host
+        if host in self.hosts or any(sign in host for sign in ".:"):
             return Subject("url", text)
         close = meant(text, sorted(answering)) if "/" in text else ""
-        close = close or meant(host, sorted({*keys, *self.sets, *hosts}))
+        close = close or meant(host, sorted({*keys, *self.sets, *self.hosts}))
         raise UsageError(
             f"Nothing here has the name {text!r}{close}. Ask for a service, a set of people, a host, a machine of the"
             " tailnet or what answers, as namespace/service."
@@ -82,7 +141,7 @@ class Asked:
     def workloads(self) -> set[Workload]:
         """Everything that answers."""
         found = {w for surface in self.surfaces for n in surface.listeners.values() for w in n.values()}
-        for plan in self.project.plans.values() if self.project else ():
+        for plan in self._plans:
             found |= {w for s in plan.services for w in (*s.workloads, *((s.through,) if s.through else ()))}
         return {w for w in found if " " in w.place}
 
@@ -91,8 +150,9 @@ class Asked:
         if text in self.sets:
             return tuple(Principal("person", email) for email in self.sets[text])
         principal = parse_principal(text, tags)
-        if principal is None:
-            known = ["anyone", "lan", "member", *sorted(self.sets), *tags]
+        tokens = [f"token:{p.name}" for c in crowds(self.surfaces) for p in c.everybody if p.kind == "token"]
+        if principal is None or (principal.kind == "token" and text not in tokens):
+            known = ["anyone", "lan", "member", *sorted(self.sets), *tokens, *tags]
             raise UsageError(f"{text!r}: an e-mail address, or one of {', '.join(known)}{meant(text, known)}.")
         return (principal,)
 
@@ -102,7 +162,7 @@ class Asked:
         The ingress controller of a service leads on to it for who says its host there: past the tunnel, that is. Where
         it is not `named` itself, that is all that it is.
         """
-        services = [s for plan in (self.project.plans.values() if self.project else ()) for s in plan.services]
+        services = [s for plan in self._plans for s in plan.services]
         groups = [(_in_clusters(s.workloads), s.through) for s in services]
         sought = set(ends)
         own = _closed({w.place for w in sought if isinstance(w, Workload) and " " in w.place}, groups)
@@ -151,48 +211,39 @@ def _emails(selectors: Iterable[Selector]) -> tuple[str, ...]:
     return tuple(s.value for s in selectors if s.kind == "email")
 
 
-def requests(text: str, surface: Surface) -> list[Request]:
-    """What a URL or host asks for; a bare host for each of its ports. Raises UsageError for what is neither."""
+class Wanted(NamedTuple):
+    """A URL or HOST[:PORT] as it was asked for; `port` and `scheme` are None where it says none."""
+
+    host: str
+    port: int | None
+    path: str
+    scheme: Scheme | None
+
+
+def wanted(text: str) -> Wanted:
+    """What a URL or host says. Raises UsageError for what is neither."""
     if text.startswith("tag:"):
         tag, _, number = text.removeprefix("tag:").partition(":")
         if not number.isdigit():
             raise UsageError(f"{text!r}: a tag is asked for with a port, such as tag:{tag}:22.")
-        return [Request(f"tag:{tag}", _port(text, number), "/", "tcp")]
+        return Wanted(f"tag:{tag}", _port(text, number), "/", "tcp")
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
-        host, port_given = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
         raise UsageError(f"{text!r} is no URL or HOST[:PORT]: {error}.") from error
     if not host or any(c.isspace() for c in text):
         raise UsageError(f"{text!r} is no URL or HOST[:PORT].")
-    if port_given == 0:
+    if port == 0:
         raise UsageError(f"{text!r}: ports are 1 to 65535.")
-    path = parts.path or "/"
-    if parts.scheme:
-        if parts.scheme not in (*PORTS, "tcp", "udp"):
-            known = ", ".join(sorted({*PORTS, "tcp", "udp"}))
-            raise UsageError(
-                f"{text!r}: scheme {parts.scheme!r} is not known{meant(parts.scheme, PORTS)}; known: {known}."
-            )
-        port = port_given or PORTS.get(parts.scheme)
-        if port is None:
-            raise UsageError(f"{text!r}: give the port too, as {parts.scheme}://{host}:PORT.")
-        scheme: Scheme = parts.scheme if parts.scheme in ("http", "https", "udp") else "tcp"  # type: ignore[assignment]
-        return [Request(host, port, path, scheme)]
-    own = [p.request for p in places(surface) if same_host(p.request.host, host)]
-    if port_given is not None:
-        schemes = [r.scheme for r in own if r.port == port_given]
-        usual: Scheme = "http" if port_given == 80 else "https" if port_given in HTTPS_PORTS else "tcp"
-        return [Request(host, port_given, path, s) for s in dict.fromkeys(schemes)] or [
-            Request(host, port_given, path, usual)
-        ]
-    kinds = dict.fromkeys((r.port, r.scheme) for r in own)
-    return [Request(host, port, path, scheme) for port, scheme in kinds] or [Request(host, 443, path, "https")]
-
-
-def same_host(known: str, asked: str) -> bool:
-    """Whether a host is the one that was asked for, a machine of the tailnet by its short name too."""
-    return known == asked or ("." not in asked and known.endswith(".ts.net") and known.split(".", 1)[0] == asked)
+    if parts.scheme and parts.scheme not in (*PORTS, "tcp", "udp"):
+        known = ", ".join(sorted({*PORTS, "tcp", "udp"}))
+        raise UsageError(f"{text!r}: scheme {parts.scheme!r} is not known{meant(parts.scheme, PORTS)}; known: {known}.")
+    if parts.scheme and port is None and parts.scheme not in PORTS:
+        raise UsageError(f"{text!r}: give the port too, as {parts.scheme}://{host}:PORT.")
+    web: Mapping[str, Scheme] = {"http": "http", "https": "https", "udp": "udp"}
+    scheme = web.get(parts.scheme, "tcp") if parts.scheme else None
+    return Wanted(host, port or PORTS.get(parts.scheme), parts.path or "/", scheme)
 
 
 def _port(text: str, port: str) -> int:

@@ -40,6 +40,14 @@ class Scheme(StrEnum):
     HTTPS = "https"
 
 
+class Controller(StrEnum):
+    """The kind of an ingress controller."""
+
+    TRAEFIK = "traefik"
+    NGINX = "nginx"
+    OTHER = "other"
+
+
 class EdgeProtocol(StrEnum):
     """What cloudflared speaks to Cloudflare; a fixed one has no fallback when the network blocks it."""
 
@@ -203,14 +211,16 @@ class ConnectorArgs(TypedDict):
     """Another image than the pinned one, with a tag or digest."""
     protocol: NotRequired[EdgeProtocol]
     """What it speaks to Cloudflare; a fixed one has no fallback. Default: auto."""
+    open_ports: NotRequired[list[int]]
+    """Ports that its NetworkPolicy opens at every address, such as those of pods on the host's network."""
 
 
 class ManagedIngressArgs(TypedDict):
     """An Ingress of the node's controller, with a certificate of its own."""
 
-    namespace: pulumi.Input[str]
+    namespace: str
     """The Service's namespace: one DNS label."""
-    service: pulumi.Input[str]
+    service: str
     """The Service's name: one DNS label."""
     port: pulumi.Input[int]
     """The Service's port, 1 to 65535."""
@@ -220,6 +230,8 @@ class ManagedIngressArgs(TypedDict):
     """http or https. Default: http."""
     class_name: NotRequired[str]
     """The IngressClass. Default: nginx."""
+    controller: NotRequired[Controller]
+    """By which it is told to speak https; `other` speaks http only. Default: nginx."""
     cluster_issuer: NotRequired[pulumi.Input[str]]
     """cert-manager's ClusterIssuer. Default: letsencrypt-prod."""
 
@@ -232,7 +244,7 @@ class FunnelServiceArgs(TypedDict):
     service: pulumi.Input[str]
     """The Service's name: one DNS label."""
     port: pulumi.Input[int]
-    """The Service's port, 1 to 65535."""
+    """The Service's port, 1 to 65535; https is spoken to 443, and http to any other."""
     machine: pulumi.Input[str]
     """First label of its name in the tailnet: at most 63 lower-case letters, digits and hyphens."""
     paths: NotRequired[list[str]]

@@ -332,13 +332,14 @@ def managed_ingress(component: str, args: given_as.ManagedIngressArgs) -> Manage
     """The Ingress of a ManagedIngress."""
     read(component, ("name",), Label, component)
     return ManagedIngress(
-        args["namespace"],  # type: ignore[arg-type]
-        args["service"],  # type: ignore[arg-type]
+        args["namespace"],
+        args["service"],
         whole(args["port"]),
         whole(args.get("scheme", "http")),
         listed(args["hosts"]),
         args.get("class_name", "nginx"),
         args.get("cluster_issuer", "letsencrypt-prod"),  # type: ignore[arg-type]
+        whole(args.get("controller", "nginx")),
     )
 
 

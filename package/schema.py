@@ -38,6 +38,7 @@ _DEFAULTS: dict[tuple[str, str], Any] = {
     ("Connector", "protocol"): "auto",
     ("ManagedIngress", "scheme"): "http",
     ("ManagedIngress", "className"): "nginx",
+    ("ManagedIngress", "controller"): "nginx",
     ("ManagedIngress", "clusterIssuer"): "letsencrypt-prod",
     ("TunnelRoutes", "sessionDuration"): "24h",
 }

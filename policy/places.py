@@ -70,7 +70,12 @@ def decisions(stack: Stack, application: Resource) -> list[str | None]:
     return found
 
 
-_GIVEN = {"bypass_policy_id": "bypass", "deny_policy_id": "deny", "policy_ids": "allow"}
+_GIVEN = {
+    "bypass_policy_id": "bypass",
+    "deny_policy_id": "deny",
+    "policy_ids": "allow",
+    "token_policy_ids": "non_identity",
+}
 
 
 def all_are(found: Iterable[str | None], *wanted: str) -> bool:

@@ -40,6 +40,8 @@ from policy.pod_security import plain_secrets, restricted
 # Each with its name of before version 6 of the SDK, which still registers.
 _GROUP = ("ZeroTrustAccessGroup", "AccessGroup")
 _LOGIN = ("ZeroTrustAccessIdentityProvider", "AccessIdentityProvider")
+_TOKENS = "non_identity"
+"""The decision of a Service Auth policy [CFDOC cloudflare-one/access-controls/policies]."""
 _TUNNEL = ("ZeroTrustTunnelCloudflared", "Tunnel")
 _RECORD = ("DnsRecord", "Record")
 
@@ -55,14 +57,16 @@ _PROTECTED: Mapping[str, tuple[str, ...]] = {
 # --- Access: one policy, one Include
 
 
-def _one_policy(resource: Resource) -> Iterator[Problem]:
-    if not resource.is_a("cloudflare", *APPLICATION):
-        return
-    policies = resource.inputs.get("policies")
-    if is_hidden(policies):
-        yield Problem(resource, "policies", show(policies), "the policies cannot be counted", judged=False)
-    elif len(items(policies)) != 1:
-        yield Problem(resource, "policies", f"{len(items(policies))} policies", "an application has exactly one")
+def _one_policy(stack: Stack) -> Iterator[Problem]:
+    for application in stack.all("cloudflare", *APPLICATION):
+        policies = application.inputs.get("policies")
+        count = len(items(policies))
+        beside = count == 2 and sorted(map(str, decisions(stack, application))) == ["allow", _TOKENS]
+        if is_hidden(policies):
+            yield Problem(application, "policies", show(policies), "the policies cannot be counted", judged=False)
+        elif count != 1 and not beside:
+            why = "an application has one, and one for service tokens beside that for people"
+            yield Problem(application, "policies", f"{count} policies", why)
 
 
 def _one_include(resource: Resource) -> Iterator[Problem]:
@@ -71,7 +75,8 @@ def _one_include(resource: Resource) -> Iterator[Problem]:
         if is_hidden(includes):
             yield Problem(resource, f"{path}includes", show(includes), "the rules cannot be counted", judged=False)
             continue
-        if len(items(includes)) != 1:
+        by_token = at(policy, "decision") == _TOKENS
+        if len(items(includes)) != 1 and not (by_token and items(includes)):
             count = f"{len(items(includes))} rules"
             yield Problem(resource, f"{path}includes", count, "a policy has exactly one Include rule")
         for entry in items(includes):
@@ -79,6 +84,9 @@ def _one_include(resource: Resource) -> Iterator[Problem]:
             if not is_hidden(entry) and len(kinds) != 1:
                 shown = " and ".join(kinds) or "empty"
                 yield Problem(resource, f"{path}includes", shown, "a rule has exactly one selector")
+            if kinds and by_token != (kinds == ["serviceToken"]) and (by_token or _names_token(kinds)):
+                why = "a Service Auth policy names service tokens and nothing else, and no other policy names one"
+                yield Problem(resource, f"{path}includes", " and ".join(kinds), why)
 
 
 def _policies(resource: Resource) -> Iterator[tuple[str, object]]:
@@ -89,6 +97,10 @@ def _policies(resource: Resource) -> Iterator[tuple[str, object]]:
         for number, policy in enumerate(items(resource.inputs.get("policies"))):
             if at(policy, "decision") is not None or at(policy, "includes") is not None:
                 yield f"policies[{number}].", policy
+
+
+def _names_token(kinds: Iterable[str]) -> bool:
+    return any(kind in ("serviceToken", "anyValidServiceToken") for kind in kinds)
 
 
 def _selectors(entry: object) -> list[str]:
@@ -271,17 +283,12 @@ def _protected(resource: Resource) -> Iterator[Problem]:
 
 RESOURCE_RULES: tuple[Rule, ...] = (
     Rule(
-        "access-one-policy",
-        "One policy for each application",
-        "An Access application has exactly one policy: several are a list of doors, and none lets nobody in.",
-        "Attach one reusable policy: policies=[{id, precedence: 1}].",
-        _one_policy,
-    ),
-    Rule(
         "access-one-include",
         "One Include rule for each policy",
-        "An Access policy has exactly one Include rule with one selector; Include rules are joined by `or`.",
-        "Put the people into an Access group and include that group alone.",
+        "An Access policy has exactly one Include rule with one selector; Include rules are joined by `or`. A policy "
+        "of Service Auth names service tokens and nothing else, and no other policy names one.",
+        "Put the people into an Access group and include that group alone; put tokens into a policy of decision "
+        "non_identity.",
         _one_include,
     ),
     Rule(
@@ -339,6 +346,14 @@ RESOURCE_RULES: tuple[Rule, ...] = (
 """Rules for one resource, which the engine asks before it touches that resource."""
 
 STACK_RULES: tuple[Rule, ...] = (
+    Rule(
+        "access-one-policy",
+        "One policy for each application",
+        "An Access application has one policy, and one of Service Auth beside it where service tokens get in too: more "
+        "are a list of doors, and none lets nobody in.",
+        "Attach one reusable policy, policies=[{id, precedence: 1}], and one more for service tokens alone.",
+        _one_policy,
+    ),
     Rule(
         "access-one-login",
         "One login method for each application",

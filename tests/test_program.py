@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -16,11 +17,14 @@ import pulumi
 import pytest
 import yaml
 
-from config.loader import read_stack_file
+from config.loader import load_project, read_stack_file
 from config.secrets import SECRETS
+from exposure.plan import plan_stack
 from gatehouse import cli, offline
 from gatehouse.commands import CommandError
+from gatehouse.commands.todo import todos
 from gatehouse.engine.program import run_program
+from gatehouse.probe.checks import moving
 from policy.pod_security import restricted
 from tests.kit import cloudflared, sdk, shipped, snapshots
 from tests.kit.builders import HTML, MEDIA, NODE, OPEN_HTML, PROJECT, stack_text
@@ -306,6 +310,41 @@ def test_logical_names_come_from_what_there_is_one_of_and_not_from_what_may_chan
     assert named == {RECORD, APPLICATION}
 
 
+@pytest.mark.parametrize("stack", ["alfred", "octavo"])
+def test_up_explain_todo_map_and_verify_leave_the_same_to_a_person(
+    stack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*command: str) -> str:
+        assert cli.main(["-C", str(PROJECT), *command, "--stack", stack]) == 0
+        return capsys.readouterr().out
+
+    run = _run(stack, True, outputs=None if stack == "alfred" else OWNER_OUTPUTS)
+    of_up = [(w["key"], w["title"], w["steps"], w["values"]) for w in run.exports["manual_steps"]]
+    assert len(of_up) > 2
+    [explained] = json.loads(said("explain", "--json"))["stacks"]
+    assert [(w["key"], w["title"], w["steps"], w["values"]) for w in explained["manual_steps"]] == of_up
+    (tmp_path / "outputs.json").write_text("{}")
+    not_up = ("todo", "--outputs", str(tmp_path / "outputs.json"))
+    listed = json.loads(said(*not_up, "--json"))["todo"]
+    waiting = {"Name servers", "DS record"}
+    assert [
+        (w["key"], w["title"], w["steps"], {v["label"]: v["value"] for v in w["values"] if v["label"] not in waiting})
+        for w in listed
+    ] == of_up
+    shown = {form: html.unescape(said("map", "--format", form)) for form in ("html", "markdown")}
+    for text in (*shown.values(), said("explain"), said(*not_up)):
+        for _, title, _, values in of_up:
+            for value in (title, *values.values()):
+                assert "".join(value.split()) in "".join(text.replace("\\", "").split()), value
+    # What a check shows done is a check that verify makes, or of a domain that is still to come.
+    asked = {check["id"] for check in json.loads(said("verify", "--list", "--json"))["checks"]}
+    stacks = load_project(PROJECT)
+    plan = plan_stack(stacks[stack], stacks)
+    asked |= {check.id for check in moving(plan, {})}
+    for todo in todos(plan, {}):
+        assert set(todo.checks) <= asked
+
+
 def test_the_exports_are_what_people_and_members_need(alfred: Recording, preview: bool) -> None:
     assert set(alfred.exports) == {
         "urls",
@@ -370,7 +409,7 @@ def test_the_member_uses_the_owners_zone_login_and_policies(octavo: Recording) -
     host = octavo.one(APPLICATION, name).inputs
     assert host["allowedIdps"] == ["the idp"]
     assert host["policies"] == [{"id": "the policy", "precedence": 1}]
-    path = octavo.one(APPLICATION, f"{name}/auth").inputs
+    path = octavo.one(APPLICATION, f"{name}/api/webhook").inputs
     assert path["policies"] == [{"id": "the bypass", "precedence": 1}]
     assert octavo.one(RECORD).inputs["zoneId"] == "the zone"
 
@@ -574,8 +613,8 @@ def _without_credentials(project: Path) -> Any:
 
 
 COMMANDS = {secret.key: f"{secret.set_with} --stack alfred" for secret in SECRETS} | {
-    "cloudflare:apiToken": "pulumi config set --secret cloudflare:apiToken",
-    "tailscale:oauthClientSecret": "pulumi config set --secret tailscale:oauthClientSecret",
+    "cloudflare:apiToken": "gatehouse pulumi config set --secret cloudflare:apiToken --stack alfred",
+    "tailscale:oauthClientSecret": "gatehouse pulumi config set --secret tailscale:oauthClientSecret --stack alfred",
 }
 
 
@@ -610,7 +649,7 @@ def test_up_names_the_one_that_is_missing_alone(missing: str) -> None:
 def test_up_with_every_secret_says_only_what_is_left_by_hand() -> None:
     found = record(_without_credentials(PROJECT), False, stack="alfred", config=_config("alfred"), secrets=MADE_UP)
     assert [severity for severity, _ in found.messages] == ["info"]
-    assert "it is for you" in found.messages[0][1]
+    assert "manual steps that are left (gatehouse todo --stack alfred" in found.messages[0][1]
 
 
 def test_the_shipped_stack_files_hold_no_secret_in_clear() -> None:

@@ -1,4 +1,4 @@
-"""Where everything on the map stands: computed, so that one map is always drawn alike and needs no script.
+"""The position of everything on the map: computed, so that a map always looks the same and needs no script.
 
 Columns from left to right: who, the internet, the way in, what takes it in at the node, the services. Each way is a
 lane of its own; a station is a box that its lanes pass through.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeVar
 
-from exposure.map.model import Crowd, Map, Spot, Station, Way, station_names
+from exposure.map.model import Map, Spot, Station, Way, station_names
 
 _K = TypeVar("_K")
 
@@ -35,7 +35,7 @@ class Frame:
     width: int
     margin: int
     who: int
-    curve: int
+    lead: int
     net: int
     way: int
     inner: int
@@ -51,8 +51,8 @@ class Frame:
 
     @property
     def net_x(self) -> float:
-        """Where the lanes begin to run level."""
-        return self.margin + self.who + self.curve
+        """Left edge of the internet, right of the people."""
+        return self.margin + self.who + self.lead
 
     @property
     def way_x(self) -> float:
@@ -76,9 +76,9 @@ class Frame:
 
 
 FRAMES = (
-    Frame("wide", 1216, 8, 164, 140, 36, 222, 156, 22, 44, 46, 46, 30, 12, False, 14, 12),
-    Frame("middle", 712, 4, 132, 84, 30, 32, 32, 12, 30, 62, 14, 28, 8, True, 14, 12),
-    Frame("narrow", 328, 2, 92, 30, 18, 20, 20, 4, 13, 68, 12, 26, 5, True, 12, 11),
+    Frame("wide", 1216, 8, 200, 28, 36, 222, 156, 22, 44, 46, 46, 30, 12, False, 14, 12),
+    Frame("middle", 712, 4, 150, 16, 30, 32, 32, 12, 30, 62, 14, 28, 8, True, 14, 12),
+    Frame("narrow", 328, 2, 98, 9, 18, 20, 20, 4, 13, 68, 12, 26, 5, True, 12, 11),
 )
 """For a desktop, a tablet and a phone of 360 pixels."""
 
@@ -111,12 +111,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Lane:
-    """A way's line from who to the service: `start` to `level`, then level on to `end`; its pill lies on it."""
+    """A way's line from who to the service, at one height; its pill lies on it."""
 
     way: int
-    start: tuple[float, float]
-    level: tuple[float, float]
-    end: tuple[float, float]
+    y: float
+    start: float
+    end: float
     pill: Box | None = None
 
 
@@ -133,11 +133,8 @@ class Layout:
 def layout(found: Map, frame: Frame) -> Layout:
     """The drawing of a map in a frame."""
     ys, tops, height = _lanes(found.ways, frame)
-    half = frame.lane / 2
-    boxes: list[Box] = [*_regions(found, frame, ys, tops), *_stations(found, frame, ys, tops)]
-    crowds, starts = _crowds(found, frame, ys)
-    boxes += crowds
-    boxes += _services(found, frame, ys)
+    boxes = [*_regions(found, frame, ys, tops), *_stations(found, frame, ys, tops)]
+    boxes += [*_crowds(found, frame, ys), *_services(found, frame, ys)]
     lanes = []
     for index, way in enumerate(found.ways):
         pill = None
@@ -148,8 +145,8 @@ def layout(found: Map, frame: Frame) -> Layout:
             x = frame.way_x + 10
             line = Line(text, x + 8, ys[index] + frame.small * 0.36, "pill")
             pill = Box("station", x, ys[index] - 11, width, 22, (line,))
-        lanes.append(Lane(index, starts[index], (frame.net_x, ys[index]), (frame.service_x - 1, ys[index]), pill))
-    bottom = max([height, *(box.y + box.height + half / 4 for box in boxes)])
+        lanes.append(Lane(index, ys[index], frame.margin + frame.who, frame.service_x - 1, pill))
+    bottom = max([height, *(box.y + box.height + frame.lane / 8 for box in boxes)])
     return Layout(frame, round(bottom + frame.margin, 1), tuple(boxes), tuple(lanes))
 
 
@@ -159,8 +156,8 @@ def _lanes(ways: Sequence[Way], frame: Frame) -> tuple[list[float], list[float],
     y = float(frame.margin)
     before: Way | None = None
     for way in ways:
-        new_group = before is None or before.group != way.group
-        new_spot = before is None or before.spot != way.spot
+        new_group = before is None or (before.node, before.group) != (way.node, way.group)
+        new_spot = before is None or (before.node, before.spot) != (way.node, way.spot)
         if before is not None and (new_group or new_spot):
             y += 12
         tops.append(y)
@@ -173,9 +170,9 @@ def _lanes(ways: Sequence[Way], frame: Frame) -> tuple[list[float], list[float],
 
 def _regions(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[float]) -> Iterable[Box]:
     x, width = frame.service_x - frame.pad, frame.service + 2 * frame.pad
-    for spot, run in _runs(found.ways, lambda way: way.spot):
+    for (node, spot), run in _runs(found.ways, lambda way: (way.node, way.spot)):
         top, bottom = tops[run[0]], ys[run[-1]] + frame.lane / 2 + 4
-        names = [name.format(node=found.node) for name in _SPOT_NAMES[spot]]
+        names = [name.format(node=node) for name in _SPOT_NAMES[spot]]
         text = _longest(names, frame.service, frame.small)
         line = Line(text, frame.service_x, top + 19, "region")
         yield Box("region", x, top, width, bottom - top, (line,), run)
@@ -183,6 +180,7 @@ def _regions(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[float
 
 def _stations(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[float]) -> Iterable[Box]:
     half = frame.lane / 2
+    homes = {home.node: home for home in found.homes}
 
     def box(station: Station, run: tuple[int, ...], x: float, width: float, upright: bool) -> Box:
         # Within a group a run may begin anywhere; its own head is there only at the group's top.
@@ -196,7 +194,7 @@ def _stations(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[floa
             return Box("station", x, top, width, height, (middle,), run, station)
         name = _longest(names, width - 16, frame.title)
         lines = [Line(name, x + 10, top + 19, "title")]
-        note = found.note(station)
+        note = homes[found.ways[run[0]].node].note(station)
         if note:
             lines.append(Line(fitted(note, width - 16, frame.small), x + 10, top + 35, "small"))
         return Box("station", x, top, width, height, tuple(lines), run, station)
@@ -204,58 +202,34 @@ def _stations(found: Map, frame: Frame, ys: Sequence[float], tops: Sequence[floa
     for outside, run in _runs(found.ways, lambda way: way.outside):
         if outside:
             yield box("internet", run, frame.net_x, frame.net, True)
-    for (group, outside), run in _runs(found.ways, lambda way: (way.group, way.outside)):
+    for (_, group, outside), run in _runs(found.ways, lambda way: (way.node, way.group, way.outside)):
         x = frame.way_x if outside else frame.net_x
         yield box(group, run, x, frame.way_x + frame.way - x, frame.slim)
-    for (_, inner), run in _runs(found.ways, lambda way: (way.group, way.inner)):
+    for (*_, inner), run in _runs(found.ways, lambda way: (way.node, way.group, way.inner)):
         if inner is not None:
             yield box(inner, run, frame.inner_x, frame.inner, frame.slim)
 
 
-def _crowds(found: Map, frame: Frame, ys: Sequence[float]) -> tuple[list[Box], dict[int, tuple[float, float]]]:
-    """The boxes of who comes, as near to their lanes as they fit, and where each way starts."""
-    of: dict[Crowd, list[int]] = {}
-    for index, way in enumerate(found.ways):
-        of.setdefault(way.crowd, []).append(index)
-    inner = frame.who - 15
-    wanted = []
-    for crowd, ways in of.items():
+def _crowds(found: Map, frame: Frame, ys: Sequence[float]) -> Iterable[Box]:
+    """Who comes, in line with the lanes that they come by: one box for lanes that lie beside each other."""
+    inner, half = frame.who - 15, frame.lane / 2 - 3
+    for (*_, crowd), run in _runs(found.ways, lambda way: (way.node, way.group, way.spot, way.crowd)):
+        top, height = ys[run[0]] - half, ys[run[-1]] - ys[run[0]] + 2 * half
         titles = wrapped(crowd.label, inner, frame.title, 2, bold=True)
-        notes = wrapped(crowd.note, inner, frame.small, 2)
-        height = 18.0 + 17 * len(titles) + 16 * len(notes)
-        height = max(height, min(12 * len(ways), 160))
-        wanted.append((sum(ys[w] for w in ways) / len(ways), height, ways, titles, notes))
-    wanted.sort(key=lambda item: (item[0], item[2]))
-    boxes: list[Box] = []
-    starts: dict[int, tuple[float, float]] = {}
-    y = float(frame.margin)
-    gap = 14.0
-    # As high as the rest below still needs, so that nothing is pushed off the end.
-    total = sum(item[1] + gap for item in wanted) - gap
-    end = max(ys[-1] + frame.lane / 2, frame.margin + total) if ys else 0
-    for middle, height, ways, titles, notes in wanted:
-        top = min(max(y, middle - height / 2), end - total)
-        text_height = 17 * len(titles) + 16 * len(notes)
-        line_y = top + (height - text_height) / 2 + 13
-        lines = []
-        for text in titles:
-            lines.append(Line(text, frame.margin + 9, line_y, "title"))
-            line_y += 17
-        for text in notes:
-            lines.append(Line(text, frame.margin + 9, line_y, "small"))
-            line_y += 16
-        boxes.append(Box("who", frame.margin, top, frame.who, height, tuple(lines), tuple(ways)))
-        step = (height - 16) / max(len(ways), 1)
-        for place, index in enumerate(ways):
-            starts[index] = (frame.margin + frame.who, top + 8 + step * (place + 0.5))
-        y = top + height + gap
-        total -= height + gap
-    return boxes, starts
+        room = int((height - 4 - 17 * len(titles)) // 16)
+        notes = wrapped(crowd.note, inner, frame.small, min(room, 2)) if room > 0 else []
+        y = top + (height - 17 * len(titles) - 16 * len(notes)) / 2 + 13
+        lines: list[Line] = []
+        for kind, texts, step in (("title", titles, 17), ("small", notes, 16)):
+            for text in texts:
+                lines.append(Line(text, frame.margin + 9, y, "title" if kind == "title" else "small"))
+                y += step
+        yield Box("who", frame.margin, top, frame.who, height, tuple(lines), run)
 
 
 def _services(found: Map, frame: Frame, ys: Sequence[float]) -> Iterable[Box]:
     x, inner = frame.service_x, frame.service - 16
-    for _, run in _runs(found.ways, lambda way: (way.service, way.gate)):
+    for _, run in _runs(found.ways, lambda way: (way.key, way.gate)):
         top, bottom = ys[run[0]] - frame.lane / 2 + 3, ys[run[-1]] + frame.lane / 2 - 3
         lines: list[Line] = []
         for index in run:

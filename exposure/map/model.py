@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from exposure.reach.access import ANYONE, MEMBER
 from exposure.reach.evaluate import PORTS, Outcome, Request
 from exposure.reach.places import Place, Reached, principals, table
 from exposure.reach.project import Project
+from exposure.reach.surface import Surface
 from exposure.ways import WAYS
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.way import ManualStep
@@ -34,7 +35,12 @@ STATION_NAMES: Mapping[Station, tuple[str, str]] = {
 """The name of a station, and a short one, where they are not its own word."""
 
 _SPOTS: tuple[Spot, ...] = ("lan", "cluster", "node")
-_HOW = {Outcome.OPEN: "", Outcome.LOGIN: "after Google login", Outcome.TAILNET: "from the tailnet"}
+_HOW = {
+    Outcome.OPEN: "",
+    Outcome.LOGIN: "after Google login",
+    Outcome.TOKEN: "with its secret",
+    Outcome.TAILNET: "from the tailnet",
+}
 _STRANGERS = ("Anyone", "on the internet")
 
 
@@ -66,6 +72,7 @@ class Way:
     that the rest of its service asks for.
     """
 
+    node: str
     service: str
     title: str
     gate: str
@@ -80,6 +87,11 @@ class Way:
     spot: Spot
     origin: str
     past_login: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its service, told apart from one of the same name on another node."""
+        return self.node, self.service
 
     @property
     def outside(self) -> bool:
@@ -119,17 +131,40 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Map:
-    """Everything that the map of one stack shows. `ways` stand in the order in which they are drawn."""
+class Home:
+    """A node, and what its ways are called after."""
 
-    stack: str
     node: str
     zones: tuple[str, ...]
-    router: str | None
-    tailnet: str | None
+    router: str
+    tailnet: str
+
+    def note(self, station: Station) -> str:
+        """What a station is called beside its name."""
+        return {
+            "edge": ", ".join(self.zones),
+            "router": self.router,
+            TailnetWay.stations[0]: self.tailnet,
+            "funnel": self.tailnet,
+            "tunnel": "cloudflared",
+            "proxy": "operator",
+        }.get(station, "")
+
+
+@dataclass(frozen=True)
+class Map:
+    """Everything that the map of some stacks shows. `ways` stand in the order in which they are drawn."""
+
+    stacks: tuple[str, ...]
+    homes: tuple[Home, ...]
     ways: tuple[Way, ...]
     people: tuple[str, ...]
     manual_steps: tuple[ManualStep, ...]
+
+    @property
+    def name(self) -> str:
+        """Its nodes."""
+        return ", ".join(home.node for home in self.homes)
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -145,54 +180,55 @@ class Map:
     @property
     def services(self) -> tuple[tuple[Way, ...], ...]:
         """The ways of each service together, in the order of their first one."""
-        found: dict[str, list[Way]] = {}
+        found: dict[tuple[str, str], list[Way]] = {}
         for way in self.ways:
-            found.setdefault(way.service, []).append(way)
+            found.setdefault(way.key, []).append(way)
         return tuple(map(tuple, found.values()))
 
     @property
-    def numbers(self) -> Mapping[str, int]:
+    def numbers(self) -> Mapping[tuple[str, str], int]:
         """The place of each service among `services`."""
-        return {ways[0].service: number for number, ways in enumerate(self.services)}
-
-    def note(self, station: Station) -> str:
-        """What a station is called beside its name."""
-        return {
-            "edge": ", ".join(self.zones),
-            "router": self.router or "",
-            TailnetWay.stations[0]: self.tailnet or "",
-            "funnel": self.tailnet or "",
-            "tunnel": "cloudflared",
-            "proxy": "operator",
-        }.get(station, "")
+        return {ways[0].key: number for number, ways in enumerate(self.services)}
 
 
-def map_of(project: Project, stack: str) -> Map:
-    """The map of one planned stack. Every way of every service is there; what nobody gets in by says so."""
-    plan, surface = project.plans[stack], project.surfaces[stack]
+def map_of(project: Project, *stacks: str) -> Map:
+    """The map of planned stacks, all of them by default. It has every way of every service, even one for nobody."""
+    names = stacks or tuple(sorted(project.surfaces, key=lambda name: (not project.plans[name].owns_estate, name)))
+    plans = [project.plans[name] for name in names]
+    ways: list[Way] = []
+    people: set[str] = set()
+    for plan, name in zip(plans, names, strict=True):
+        surface = project.surfaces[name]
+        ways += _ways(plan, surface)
+        everybody = [p for crowd in principals(surface) for p in crowd.everybody]
+        people |= {str(p) for p in everybody if p.kind == "person"}
+        people |= {email for emails in plan.estate.people.values() for email in emails}
+    homes = [_home(plan) for plan in plans]
+    return Map(
+        stacks=names,
+        homes=tuple(homes),
+        ways=_in_order(ways, [home.node for home in homes]),
+        people=(str(ANYONE), *sorted(people), *([str(MEMBER)] if any(home.tailnet for home in homes) else [])),
+        manual_steps=tuple(work for plan in plans for work in plan.manual_steps),
+    )
+
+
+def _home(plan: ExposurePlan) -> Home:
+    estate = plan.estate
+    zones = tuple(zone.name for zone in estate.zones)
+    return Home(plan.node, zones, plan.home.router_ipv4 or "", estate.tailnet.name if estate.tailnet else "")
+
+
+def _ways(plan: ExposurePlan, surface: Surface) -> Iterator[Way]:
     planned = [(service, way) for service in plan.services for way in service.ways]
     found: list[list[tuple[str, Place, Reached]]] = [[] for _ in planned]
     for place, reached in table(surface):
         for number, url in _leading(planned, place.request):
             found[number].append((url, place, reached))
-    ways: list[Way] = []
     for (service, way), places in zip(planned, found, strict=True):
         # What nobody reaches is worth a line only where there is nothing else to show.
         open_ = [p for p in places if p[2].how] or places[:1]
-        ways += [_way(plan, service, way, *p) for p in open_] or [_untold(plan, service, way)]
-    everybody = [p for crowd in principals(surface) for p in crowd.everybody if p.kind in ("anyone", "person")]
-    members = [MEMBER] if plan.estate.tailnet else []
-    people = {str(p) for p in everybody if p != ANYONE} | {e for emails in plan.estate.people.values() for e in emails}
-    return Map(
-        stack=stack,
-        node=plan.node,
-        zones=tuple(zone.name for zone in plan.estate.zones),
-        router=plan.home.router_ipv4,
-        tailnet=plan.estate.tailnet.name if plan.estate.tailnet else None,
-        ways=tuple(sorted(ways, key=_order)),
-        people=(str(ANYONE), *sorted(people), *map(str, members)),
-        manual_steps=plan.manual_steps,
-    )
+        yield from [_way(plan, service, way, *p) for p in open_] or [_untold(plan, service, way)]
 
 
 def _leading(planned: Iterable[tuple[PlannedService, PlannedWay]], request: Request) -> list[tuple[int, str]]:
@@ -222,9 +258,23 @@ def _rank(url: str, request: Request) -> tuple[bool, int, int] | None:
 _GROUPS = ("edge", "funnel", "router")
 
 
-def _order(way: Way) -> tuple[object, ...]:
-    group = _GROUPS.index(way.group) if way.group in _GROUPS else len(_GROUPS)
-    return (group, way.group, _SPOTS.index(way.spot), list(WAYS).index(way.gate), way.service, way.url)
+def _in_order(ways: Iterable[Way], nodes: Sequence[str]) -> tuple[Way, ...]:
+    """In the order in which they are drawn: node by node, with those of the same people beside each other."""
+
+    def where(way: Way) -> tuple[object, ...]:
+        group = _GROUPS.index(way.group) if way.group in _GROUPS else len(_GROUPS)
+        return (nodes.index(way.node), group, way.group, _SPOTS.index(way.spot), list(WAYS).index(way.gate))
+
+    services: dict[tuple[object, ...], list[Way]] = {}
+    for way in sorted(ways, key=lambda w: (where(w), w.service, w.url)):
+        services.setdefault((where(way), way.service), []).append(way)
+    ordered = []
+    for own in services.values():
+        first = own[0].crowd
+        # A service with more than one crowd stands last among those of its first one, whose ways stand first.
+        own.sort(key=lambda w: (w.crowd != first, w.crowd.label, w.url))
+        ordered.append((where(own[0]), first.label, len({w.crowd for w in own}), own[0].service, own))
+    return tuple(way for *_, own in sorted(ordered, key=lambda item: item[:4]) for way in own)
 
 
 def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str, place: Place, reached: Reached) -> Way:
@@ -249,14 +299,14 @@ def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str,
         front,
         _HOW[how] if how else "",
         url,
-        tuple(str(p) for p in reached.everybody if p.kind not in ("tag", "lan")),
+        tuple(str(p) for p in reached.everybody if p.kind not in ("tag", "lan", "token")),
         next((w for w in service.workloads if (w.protocol, w.port) == at), service.workloads[0]),
         past_login,
     )
 
 
 def _untold(plan: ExposurePlan, service: PlannedService, way: PlannedWay) -> Way:
-    """A way of which no resource that reach can read tells: drawn as the plan has it."""
+    """A way that no resource known to reach describes: drawn as the plan has it."""
     emails = _emails(plan.estate, way.audience)
     crowd = Crowd(*_STRANGERS) if way.audience.anyone else Crowd(str(way.audience), _count(len(emails)), emails)
     people = (
@@ -282,6 +332,7 @@ def _drawn(
     spot = "cluster" if " " in workload.place else spot
     at_home = isinstance(way, TailnetWay) and way.on_node
     return Way(
+        node=plan.node,
         service=service.key,
         title=service.title,
         gate=way.gate,
@@ -305,6 +356,9 @@ def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crow
     if MEMBER in reached.how:
         return Crowd("Any member", "of the tailnet")
     named = tuple(sorted(str(p) for p in reached.everybody if p.kind == "person"))
+    programs = [str(p) for p in reached.everybody if p.kind == "token"]
+    if programs and not named:
+        return Crowd(", ".join(programs), "an app or a script")
     # The sets of people are named where they are just those who get in.
     meant = [c.audience for c in sorted(way.claims(), key=lambda c: -len(c.path)) if c.path.covers(path)]
     label = next((str(a) for a in (*meant, way.audience) if a.people and _emails(estate, a) == named), "")
@@ -322,6 +376,8 @@ def _count(people: int) -> str:
 def _front(how: Outcome, request: Request, past_login: bool) -> str:
     if how is Outcome.LOGIN:
         return "Google login"
+    if how is Outcome.TOKEN:
+        return "service token"
     if how is Outcome.TAILNET:
         return "by grant"
     if request.scheme in ("tcp", "udp"):

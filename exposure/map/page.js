@@ -11,7 +11,7 @@
   const indices = new Map(groups.map((g) => [g, g.dataset.ways.split(" ").filter(Boolean).map(Number)]));
   let picked = null;
 
-  const count = (n) => `${n} of ${ways.length} way${ways.length === 1 ? "" : "s"}`;
+  const count = (n, all) => `${n} of ${all} place${all === 1 ? "" : "s"}`;
 
   function shown() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -27,12 +27,12 @@
   function sentence(found) {
     const asked = found.filter((way) => way.matches).length, left = found.filter((w) => w.matches && w.reached).length;
     const pick = picked === null ? "" : `${picks.find((p) => p.dataset.pick === picked).getAttribute("aria-label")}. `;
-    if (person.value === "") return `${pick}${count(left)} shown`;
-    const missed = new Set(ways.filter((way, i) => found[i].matches && !found[i].reached).map((way) => way.title));
-    const list = missed.size > 0 && missed.size <= 6 ? `; not ${[...missed].join(", ")}` : "";
+    if (person.value === "") return `${pick}${count(left, ways.length)} shown`;
+    const missed = ways.filter((way, i) => found[i].matches && !found[i].reached).map((way) => way.address);
+    const list = missed.length > 0 && missed.length <= 6 ? `; not ${missed.join(", ")}` : "";
     const name = people[Number(person.value)];
     const who = name.includes("@") ? name : name[0].toUpperCase() + name.slice(1);
-    return `${pick}${who} reaches ${left} of ${asked} way${asked === 1 ? "" : "s"}${list}`;
+    return `${pick}${who} reaches ${count(left, asked)}${list}`;
   }
 
   function draw() {

@@ -1,4 +1,4 @@
-"""The map as one self-contained page: it loads nothing, and works without a script; the script filters."""
+"""The map as one self-contained page, and its drawing alone: it loads nothing, and works without a script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from importlib.resources import files
 
 from exposure.map.layout import FRAMES, layout
 from exposure.map.model import Map, Way
-from exposure.map.svg import drawing, sample
+from exposure.map.svg import drawing, places, sample
+from exposure.render import NOT_YET, pasted
 from exposure.ways import WAYS
 
 _HEADS = ("Service", "Gate", "Who", "Address", "By way of")
@@ -25,7 +26,7 @@ def html_page(found: Map) -> str:
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none';"
         " form-action 'none'"
     )
-    node = escape(found.node)
+    node = escape(found.name)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -47,7 +48,7 @@ def html_page(found: Map) -> str:
 {_controls(found)}
 <section aria-labelledby="map-title">
 <h2 id="map-title">Map</h2>
-<p class="soft" id="map-note">From left to right: who, the ways in, {node}, its services.
+<p class="soft" id="map-note">From left to right: who, the ways in, and the services on {node}.
 The <a href="#ways">table</a> says the same in words.</p>
 <figure>
 {_drawings(found)}
@@ -58,13 +59,31 @@ The <a href="#ways">table</a> says the same in words.</p>
 {_manual_steps(found)}
 </main>
 <footer>
-<p>Made from stack {escape(found.stack)} by gatehouse map. It is the plan, not a probe of what is live.</p>
+<p>Made from {_stacks(found)} by gatehouse map. It is the plan, not a probe of what is live.</p>
 </footer>
 <script type="application/json" id="map-data">{_data(found)}</script>
 <script>{script}</script>
 </body>
 </html>
 """
+
+
+def svg_file(found: Map) -> str:
+    """The drawing alone, as a file: for a README or a wiki."""
+    style = _asset("page.css")
+    colours_, rest = style.split("* { box-sizing", 1)
+    own = rest.split("/* The map */", 1)[1].split("/* Tables */", 1)[0]
+    body = drawing(found, layout(found, FRAMES[0]), alone=True).split("\n", 1)
+    head = body[0].replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    title = f"<title>Who reaches what: {escape(found.name)}</title>"
+    # The page shows one of three drawings by its width; a file has one.
+    css = f"{colours_}{own}.map {{ display: block; }}"
+    ground = '<rect width="100%" height="100%" fill="var(--ground)"/>'
+    return f"{head}{title}<style>{css}</style>{ground}\n{body[1]}\n"
+
+
+def _stacks(found: Map) -> str:
+    return escape(f"stack{'' if len(found.stacks) == 1 else 's'} {', '.join(found.stacks)}")
 
 
 @cache
@@ -91,8 +110,9 @@ def _data(found: Map) -> str:
     ways = [
         {
             "title": way.title,
+            "address": way.address or way.title,
             "gate": way.gate,
-            "picks": [f"s{services[way.service]}", f"w{numbers[way.crowd]}"],
+            "picks": [f"s{services[way.key]}", f"w{numbers[way.crowd]}"],
             "people": [people[name] for name in way.people if name in people],
             "text": _searched(way),
         }
@@ -104,18 +124,17 @@ def _data(found: Map) -> str:
 
 def _searched(way: Way) -> str:
     parts = (
-        *(way.service, way.title, way.gate, way.who, way.crowd.note, *way.crowd.members),
+        *(way.node, way.service, way.title, way.gate, way.who, way.crowd.note, *way.crowd.members),
         *(*way.route, way.url, way.origin),
     )
     return " ".join(parts).lower()
 
 
 def _summary(found: Map) -> str:
-    strangers = {way.service for way in found.ways if way.crowd.strangers}
-    closed = len(found.services) - len({way.service for way in found.ways if found.people[0] in way.people})
+    open_ = sum(found.people[0] in way.people for way in found.ways)
     return (
-        f"{_count(len(found.services), 'service')} by {_count(len(found.ways), 'way')}."
-        f" Strangers get to {len(strangers)} of them at least in part; {closed} only to people you name."
+        f"{_count(len(found.services), 'service')} at {places(len(found.ways))}. Anyone on the internet reaches"
+        f" {open_} of the places; {len(found.ways) - open_} are for people you name."
     )
 
 
@@ -168,9 +187,9 @@ def _table(found: Map) -> str:
         rows.append(f'<tr role="row" data-way="{number}"{mark}>{head}{"".join(cells)}</tr>')
     heads = "".join(f'<th role="columnheader" scope="col">{head}</th>' for head in _HEADS)
     return f"""<section class="ways" id="ways" tabindex="-1" aria-labelledby="ways-title">
-<h2 id="ways-title">Every way</h2>
+<h2 id="ways-title">Every place</h2>
 <table role="table">
-<caption>Each way into a service: by which gate, for whom, and where it leads.</caption>
+<caption>Each place where a service is reached: by which gate, by whom, and where it leads.</caption>
 <thead role="rowgroup"><tr role="row">{heads}</tr></thead>
 <tbody role="rowgroup">
 {chr(10).join(rows)}
@@ -191,12 +210,10 @@ def _people(found: Map) -> str:
         crowds.append(f'<li id="who-{number}"><strong>{escape(crowd.label)}</strong> {escape(crowd.note + names)}</li>')
     each = []
     for name in found.people:
-        own = list(dict.fromkeys(way.title for way in found.ways if name in way.people))
-        reached = sum(name in way.people for way in found.ways)
-        services = escape(", ".join(own)) or "nothing"
+        own = [way.address or way.title for way in found.ways if name in way.people]
         each.append(
-            f"<details><summary>{escape(_person(name))}: {reached} of {_count(len(found.ways), 'way')}</summary>"
-            f"<p>{services}</p></details>"
+            f"<details><summary>{escape(_person(name))}: {len(own)} of {places(len(found.ways))}</summary>"
+            f"<p>{escape(', '.join(own)) or 'nothing'}</p></details>"
         )
     return f"""<section class="people" aria-labelledby="people-title">
 <h2 id="people-title">People</h2>
@@ -209,12 +226,17 @@ def _manual_steps(found: Map) -> str:
     items = []
     for work in found.manual_steps:
         steps = "".join(f"<li>{_with_code(step)}</li>" for step in work.steps)
+        steps += "".join(f"<li>{escape(label)}: {_value(value)}</li>" for label, value in pasted(work, {}))
         items.append(f"<li>{escape(work.title)}<ul>{steps}</ul></li>")
     body = f"<ol>{''.join(items)}</ol>" if items else "<p>Nothing left to do by hand.</p>"
     return f"""<section class="manual-steps" aria-labelledby="manual-steps-title">
 <h2 id="manual-steps-title">Manual steps</h2>
 {body}
 </section>"""
+
+
+def _value(value: str) -> str:
+    return _with_code(value) if value == NOT_YET else f"<code>{escape(value)}</code>"
 
 
 def _with_code(step: str) -> str:

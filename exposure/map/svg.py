@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from html import escape
 
@@ -9,13 +10,15 @@ from exposure.map.layout import Box, Lane, Layout, Line, measure
 from exposure.map.model import Map, Way
 
 
-def drawing(found: Map, drawn: Layout) -> str:
-    """One `<svg>`. Services and people in it are links to their rows in the page's tables."""
+def drawing(found: Map, drawn: Layout, *, alone: bool = False) -> str:
+    """One `<svg>`. Services and people in it are links to their rows in the page's tables, but where it is `alone`."""
     frame = drawn.frame
     numbers = {crowd: number for number, crowd in enumerate(found.crowds)}
+    counts = Counter(way.crowd for way in found.ways)
     parts = [
         f'<svg class="map map-{frame.name}" viewBox="0 0 {frame.width} {_n(drawn.height)}"'
-        f' width="{frame.width}" height="{_n(drawn.height)}" role="group" aria-labelledby="map-title map-note">'
+        f' width="{frame.width}" height="{_n(drawn.height)}"'
+        + (' role="img">' if alone else ' role="group" aria-labelledby="map-title map-note">')
     ]
     for kind in ("region", "station"):
         parts += [_box(box) for box in drawn.boxes if box.kind == kind]
@@ -23,17 +26,18 @@ def drawing(found: Map, drawn: Layout) -> str:
     parts += [_upright(line, frame.small) for box in drawn.boxes for line in box.lines if line.upright]
     for box in drawn.boxes:
         if box.kind == "who":
-            crowd = found.crowds[numbers[found.ways[box.ways[0]].crowd]]
-            label = f"{crowd.label}, {crowd.note}: {_ways(len(box.ways))}"
+            crowd = found.ways[box.ways[0]].crowd
+            label = f"{crowd.label}, {crowd.note}: {places(counts[crowd])}"
             number = numbers[crowd]
-            parts.append(_link(box, f"who-{number}", f"w{number}", label, "who"))
+            parts.append(_link(box, "" if alone else f"who-{number}", f"w{number}", label, "who"))
     services = found.numbers
     for box in drawn.boxes:
         if box.kind == "service":
             ways = [found.ways[index] for index in box.ways]
             label = f"{ways[0].title}, {ways[0].gate}: " + "; ".join(dict.fromkeys(way.who for way in ways))
-            number = services[ways[0].service]
-            parts.append(_link(box, f"service-{number}", f"s{number}", label, f"service g-{ways[0].gate}"))
+            number = services[ways[0].key]
+            target = "" if alone else f"service-{number}"
+            parts.append(_link(box, target, f"s{number}", label, f"service g-{ways[0].gate}"))
     parts.append("</svg>")
     return "\n".join(parts)
 
@@ -48,13 +52,8 @@ def sample(gate: str, past_login: bool = False) -> str:
 
 
 def _lane(lane: Lane, way: Way) -> str:
-    (x, y), (level_x, level_y), (end_x, end_y) = lane.start, lane.level, lane.end
-    bend = (level_x - x) / 2
-    path = (
-        f"M{_n(x)} {_n(y)}C{_n(x + bend)} {_n(y)} {_n(level_x - bend)} {_n(level_y)} {_n(level_x)} {_n(level_y)}"
-        f"H{_n(end_x - 7)}"
-    )
-    tip = f'<path class="tip" d="M{_n(end_x)} {_n(end_y)}l-9 -5v10z"/>'
+    path = f"M{_n(lane.start)} {_n(lane.y)}H{_n(lane.end - 7)}"
+    tip = f'<path class="tip" d="M{_n(lane.end)} {_n(lane.y)}l-9 -5v10z"/>'
     pill = ""
     if lane.pill:
         box = lane.pill
@@ -85,6 +84,8 @@ def _box(box: Box) -> str:
 def _link(box: Box, target: str, pick: str, label: str, kind: str) -> str:
     ways = " ".join(map(str, box.ways))
     lines = "".join(map(_line, box.lines))
+    if not target:
+        return f'<g class="box {kind}"><title>{escape(label)}</title>{_rect(box)}{lines}</g>'
     return (
         f'<a class="box {kind}" href="#{target}" data-pick="{pick}" data-ways="{ways}" aria-label="{escape(label)}">'
         f"<title>{escape(label)}</title>{_rect(box)}{lines}</a>"
@@ -112,8 +113,9 @@ def _upright(line: Line, size: float) -> str:
     )
 
 
-def _ways(count: int) -> str:
-    return f"{count} way{'' if count == 1 else 's'}"
+def places(count: int) -> str:
+    """So many places, in words."""
+    return f"{count} place{'' if count == 1 else 's'}"
 
 
 def _n(number: float) -> str:

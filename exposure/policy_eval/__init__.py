@@ -14,6 +14,7 @@ from exposure.policy_eval.evaluate import Decision, Why, reach, who_reaches
 from exposure.policy_eval.policy import Finding, Policy, Reading, read_policy
 from exposure.policy_eval.policy_tests import Failure, Outcome, run_tests
 from exposure.policy_eval.topology import (
+    NOTHING,
     Endpoint,
     Node,
     Topology,
@@ -25,6 +26,7 @@ from exposure.policy_eval.topology import (
 )
 
 __all__ = [
+    "NOTHING",
     "Decision",
     "Endpoint",
     "Failure",

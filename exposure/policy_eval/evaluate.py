@@ -1,7 +1,7 @@
 """What a policy lets through, rule by rule.
 
 Everything is denied but what a rule allows; `acls` and `grants` add up, and their order means nothing
-(https://tailscale.com/kb/1538/grants-syntax). Where an answer hangs on what nobody here knows (whose device
+(https://tailscale.com/kb/1538/grants-syntax). Where an answer depends on what nobody here knows (whose device
 an address is, a person's role, a device's posture), the rule is not counted as allowing, and kept in
 `Decision.maybe`.
 """
@@ -15,8 +15,8 @@ from exposure.policy_eval.addresses import INTERNET, TAILNET, VIA6, Address, con
 from exposure.policy_eval.hujson import Position
 from exposure.policy_eval.policy import Policy, Rule
 from exposure.policy_eval.postures import Attributes
-from exposure.policy_eval.selectors import ROLES, Kind, Selector, read_protocol
-from exposure.policy_eval.topology import Endpoint, Node, Topology, endpoints
+from exposure.policy_eval.selectors import Kind, Selector, read_protocol
+from exposure.policy_eval.topology import NOTHING, Endpoint, Node, Topology, endpoints
 
 
 class Why(NamedTuple):
@@ -54,7 +54,7 @@ def reach(
     dst: str | Endpoint,
     port: int | None = None,
     proto: str | None = None,
-    topology: Topology | None = None,
+    topology: Topology = NOTHING,
     *,
     attributes: Attributes | None = None,
     through: Node | None = None,
@@ -90,7 +90,7 @@ def who_reaches(
     dst: str | Endpoint,
     port: int | None = None,
     proto: str | None = None,
-    topology: Topology | None = None,
+    topology: Topology = NOTHING,
 ) -> tuple[Why, ...]:
     """Every source of every rule that opens `dst`, in the order of the rules (`autogroup:self` means its owner)."""
     protocol = read_protocol(proto) if proto else None
@@ -114,7 +114,7 @@ class _Question(NamedTuple):
     policy: Policy
     protocol: int | None
     port: int | None
-    topology: Topology | None
+    topology: Topology
     attributes: Attributes | None
     through: Node | None
 
@@ -131,8 +131,8 @@ class _Question(NamedTuple):
                 if not item.traffic.lets(self.protocol, self.port):
                     continue
                 for selector in rule.sources:
-                    answer = _any(
-                        _all(
+                    answer = some(
+                        every(
                             self.from_source(selector, source, a),
                             self.to_target(item.selector, target, b, source),
                             self.routed(rule, target, b),
@@ -159,7 +159,7 @@ class _Question(NamedTuple):
 
     def postured(self, rule: Rule, source: Endpoint) -> bool | None:
         """Whether the source's device meets the rule's posture; what is no device of the tailnet need not."""
-        if not rule.postures or not source.device or (source.roles and "shared" in source.roles):
+        if not rule.postures or not source.device or source.standing.has("shared"):
             return True
         attributes = source.attributes if self.attributes is None else self.attributes
         if attributes is None:
@@ -176,7 +176,7 @@ class _Question(NamedTuple):
             return True
         if target.device or address.value is None:
             return False
-        if self.topology is None:
+        if self.topology.nodes is None:
             return contains(TAILNET, address) is False or contains(VIA6, address) is True
         routers = (self.through,) if self.through else self.topology.nodes
         return any(
@@ -190,7 +190,7 @@ class _Question(NamedTuple):
             # The tailnet and what its approved subnet routers bring in; not any other address.
             if source.device or contains(TAILNET, address):
                 return True
-            return None if self.topology is None else bool(contains(self.topology.routes, address))
+            return None if self.topology.nodes is None else bool(contains(self.topology.routes, address))
         if selector.kind is Kind.AUTOGROUP and selector.name == "danger-all":
             return True
         return self.is_in(selector, source, address)
@@ -235,24 +235,18 @@ def selects(policy: Policy, selector: Selector, endpoint: Endpoint) -> bool | No
     if selector.kind is Kind.USER:
         return login == selector.name.lower()
     if selector.kind is Kind.DOMAIN:
-        outside = endpoint.roles is not None and "shared" in endpoint.roles
-        return login.endswith("@" + selector.name.lower()) and not outside
+        return every(login.endswith("@" + selector.name.lower()), endpoint.standing.has("member"))
     if selector.kind is Kind.GROUP:
         if selector.text in endpoint.groups:
             return True
         if selector.text in policy.groups:
             return any(member.lower() == login for member in policy.groups[selector.text])
         return None if "@" in endpoint.user else False  # a group of the identity provider
-    if selector.kind is Kind.AUTOGROUP:
-        if selector.name in ("member", "members"):
-            return endpoint.roles is None or "shared" not in endpoint.roles
-        if endpoint.roles is None and selector.name in ROLES:
-            return None
-        return endpoint.roles is not None and selector.name in endpoint.roles
-    return False
+    return endpoint.standing.has(selector.name) if selector.kind is Kind.AUTOGROUP else False
 
 
-def _any(answers: Iterable[bool | None]) -> bool | None:
+def some(answers: Iterable[bool | None]) -> bool | None:
+    """Whether any is true; None where that depends on an unknown one."""
     unknown = False
     for answer in answers:
         if answer:
@@ -261,7 +255,8 @@ def _any(answers: Iterable[bool | None]) -> bool | None:
     return None if unknown else False
 
 
-def _all(*answers: bool | None) -> bool | None:
+def every(*answers: bool | None) -> bool | None:
+    """Whether all are true; None where that depends on an unknown one."""
     if any(answer is False for answer in answers):
         return False
     return None if any(answer is None for answer in answers) else True

@@ -130,7 +130,7 @@ class _Reader:
         at = self.extra(at + 1)
         while self.text[at : at + 1] != "}":
             if self.text[at : at + 1] != '"':
-                raise self.error(f"a name in double quotes must stand here, not {self.shown(at)}", at)
+                raise self.error(f"expected a name in double quotes, not {self.shown(at)}", at)
             begin = at
             name, at = self.string(at)
             if name in members:
@@ -156,7 +156,7 @@ class _Reader:
         if self.text[at : at + 1] == ",":
             return self.extra(at + 1)
         if self.text[at : at + 1] != close:
-            raise self.error(f"a comma or {close} must stand here, not {self.shown(at)}", at)
+            raise self.error(f"expected a comma or {close}, not {self.shown(at)}", at)
         return at
 
     def string(self, at: int) -> tuple[str, int]:
@@ -200,7 +200,7 @@ class _Reader:
         number = _NUMBER.fullmatch(word)
         if number is None:
             what = ascii(word[:20]) if word else self.shown(at)
-            raise self.error(f"a value must stand here, not {what}", at)
+            raise self.error(f"expected a value, not {what}", at)
         try:
             value = float(word) if number[2] or number[3] else int(word)
         except ValueError:  # Python reads no integer of more than 4,300 digits

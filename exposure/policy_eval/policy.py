@@ -282,7 +282,7 @@ class _Builder:
     def fields(self, entry: _Entry, known: tuple[str, ...]) -> dict[str, _Entry]:
         """The fields of an object by their right names; absent and null ones are left out."""
         if not isinstance(entry.value, Mapping):
-            self.find(entry.path, f"an object must stand here, not {_shape(entry.value)}")
+            self.find(entry.path, f"expected an object, not {_shape(entry.value)}")
             return {}
         right = {name.lower(): name for name in known}
         found: dict[str, _Entry] = {}
@@ -302,7 +302,7 @@ class _Builder:
         if entry is None:
             return []
         if not isinstance(entry.value, Mapping):
-            self.find(entry.path, f"an object must stand here, not {_shape(entry.value)}")
+            self.find(entry.path, f"expected an object, not {_shape(entry.value)}")
             return []
         return [(str(key), _Entry(value, (*entry.path, str(key)))) for key, value in entry.value.items()]
 
@@ -310,7 +310,7 @@ class _Builder:
         if entry is None or entry.value is None:
             return []
         if not isinstance(entry.value, list | tuple):
-            self.find(entry.path, f"a list must stand here, not {_shape(entry.value)}")
+            self.find(entry.path, f"expected a list, not {_shape(entry.value)}")
             return []
         return [_Entry(value, (*entry.path, index)) for index, value in enumerate(entry.value)]
 
@@ -318,7 +318,7 @@ class _Builder:
         if entry is None or entry.value is None:
             return default
         if not isinstance(entry.value, str):
-            self.find(entry.path, f"text must stand here, not {_shape(entry.value)}")
+            self.find(entry.path, f"expected text, not {_shape(entry.value)}")
             return default
         return entry.value
 
@@ -328,12 +328,12 @@ class _Builder:
             if isinstance(item.value, str):
                 found.append((item.value, item.path))
             else:
-                self.find(item.path, f"text must stand here, not {_shape(item.value)}")
+                self.find(item.path, f"expected text, not {_shape(item.value)}")
         return found
 
     def flag(self, entry: _Entry | None) -> None:
         if entry is not None and not isinstance(entry.value, bool):
-            self.find(entry.path, f"true or false must stand here, not {_shape(entry.value)}")
+            self.find(entry.path, f"expected true or false, not {_shape(entry.value)}")
 
     # Selectors
 
@@ -349,7 +349,7 @@ class _Builder:
             if name in ("member", "members"):
                 self.members_spelt.setdefault(name, path)
         elif selector.kind not in kinds:
-            self.find(path, f'"{selector.text}": {_KINDS[selector.kind]} cannot stand here')
+            self.find(path, f'"{selector.text}": {_KINDS[selector.kind]} is not allowed here')
             return None
         elif selector.kind is Kind.TAG and selector.text not in self.tags:
             self.find(path, f'tag not found: "{selector.text}"', selector.text, self.tags)
@@ -432,7 +432,7 @@ class _Builder:
             text = self.text(host).strip()
             found = None if "-" in text else parse_range(text)
             if found is None:
-                self.find(host.path, f'"{text}": an IP address or a CIDR must stand here')
+                self.find(host.path, f'"{text}": expected an IP address or a CIDR')
             self.hosts[name] = (found,) if found else ()
 
     def read_tags(self, entry: _Entry | None) -> dict[str, tuple[Selector, ...]]:
@@ -660,7 +660,7 @@ class _Builder:
         for text, path in self.texts(fields.get("ipPool")):
             pool = parse_prefix(text)
             if pool is None or without((pool,), _POOLS):
-                self.find(path, f"IPPool({text}): a CIDR within 100.64.0.0/10 must stand here")
+                self.find(path, f"IPPool({text}): expected a CIDR within 100.64.0.0/10")
             elif without((pool,), _RESERVED) != (pool,):
                 self.find(path, f"IPPool({text}): network within reserved range")
             else:
@@ -778,7 +778,7 @@ class _Builder:
             if isinstance(value.value, str | int | float):
                 found[name] = value.value
             else:
-                self.find(value.path, f"text, a number, true or false must stand here, not {_shape(value.value)}")
+                self.find(value.path, f"expected text, a number, true or false, not {_shape(value.value)}")
         return found
 
     def ssh_test(self, entry: _Entry) -> SshTest:
@@ -832,7 +832,7 @@ def _misplaced(name: str, allowed: frozenset[str]) -> str:
         return '"autogroup:self" not valid on the src side of a rule'
     if name == "danger-all" and allowed is DESTINATION_AUTOGROUPS:
         return "cannot use autogroup:danger-all as a dst"
-    return f'"autogroup:{name}" cannot stand here'
+    return f'"autogroup:{name}" is not allowed here'
 
 
 def _shape(value: object) -> str:

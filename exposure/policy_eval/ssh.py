@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from exposure.policy_eval.evaluate import selects
+from exposure.policy_eval.evaluate import every, selects, some
 from exposure.policy_eval.policy import Policy, SshRule
 from exposure.policy_eval.postures import Attributes
 from exposure.policy_eval.selectors import Kind, Selector
@@ -17,24 +17,32 @@ from exposure.policy_eval.topology import Endpoint
 Login = Literal["accept", "check", "deny"]
 
 
-def login(policy: Policy, source: Endpoint, target: Endpoint, user: str, attributes: Attributes) -> Login:
-    """Whether `source` may log in to `target` as `user` of that machine; a check wins over none."""
-    found = {
-        rule.check
-        for rule in policy.ssh
-        if any(selects(policy, selector, source) for selector in rule.sources)
-        and any(_at(policy, selector, target, source) for selector in rule.destinations)
-        and _as(rule, user, source)
-        and (not rule.postures or _postured(policy, rule, attributes))
-    }
-    return "check" if True in found else "accept" if found else "deny"
+def login(policy: Policy, source: Endpoint, target: Endpoint, user: str, attributes: Attributes) -> frozenset[Login]:
+    """What `source` gets who logs in to `target` as `user` of that machine; a check wins over none.
+
+    More than one where it depends on what is not known: whose device an address is, or a person's role.
+    """
+    found: list[tuple[Login, bool]] = []
+    for rule in policy.ssh:
+        applies = every(
+            some(selects(policy, selector, source) for selector in rule.sources) if source.settled else None,
+            some(_at(policy, selector, target, source) for selector in rule.destinations) if target.settled else None,
+            _as(rule, user, source),
+            not rule.postures or _postured(policy, rule, attributes),
+        )
+        if applies is not False:
+            found.append(("check" if rule.check else "accept", applies is True))
+    if ("check", True) in found:
+        return frozenset({"check"})
+    possible = {result for result, _ in found}
+    return frozenset(possible if ("accept", True) in found else {*possible, "deny"})
 
 
-def _at(policy: Policy, selector: Selector, target: Endpoint, source: Endpoint) -> bool:
+def _at(policy: Policy, selector: Selector, target: Endpoint, source: Endpoint) -> bool | None:
     if selector.kind is Kind.AUTOGROUP and selector.name == "self":
         mine = bool(source.user) and not source.tags and not target.tags
         return mine and source.user.lower() == target.user.lower()
-    return selects(policy, selector, target) is True
+    return selects(policy, selector, target)
 
 
 def _as(rule: SshRule, user: str, source: Endpoint) -> bool:

@@ -1,7 +1,8 @@
-"""Who and what is in a tailnet: people and devices, as a file says, or as the policy's own words suppose.
+"""Who and what is in a tailnet: people and devices, from a file or assumed from what the policy names.
 
 With no file, every tag and every person a question names stands for one device of its own, about which
-nothing is known but that: a tag's device has that one tag, a person's device has none and is that person's.
+nothing is known but that: a tag's device has that one tag, a person's device has none and is that person's,
+who is taken for a member.
 """
 
 from __future__ import annotations
@@ -29,12 +30,31 @@ class UnknownNameError(ValueError):
     """A question about somebody or something that is neither in the policy nor in the topology."""
 
 
+class Standing(NamedTuple):
+    """The autogroups that somebody is certainly in, and those that they may be in."""
+
+    sure: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
+
+    def has(self, name: str) -> bool | None:
+        """Whether somebody is in `autogroup:<name>`; None if nobody knows."""
+        return True if name in self.sure else None if name in self.unknown else False
+
+
+_MEMBER = frozenset({"member", "members"})
+MEMBER = Standing(_MEMBER, frozenset(ROLES))
+UNTOLD = Standing(unknown=frozenset({*_MEMBER, *ROLES, "shared"}))
+OUTSIDE = Standing(unknown=frozenset({"shared"}))
+# The owner is an admin as well, and an admin may be the owner.
+ADMIN = Standing(_MEMBER | {"admin"}, frozenset({"owner"}))
+
+
 class Endpoint(NamedTuple):
     """One end of a connection: a device, a service, or a bare address that is no device of the tailnet.
 
-    `user` owns an untagged device. `groups` are memberships that stand in no file (of somebody who stands for
-    a whole group). `roles` and `attributes` are None where they are not known. `settled` is False for an
-    address of the tailnet of which nobody knows the device.
+    `user` owns an untagged device, and `standing` is theirs. `groups` are memberships that stand in no file (of
+    somebody who stands for a whole group). `attributes` is None where they are not known. `settled` is False for
+    an address of the tailnet of which nobody knows the device.
     """
 
     name: str
@@ -42,7 +62,7 @@ class Endpoint(NamedTuple):
     user: str = ""
     tags: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
-    roles: frozenset[str] | None = None
+    standing: Standing = MEMBER
     attributes: Attributes | None = None
     device: bool = True
     service: str = ""
@@ -69,23 +89,42 @@ class Node(NamedTuple):
 
 
 class Topology(NamedTuple):
-    """The people and devices of a tailnet."""
+    """The people and devices of a tailnet: all of them, where any is named.
+
+    `admins` are the logins of admins, whatever `users` says.
+    """
 
     users: tuple[User, ...] = ()
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[Node, ...] | None = ()
+    admins: frozenset[str] = frozenset()
+
+    @property
+    def devices(self) -> tuple[Node, ...]:
+        """The devices that are known."""
+        return self.nodes or ()
 
     @property
     def routes(self) -> Ranges:
         """All approved subnet routes."""
-        return tuple(route for node in self.nodes for route in node.routes)
+        return tuple(route for node in self.devices for route in node.routes)
 
     def at(self, address: Address) -> Node | None:
         """The device that has this address."""
-        return next((node for node in self.nodes if address in node.addresses), None)
+        return next((node for node in self.devices if address in node.addresses), None)
 
-    def roles(self, login: str) -> frozenset[str] | None:
-        """The roles of a person; None where the file does not say."""
-        return next((_roles(u.role) for u in self.users if u.login.lower() == login.lower() and u.role), None)
+    def names(self, login: str) -> bool:
+        """Whether it says who this is."""
+        people = {user.login.lower() for user in self.users} | {node.user.lower() for node in self.devices}
+        return login.lower() in people | self.admins
+
+    def standing(self, login: str) -> Standing:
+        """What a person is in the tailnet. Where people are listed, whoever is not among them is outside."""
+        if login.lower() in self.admins:
+            return ADMIN
+        role = next((user.role for user in self.users if user.login.lower() == login.lower()), "")
+        if role:
+            return Standing(_roles(role))
+        return MEMBER if not self.users or self.names(login) else OUTSIDE
 
     def endpoint(self, node: Node, addresses: tuple[Address, ...] | None = None) -> Endpoint:
         """A device as one end of a connection, by all its addresses or by those given."""
@@ -94,16 +133,20 @@ class Topology(NamedTuple):
             addresses=node.addresses if addresses is None else addresses,
             user="" if node.tags else node.user,
             tags=node.tags,
-            roles=self.roles(node.user),
+            standing=self.standing(node.user),
             attributes=node.attributes,
         )
 
 
 def _roles(role: str) -> frozenset[str]:
-    # The owner is an admin as well; everybody but those outside is a member.
+    # Everybody but those outside is a member.
     if role == "shared":
         return frozenset({"shared"})
-    return frozenset({role, "member"} | ({"admin"} if role == "owner" else set()))
+    return _MEMBER | {role} | ({"admin"} if role == "owner" else set())
+
+
+NOTHING = Topology(nodes=None)
+"""What is known without a file."""
 
 
 class TopologyReading(NamedTuple):
@@ -141,7 +184,7 @@ class _TopologyReader:
 
     def fields(self, value: object, path: Path, known: tuple[str, ...]) -> dict[str, object]:
         if not isinstance(value, Mapping):
-            self.find(path, "an object must stand here")
+            self.find(path, "expected an object")
             return {}
         for key in value:
             if key not in known:
@@ -150,7 +193,7 @@ class _TopologyReader:
 
     def items(self, value: object, path: Path) -> list[tuple[object, Path]]:
         if not isinstance(value, list):
-            self.find(path, "a list must stand here")
+            self.find(path, "expected a list")
             return []
         return [(item, (*path, index)) for index, item in enumerate(value)]
 
@@ -160,7 +203,7 @@ class _TopologyReader:
             if isinstance(item, str):
                 found.append((item.strip(), at))
             else:
-                self.find(at, "text must stand here")
+                self.find(at, "expected text")
         return found
 
     def topology(self, value: object) -> Topology:
@@ -173,7 +216,7 @@ class _TopologyReader:
         ):
             for index, name in enumerate(names):
                 if name in names[:index]:
-                    self.find((f"{kind}s", index), f'the {kind} "{name}" stands here a second time')
+                    self.find((f"{kind}s", index), f'the {kind} "{name}" is listed twice')
         seen: dict[Address, str] = {}
         for index, node in enumerate(nodes):
             for address in node.addresses:
@@ -186,7 +229,7 @@ class _TopologyReader:
         fields = {"login": value} if isinstance(value, str) else self.fields(value, path, ("login", "role"))
         login, role = fields.get("login", ""), fields.get("role", "")
         if not isinstance(login, str) or "@" not in login:
-            self.find((*path, "login"), "a whole login name with an @ must stand here")
+            self.find((*path, "login"), "expected a whole login name with an @")
             login = ""
         if not isinstance(role, str) or role not in ("", "member", "shared", *ROLES):
             self.find((*path, "role"), f"a role is one of member, shared, {', '.join(ROLES)}")
@@ -201,7 +244,7 @@ class _TopologyReader:
             self.find((*path, "name"), "a node needs a name")
             name = ""
         if not isinstance(user, str) or (user and "@" not in user):
-            self.find((*path, "user"), "a whole login name with an @ must stand here")
+            self.find((*path, "user"), "expected a whole login name with an @")
             user = ""
         tags = self.texts(fields.get("tags", []), (*path, "tags"))
         for tag, at in tags:
@@ -226,7 +269,7 @@ class _TopologyReader:
                 self.find(at, f'"{text}": a route is a CIDR')
         exit_node = fields.get("exit_node", False)
         if not isinstance(exit_node, bool):
-            self.find((*path, "exit_node"), "true or false must stand here")
+            self.find((*path, "exit_node"), "expected true or false")
         return Node(
             name=name,
             tags=frozenset(tag for tag, _ in tags),
@@ -240,18 +283,18 @@ class _TopologyReader:
 
     def posture(self, value: object, path: Path) -> dict[str, Value]:
         if not isinstance(value, Mapping):
-            self.find(path, "an object must stand here")
+            self.find(path, "expected an object")
             return {}
         found: dict[str, Value] = {}
         for key, item in value.items():
             if isinstance(item, str | int | float):
                 found[key] = item
             else:
-                self.find((*path, key), "text, a number, true or false must stand here")
+                self.find((*path, key), "expected text, a number, true or false")
         return found
 
 
-def endpoints(policy: Policy, text: str, topology: Topology | None = None) -> tuple[Endpoint, ...]:
+def endpoints(policy: Policy, text: str, topology: Topology = NOTHING) -> tuple[Endpoint, ...]:
     """Everything a name stands for: at least one endpoint.
 
     Takes a selector of the policy (user, group, tag, host, address, service, `autogroup:member`,
@@ -271,7 +314,7 @@ def endpoints(policy: Policy, text: str, topology: Topology | None = None) -> tu
     if selector.kind is Kind.TAG:
         if selector.text not in policy.tag_owners:
             raise UnknownNameError(f'tag not found: "{selector.text}"')
-        found = [node for node in topology.nodes if selector.text in node.tags] if topology else []
+        found = [node for node in topology.devices if selector.text in node.tags]
         return _of_nodes(found, topology) or (Endpoint(selector.text, UNKNOWN, tags=frozenset({selector.text})),)
     if selector.kind is Kind.SERVICE:
         return (Endpoint(selector.text, UNKNOWN, device=False, service=selector.text),)
@@ -280,18 +323,16 @@ def endpoints(policy: Policy, text: str, topology: Topology | None = None) -> tu
     return _of_address(policy, selector, topology)
 
 
-def _of_nodes(nodes: list[Node], topology: Topology | None) -> tuple[Endpoint, ...]:
-    return tuple(topology.endpoint(node) for node in nodes) if topology else ()
+def _of_nodes(nodes: list[Node], topology: Topology) -> tuple[Endpoint, ...]:
+    return tuple(map(topology.endpoint, nodes))
 
 
-def _of_person(login: str, topology: Topology | None) -> tuple[Endpoint, ...]:
-    if topology is None:
-        return (Endpoint(login, UNKNOWN, user=login),)
-    mine = [n for n in topology.nodes if not n.tags and n.user.lower() == login.lower()]
-    return _of_nodes(mine, topology) or (Endpoint(login, UNKNOWN, user=login, roles=topology.roles(login)),)
+def _of_person(login: str, topology: Topology) -> tuple[Endpoint, ...]:
+    mine = [n for n in topology.devices if not n.tags and n.user.lower() == login.lower()]
+    return _of_nodes(mine, topology) or (Endpoint(login, UNKNOWN, user=login, standing=topology.standing(login)),)
 
 
-def _of_group(policy: Policy, selector: Selector, topology: Topology | None) -> tuple[Endpoint, ...]:
+def _of_group(policy: Policy, selector: Selector, topology: Topology) -> tuple[Endpoint, ...]:
     if selector.text not in policy.groups and "@" not in selector.name:
         raise UnknownNameError(f'group not found: "{selector.text}"')
     members = policy.groups.get(selector.text, ())
@@ -301,27 +342,29 @@ def _of_group(policy: Policy, selector: Selector, topology: Topology | None) -> 
         UNKNOWN,
         user=f"(somebody in {selector.text})",
         groups=frozenset({selector.text}),
-        roles=frozenset({"member"}),
+        standing=Standing(_MEMBER),
     )
     return tuple(found) or (somebody,)
 
 
-def _of_autogroup(selector: Selector, topology: Topology | None) -> tuple[Endpoint, ...]:
-    nodes = topology.nodes if topology else ()
-    if selector.name in ("member", "members"):
-        mine = [n for n in nodes if not n.tags and "shared" not in ((topology and topology.roles(n.user)) or ())]
-        somebody = Endpoint("a member in no group", UNKNOWN, user="(a member)", roles=frozenset({"member"}))
+def _of_autogroup(selector: Selector, topology: Topology) -> tuple[Endpoint, ...]:
+    nodes = topology.devices
+    if selector.name in _MEMBER:
+        mine = [n for n in nodes if not n.tags and topology.standing(n.user).has("member")]
+        somebody = Endpoint("a member in no group", UNKNOWN, user="(a member)", standing=Standing(_MEMBER))
         return _of_nodes(mine, topology) or (somebody,)
     if selector.name == "shared":
-        return (Endpoint("somebody outside the tailnet", UNKNOWN, user="(a guest)", roles=frozenset({"shared"})),)
+        return (
+            Endpoint("somebody outside the tailnet", UNKNOWN, user="(a guest)", standing=Standing(_roles("shared"))),
+        )
     if selector.name == "tagged" and (tagged := [n for n in nodes if n.tags]):
         return _of_nodes(tagged, topology)
     raise UnknownNameError(f'"{selector.text}" stands for no device of its own')
 
 
-def _of_address(policy: Policy, selector: Selector, topology: Topology | None) -> tuple[Endpoint, ...]:
+def _of_address(policy: Policy, selector: Selector, topology: Topology) -> tuple[Endpoint, ...]:
     if selector.kind is Kind.HOST and selector.name not in policy.hosts:
-        named = [node for node in topology.nodes if node.name == selector.name] if topology else []
+        named = [node for node in topology.devices if node.name == selector.name]
         if named:
             return _of_nodes(named, topology)
         raise UnknownNameError(f'"{selector.name}" is neither a host of the policy nor a node')
@@ -329,8 +372,8 @@ def _of_address(policy: Policy, selector: Selector, topology: Topology | None) -
     address = single(ranges) if ranges else None
     if address is None or "/" in selector.text:
         raise UnknownNameError(f'"{selector.text}" is no single address')
-    node = topology.at(address) if topology else None
-    if topology is not None and node is not None:
+    node = topology.at(address)
+    if node is not None:
         return (topology.endpoint(node, (address,)),)
-    unsettled = topology is None and contains(TAILNET, address) is True
+    unsettled = topology.nodes is None and contains(TAILNET, address) is True
     return (Endpoint(selector.text, (address,), device=False, settled=not unsettled),)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from exposure.reach.surface import Application, Group, Policy, Selector
 
-Kind = Literal["anyone", "person", "lan", "member", "tag"]
+Kind = Literal["anyone", "person", "token", "lan", "member", "tag"]
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody who asks: a stranger on the internet (`anyone`), a person by e-mail address, a stranger on the home
-    network (`lan`), some member of the tailnet of whom nothing else is known, or a device by its tag.
+    """Somebody who asks: a stranger on the internet (`anyone`), a person by e-mail address, a program with a service
+    token, a stranger on the home network (`lan`), some member of the tailnet of whom nothing else is known, or a device
+    by its tag.
 
     A stranger may log in with an account of his own; nobody's list has it.
     """
@@ -23,12 +24,17 @@ class Principal:
     name: str = ""
 
     def __str__(self) -> str:
-        return self.name or _WORDS[self.kind]
+        return f"token {self.name}" if self.kind == "token" else self.name or _WORDS[self.kind]
 
     @property
-    def stranger(self) -> bool:
-        """Whether nobody's list has them."""
-        return self.kind in ("anyone", "lan")
+    def word(self) -> str:
+        """As people write one on a command line and in a claim."""
+        return f"token:{self.name}" if self.kind == "token" else self.name or self.kind
+
+    @property
+    def off_tailnet(self) -> bool:
+        """Whether no device of the tailnet is theirs."""
+        return self.kind in ("anyone", "lan", "token")
 
 
 _WORDS = {"anyone": "anyone", "lan": "anybody on the home network", "member": "any member of the tailnet"}
@@ -36,7 +42,8 @@ ANYONE = Principal("anyone")
 LAN = Principal("lan")
 MEMBER = Principal("member")
 
-Verdict = Literal["bypass", "login", "unknown", "denied"]
+Verdict = Literal["bypass", "login", "token", "unknown", "denied"]
+_LETS_IN: Mapping[str, Verdict] = {"bypass": "bypass", "non_identity": "token"}
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,8 @@ def decide(application: Application, who: Principal) -> Answer:
                 return Answer("denied", text)
         elif matched is not False:
             doubt = "" if matched else "; cannot be told from here, so taken to match"
-            if policy.decision != "non_identity":
-                return Answer("bypass" if policy.decision == "bypass" else "login", f"{text}{doubt}")
+            # Whom a token lets in has a JWT as well, which the rule's check takes [CFDOC service-tokens].
+            return Answer(_LETS_IN.get(policy.decision, "login"), f"{text}{doubt}")
     return Answer("denied", "; ".join(describe(p) for p in application.policies))
 
 
@@ -77,7 +84,7 @@ def describe(policy: Policy) -> str:
     """A policy in words: its decision and whom it names."""
     if policy.decision == "unknown":
         return f"policy {policy.name or '?'} is registered elsewhere"
-    words = {"allow": "allow", "deny": "deny", "bypass": "bypass for", "non_identity": "service tokens only:"}
+    words = {"allow": "allow", "deny": "deny", "bypass": "bypass for", "non_identity": "service auth:"}
     text = f"{words[policy.decision]} {named(policy.include) or 'nobody'}"
     if policy.require:
         text += f", who must all be {named(policy.require)}"
@@ -114,13 +121,13 @@ def _criteria(group: Policy | Group, who: Principal, identity: bool) -> bool | N
 def _selects(selector: Selector, who: Principal, identity: bool) -> bool | None:
     if selector.kind == "everyone":
         # Before a login everybody is everyone; after it, everybody who can log in: a device cannot.
-        return True if not identity else who.kind != "tag"
+        return True if not identity else who.kind not in ("tag", "token")
     if selector.kind == "email":
         return identity and who.kind == "person" and who.name.lower() == selector.value
     if selector.kind == "emailDomain":
         return identity and who.kind == "person" and who.name.lower().endswith(f"@{selector.value}")
     if selector.kind in ("serviceToken", "anyValidServiceToken"):
-        return False
+        return who.kind == "token" and selector.value in ("", who.name)
     if selector.kind == "group" and selector.group is not None:
         return _criteria(selector.group, who, identity)
     return None

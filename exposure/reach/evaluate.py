@@ -38,14 +38,20 @@ HTTPS_PORTS = (443, 2053, 2083, 2087, 2096, 8443)
 """The ports Cloudflare's proxy listens on [CFDOC fundamentals/reference/network-ports]."""
 
 
+EDGE_PATH = "/cdn-cgi/"
+"""What is below it, Cloudflare serves at every proxied host [CFDOC fundamentals/reference/cdn-cgi-endpoint]."""
+
+
 class Outcome(Enum):
-    """How it ends. The first three reach the service; they stand from the widest to the narrowest."""
+    """How it ends. The first four reach the service; they stand from the widest to the narrowest."""
 
     OPEN = "open"
     LOGIN = "after login"
+    TOKEN = "with its secret"
     TAILNET = "from the tailnet"
     ACCESS_DENIED = "refused by Access"
     JWT_REFUSED = "refused by cloudflared (403)"
+    EDGE = "answered by Cloudflare itself"
     STATUS = "answered by the tunnel itself"
     NOT_SERVED = "not served by the proxy (404)"
     TAILNET_DENIED = "not let in by the tailnet's policy"
@@ -58,12 +64,13 @@ class Outcome(Enum):
     @property
     def reaches(self) -> bool:
         """Whether the service is reached."""
-        return self in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET)
+        return self in (Outcome.OPEN, Outcome.LOGIN, Outcome.TOKEN, Outcome.TAILNET)
 
 
 _VERDICTS = {
     "bypass": "let by with no login",
     "login": "let in after a login",
+    "token": "let in by its secret",
     "unknown": "taken to let in",
     "denied": "not among them",
 }
@@ -178,6 +185,9 @@ def _edge(surface: Surface, request: Request, principal: Principal, record: Reco
         if request.scheme in ("tcp", "udp"):
             why = "Cloudflare's proxy carries HTTP only"
         return Answer(Outcome.NO_LISTENER, (*steps, Step("edge", f"port {request.port}", why)))
+    if request.path.startswith(EDGE_PATH):
+        why = "Cloudflare's own pages (login, trace, challenges): no application and no rule of yours is asked"
+        return Answer(Outcome.EDGE, (*steps, Step("edge", EDGE_PATH, why)))
     zone = surface.zone_of(request.host)
     always_https = zone.always_https if zone else None
     to_https = request.scheme == "http" and always_https is not False
@@ -246,9 +256,9 @@ def _origin(
     steps: tuple[Step, ...],
     path: str,
     application: Application | None,
-    verdict: Literal["none", "bypass", "login", "unknown"],
+    verdict: Literal["none", "bypass", "login", "token", "unknown"],
 ) -> Answer:
-    outcome = Outcome.LOGIN if verdict == "login" else Outcome.OPEN
+    outcome = {"login": Outcome.LOGIN, "token": Outcome.TOKEN}.get(verdict, Outcome.OPEN)
     if record.tunnel is None:
         answer = _router(surface, request, record.content, steps)
         return replace(answer, outcome=outcome) if answer.reaches else answer
@@ -396,7 +406,7 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
         return _served(surface, machine, request, Outcome.OPEN, (*steps, funnel[1]))
     if funnel:
         steps += (funnel[1],)
-    if principal.stranger:
+    if principal.off_tailnet:
         step = Step("tailnet", "no device of the tailnet", "the internet does not lead here")
         return Answer(Outcome.OFF_TAILNET, (*steps, step))
     if tailnet.policy is None:
@@ -462,13 +472,16 @@ def _target(record: Record) -> str:
 
 
 def parse_principal(text: str, tags: Iterable[str] = ()) -> Principal | None:
-    """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, a tag with or without `tag:`."""
+    """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, `token:` and the name of a service
+    token, a tag with or without `tag:`."""
     text = text.strip()
     for known in (ANYONE, LAN, MEMBER):
         if text == known.kind:
             return known
     if text.startswith("tag:"):
         return Principal("tag", text)
+    if text.startswith("token:"):
+        return Principal("token", text.removeprefix("token:"))
     if "@" in text:
         return Principal("person", text.lower())
     return Principal("tag", f"tag:{text}") if f"tag:{text}" in set(tags) else None

@@ -213,13 +213,14 @@ def principals(surface: Surface) -> list[Crowd]:
 def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
     """The crowds of several surfaces together: nobody in a crowd differs from another in any of them."""
     marks: dict[str, set[object]] = {}
+    tokens: dict[str, set[object]] = {}
     tags: dict[str, set[object]] = {}
     domains: set[str] = set()
     for number, surface in enumerate(surfaces):
         for index, application in enumerate(surface.applications):
             for place, policy in enumerate(application.policies):
                 for word, selectors in (("i", policy.include), ("e", policy.exclude), ("r", policy.require)):
-                    _mark(selectors, (number, index, place, word), marks, domains)
+                    _mark(selectors, (number, index, place, word), marks, domains, tokens)
         policy_json = surface.tailnet.policy if surface.tailnet else None
         if policy_json:
             for tag in tags_of(policy_json):
@@ -240,10 +241,14 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
     devices: dict[frozenset[object], list[Principal]] = {}
     for tag in sorted(tags):
         devices.setdefault(frozenset(tags[tag]), []).append(Principal("tag", tag))
+    programs: dict[frozenset[object], list[Principal]] = {}
+    for token in sorted(tokens):
+        programs.setdefault(frozenset(tokens[token]), []).append(Principal("token", token))
     people = [tuple(Principal("person", name) for name in names) for names in groups.values()]
     return [
         Crowd(ANYONE, (ANYONE,)),
         *(Crowd(everybody[0], everybody) for everybody in people),
+        *(Crowd(alike[0], tuple(alike)) for alike in programs.values()),
         *([Crowd(LAN, (LAN,))] if any(surface.listeners for surface in surfaces) else []),
         Crowd(MEMBER, (MEMBER,)),
         *(Crowd(alike[0], tuple(alike)) for alike in devices.values()),
@@ -251,17 +256,23 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
 
 
 def _mark(
-    selectors: Iterable[Selector], path: tuple[object, ...], marks: dict[str, set[object]], domains: set[str]
+    selectors: Iterable[Selector],
+    path: tuple[object, ...],
+    marks: dict[str, set[object]],
+    domains: set[str],
+    tokens: dict[str, set[object]],
 ) -> None:
     for selector in selectors:
         if selector.kind == "email":
             marks.setdefault(selector.value, set()).add(path)
         elif selector.kind == "emailDomain":
             domains.add(selector.value)
+        elif selector.kind in ("serviceToken", "anyValidServiceToken"):
+            tokens.setdefault(selector.value or "any", set()).add(path)
         elif selector.group is not None:
             group = selector.group
             for word, inner in (("i", group.include), ("e", group.exclude), ("r", group.require)):
-                _mark(inner, (*path, word), marks, domains)
+                _mark(inner, (*path, word), marks, domains, tokens)
 
 
 @dataclass(frozen=True)
@@ -306,7 +317,7 @@ class Reached:
         parts: list[str] = []
         if self.anyone:
             parts.append(f"anyone, {self.anyone.value}")
-        for outcome in (Outcome.OPEN, Outcome.LOGIN, Outcome.TAILNET):
+        for outcome in (o for o in Outcome if o.reaches):
             if self.anyone and outcome is not Outcome.TAILNET:
                 continue
             here = [p for p, how in self.everybody.items() if how is outcome]
@@ -334,7 +345,7 @@ def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> R
     )
 
 
-_KINDS = ("anyone", "person", "lan", "member", "tag")
+_KINDS = ("anyone", "person", "token", "lan", "member", "tag")
 
 
 def _rank(principal: Principal) -> tuple[int, str]:

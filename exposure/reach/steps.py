@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 from exposure.model import Json
+from exposure.names import BACKEND_PORT
 from exposure.reach.access import ANYONE, decide
 from exposure.reach.automata import shortest
 from exposure.reach.match import covers_path
@@ -51,6 +52,7 @@ _TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflare
 _RULES = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
 _APPLICATION = "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
 _POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+_TOKEN = "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken"
 _GROUP = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
 _IDP = "cloudflare:index/zeroTrustAccessIdentityProvider:ZeroTrustAccessIdentityProvider"
 _RECORD = "cloudflare:index/dnsRecord:DnsRecord"
@@ -66,7 +68,7 @@ _REFERENCE = "pulumi:pulumi:StackReference"
 
 _CFARGOTUNNEL = ".cfargotunnel.com"
 _PLACEHOLDER = re.compile(
-    r"<(?P<stack>.+)-(?P<output>policy_ids|(bypass|deny)_policy_id|identity_provider_id|zone_ids?)(-(?P<key>.+))?>"
+    r"<(?P<stack>.+)-(?P<output>(token_)?policy_ids|(bypass|deny)_policy_id|identity_provider_id|zone_ids?)(-(?P<key>.+))?>"
 )
 """What the offline plan puts for an output of the estate's owner that only the cloud knows."""
 _DEFAULT_TAG = "tag:k8s"
@@ -133,11 +135,13 @@ def policies_of(document: Mapping[str, object], known: Known) -> dict[str, Polic
 def known_from(owner: Mapping[str, object], known: Known) -> Known:
     """What a member's stack knows by its owner's document: policies, login methods, tailnet, and zones."""
     reader = _Reader(owner, known)
-    policies = {}
+    policies: dict[str, Policy] = {}
+    tokens: dict[str, Policy] = {}
     for resource in reader.of(_POLICY):
         # A set's policy is a child of the component `google`: `google-people-household`; beside it `google-bypass`.
         prefix = resource.parent.rsplit("::", 1)[-1]
-        policies[resource.name.removeprefix(f"{prefix}-")] = reader._policy(resource, resource.inputs, resource.name)
+        policy = reader._policy(resource, resource.inputs, resource.name)
+        (tokens if policy.decision == "non_identity" else policies)[resource.name.removeprefix(f"{prefix}-")] = policy
     found = reader.surface()
     by_id: dict[str, Policy | str] = {r.id: reader._policy(r, r.inputs, r.name) for r in reader.of(_POLICY) if r.id}
     by_id |= {r.id: reader.providers[r.urn] for r in reader.of(_IDP) if r.id}
@@ -150,15 +154,19 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
         bypass=policies.pop("bypass", None) or known.bypass,
         deny=policies.pop("nobody", None) or known.deny,
         people={name.removeprefix("people-"): policy for name, policy in policies.items()},
+        tokens=tokens,
         identity_providers=tuple(sorted(set(reader.providers.values()))),
     )
+
+
+_MAKE = "make it with `gatehouse preview --json`, or with `pulumi preview --json --show-sames`"
 
 
 class _Reader:
     def __init__(self, document: Mapping[str, object], known: Known) -> None:
         steps = document.get("steps")
         if not isinstance(steps, list):
-            raise NoPreviewError("it has no list `steps`: make it by `pulumi preview --json --show-sames`")
+            raise NoPreviewError(f"it has no list `steps`: {_MAKE}")
         self.known = known
         self.resources: dict[str, _Resource] = {}
         shown = 0
@@ -172,9 +180,7 @@ class _Reader:
                 self.resources[resource.urn] = resource
         same = _dict(document.get("changeSummary")).get("same")
         if isinstance(same, int) and same > shown:
-            raise NoPreviewError(
-                f"it leaves out {same - shown} unchanged resources: make it by `pulumi preview --json --show-sames`"
-            )
+            raise NoPreviewError(f"it leaves out {same - shown} unchanged resources: {_MAKE}")
         self.outputs = self._owner_outputs()
         self.zones = self._zones()
         providers = {r.urn: str(r.inputs.get("type")) for r in self.of(_IDP)}
@@ -305,8 +311,12 @@ class _Reader:
                 return self._policy(policy, policy.inputs, policy.name)
         if identity == UNKNOWN:
             found = self._depended(application, "policies", _POLICY)
-            if len(found) == 1:
-                return self._policy(found[0], found[0].inputs, found[0].name)
+            waiting = [p for p in found if not _is_known(p.id)]
+            # Which of several is which does not matter: an application has them all.
+            unknown = [e for e in _dicts(application.inputs.get("policies")) if e.get("id") == UNKNOWN]
+            at = next(n for n, e in enumerate(unknown) if e is entry)
+            if len(waiting) == len(unknown):
+                return self._policy(waiting[at], waiting[at].inputs, waiting[at].name)
         return self._owners(identity) or Policy("unknown", name=identity)
 
     def _owners(self, identity: str) -> Policy | None:
@@ -317,7 +327,8 @@ class _Reader:
         output, key = self._owners_output(identity)
         if output in ("bypass_policy_id", "deny_policy_id"):
             return self.known.bypass if output == "bypass_policy_id" else self.known.deny
-        return self.known.people.get(key) if output == "policy_ids" else None
+        by_name = {"policy_ids": self.known.people, "token_policy_ids": self.known.tokens}
+        return by_name[output].get(key) if output in by_name else None
 
     def _owners_output(self, identity: str) -> tuple[str, str]:
         """Which output of the owner an id is, and under which key in it."""
@@ -336,6 +347,7 @@ class _Reader:
 
     def _selectors(self, owner: _Resource, inputs: Mapping[str, object], word: str) -> tuple[Selector, ...]:
         found = []
+        tokens = iter(self._tokens(owner, word))
         for entry in _dicts(inputs.get(word)):
             given = {kind: _dict(value) for kind, value in entry.items() if value is not None}
             # What was refreshed keeps the shell of the selector that was there before beside the one that is there now.
@@ -346,10 +358,21 @@ class _Reader:
                 elif kind in ("email", "emailDomain"):
                     field = "domain" if kind == "emailDomain" else "email"
                     found.append(Selector(kind, _text(details.get(field)).lower()))
+                elif kind == "serviceToken":
+                    found.append(Selector(kind, self._token(_text(details.get("tokenId")), tokens)))
                 else:
                     text = ", ".join(str(v) for v in details.values() if v not in (None, UNKNOWN))
                     found.append(Selector(kind, text))
         return tuple(sorted(found, key=lambda s: (s.kind, s.value, s.group.name if s.group else "")))
+
+    def _tokens(self, owner: _Resource, word: str) -> list[str]:
+        """The service tokens that selectors were made from whose ids are not known yet: which is which is all one."""
+        return [_token_name(r) for r in self._depended(owner, word, _TOKEN) if not _is_known(r.id)]
+
+    def _token(self, identity: str, waiting: Iterator[str]) -> str:
+        if identity == UNKNOWN:
+            return next(waiting, identity)
+        return next((_token_name(r) for r in self.of(_TOKEN) if r.id == identity), identity)
 
     def _group(self, owner: _Resource, word: str, identity: str) -> Selector:
         for group in self.of(_GROUP):
@@ -487,6 +510,13 @@ class _Reader:
         return target in self._depended(resource, property_, target.type)
 
 
+def _token_name(token: _Resource) -> str:
+    """A service token's name: by our component its key, elsewhere what it is called."""
+    component = token.parent.rsplit("::", 1)[-1]
+    mine = "gatehouse:index:ServiceTokens" in token.parent
+    return token.name.removeprefix(f"{component}-") if mine else _text(token.inputs.get("name")) or token.name
+
+
 def _resource(step: Mapping[str, object], state: Mapping[str, object]) -> _Resource:
     # What is made anew has another id and another AUD than what is there.
     old = {} if step.get("op") in ("replace", "create-replacement") else _dict(step.get("oldState"))
@@ -546,7 +576,8 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     for rule in _dicts(spec.get("rules")):
         for entry in _dicts(_dict(rule.get("http")).get("paths")):
             served[_text(entry.get("path")) or "/"] = _dict(entry.get("backend"))
-    by_path = [(path, _backend(b)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
+    number = _text(annotations.get(BACKEND_PORT))
+    by_path = [(path, _backend(b, number)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
     backends = dict.fromkeys(backend for _, backend in by_path)
     # A proxy group's Ingresses have no Funnel.
     funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
@@ -557,9 +588,11 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     )
 
 
-def _backend(backend: Mapping[str, object]) -> str:
+def _backend(backend: Mapping[str, object], number: str) -> str:
+    """Service and port; `number` is the number of a port that is named, where it is known."""
     service = _dict(backend.get("service"))
-    return f"{_text(service.get('name'))}:{_port(_dict(service.get('port')))}"
+    port = _dict(service.get("port"))
+    return f"{_text(service.get('name'))}:{_port(port) if 'number' in port else number or _port(port)}"
 
 
 def _address(resource: _Resource, cluster: str) -> Iterable[TailnetAddress]:

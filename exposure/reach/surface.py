@@ -293,13 +293,15 @@ class Known:
     """What no resource of a stack says: the stack file and the estate's owner do.
 
     `zones` begin with the one for names that are not said. `people` are the owner's reusable policies by sets of people
-    (`admins+household`), `bypass` the one that lets anyone by, `deny` the one that lets nobody in; `by_id` are its
-    policies, login methods and zones by their ids in the cloud, where those are known.
+    (`admins+household`), `tokens` those by service tokens likewise, `bypass` the one that lets anyone by, `deny` the
+    one that lets nobody in; `by_id` are its policies, login methods and zones by their ids in the cloud, where those
+    are known.
     """
 
     zones: tuple[Zone, ...] = ()
     tailnet: Tailnet | None = None
     people: Mapping[str, Policy] = field(default_factory=dict)
+    tokens: Mapping[str, Policy] = field(default_factory=dict)
     bypass: Policy | None = None
     deny: Policy | None = None
     identity_providers: tuple[str, ...] = ()
@@ -551,12 +553,14 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
     registered = plan if plan.owns_estate else owner
     logins = {a.audience for a in plan.applications if a.audience.people}
     sets = registered.people if registered else one.people_sets(logins, plan.estate)
+    tokens = registered.token_sets if registered else one.token_sets(a.audience for a in plan.applications)
     policy = registered.tailnet_policy if registered else None
     settings = plan.estate.tailnet
     return Known(
         zones=tuple(Zone(z.name, z.advanced_certificate, z.always_use_https) for z in plan.estate.zones),
         tailnet=Tailnet(settings.name, policy, settings.magic_dns, settings.https) if settings else None,
         people={s.name: people_policy(s.name, s.emails) for s in sets},
+        tokens={"+".join(names): tokens_policy(names) for names in tokens},
         bypass=Policy("bypass", (Selector("everyone"),), name="bypass"),
         deny=Policy("deny", (Selector("everyone"),), name="nobody"),
         identity_providers=(GOOGLE,) if plan.estate.google else (),
@@ -577,6 +581,12 @@ def people_policy(name: str, emails: Iterable[str]) -> Policy:
     """The reusable policy of a set of people: it includes their group and nothing else."""
     group = Group(tuple(Selector("email", email) for email in sorted(set(emails))), name=name)
     return Policy("allow", (Selector("group", "", group),), name=name)
+
+
+def tokens_policy(names: Iterable[str]) -> Policy:
+    """The reusable policy of service tokens that are let in together."""
+    words = tuple(Selector("serviceToken", name) for name in sorted(set(names)))
+    return Policy("non_identity", words, name="+".join(s.value for s in words))
 
 
 def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
@@ -653,15 +663,16 @@ def tailnet_address(
 
 
 def _application(planned: AccessApplication, known: Known, session: str) -> Application:
-    anyone = planned.audience == ANYONE
-    if anyone:
-        policy = known.bypass
+    audience = planned.audience
+    anyone = audience == ANYONE
+    if anyone or audience == NOBODY:
+        policies = [known.bypass if anyone else known.deny]
     else:
-        policy = known.deny if planned.audience == NOBODY else known.people.get(planned.audience.set_name)
+        policies = [known.tokens.get(audience.token_name), known.people.get(audience.set_name)]
     providers = () if anyone else known.identity_providers
     return Application(
         (Destination(planned.host, planned.path.suffix),),
-        (policy,) if policy else (),
+        tuple(policy for policy in policies if policy),
         providers,
         bool(providers),
         planned.title,

@@ -58,29 +58,38 @@ def _a_set(service: OneService) -> str:
 
 
 def _people_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    yield from _unknown(everything, "people", "set of people, so nobody would get in")
+
+
+def _tokens_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    yield from _unknown(everything, "tokens", "service token, so nothing would get in by it")
+
+
+def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[tuple[OneStack, Problem]]:
+    """Names under `people:` or `tokens:` that the estate does not have."""
     for stack in everything.stacks:
         estate = stack.estate
         if estate is None:
             continue
-        known = sorted(estate.people)
+        known = sorted(getattr(estate, word))
         said: list[tuple[Path_, list[str] | None]] = []
         for service in stack.services:
-            said.append(((*service.path, "people"), service.service.people))
+            said.append(((*service.path, word), getattr(service.service, word)))
             paths = service.service.paths.items()
-            said += [((*service.path, "paths", path, "people"), to.people) for path, to in paths]
-        if stack.stack.owns_estate:
+            said += [((*service.path, "paths", path, word), getattr(to, word)) for path, to in paths]
+        if stack.stack.owns_estate and word == "people":
             said.append((("estate", "default_people"), estate.default_people))
         for path, name in ((path, name) for path, names in said for name in names or ()):
-            if name not in estate.people:
+            if name not in known:
                 yield (
                     stack,
                     Problem(
                         path,
                         show(name),
-                        "there is no such set of people, so nobody would get in",
-                        f"write one of: {', '.join(known)}" if known else "add it to the estate's `people:`",
+                        f"there is no such {what}",
+                        f"write one of: {', '.join(known)}" if known else f"add it to the estate's `{word}:`",
                         next(iter(difflib.get_close_matches(name, known, n=1)), ""),
-                        related=(stack.estate_ref("people"),),
+                        related=(stack.estate_ref(word),),
                     ),
                 )
 
@@ -224,6 +233,12 @@ RULES = (
         check=_people_missing,
     ),
     EstateRule("people-unknown", "A set of people that is named exists", _POLICIES, (38, 39), check=_people_unknown),
+    EstateRule(
+        "tokens-unknown",
+        "A service token that is named exists",
+        "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens",
+        check=_tokens_unknown,
+    ),
     StackRule("people-empty", "A set of people is not empty", _POLICIES, (39,), check=_people_empty),
     EstateRule(
         "google-missing",
@@ -235,17 +250,17 @@ RULES = (
     ServiceRule("path-form", "A path is a plain one", _APP_PATHS, (9, 47), check=_path_form),
     ServiceRule("path-root", "No path is the whole host", f"{_APP_PATHS}; {_POLICIES}", (41,), check=_path_root),
     ServiceRule("path-outside", "A service's paths are below its own", _APP_PATHS, check=_path_outside),
-    ServiceRule("path-gate", "Paths are for ways that tell them apart", _APP_PATHS, check=_path_gate),
+    ServiceRule("path-gate", "Paths are for gates that tell them apart", _APP_PATHS, check=_path_gate),
     ServiceRule(
         "path-acme",
-        "No path takes in the ACME challenge's",
+        "No path contains the one of ACME challenges",
         f"{_APP_PATHS}; RFC 8555 8.3",
         (32,),
         check=_path_acme,
     ),
     ServiceRule(
         "access-path-bypass",
-        "Paths without login only knowingly",
+        "Paths without a login need an acknowledgement",
         _APP_PATHS,
         (41,),
         acceptable="service",

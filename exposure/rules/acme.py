@@ -63,6 +63,8 @@ def _origin(service: OneService) -> Iterator[Problem]:
     if node is None or not isinstance(origin, ServiceOrigin):
         return
     controller = node.ingress_controller
+    if not controller.known:
+        return
     if (origin.namespace, origin.service, origin.port) != (
         controller.namespace,
         controller.service,
@@ -73,7 +75,8 @@ def _origin(service: OneService) -> Iterator[Problem]:
             f"{origin.namespace}/{origin.service}:{origin.port}",
             "cert-manager answers challenges behind the ingress controller, each time in a Service of another name, "
             f"and the node's controller is {controller.namespace}/{controller.service}:{controller.http_port}",
-            f"write `origin: {_door(controller)}`, or say in `node.ingress_controller` which controller the node has",
+            f"write `origin: {_door(controller)}`, or say in `node.ingress_controller` which controller the node has "
+            "(`kind:`)",
             related=(service.inside.ref("node", "ingress_controller"),),
         )
 
@@ -113,16 +116,16 @@ RULES = (
     ),
     ServiceRule(
         "own-certificate-gate",
-        "HTTP-01 only for hosts of the tunnel",
+        "HTTP-01 is for hosts of the tunnel",
         f"{_CM}; LE docs/challenge-types",
         (33,),
         check=_gate,
     ),
     ServiceRule("acme-origin", "Challenges go to the ingress controller, by http", _CM, (34,), check=_origin),
-    StackRule("acme-twice", "One owner of the challenges a node", "RFC 8555 8.3", (36,), check=_twice),
+    StackRule("acme-twice", "One service of a node takes the challenges", "RFC 8555 8.3", (36,), check=_twice),
     ServiceRule(
         "acme-unused",
-        "A challenge route has a host that needs it",
+        "The service for challenges is needed",
         _CM,
         severity="warning",
         check=_unused,

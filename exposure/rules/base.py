@@ -377,7 +377,7 @@ def malformed(parse: Callable[[_V], object], value: _V, path: Path_) -> Iterator
     try:
         parse(value)
     except MalformedError as wrong:
-        yield Problem(path, show(value), wrong.reason, wrong.fix, wrong.suggestion)
+        yield Problem(path, show(value), wrong.reason, wrong.fix, wrong.suggestion, source=wrong.source)
 
 
 def claimed_twice(claims: Iterable[tuple[str, Ref]]) -> Iterator[tuple[str, Ref, Ref]]:

@@ -101,13 +101,13 @@ def _judged(family: dict[str, OneStack]) -> Iterator[tuple[OneStack, Problem]]:
 RULES = (
     StackRule(
         "claim-unknown",
-        "A claim names services, paths and people that there are",
+        "A claim names services, paths and people that exist",
         "Gatehouse: a claim about what is not there holds of nothing",
         check=_unknown,
     ),
     EstateRule(
         BROKEN,
-        "A claim holds of everything that anybody reaches",
+        "Every claim holds",
         "Gatehouse: a claim is proved before anything is registered",
         last=True,
         check=_broken,

@@ -169,7 +169,7 @@ def _folder_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 RULES = (
     EstateRule(
         "estate-owner-twice",
-        "One owner of an account, team, zone and tailnet",
+        "An account, team, zone or tailnet has one owner",
         "TFT resource_acl.go, resource_dns_preferences.go; TFC zero_trust_organization",
         (59,),
         check=_owner_twice,

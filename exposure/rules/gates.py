@@ -8,7 +8,7 @@ from itertools import combinations
 
 from config.services import NodeOrigin
 from config.values import bare_host
-from exposure.audience import ANYONE, meant_for_path
+from exposure.audience import ANYONE, NOBODY, meant_for_path, tokens
 from exposure.names import is_web, scheme_of
 from exposure.rules.base import OneService, Problem, ServiceRule, listed
 from exposure.ways import WAYS
@@ -62,8 +62,12 @@ def _one_or_several(service: OneService) -> Iterator[Problem]:
         (("gates",), said.gates or ()),
         (("hosts",), [bare_host(host) for host in said.hosts or ()]),
         (("redirect_from",), [bare_host(host) for host in said.redirect_from or ()]),
-        (("people",), said.people or ()),
-        *((("paths", path, "people"), to.people or ()) for path, to in said.paths.items()),
+        *(((word,), getattr(said, word) or ()) for word in ("people", "tokens")),
+        *(
+            (("paths", path, word), getattr(to, word) or ())
+            for path, to in said.paths.items()
+            for word in ("people", "tokens")
+        ),
     ]
     for path, words in lists:
         for index, word in enumerate(words):
@@ -117,7 +121,8 @@ def _nobody(service: OneService) -> Iterator[Problem]:
         return
     audiences = {path: meant_for_path(to, said, service.estate) for path, to in said.paths.items()}
     open_ = [path for path, audience in audiences.items() if audience == ANYONE]
-    if said.clients == "nobody" and not (web and any(to.clients != "nobody" for to in said.paths.values())):
+    somebody = [audience for audience in (tokens(said.tokens), *audiences.values()) if audience != NOBODY]
+    if said.clients == "nobody" and not (web and somebody):
         why = (
             "none of its paths is for somebody" if web else f"{scheme_of(said)} has no paths that could be for somebody"
         )
@@ -245,6 +250,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         (("host",), said.host if named else None, True, ""),
         (("hosts",), said.hosts if named else None, True, ""),
         (("redirect_from",), said.redirect_from, True, ""),
+        (("tokens",), said.tokens, said.clients != "anyone", " where not anyone gets in anyway"),
         (("path",), said.path, True, ""),
         (("tailnet_name",), said.tailnet_name, origin is not None, " for a Service of the cluster"),
         (("port_forward",), said.port_forward, True, ""),
@@ -257,6 +263,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         with_pods = " with a tcp or udp origin and a `selector`"
         rows += [
             (("origin", "through_ingress"), origin.through_ingress, True, ""),
+            (("origin", "port_name"), origin.port_name, https and not raw, " with an https origin"),
             (("origin", "selector"), origin.selector, raw or forwarded, " with a tcp or udp origin"),
             (("origin", "target_port"), origin.target_port, raw and pods, with_pods),
             (("origin", "other_ports"), origin.other_ports, raw, " with a tcp or udp origin"),
@@ -278,14 +285,20 @@ def _people_without_effect(service: OneService) -> Iterator[Problem]:
     if said.people is not None and not inherited and (said.clients == "nobody" or not service.counts("people")):
         able = (gate for gate, way in WAYS.items() if "people" in way.settings)
         yield _without_effect(service, ("people",), ", ".join(said.people), listed(able))
+    tunnel = service.by(TunnelWay)
     for path, to in said.paths.items():
-        if to.people is not None and to.clients != "people":
-            yield service.problem(
-                ("paths", path, "people"),
-                ", ".join(to.people),
-                f"it has no effect beside `clients: {to.clients}`",
-                "remove it, or remove `clients:`",
-            )
+        beside = f"beside `clients: {to.clients}`"
+        for word, names, fits, where in (
+            ("people", to.people, to.clients == "people", beside),
+            ("tokens", to.tokens, tunnel and to.clients != "anyone", beside if tunnel else "but by a tunnel"),
+        ):
+            if names is not None and not fits:
+                yield service.problem(
+                    ("paths", path, word),
+                    ", ".join(names),
+                    f"it has no effect {where}",
+                    "remove it, or remove `clients:`" if tunnel else "remove it",
+                )
 
 
 def _without_effect(service: OneService, path: tuple[str | int, ...], value: object, able: str) -> Problem:
@@ -316,26 +329,26 @@ RULES = (
     ),
     ServiceRule(
         "nobody-at-all",
-        "Somebody gets in to what is said",
+        "Somebody can reach each service",
         "Gatehouse: a gate is checked against the facts",
         check=_nobody,
     ),
     ServiceRule(
         "gate-acme",
-        "Gate acme is for HTTP-01 challenges, and they for it",
+        "Gate acme carries HTTP-01 challenges, and no other gate does",
         "LE docs/challenge-types",
         check=_objecting("gate-acme"),
     ),
     ServiceRule(
         "gate-not-http",
-        "A tunnel and a Funnel carry HTTP only",
+        "A tunnel and a Funnel carry nothing but HTTP",
         "CFDOC cloudflare-one/applications/non-http",
         (53,),
         check=_objecting("gate-not-http"),
     ),
     ServiceRule(
         "media-through-tunnel",
-        "No media or high bandwidth through Cloudflare, unless knowingly",
+        "Media and high bandwidth through Cloudflare need an acknowledgement",
         "CFDOC fundamentals/reference/policies-compliances/delivering-videos-with-cloudflare",
         (50,),
         acceptable="service",
@@ -350,34 +363,34 @@ RULES = (
     ),
     ServiceRule(
         "sensitive-on-funnel",
-        "Something sensitive on a Funnel only knowingly",
+        "Something sensitive on a Funnel needs an acknowledgement",
         "tailscale.com/kb/1223",
         acceptable="service",
         check=_objecting("sensitive-on-funnel"),
     ),
     ServiceRule(
         "sensitive-by-port-forward",
-        "Something sensitive by port forwarding only knowingly",
+        "Something sensitive by port forwarding needs an acknowledgement",
         "Gatehouse: a forwarded port has no login in front of it",
         acceptable="service",
         check=_objecting("sensitive-by-port-forward"),
     ),
     ServiceRule(
         "http-by-port-forward",
-        "Plain HTTP by port forwarding only knowingly",
+        "Plain HTTP by port forwarding needs an acknowledgement",
         "Gatehouse: port forwarding is for non-HTTP services",
         acceptable="service",
         check=_objecting("http-by-port-forward"),
     ),
     ServiceRule(
         "tailnet-for-anyone",
-        "Anyone is not on the tailnet",
+        "What anyone uses is not on the tailnet alone",
         "tailscale.com/kb/1136",
         check=_objecting("tailnet-for-anyone"),
     ),
     ServiceRule(
         "wider-than-meant",
-        "The gate lets in no more than the clients said",
+        "The gate lets in nobody but the clients",
         "Gatehouse: a gate is checked against the facts",
         check=_objecting("wider-than-meant"),
     ),
@@ -407,7 +420,7 @@ RULES = (
     ),
     ServiceRule(
         "no-effect",
-        "No setting without effect at the service's gate",
+        "A setting has an effect at the service's gate",
         "Gatehouse: unknown keys are refused, for a key with no effect protects nothing",
         check=_no_effect,
     ),

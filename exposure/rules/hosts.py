@@ -310,7 +310,7 @@ RULES = (
     ),
     EstateRule(
         "host-twice",
-        "One claim a host name over all stacks, or a path of it in one tunnel",
+        "A host name, or a path of it, belongs to one service of all stacks",
         "CFDOC dns/manage-dns-records; CFD ingress/ingress.go",
         (8, 23),
         check=_twice,
@@ -330,7 +330,7 @@ RULES = (
     ),
     ServiceRule(
         "redirect-elsewhere",
-        "The stack that owns the zones redirects",
+        "Redirects belong to the stack that owns the zones",
         "CFDOC ruleset-engine/about/rulesets; TFC ruleset",
         check=_redirect_elsewhere,
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from config.errors import show
-from exposure.audience import Audience
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
 from exposure.ways.tunnel import TunnelWay
 
@@ -14,6 +13,7 @@ _APPLICATIONS = 500
 _ADDRESSES = 1000
 _TUNNELS = 1000
 _GROUPS = 300
+_TOKENS = 50
 _TEST_USERS = 100
 _REDIRECTS = 10
 
@@ -47,15 +47,21 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 "Access groups, one for each combination of sets of people that logs in",
                 "use fewer combinations of sets",
             ),
+            (
+                len(owner.estate.tokens) if owner.estate else 0,
+                _TOKENS,
+                "service tokens",
+                "let several apps share one, where they are of one holder",
+            ),
         ):
             if count > most:
                 reason = f"there are {count} {what}, and an account has at most {most}"
                 yield owner, Problem(("estate", "account_id"), "", reason, fix)
 
 
-def _logins(family: Iterable[OneStack]) -> set[Audience]:
+def _logins(family: Iterable[OneStack]) -> set[frozenset[str]]:
     """Those who log in to something, each combination of sets of people once."""
-    return {a.audience for stack in family for a in stack.applications if a.audience.people}
+    return {a.audience.people for stack in family for a in stack.applications if a.audience.people}
 
 
 def _addresses(stack: OneStack) -> Iterator[Problem]:
@@ -92,7 +98,7 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         estate = owner.estate
         if estate is None or estate.google is None:
             continue
-        people = {e for audience in _logins(family) for name in audience.people for e in estate.people.get(name, ())}
+        people = {e for names in _logins(family) for name in names for e in estate.people.get(name, ())}
         if len(people) > _TEST_USERS:
             yield (
                 owner,
@@ -107,19 +113,19 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 
 RULES = (
-    EstateRule("limit-applications", "At most 500 Access applications an account", _LIMITS, check=_applications),
-    EstateRule("limit-account", "At most 1,000 tunnels and 300 Access groups an account", _LIMITS, check=_account),
-    StackRule("limit-addresses", "At most 1,000 addresses a rule", _LIMITS, check=_addresses),
+    EstateRule("limit-applications", "An account has at most 500 Access applications", _LIMITS, check=_applications),
+    EstateRule("limit-account", "An account has at most 1,000 tunnels and 300 Access groups", _LIMITS, check=_account),
+    StackRule("limit-addresses", "A rule of Access has at most 1,000 addresses", _LIMITS, check=_addresses),
     StackRule(
         "limit-redirects",
-        "At most 10 redirects a zone",
+        "A zone has at most 10 redirects",
         "CFDOC rules/url-forwarding",
         acceptable="stack",
         check=_redirects,
     ),
     EstateRule(
         "google-test-users",
-        "At most 100 people while Google's client is in testing",
+        "Google's client lets in at most 100 people while it is in testing",
         "Google Cloud Console, Audience",
         acceptable="stack",
         check=_test_users,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from config.services import OriginTls, UrlOrigin
-from config.values import OriginUrl
+from config.values import Certificates, Host, MalformedError, OriginUrl
 from exposure.names import scheme_of
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule
+from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
 
 _CFD = "CFD ingress/origin_service.go"
@@ -31,26 +32,46 @@ def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for stack in everything.stacks:
         for service in stack.services:
             yield from ((stack, problem) for problem in _faults("origin-unreachable")(service))
-    for _, family in everything.families():
-        published = {host: s for stack in family for s in stack.by(TunnelWay) for host in s.hosts}
+    for owner, family in everything.families():
+        fronts = _fronts(owner, family)
         for stack in family:
             for service in stack.services:
                 origin = service.service.origin
                 called = OriginUrl(origin.url) if isinstance(origin, UrlOrigin) else None
-                if called is None or OriginUrl.faults(called) or called.host not in published:
+                if called is None or OriginUrl.faults(called):
                     continue
-                other = published[called.host]
-                itself = "itself" if other is service else f"service {other.key}"
+                found = next(((who, how) for name, who, how in fronts if name.covers(called.host.rstrip("."))), None)
+                if found is None:
+                    continue
+                other, how = found
+                whose = "this service's own name" if other is service else f"the name of {_named(other)}"
                 problem = service.problem(
                     ("origin", "url"),
                     called,
-                    f"that host leads to {itself} through the tunnel: the request would go out to Cloudflare and come "
-                    f"back, "
-                    "without end or to a login",
+                    f"that is {whose} {how}",
                     "name what answers: the Kubernetes Service, a port of the node, or the machine's address",
-                    related=() if other is service else (other.ref(),),
+                    related=(other.ref(),) if other is not service else (),
                 )
                 yield stack, problem
+
+
+def _fronts(owner: OneStack, family: Sequence[OneStack]) -> list[tuple[Host, OneService | OneStack, str]]:
+    """Names that lead nowhere from the connector's pod: whose they are, and why."""
+    by_edge = "at Cloudflare: the request would go out and come back, for ever or to a login"
+    by_tailnet = "on the tailnet, and the connector's pod is not in it"
+    found: list[tuple[Host, OneService | OneStack, str]] = []
+    tailnet = owner.estate.tailnet.name if owner.estate and owner.estate.tailnet else ""
+    for stack in family:
+        found += [(Host(stack.record), stack, by_edge)] if stack.record else []
+        for service in stack.services:
+            found += [(Host(name), service, by_edge) for name in service.names if service.by(TunnelWay)]
+            if tailnet and service.machine and service.by(TailnetWay):
+                found.append((Host(f"{service.machine}.{tailnet}"), service, by_tailnet))
+    return found
+
+
+def _named(who: OneService | OneStack) -> str:
+    return f"service {who.key}" if isinstance(who, OneService) else f"node {who.node_name}"
 
 
 def _https(service: OneService) -> bool:
@@ -72,11 +93,10 @@ def _tls_missing(service: OneService) -> Iterator[Problem]:
             "origin_tls",
             None,
             "nothing says how to check the certificate of this https origin: cloudflared expects the name that it "
-            "calls, "
-            "which no certificate has, and answers 502",
+            "calls, which no certificate has, and answers 502",
             "say `origin_tls: {match_sni_to_host: true}` if the certificate is for its host name, and "
             "`own_certificate: true` besides if it renews that itself; otherwise give `origin_tls` the certificate's "
-            "`origin_server_name` or its `ca_pool`, or knowingly `no_tls_verify`",
+            "`origin_server_name`, or as `ca_pool` the PEM text of who signed it, or knowingly `no_tls_verify`",
         )
 
 
@@ -92,6 +112,26 @@ def _unverified(service: OneService) -> Iterator[Problem]:
         )
 
 
+def _ca_pool(service: OneService) -> Iterator[Problem]:
+    tls, node = service.service.origin_tls, service.inside.node
+    if tls is None or tls.ca_pool is None:
+        return
+    path = ("origin_tls", "ca_pool")
+    try:
+        Certificates.parse(tls.ca_pool)
+    except MalformedError as error:
+        # A key is not said again.
+        yield service.malformed(path, None if "\n" in tls.ca_pool else tls.ca_pool, error)
+    if service.by(TunnelWay) and node and node.manifests_folder:
+        yield service.problem(
+            path,
+            None,
+            "the rule names a file that the connector's pods have once your rendered manifests are applied, and `up` "
+            "does not wait for that: where the file is missing, cloudflared refuses the tunnel's whole rule list",
+            "leave `manifests_folder` out, so that the pods have the file first; or say `no_tls_verify` knowingly",
+        )
+
+
 def _managed(service: OneService) -> Iterator[Problem]:
     if service.by(TunnelWay) and _through(service) == "managed" and not service.service.own_certificate:
         yield service.problem(
@@ -101,6 +141,27 @@ def _managed(service: OneService) -> Iterator[Problem]:
             "so "
             "cloudflared finds the controller's self-signed one and answers 502",
             "remove `through_ingress:` to reach the Service itself, or say `own_certificate: true`",
+        )
+
+
+def _managed_https(service: OneService) -> Iterator[Problem]:
+    node, origin = service.inside.node, service.cluster_origin
+    if not (node and origin and service.by(TunnelWay) and _through(service) == "managed" and origin.scheme == "https"):
+        return
+    kind = node.ingress_controller.kind
+    if kind == "other" or (kind == "traefik" and node.manifests_folder):
+        yield service.problem(
+            ("origin", "scheme"),
+            "https",
+            "how this ingress controller is told to speak https to a Service is not known here, so it would speak "
+            "plain http to an https port: 400 or 502"
+            if kind == "other"
+            else "Traefik is told by annotations of your Service, and what is rendered to a folder cannot change the "
+            "Service that is there",
+            "name a port of the Service that speaks http; or write the Ingress yourself and say `through_ingress: "
+            "existing`; or leave `through_ingress` and `own_certificate` out and say in `origin_tls` how cloudflared "
+            "checks the Service's certificate",
+            related=(service.inside.ref("node", "ingress_controller"),),
         )
 
 
@@ -154,12 +215,12 @@ RULES = (
     ),
     EstateRule(
         "origin-unreachable",
-        "An origin is somewhere that a pod of the cluster gets to, and not through this estate's own front",
+        "A pod of the cluster can reach an origin, and not by way of Cloudflare",
         "CFD config/configuration.go",
         check=_unreachable,
     ),
     ServiceRule(
-        "origin-http-status", "A fixed http_status is no service", _CFD, (14,), check=_faults("origin-http-status")
+        "origin-http-status", "A fixed http_status is not a service", _CFD, (14,), check=_faults("origin-http-status")
     ),
     ServiceRule(
         "origin-tls-missing",
@@ -170,11 +231,17 @@ RULES = (
     ),
     ServiceRule(
         "origin-tls-unverified",
-        "no_tls_verify only knowingly",
+        "`no_tls_verify` needs an acknowledgement",
         "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
         (16,),
         acceptable="service",
         check=_unverified,
+    ),
+    ServiceRule(
+        "origin-ca-pool",
+        "The CA of an origin is a certificate, which the connector has before a rule names it",
+        "CFD ingress/origin_service.go, tlsconfig/certreloader.go",
+        check=_ca_pool,
     ),
     ServiceRule(
         "managed-ingress-certificate",
@@ -184,10 +251,16 @@ RULES = (
         check=_managed,
     ),
     ServiceRule(
+        "managed-ingress-https",
+        "A managed Ingress speaks https where the controller can be told to",
+        "kubernetes.github.io/ingress-nginx, annotations; traefik pkg/provider/kubernetes/ingress",
+        check=_managed_https,
+    ),
+    ServiceRule(
         "host-header",
         "The Host header that the ingress controller gets is the host's",
         "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
         check=_host_header,
     ),
-    ServiceRule("http2-on-http", "http2_origin only on https", "CFD config/configuration.go", (17,), check=_http2),
+    ServiceRule("http2-on-http", "`http2_origin` needs https", "CFD config/configuration.go", (17,), check=_http2),
 )

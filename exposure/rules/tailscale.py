@@ -254,6 +254,29 @@ def _overwrite(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+def _scheme(service: OneService) -> Iterator[Problem]:
+    origin = service.cluster_origin
+    if origin is None or not _served(service) or not service.by(FunnelWay, TailnetWay):
+        return
+    speaks_https = origin.port == 443 or origin.port_name == "https"
+    if origin.scheme == "https" and not speaks_https:
+        yield service.problem(
+            ("origin", "port"),
+            origin.port,
+            "the Tailscale operator speaks https only to port 443 and to a port named `https`; to this one it speaks "
+            "plain http, and people get 502",
+            "give the Service's port the name `https` (`spec.ports[].name`) and say `port_name: https`, or name a port "
+            "443 of the Service",
+        )
+    elif origin.scheme == "http" and origin.port == 443:
+        yield service.problem(
+            ("origin", "port"),
+            origin.port,
+            "the Tailscale operator speaks https to port 443, and this origin is plain http: people get 502",
+            "say `scheme: https` if it speaks that, or give the Service another port for http, such as 80",
+        )
+
+
 def _credentials(stack: OneStack) -> Iterator[Problem]:
     key, client = f"{_PROVIDER}:apiKey", f"{_PROVIDER}:oauthClientId"
     values = stack.stack.source.values
@@ -283,11 +306,11 @@ RULES = (
         "pulumi-kubernetes provider, renderYamlToDirectory",
         check=_rendered_operator,
     ),
-    EstateRule("tailnet-missing", "What goes by Tailscale has a tailnet", _FUNNEL, (52,), check=_missing),
+    EstateRule("tailnet-missing", "A service that uses Tailscale has a tailnet", _FUNNEL, (52,), check=_missing),
     EstateRule("tailnet-https", "Funnel and Serve have MagicDNS and HTTPS certificates", _FUNNEL, (52,), check=_https),
     StackRule(
         "tailscale-operator-missing",
-        "What is served from the cluster has the Tailscale operator",
+        "What the cluster serves on the tailnet has the Tailscale operator",
         "tailscale.com/kb/1236",
         (52,),
         check=_operator,
@@ -295,16 +318,28 @@ RULES = (
     ServiceRule("funnel-port", "Funnel's port is 443", f"{_FUNNEL}; {_TS}", (51,), check=_funnel_port),
     ServiceRule("funnel-host", "Funnel has no domain of your own", _FUNNEL, (53, 33), check=_funnel_host),
     ServiceRule("tailnet-name", "A machine's name is one DNS label", _TS, (55,), check=_name),
-    EstateRule("tailnet-name-twice", "One claim a machine name, over all stacks", _TS, (54, 55), check=_name_twice),
+    EstateRule(
+        "tailnet-name-twice",
+        "A machine's name is used once, over all stacks",
+        _TS,
+        (54, 55),
+        check=_name_twice,
+    ),
     StackRule(
         "tailnet-service-twice", "A Service that is taken as it is goes on the tailnet once", _TS, check=_service_twice
     ),
     EstateRule("tag-twice", "A tag belongs to one service", "tailscale.com/kb/1068", (56,), check=_tag_twice),
-    ServiceRule("tailnet-tls-passthrough", "No TLS passed through to a workload", _TS, (63,), check=_passthrough),
+    ServiceRule(
+        "tailnet-https-port",
+        "The Tailscale operator speaks to a Service what the Service speaks",
+        "TS cmd/k8s-operator/ingress.go, handlersForIngress",
+        check=_scheme,
+    ),
+    ServiceRule("tailnet-tls-passthrough", "TLS is not passed through to a service", _TS, (63,), check=_passthrough),
     StackRule("tailnet-domain", "A tailnet's name ends in .ts.net", "tailscale.com/kb/1217", (55,), check=_domain),
     StackRule(
         "tailnet-policy-overwrite",
-        "Somebody's policy is replaced only knowingly",
+        "Replacing the tailnet's policy needs an acknowledgement",
         "TFT resource_acl.go",
         (60,),
         acceptable="stack",

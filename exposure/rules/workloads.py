@@ -106,7 +106,7 @@ def _let_in(service: OneService, path: Path) -> Audience | None:
 RULES = (
     EstateRule(
         "workload-wider",
-        "What answers to two services is no more open by one than by the other, unless knowingly",
+        "Two services with one workload let in the same people, or it is acknowledged",
         "Gatehouse: who reaches a service is a question about what answers",
         acceptable="service",
         check=_wider,

@@ -25,7 +25,7 @@ def _name(stack: OneStack) -> Iterator[Problem]:
     for path, zone in stack.zones:
         wrong = _no_domain(zone.name)
         if wrong:
-            fixed = bare_host(zone.name.strip())
+            fixed = _spelt(bare_host(zone.name.strip()).removeprefix("*."))
             yield Problem(
                 (*path, "name"),
                 show(zone.name),
@@ -33,6 +33,15 @@ def _name(stack: OneStack) -> Iterator[Problem]:
                 "write the domain as its registrar does, such as `example.com`; register one where you have none",
                 fixed if fixed != zone.name and not _no_domain(fixed) else "",
             )
+
+
+def _spelt(name: str) -> str:
+    """A name in other scripts as registrars and DNS have it (`xn--…`), where that is the same name."""
+    try:
+        spelt = name.encode("idna").decode()
+        return spelt if spelt.encode().decode("idna") == name else name
+    except UnicodeError:
+        return name
 
 
 def _no_domain(name: str) -> str:
@@ -202,7 +211,7 @@ RULES = (
     ),
     StackRule(
         "hsts",
-        "HSTS only knowingly",
+        "HSTS needs an acknowledgement",
         "CFDOC ssl/edge-certificates/additional-options/http-strict-transport-security",
         (29,),
         acceptable="stack",

@@ -28,13 +28,14 @@ class FunnelWay(Way):
     tag: Tag = FUNNEL_TAG
     paths: tuple[Path, ...] = (ROOT,)
     waits: tuple[str, ...] = ()
+    port_name: str | None = None
 
     gate = "funnel"
     component = "components.funnel_service.FunnelService"
     phrase = "Tailscale, no login"
     stations = ("internet", "funnel", "proxy")
     origins = (ServiceOrigin,)
-    settings = frozenset({"tailnet_name", "funnel_port", "paths"})
+    settings = frozenset({"tailnet_name", "funnel_port", "paths", "port_name"})
     cautions = (
         "Funnel's bandwidth limit is not disclosed and cannot be raised; if streams stall, use port-forward or the "
         "tailnet",
@@ -64,6 +65,7 @@ class FunnelWay(Way):
             facts.tailnet,
             paths=tuple(sorted(open_)) if said else (ROOT,),
             waits=() if facts.node.tailscale_operator == "helm" else ("tailscale-operator",),
+            port_name=origin.port_name,
         )
 
     @property

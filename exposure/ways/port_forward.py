@@ -91,7 +91,15 @@ class PortForwardWay(Way):
 
     def manual_steps(self, node: Node) -> tuple[ManualStep, ...]:
         """One rule of the router for each port."""
-        rules = tuple(
-            f"Router: {p.protocol.upper()} port {p.external} to {node.lan_ipv4} port {p.node_port}" for p in self.ports
+        rules = {
+            f"{p.protocol.upper()} port {p.external}": f"to {node.lan_ipv4} port {p.node_port}" for p in self.ports
+        }
+        return (
+            ManualStep(
+                f"router-{self.service}",
+                f"Forward the ports of {self.service}",
+                ("In the router's port forwarding, a rule each:",),
+                self.service,
+                rules,
+            ),
         )
-        return (ManualStep(f"router-{self.service}", f"Forward the ports of {self.service}", rules, self.service),)

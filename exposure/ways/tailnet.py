@@ -51,6 +51,7 @@ class TailnetWay(Way):
     backend_port: Annotated[Port, PASSES] = 0
     selector: Annotated[Selector | None, PASSES] = None
     waits: tuple[str, ...] = ()
+    port_name: str | None = None
 
     gate = "tailnet"
     component = "components.tailnet_service.TailnetService"
@@ -58,7 +59,7 @@ class TailnetWay(Way):
     stations = ("tailnet", "proxy")
     carries = WEB | {"tcp", "udp"}
     origins = (ServiceOrigin, NodeOrigin)
-    settings = frozenset({"tailnet_name", "people", "selector", "other_ports", "target_port"})
+    settings = frozenset({"tailnet_name", "people", "selector", "other_ports", "target_port", "port_name"})
     by: ClassVar[str] = "machine"
 
     @classmethod
@@ -96,6 +97,7 @@ class TailnetWay(Way):
             origin.port,
             origin.selector,
             () if facts.node.tailscale_operator == "helm" else ("tailscale-operator",),
+            origin.port_name,
         )
 
     @property

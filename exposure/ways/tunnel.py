@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 from pydantic import Field
 
 from config.fields import Label, Port
-from config.services import OriginTls, Service, ServiceOrigin
+from config.services import Controller, OriginTls, Service, ServiceOrigin
 from config.stack import Estate
-from config.values import ROOT, Host, OriginUrl, Path
-from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named_people
+from config.values import ROOT, Certificates, Host, MalformedError, OriginUrl, Path
+from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named
 from exposure.names import origin_url, path_names, service_url
 from exposure.ways.way import DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, count
 
@@ -27,13 +27,14 @@ NOT_FOUND = "http_status:404"
 class ManagedIngress:
     """An Ingress of the node's controller with a Let's Encrypt certificate of its own."""
 
-    namespace: Annotated[Label, PASSES]
-    service: Annotated[Label, PASSES]
+    namespace: Label
+    service: Label
     port: Annotated[Port, PASSES]
     scheme: Literal["http", "https"]
     hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
     class_name: Label
     cluster_issuer: Annotated[Label, PASSES]
+    controller: Controller
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class TunnelWay(Way):
     """Hosts of the tunnel. `path` is the part of them that is the service's; `paths` are narrower or wider below it.
 
     `names_host` expects the request's host on the origin's certificate. `redirect_from` are hosts that the edge
-    redirects to the first of `hosts`; behind the redirect they are for nobody.
+    redirects to the first of `hosts`; behind the redirect they are for nobody. `certificates` are those that `request`
+    names as `ca_pool`, for the connector to have.
     """
 
     hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
@@ -52,6 +54,7 @@ class TunnelWay(Way):
     names_host: bool = False
     ingress: ManagedIngress | None = None
     redirect_from: tuple[Host, ...] = ()
+    certificates: Certificates | None = None
     people_count: str = field(default="", compare=False)
 
     by: ClassVar[str] = "host"
@@ -71,6 +74,7 @@ class TunnelWay(Way):
         origin = _origin(facts)
         tls, request = service.origin_tls or OriginTls(), service.origin_request
         own = service.own_certificate and origin.scheme == "https"
+        certificates = _certificates(tls.ca_pool)
         ingress = None
         if isinstance(service.origin, ServiceOrigin) and service.origin.through_ingress == "managed":
             behind, controller = service.origin, node.ingress_controller
@@ -82,6 +86,7 @@ class TunnelWay(Way):
                 facts.hosts,
                 controller.class_name,
                 controller.cluster_issuer,
+                controller.kind,
             )
         paths = sorted((Path(p), meant_for_path(said, service, facts.estate)) for p, said in service.paths.items())
         audience = cls.lets_in(service, facts.estate)
@@ -96,7 +101,7 @@ class TunnelWay(Way):
             OriginSettings(
                 origin_server_name=tls.origin_server_name,
                 match_sni_to_host=tls.match_sni_to_host,
-                ca_pool=tls.ca_pool,
+                ca_pool=certificates.path if certificates else None,
                 no_tls_verify=tls.no_tls_verify,
                 http2_origin=bool(request and request.http2_origin),
                 http_host_header=request.http_host_header if request else None,
@@ -105,6 +110,7 @@ class TunnelWay(Way):
             own and not (tls.match_sni_to_host or tls.no_tls_verify or tls.ca_pool or tls.origin_server_name),
             ingress,
             tuple(Host(h) for h in service.redirect_from or ()),
+            certificates,
             count(facts.estate, audience),
         )
 
@@ -238,24 +244,36 @@ class ZeroTrustWay(TunnelWay):
     component = "components.zero_trust_app.ZeroTrustApp"
     phrase = "Google login first"
     login: ClassVar[bool] = True
-    settings = TunnelWay.settings | {"people"}
+    settings = TunnelWay.settings | {"people", "tokens"}
 
     @classmethod
     def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
-        """The people that it names; nobody where that is said."""
-        return NOBODY if service.clients == "nobody" else named_people(service, estate)
+        """The people and tokens that it names; nobody where that is said."""
+        return named(service, estate)
 
     @property
     def reaches(self) -> str:
         """See `Way`."""
         if self.audience == NOBODY:
             return f"nobody{self._exceptions()}"
-        return f"{self.audience} ({self.people_count}) after Google login{self._exceptions()}"
+        tokens = f" and {by_token}" if (by_token := str(Audience(tokens=self.audience.tokens))) != "nobody" else ""
+        if not self.audience.people:
+            return f"{by_token}{self._exceptions()}"
+        who = Audience(people=self.audience.people)
+        return f"{who} ({self.people_count}) after Google login{tokens}{self._exceptions()}"
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Google's client has to know Access."""
         return ("google",)
+
+
+def _certificates(text: str | None) -> Certificates | None:
+    try:
+        return None if text is None else Certificates.parse(text)
+    except MalformedError:
+        # A rule's finding.
+        return None
 
 
 def _origin(facts: Facts) -> OriginUrl:

@@ -30,6 +30,7 @@ class OriginSettings:
     origin_server_name: HostText | None = None
     match_sni_to_host: bool = False
     ca_pool: str | None = None
+    """A file of the connector's pod (`Certificates.path`)."""
     no_tls_verify: bool = False
     http2_origin: bool = False
     http_host_header: str | None = None
@@ -86,14 +87,18 @@ class Grant:
 
 @dataclass(frozen=True)
 class ManualStep:
-    """What a person has to do. `values` are literal; `outputs` names stack outputs that hold the rest."""
+    """What a person has to do. `values` are to be pasted or typed; `outputs` are stack outputs that hold more of them.
+
+    Both are by label. `service` or `zone` is what it is about.
+    """
 
     key: str
     title: str
-    steps: tuple[str, ...]
+    steps: tuple[str, ...] = ()
     service: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
-    outputs: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    zone: str | None = None
 
 
 @dataclass(frozen=True)

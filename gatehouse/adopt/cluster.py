@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from config.services import controller_at
 from gatehouse.adopt.things import AccountError, Thing
 
 _PATHS = {
@@ -77,6 +78,16 @@ def _refusal(status: int, kind: str) -> str:
             " all namespaces."
         )
     return f"The cluster answered {status} when asked for each {kind}."
+
+
+def ingress_controller(context: str) -> dict[str, str]:
+    """What the stack file would say of the ingress controller of a context's cluster; nothing where none is found."""
+    try:
+        services = connect(context)("Service")
+    except AccountError:
+        return {}
+    found = (controller_at(s["metadata"]["namespace"], s["metadata"]["name"]) for s in services)
+    return next(filter(None, found), {})
 
 
 def read_cluster(listed: List) -> list[Thing]:

@@ -19,7 +19,7 @@ from exposure.reach.access import ANYONE, decide, describe, emails
 from exposure.reach.steps import from_steps
 from exposure.reach.surface import Known
 from gatehouse.adopt.things import AccountError, Thing, identity, places, words_of
-from gatehouse.commands import CommandError
+from gatehouse.commands import CommandError, about
 
 if TYPE_CHECKING:
     from cloudflare import Cloudflare
@@ -61,7 +61,7 @@ class Double:
 
     def removal(self, stack: str, simulated: bool) -> str:
         """The command that removes it."""
-        return f"gatehouse doubles --stack {stack} --remove {self.thing.own_id}{' --simulated' if simulated else ''}"
+        return f"gatehouse doubles {about(stack, simulated)} --remove {self.thing.own_id}"
 
     def text(self, stack: str, simulated: bool, columns: int) -> str:
         """Both, for people; the command stands on a line of its own."""

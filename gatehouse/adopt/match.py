@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatehouse.adopt.things import Thing, is_tailscale, labels_of, machine_of_ingress, places, records_at
+from gatehouse.adopt.things import Thing, images_of, is_tailscale, labels_of, machine_of_ingress, places, records_at
 from policy.model import SECRET, UNKNOWN
 
 TUNNEL_SUFFIX = ".cfargotunnel.com"
@@ -112,9 +112,8 @@ class _Matcher:
             "DnsRecord": self._record,
             "Ingress": self._ingress,
             **dict.fromkeys(
-                ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret"), self._object
+                ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service"), self._object
             ),
-            "Service": self._object,
             "Acl": self._acl,
             "DnsPreferences": lambda p: self._first(p, lambda t: True),
             "TailnetSettings": lambda p: self._first(p, lambda t: True),
@@ -140,7 +139,7 @@ class _Matcher:
         if thing.type == "Ingress":
             return is_tailscale(thing)
         if thing.type == "Deployment":
-            return runs_cloudflared(thing)
+            return "cloudflared" in images_of(thing)
         return thing.type in _LISTED
 
     def _of(self, type_: str) -> list[Thing]:
@@ -383,12 +382,6 @@ def is_for_everyone(policy: Mapping[str, Any], decision: str) -> bool:
     rules = policy.get("includes") or []
     everyone = len(rules) == 1 and _is_map(rules[0]) and rules[0].get("everyone") is not None
     return policy.get("decision") == decision and everyone and not policy.get("requires") and not policy.get("excludes")
-
-
-def runs_cloudflared(deployment: Thing) -> bool:
-    """Whether a Deployment runs a connector."""
-    pod = ((deployment.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return any("cloudflared" in str(c.get("image", "")) for c in pod.get("containers") or ())
 
 
 def _same_emails(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

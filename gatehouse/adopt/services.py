@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from config.fields import LABEL
-from config.services import ServiceOrigin
+from config.services import ServiceOrigin, controller_at
 from config.stack import Estate, StackConfig
 from config.values import ROOT, Host, MalformedError, Path
 from exposure.audience import ANYONE, NOBODY, Audience
@@ -22,14 +22,13 @@ from gatehouse.adopt.match import (
     lets_in,
     rules_of,
 )
-from gatehouse.adopt.things import Thing, is_tailscale, machine_of_ingress, places, records_at
+from gatehouse.adopt.things import Thing, images_of, is_tailscale, machine_of_ingress, places, records_at
 
 _CONNECTOR = "gatehouse-cloudflared"
 _ACME = "acme-challenge"
 _REQUEST: Mapping[str, tuple[str, str]] = {
     "originServerName": ("origin_tls", "origin_server_name"),
     "matchSnItoHost": ("origin_tls", "match_sni_to_host"),
-    "caPool": ("origin_tls", "ca_pool"),
     "noTlsVerify": ("origin_tls", "no_tls_verify"),
     "connectTimeout": ("origin_request", "connect_timeout_seconds"),
     "httpHostHeader": ("origin_request", "http_host_header"),
@@ -287,6 +286,11 @@ class _Reader:
 
     def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         given = {k: v for k, v in request.items() if v not in (None, False, "", [], {}, 0) and k != "access"}
+        if "caPool" in given:
+            raise _NotUnderstoodError(
+                f"its certificate is the file {given['caPool']} of another connector: write the service with the PEM "
+                "text as `origin_tls.ca_pool`"
+            )
         strange = sorted(set(given) - set(_REQUEST))
         if strange:
             raise _NotUnderstoodError(f"the stack file has no word for its setting {', '.join(strange)}")
@@ -300,8 +304,12 @@ class _Reader:
         if self.solver:
             return
         self.solver = True
+        origin, controller = self._origin(service), self.config.node.ingress_controller
+        place = (str(origin.get("namespace")), str(origin.get("service")))
+        if place != (controller.namespace, controller.service) and (said := controller_at(*place)):
+            self.found.node["ingress_controller"] = said
         self.found.services["acme-renewals"] = {
-            "origin": self._origin(service),
+            "origin": origin,
             "traffic": "acme-http-01",
             "sensitivity": "low",
             "clients": "anyone",
@@ -381,6 +389,8 @@ class _Reader:
         if number == 443 or port.get("name") == "https":
             # The operator speaks https to these [TS cmd/k8s-operator].
             origin["scheme"] = "https"
+            if number != 443:
+                origin["port_name"] = "https"
         ServiceOrigin.model_validate(origin)
         if funnel:
             entry = {"origin": origin, "traffic": "non-html", "bandwidth": "high", "sensitivity": "low"}
@@ -409,7 +419,7 @@ class _Reader:
                 f" {_CONNECTOR}, beside yours, which keep the tunnel up meanwhile"
             )
         operator = any(
-            t.type == "Deployment" and re.search(r"tailscale/(k8s-)?operator|k8s-operator", _images(t))
+            t.type == "Deployment" and re.search(r"tailscale/(k8s-)?operator|k8s-operator", images_of(t))
             for t in self.things
         )
         if operator and self.config.node.tailscale_operator == "none":
@@ -456,8 +466,3 @@ def _said(audience: Audience) -> str | list[str]:
     """Sets of people as the stack file has them."""
     names = sorted(audience.people)
     return names[0] if len(names) == 1 else names
-
-
-def _images(deployment: Thing) -> str:
-    pod = ((deployment.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return " ".join(str(c.get("image", "")) for c in pod.get("containers") or ())

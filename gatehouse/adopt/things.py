@@ -155,6 +155,12 @@ def machine_of_ingress(ingress: Thing) -> str:
     return str(hosts[0]).split(".")[0] or f"{ingress.id.replace('/', '-')}-ingress"
 
 
+def images_of(deployment: Thing) -> str:
+    """The images of a Deployment's containers, in one text."""
+    pod = ((deployment.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return " ".join(str(c.get("image", "")) for c in pod.get("containers") or ())
+
+
 def is_tailscale(ingress: Thing) -> bool:
     """Whether an Ingress is the Tailscale operator's."""
     annotations = (ingress.inputs.get("metadata") or {}).get("annotations") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -36,6 +37,49 @@ def stack_file(project: Path, stack: str) -> Path:
         return stack_path(project, stack)
     found = f"the stacks here are: {', '.join(names)}" if names else "there is no stack file here yet"
     raise UsageError(f"There is no stack {stack!r}: {project / f'Pulumi.{stack}.yaml'} is missing; {found}.")
+
+
+def add_stack(parser: argparse.ArgumentParser, *, others: str = "") -> None:
+    """`STACK`, typed as it is or behind `--stack`; `main` puts it into `args.stack`.
+
+    `others` says what the command is about where no stack is named; without it, that is `only_stack`.
+    """
+    text = f"the stack (default: {others or 'the only one that owns an estate'})"
+    parser.add_argument("stack_typed", nargs="?", metavar="STACK", help=text)
+    parser.add_argument("--stack", metavar="STACK", help="the same")
+    parser.set_defaults(needs_stack=not others)
+
+
+def named_stack(args: argparse.Namespace, project: Path) -> str | None:
+    """The stack that the arguments name, in either way. Raises UsageError where both differ, or one is to be named."""
+    typed: str | None = getattr(args, "stack_typed", None)
+    if typed and args.stack not in (None, typed):
+        raise UsageError(f"STACK {typed} and --stack {args.stack} are two stacks: name one.")
+    named: str | None = typed or args.stack
+    return only_stack(project) if named is None and getattr(args, "needs_stack", False) else named
+
+
+def only_stack(project: Path) -> str:
+    """The project's only stack, or the only one that owns an estate. Raises UsageError where there is no such one."""
+    from config.loader import read_stack_file, stack_names, stack_path
+
+    names = stack_names(project)
+    if not names:
+        raise UsageError(f"There is no stack file in {project} yet. Write one: gatehouse new-stack NAME")
+    members = {n for n in names if "gatehouse:member_of" in read_stack_file(stack_path(project, n)).values}
+    owners = [n for n in names if n not in members]
+    found = names if len(names) == 1 else owners
+    if len(found) != 1:
+        raise UsageError(
+            f"Which stack? The stacks here are: {', '.join(names)}. Name one, such as --stack {names[0]}"
+            f" (with make: STACK={names[0]})."
+        )
+    return found[0]
+
+
+def about(stack: str, simulated: bool) -> str:
+    """The options by which a command that is proposed is about the same stack, on the same clouds."""
+    return f"--stack {stack}{' --simulated' if simulated else ''}"
 
 
 def width() -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from config.errors import Finding, render
 from config.loader import LoadedStack, load_project, parse_stack_text, read_stack_file, stack_names, tie, type_stack
 from config.text import wrap
-from gatehouse.commands import CommandError, UsageError, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width
 
 if TYPE_CHECKING:
     from gatehouse.adopt.match import Matched, Planned
@@ -28,15 +28,19 @@ _SECTIONS = ("adopt", "recover")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
-    parser.add_argument("--apply", action="store_true", help="write the stack file; without it only a diff is shown")
-    parser.add_argument("--done", action="store_true", help="take gatehouse:adopt out again, once all is in the state")
-    parser.add_argument("--tunnel", default="", metavar="NAME", help="the stack's tunnel, where several could be it")
+    add_stack(parser)
+    parser.add_argument("--apply", action="store_true", help="write the stack file; without it only show a diff")
     parser.add_argument(
-        "--without", action="append", default=[], choices=_PARTS, help="do not read the tailnet, or the cluster"
+        "--done",
+        action="store_true",
+        help="remove gatehouse:adopt and gatehouse:recover, once all of it is in the state",
+    )
+    parser.add_argument("--tunnel", default="", metavar="NAME", help="which tunnel it is, if several are possible")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=_PARTS, help="do not read the tailnet or the cluster"
     )
     parser.add_argument("--simulated", action="store_true", help="read the simulated clouds")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
@@ -215,7 +219,8 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
         raise CommandError(
             f"{len(left)} of the ids in {path.name} are not in the state of {args.stack} yet:\n{listed}\n"
             "Nothing was changed: without its id each of these would be made a second time, or be refused. Run "
-            f"`gatehouse up --stack {args.stack}` until it succeeds. What you do not want after all, take out by hand."
+            f"`gatehouse up {about(args.stack, args.simulated)}` until it succeeds. Take out by hand what you do not "
+            "want after all."
         )
     print("\n".join(edited_lines(text, after, path.name)))
     if not args.apply:
@@ -224,7 +229,7 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
     refuse_rewriting(text, path.name)
     _complete_state(args, project, path)
     _write(path, after)
-    print(f"\nWrote {path.name}. Next: gatehouse preview --stack {args.stack}")
+    print(f"\nWrote {path.name}. Next: gatehouse preview {about(args.stack, args.simulated)}")
     return 0
 
 
@@ -281,7 +286,8 @@ def _report(adoption: Adoption, name: str, args: argparse.Namespace) -> str:
     if diff and not args.apply:
         lines.append("Nothing was written: look at the diff, and add --apply.")
     elif diff:
-        lines.append(f"Wrote {name}. Next: gatehouse preview --stack {args.stack}, which imports and changes nothing.")
+        command = f"gatehouse preview {about(args.stack, args.simulated)}"
+        lines.append(f"Wrote {name}. Next: {command}, which imports and changes nothing.")
     return "\n".join(lines)
 
 

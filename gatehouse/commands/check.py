@@ -13,7 +13,7 @@ from pathlib import Path
 from config.errors import Finding, counted, in_order, render_one
 from config.loader import LoadedStack
 from exposure.check import check, check_one
-from gatehouse.commands import width
+from gatehouse.commands import add_stack, width
 from gatehouse.stacks import known_stack, load
 
 _COLOURS = {"error": "31;1", "warning": "33;1"}
@@ -21,7 +21,7 @@ _COLOURS = {"error": "31;1", "warning": "33;1"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument("--stack", metavar="NAME", help="this stack only, with what touches it (default: all together)")
+    add_stack(parser, others="all together")
     parser.add_argument("--json", action="store_true", help="findings as JSON")
 
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 SHELLS = ("bash", "zsh", "fish")
-STACK_OPTIONS = frozenset({"stack", "member_of"})
-"""Where an option's value is a stack of the folder one stands in."""
+STACK_OPTIONS = frozenset({"stack", "stack_typed", "member_of"})
+"""The arguments whose value is a stack of the folder one stands in."""
 _FOLDERS = frozenset({"directory"})
 _FILES = frozenset({"FILE", "POLICY.json", "NODES.json"})
 _WHOM = "WHO"

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 from config.loader import load_project
-from gatehouse.commands import UsageError, stack_file, width
+from gatehouse.commands import UsageError, add_stack, stack_file, width
 
 _EPILOG = """\
-exit code: 0 there is none, or it was removed, 1 there are some,
-2 wrong usage
+exit code: 0 none found, or removed, 1 some found, 2 wrong usage
 """
 
 
@@ -21,11 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
-    parser.add_argument("--remove", metavar="ID", help="delete this one from the account, while it is a double")
-    parser.add_argument("--yes", "-y", action="store_true", help="do not ask before")
-    parser.add_argument("--simulated", action="store_true", help="simulated clouds, also where credentials are set")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_stack(parser)
+    parser.add_argument("--remove", metavar="ID", help="delete this duplicate from the account")
+    parser.add_argument("--yes", "-y", action="store_true", help="do not ask first")
+    parser.add_argument(
+        "--simulated", action="store_true", help="use the simulated clouds, even if credentials are set"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gatehouse.commands import add_stack
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options; `command` is set as the parser's default already."""
     command = parser.get_default("command")
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
-    parser.add_argument("--simulated", action="store_true", help="simulated clouds, also where credentials are set")
+    add_stack(parser)
+    parser.add_argument(
+        "--simulated", action="store_true", help="use the simulated clouds, even if credentials are set"
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     if command == "preview":
-        parser.add_argument("--json", action="store_true", help="print what `pulumi preview --json` prints")
+        parser.add_argument("--json", action="store_true", help="print JSON, as `pulumi preview --json` does")
     if command in ("preview", "up"):
-        parser.add_argument("--refresh", action="store_true", help="look at the clouds first, so that drift shows")
+        parser.add_argument("--refresh", action="store_true", help="read the clouds first, to show what others changed")
     if command in ("up", "destroy"):
-        parser.add_argument("--yes", "-y", action="store_true", help="do not ask before touching real clouds")
+        parser.add_argument("--yes", "-y", action="store_true", help="do not ask before changing real clouds")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:

@@ -14,12 +14,13 @@ from exposure.check import checked
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from exposure.render import report
+from gatehouse.commands import add_stack
 from gatehouse.stacks import known_stack, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("--stack", help="one stack; every stack of the project otherwise")
+    add_stack(parser, others="each one")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 

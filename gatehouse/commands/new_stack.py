@@ -25,16 +25,18 @@ from config.positions import read_yaml
 from config.secrets import SECRETS
 from config.stack import owner_reference, owner_stack
 from exposure.check import check_one
+from gatehouse.adopt.cluster import ingress_controller
 from gatehouse.commands import CommandError, UsageError
 
 _EPILOG = """\
-A node joins an estate (--member-of), or owns one (--account-id, --team, ...).
-On a terminal, what no option says is asked for; --no-input never asks.
-The file is checked before it is written; one that is there is never touched.
+A node joins an estate (--member-of) or owns one (--account-id, --team, ...).
+On a terminal it asks for what no option gives; with --no-input it never asks.
+The file is checked before it is written. An existing file is never overwritten.
 
 exit code: 0 written, 1 the answers would break live, 2 wrong usage
 """
 _OPERATORS = ("none", "existing", "helm")
+_CONTROLLERS = ("traefik", "nginx", "other")
 _SET = "household"
 
 
@@ -76,15 +78,22 @@ _OWNER = (
     ),
     Question("tailnet", "Tailnet, such as tail1234.ts.net (Enter: none)", ("estate", "tailnet"), "t.ts.net", False),
 )
+# Never asked for: the comment at its place in the file says which services need it.
+_ROUTER = Question("router_ip", "Router's public IPv4 address", ("node", "router_ipv4"), "192.0.2.1", needed=False)
 _NODE = (
-    Question("router_ip", "Router's public IPv4 address", ("node", "router_ipv4"), "192.0.2.1"),
     Question("lan_ip", "Node's IPv4 address at home", ("node", "lan_ipv4"), "192.0.2.2"),
     Question("tailnet_ip", "Node's tailnet address (Enter: none)", ("node", "tailnet_ipv4"), "100.64.0.1", False),
     Question("context", "kubectl context of its cluster", ("node", "context"), "context"),
+    Question(
+        "ingress",
+        "Ingress controller: traefik (k3s has it), nginx (retired in 2026) or other",
+        ("node", "ingress_controller", "kind"),
+        "traefik",
+    ),
     Question("operator", f"Tailscale operator: {', '.join(_OPERATORS)}", ("node", "tailscale_operator"), "existing"),
 )
 _MEMBER = Question("member_of", "Stack that owns the estate", ("member_of",), "owner")
-_OPTIONS = {q.name: q for q in (_MEMBER, *_OWNER, *_NODE)}
+_OPTIONS = {q.name: q for q in (_MEMBER, *_OWNER, _ROUTER, *_NODE)}
 
 
 @dataclass
@@ -102,23 +111,26 @@ class Answers:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.epilog = _EPILOG
-    parser.add_argument("node", metavar="NODE", help="the node's short name, and so its stack's")
-    estate = parser.add_argument_group("the estate: join one, or own one")
+    parser.add_argument("node", metavar="NODE", help="the node's short name; its stack gets the same name")
+    estate = parser.add_argument_group("the estate: join one or own one")
     estate.add_argument("--member-of", metavar="STACK", help="the stack that owns the estate")
     estate.add_argument("--account-id", metavar="ID", help="Cloudflare account, 32 hexadecimal digits")
     estate.add_argument("--team", metavar="NAME", help="Zero Trust team, the bare name")
     estate.add_argument("--zone", metavar="DOMAIN", help="the domain, such as example.com")
-    estate.add_argument("--google-client-id", metavar="ID", help="the OAuth client that people log in by")
+    estate.add_argument("--google-client-id", metavar="ID", help="the OAuth client for the login")
     estate.add_argument("--people", metavar="A,B", help=f"who may log in: the set `{_SET}`")
     estate.add_argument("--tailnet", metavar="NAME", help="such as tail1234.ts.net")
     node = parser.add_argument_group("the node")
-    node.add_argument("--router-ip", metavar="IPV4", help="the router's public address (the owner's otherwise)")
+    node.add_argument("--router-ip", metavar="IPV4", help="the router's public address; forwarded ports need it")
     node.add_argument("--lan-ip", metavar="IPV4", help="the node's address at home")
     node.add_argument("--tailnet-ip", metavar="IPV4", help="what `tailscale ip -4` says on it")
     node.add_argument("--context", metavar="NAME", help="kubectl context of its cluster (default: NODE)")
+    node.add_argument(
+        "--ingress", choices=_CONTROLLERS, help="the ingress controller (default: what the cluster has, else traefik)"
+    )
     node.add_argument("--operator", choices=_OPERATORS, help="the Tailscale operator (default: none)")
-    parser.add_argument("--no-input", action="store_true", help="ask nothing, also on a terminal")
-    parser.add_argument("--print", dest="only_print", action="store_true", help="print the file, write nothing")
+    parser.add_argument("--no-input", action="store_true", help="never ask, even on a terminal")
+    parser.add_argument("--print", dest="only_print", action="store_true", help="print the file instead of writing it")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
@@ -141,18 +153,24 @@ def run(args: argparse.Namespace, project: Path) -> int:
         raise UsageError(f"--member-of joins an estate, {', '.join(owned)} owns one: say one of the two.")
     if "member_of" not in given and not owned:
         _join_or_own(answers, others, project, ask)
-    questions = (*(() if answers.get("member_of") else _OWNER), *_NODE)
+    questions = (*(() if answers.get("member_of") else _OWNER), *_NODE, _ROUTER)
     defaults = _defaults(answers, others)
-    missing = []
+    missing: list[str] = []
+    seen: dict[str, str] = {}
     for question in questions:
         if question.name in given:
             continue
-        if ask:
+        if question.name == "ingress":
+            seen = ingress_controller(given.get("context", ""))
+            defaults["ingress"] = seen.get("kind", "traefik")
+        if ask and question is not _ROUTER:
             _ask(question, answers, defaults.get(question.name, ""), others, project)
         elif question.name in defaults:
             given[question.name] = defaults[question.name]
         elif question.needed:
             missing.append(question.option)
+    if seen.get("kind") == given.get("ingress"):
+        given["ingress_namespace"] = seen.get("namespace", "")
     if missing:
         raise UsageError(f"{', '.join(missing)}: needed, and there is no terminal to ask at.")
     text = render_stack(answers)
@@ -177,7 +195,7 @@ def _join_or_own(answers: Answers, others: Mapping[str, LoadedStack], project: P
             raise UsageError(f"--member-of: say which estate, that of {' or '.join(owners)}.")
         answers.given["member_of"] = owners[0]
         return
-    print(f"Estates here are owned by: {', '.join(owners)}. Write - for an estate of its own.")
+    print(f"Estates here are owned by: {', '.join(owners)}. Name one to join it, or write - to own a new estate.")
     answer = _read(_MEMBER.text, owners[0])
     while answer != "-":
         answers.given["member_of"] = answer
@@ -241,6 +259,49 @@ def _findings(
 
 # The file
 
+_SERVICES = """\
+  # The services of this node. Describe what each one is; its gate follows from that. Below is one example a gate:
+  # remove the # in front of those that you have, and change them.
+  # gatehouse:services:
+  #   # public-tunnel: a web page for anyone, with no login in front.
+  #   blog:
+  #     origin: {namespace: blog, service: blog, port: 80}
+  #     traffic: html
+  #     sensitivity: low
+  #     clients: anyone
+  #   # zero-trust: a web page behind Google login. Needs estate.google and estate.people.
+  #   grafana:
+  #     origin: {namespace: monitoring, service: grafana, port: 3000}
+  #     traffic: html
+  #   # acme: Let's Encrypt's challenges, to the ingress controller. Needs a service with `own_certificate: true`.
+  #   acme-renewals:
+  #     origin: {namespace: kube-system, service: traefik, port: 80}
+  #     traffic: acme-http-01
+  #     sensitivity: low
+  #     clients: anyone
+  #   # funnel: media, for clients without Tailscale. Needs estate.tailnet and a node.tailscale_operator.
+  #   jellyfin:
+  #     origin: {namespace: media, service: jellyfin, port: 8096}
+  #     traffic: non-html
+  #     bandwidth: high
+  #     sensitivity: low
+  #     clients: anyone
+  #   # tailnet: for your own devices only. Needs estate.tailnet.
+  #   ssh:
+  #     origin: {on_node: true, port: 22}
+  #     traffic: non-html
+  #     clients: tailnet
+  #   # port-forward: not HTTP, for players who are strangers. Needs node.router_ipv4.
+  #   minecraft:
+  #     origin: {namespace: games, service: minecraft, port: 25565, scheme: tcp, selector: {app: minecraft}}
+  #     traffic: non-html
+  #     sensitivity: low
+  #     clients: anyone
+  #     port_forward:
+  #       - {external_port: 25565, protocol: tcp, service_port: 25565, node_port: 30565}
+"""
+"""Behind comment signs, so that nothing is exposed that nobody asked for. README shows the same."""
+
 
 def render_stack(answers: Answers) -> str:
     """The stack file for these answers, with comments."""
@@ -249,20 +310,19 @@ def render_stack(answers: Answers) -> str:
     lines = [
         "# yaml-language-server: $schema=./schema/stack.schema.json",
         f"# {answers.node}: " + ("one more node of the estate." if member else "the node that owns the estate."),
-        "# Every key: docs/stack-file.md. What follows from it: gatehouse explain --stack " + answers.node,
+        f"# Every key: docs/stack-file.md. What follows from it: gatehouse explain {answers.node}",
         "config:",
     ]
     if member:
         lines += [
-            "  # Zone, team, people and tailnet are this stack's.",
+            "  # The stack whose zone, team, people and tailnet this node uses.",
             f"  gatehouse:member_of: {scalar(owner_reference(member))}",
             "",
         ]
     lines += _node_lines(answers)
     if not member:
         lines += ["", *_estate_lines(answers)]
-    lines += ["", *_service_lines(bool(value("tailnet")) and value("operator") != "none")]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\n{_SERVICES}"
 
 
 def _node_lines(answers: Answers) -> list[str]:
@@ -270,16 +330,23 @@ def _node_lines(answers: Answers) -> list[str]:
     lines = [
         "  gatehouse:node:",
         f"    name: {scalar(answers.node)}",
-        "    # The router's address on the internet, and the node's at home.",
-        f"    router_ipv4: {scalar(value('router_ip'))}",
+        "    # The node's address at home.",
         f"    lan_ipv4: {scalar(value('lan_ip'))}",
+        "    # The router's public address; only forwarded ports and `public_record` need it.",
+        f"    router_ipv4: {scalar(value('router_ip'))}" if value("router_ip") else "    # router_ipv4:",
     ]
     if value("tailnet_ip"):
         lines += ["    # What `tailscale ip -4` says on the node.", f"    tailnet_ipv4: {scalar(value('tailnet_ip'))}"]
+    kind, namespace = value("ingress"), value("ingress_namespace")
+    said = f"kind: {scalar(kind)}" + (f", namespace: {scalar(namespace)}" if namespace else "")
+    if kind == "other":
+        said = "kind: other, namespace: NAMESPACE, service: NAME, class_name: CLASS"
     return [
         *lines,
         "    # `kubectl config get-contexts` lists them.",
         f"    context: {scalar(value('context'))}",
+        "    # What serves the cluster's Ingresses: traefik, nginx or other.",
+        f"    {'# ' if kind == 'other' else ''}ingress_controller: {{{said}}}",
         "    # none, existing (you installed it) or helm (Gatehouse installs it).",
         f"    tailscale_operator: {scalar(value('operator'))}",
     ]
@@ -288,26 +355,26 @@ def _node_lines(answers: Answers) -> list[str]:
 def _estate_lines(answers: Answers) -> list[str]:
     value = answers.get
     lines = [
-        "  # What there is one of, however many nodes.",
+        "  # What all nodes share.",
         "  gatehouse:estate:",
         f"    account_id: {scalar(value('account_id'))}",
         f"    # Logins are at {value('team')}.cloudflareaccess.com.".replace("\n", " "),
         f"    team: {scalar(value('team'))}",
         "    zone:",
         f"      name: {scalar(value('zone'))}",
-        "      # The registrar's DS record is left to you: gatehouse explain says how.",
+        "      # The DS record at the registrar is a manual step: gatehouse todo has the values.",
         "      dnssec: true",
     ]
     if value("google_client_id"):
         lines += [
-            "    # The one way to log in. Its secret is set apart, encrypted.",
+            "    # The login. Its secret is set separately, and is encrypted.",
             "    google:",
             f"      client_id: {scalar(value('google_client_id'))}",
         ]
     people = [a.strip() for a in value("people").split(",") if a.strip()]
     if people:
         lines += [
-            "    # Sets of people. A service that names none lets the default set in.",
+            "    # Sets of people. A service that names no set is for default_people.",
             "    people:",
             f"      {_SET}:",
             *(f"        - {scalar(address)}" for address in people),
@@ -315,33 +382,6 @@ def _estate_lines(answers: Answers) -> list[str]:
         ]
     if value("tailnet"):
         lines += ["    tailnet:", f"      name: {scalar(value('tailnet'))}"]
-    return lines
-
-
-def _service_lines(tailscale: bool) -> list[str]:
-    """Examples behind comment signs: less to write, and nothing is exposed that nobody asked for."""
-    lines = [
-        "  # The services of this node, each said as what it is; its gate follows. Take the # away and change them.",
-        "  # gatehouse:services:",
-        "  #   # Anyone may see it: nothing in front.",
-        "  #   blog:",
-        "  #     origin: {namespace: blog, service: blog, port: 80}",
-        "  #     traffic: html",
-        "  #     sensitivity: low",
-        "  #     clients: anyone",
-        "  #   # Behind Google login; needs estate.google and estate.people.",
-        "  #   grafana:",
-        "  #     origin: {namespace: monitoring, service: grafana, port: 3000}",
-        "  #     traffic: html",
-    ]
-    if tailscale:
-        lines += [
-            "  #   # Only devices of the tailnet.",
-            "  #   ssh:",
-            "  #     origin: {on_node: true, port: 22}",
-            "  #     traffic: non-html",
-            "  #     clients: tailnet",
-        ]
     return lines
 
 
@@ -371,12 +411,16 @@ def _write(path: Path, text: str) -> None:
 def _next_steps(answers: Answers) -> str:
     stack = answers.node
     logins = bool(answers.get("google_client_id")) and not answers.get("member_of")
+    secrets = [s.set_with for s in SECRETS if logins or not s.owner_only]
     steps = [
-        f"Add the node's services to Pulumi.{stack}.yaml, then see what they get:\n"
-        f"       gatehouse check && gatehouse explain --stack {stack}",
-        f"Try it on simulated clouds, which need no account:\n       gatehouse up --stack {stack} --simulated",
-        f"For the real clouds, make the stack and set its secrets:\n       pulumi stack init {stack}",
+        ("Describe the node's services in the file, then see what they get:", f"gatehouse explain {stack}"),
+        ("Try it on simulated clouds, which need no account:", f"gatehouse up {stack} --simulated"),
+        (
+            "For the real clouds, follow docs/first-up.md. The secrets are set by:",
+            f"gatehouse pulumi stack init {stack}",
+            *(f"{command} --stack {stack}" for command in secrets),
+        ),
+        ("Then look at what would be made, and make it:", f"gatehouse preview {stack}", f"gatehouse up {stack}"),
     ]
-    steps[-1] += "".join(f"\n       {s.set_with} --stack {stack}" for s in SECRETS if logins or not s.owner_only)
-    steps.append(f"Look, then do it:\n       pulumi preview --stack {stack}\n       pulumi up --stack {stack}")
-    return "Next:\n" + "\n".join(f"  {n}. {step}" for n, step in enumerate(steps, 1))
+    lines = (f"  {n}. " + "\n       ".join(step) for n, step in enumerate(steps, 1))
+    return "Next:\n" + "\n".join(lines)

@@ -6,13 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from gatehouse.commands import add_stack
 from gatehouse.plan import show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print the shape of `pulumi preview --json`")
+    add_stack(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, in the form of `pulumi preview --json`")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from exposure.policy_eval import Finding, Outcome
 
 _EPILOG = """\
-Without --topology, every tag and every person stands for one device of its
-own, and a test on an address of the tailnet may fail because nobody knows
-whose device it is.
+Tailscale knows your users, their roles and their devices. Without --topology,
+every tag and every person stands for one device of its own, and whoever the
+policy names for a member. A test whose result depends on a role, on somebody
+whom the policy does not name or on whose device an address is comes out as
+unknown, with the rule that it depends on.
 
 The topology is JSON (comments and trailing commas allowed):
 
@@ -38,10 +40,10 @@ The topology is JSON (comments and trailing commas allowed):
 
 A node has tags, or else a user. role: owner, admin, network-admin, it-admin,
 billing-admin, auditor, member, or shared for somebody outside the tailnet.
-routes: approved subnets.
+Where users are listed, everybody else is outside. routes: approved subnets.
 
-Exit code: 0 all tests pass, 1 a test fails, 2 not a valid policy or topology,
-or wrong usage.
+Exit code: 0 no test fails (some may be unknown), 1 a test fails, 2 not a valid
+policy or topology, or wrong usage.
 """
 
 
@@ -51,31 +53,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("policy", metavar="POLICY.json", help="the policy, JSON or HuJSON; - for standard input")
     parser.add_argument("--topology", metavar="NODES.json", help="the people and devices of the tailnet")
+    parser.add_argument(
+        "--admin",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="this person is an admin of the tailnet; may be given again",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Run the tests. Returns 0 when all pass, 1 when one fails, 2 for what is no valid policy or topology.
+    """Run the tests. Returns 0 when none fails, 1 when one does, 2 for what is no valid policy or topology.
 
     Files are named from where one stands (from DIR with `-C DIR`). Raises `UsageError` for a file that cannot
-    be read.
+    be read and an `--admin` that is no login name.
     """
-    from exposure.policy_eval import read_policy, read_topology, run_tests
+    from exposure.policy_eval import NOTHING, read_policy, read_topology, run_tests
+
+    for admin in args.admin:
+        if "@" not in admin:
+            raise UsageError(f"--admin {admin}: a login name has an @, such as ann@example.com.")
 
     folder = Path(getattr(args, "directory", None) or ".")
     reading = read_policy(_read(folder, args.policy))
-    topology = None
+    topology = NOTHING
     findings: Sequence[tuple[str, Finding]] = [(args.policy, finding) for finding in reading.findings]
     if args.topology is not None:
         told = read_topology(_read(folder, args.topology))
-        topology = told.topology
+        topology = told.topology or NOTHING
         findings = [*findings, *((args.topology, finding) for finding in told.findings)]
     if reading.policy is None or findings:
         _print_findings(findings, args.json)
         return 2
+    topology = topology._replace(admins=frozenset(admin.lower() for admin in args.admin))
     results = run_tests(reading.policy, topology)
     _print_results(args.policy, results, args.json)
-    return 0 if all(result.passed for result in results) else 1
+    return 1 if any(result.failures for result in results) else 0
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -106,13 +120,14 @@ def _print_findings(findings: Sequence[tuple[str, Finding]], as_json: bool) -> N
 def _print_results(name: str, results: Sequence[Outcome], as_json: bool) -> None:
     from exposure.policy_eval.policy_tests import lines_of
 
-    failed = [result for result in results if not result.passed]
+    states = [result.state for result in results]
     if as_json:
         told = {
             "valid": True,
-            "passed": not failed,
+            "passed": all(result.passed for result in results),
             "tests": len(results),
-            "failed": len(failed),
+            "failed": states.count("failed"),
+            "unknown": states.count("unknown"),
             "results": [result.to_dict() for result in results],
         }
         print(json.dumps(told, indent=2))
@@ -126,4 +141,5 @@ def _print_results(name: str, results: Sequence[Outcome], as_json: bool) -> None
     if not results:
         _say(f"{name}: a valid policy, with no tests.")
     else:
-        _say(f"{name}: {len(results) - len(failed)} of {len(results)} tests pass.")
+        unknown = f", {states.count('unknown')} unknown" if "unknown" in states else ""
+        _say(f"{name}: {states.count('passed')} of {len(results)} tests pass{unknown}.")

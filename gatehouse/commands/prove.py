@@ -16,15 +16,15 @@ from exposure.reach.claims import Proof, Verdict, prove
 from exposure.reach.places import few
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import PolicyError
-from gatehouse.commands import CommandError, width
+from gatehouse.commands import CommandError, add_stack, width
 from gatehouse.stacks import known_stack, load
 from gatehouse.surfaces import planned_alone, planned_project, read_previews
 
 _EPILOG = """\
-The classes of requests are those that what is registered tells apart; each is
-asked once, for everybody. What is not proved by that: docs/proved.md
+Requests that every rule treats alike are one class. Each class is evaluated
+once, for everybody. What this does not prove: docs/proved.md
 
-exit code: 0 all proved, 1 a claim is broken, or the stack file has findings,
+exit code: 0 all proved, 1 a claim is broken, or a stack file has findings,
 2 wrong usage, 3 not proved
 """
 _MARKS = {"holds": "holds", "broken": "BROKEN", "not proved": "not proved"}
@@ -33,15 +33,15 @@ _MARKS = {"holds": "holds", "broken": "BROKEN", "not proved": "not proved"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.epilog = _EPILOG
-    parser.add_argument("--stack", metavar="S", help="the services and claims of this stack alone")
+    add_stack(parser, others="all of them")
     parser.add_argument(
         "--from",
         dest="sources",
         metavar="FILE",
         action="append",
-        help="a preview's JSON in place of the stack files, of any program; may be repeated",
+        help="read a preview's JSON, of any program, instead of the stack files; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
@@ -176,7 +176,7 @@ def _document(proofs: Sequence[Proof]) -> dict[str, Any]:
                 "audiences": [
                     {
                         "who": who.text(),
-                        "reached": {p.name or p.kind: how.value for p, how in who.everybody.items()},
+                        "reached": {p.word: how.value for p, how in who.everybody.items()},
                         "urls": urls,
                     }
                     for who, urls in served.audiences
@@ -200,7 +200,7 @@ def _claim_document(verdict: Verdict) -> dict[str, Any]:
         "counterexample": None
         if found is None
         else {
-            "who": found.who.name or found.who.kind,
+            "who": found.who.word,
             "url": found.url,
             "how": found.how.value,
             "by": None if found.by is None else {"stack": found.by[0], "service": found.by[1]},

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from config.loader import LoadedStack, load_project
-from gatehouse.commands import CommandError, UsageError, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width
 
 WHAT = ("tunnel-token", "tailscale-key", "google-secret")
 _TUNNEL_BYTES = 32
@@ -21,13 +21,15 @@ _TUNNEL_BYTES = 32
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("what", choices=WHAT, help="which secret")
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    parser.add_argument("what", choices=WHAT, help="the secret to replace")
+    add_stack(parser)
     parser.add_argument(
-        "--simulated", action="store_true", help="of the simulated clouds, also where credentials are set"
+        "--simulated", action="store_true", help="use the simulated clouds, even if credentials are set"
     )
     parser.add_argument(
-        "--provider", action="store_true", help="tailscale-key: Gatehouse's own credential, not the operator's client"
+        "--provider",
+        action="store_true",
+        help="for tailscale-key: Gatehouse's own credential, not the operator's client",
     )
 
 
@@ -65,7 +67,9 @@ def _tunnel_token(args: argparse.Namespace, project: Path, stack: LoadedStack, r
         )
     ]
     if stack.config.node.manifests_folder:
-        token = f'--from-literal=token="$(pulumi stack output --show-secrets tunnel_token --stack {args.stack})"'
+        token = (
+            f'--from-literal=token="$(gatehouse pulumi stack output --show-secrets tunnel_token --stack {args.stack})"'
+        )
         make = f"kubectl -n {namespace} create secret generic cloudflared-token --dry-run=client -o yaml"
         steps += [
             (f"{make} \\\n     {token} | kubectl apply -f -", "for the rendered manifests hold no secret."),
@@ -121,7 +125,7 @@ def _tailscale_key(args: argparse.Namespace, project: Path, stack: LoadedStack, 
         set_("tailscale:apiKey", _asked("The new key"))
     steps = [
         (
-            f"gatehouse preview --refresh --stack {args.stack}{'' if real else ' --simulated'}",
+            f"gatehouse preview --refresh {about(args.stack, not real)}",
             "asks Tailscale with the new credential; without --refresh a preview may call nobody.",
         ),
         ("", "In the admin console, revoke the old one."),
@@ -186,7 +190,7 @@ def _asked(what: str, *, hidden: bool = True) -> str:
 
 
 def _up(args: argparse.Namespace, real: bool) -> str:
-    return f"gatehouse up --stack {args.stack}{'' if real else ' --simulated'}"
+    return f"gatehouse up {about(args.stack, not real)}"
 
 
 def _next(steps: list[tuple[str, str]]) -> None:

@@ -7,15 +7,15 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from config.text import wrap
-from gatehouse.commands import project_name, width
+from exposure.render import NOT_YET, pasted, step_lines
+from gatehouse.commands import add_stack, width
 from gatehouse.probe.options import add_network_arguments, planned, settings_of
-from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone, outputs_in
+from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone, outputs_in, simulated_outputs
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan
@@ -38,8 +38,6 @@ DS_FORMS: Mapping[str, Mapping[str, str]] = {
 """The fields of a registrar's DNSSEC form, in its order [Porkbun API v3, Create DNSSEC Record]. `key` is the form of
 those who ask for the key itself (such as INWX, Gandi and the .de registry) and make the DS record of it: flags 257 and
 protocol 3 are those of a key-signing key [RFC 4034, 2.1]."""
-
-_WAITS = "known after `gatehouse up`"
 
 
 @dataclass(frozen=True)
@@ -78,32 +76,43 @@ class Seen:
 
 
 def todos(plan: ExposurePlan, outputs: Mapping[str, Any], form: str = "any") -> list[Todo]:
-    """What is to be done for a stack, in order; `outputs` are the stack's, as far as known, `form` is of DS_FORMS."""
-    found: list[Todo] = []
-    for work in plan.manual_steps:
-        # Of a router's rules and of zones there are several, each with its own name behind the word.
-        make = _zone if "zone" in work.values else _SPECIAL.get(work.key) or _SPECIAL.get(work.key.partition("-")[0])
-        found += make(plan, work, outputs, form) if make else [Todo(work.key, work.title, work.steps)]
-    return found
+    """The manual steps of a stack, in order; `outputs` are the stack's, as far as known, `form` is of DS_FORMS."""
+    return [
+        Todo(work.key, work.title, work.steps, tuple(_values(plan, work, outputs, form)), _checks(plan, work))
+        for work in plan.manual_steps
+    ]
 
 
-def _zone(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    zone = work.values["zone"]
-    own, what = of_zone(outputs, zone, plan.estate.zone.name), work.key.removesuffix(f"-{zone}")
-    steps, values = work.steps, tuple[tuple[str, str], ...]()
-    checks: tuple[str, ...] = (f"{zone}/{what}",)
-    if what == "name-servers":
-        steps = ("Replace all of the domain's name servers with these two.", *work.steps[1:])
-        servers = enumerate(name_servers_in(own), 1)
-        values = tuple((f"Name server {n}", server) for n, server in servers) or (("Name servers", _WAITS),)
-    elif what == "ds-record":
-        steps = (
-            "Once the name servers have changed and Cloudflare says Active, not before: with a DS record and other name"
-            " servers, the domain is down.",
-            "Leave other fields of the form empty.",
-        )
-        checks, values = (f"{zone}/ds", f"{zone}/chain"), _ds_values(own, form)
-    return [Todo(work.key, work.title, steps, values, checks)]
+def _values(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> Sequence[tuple[str, str]]:
+    own = of_zone(outputs, work.zone, plan.estate.zone.name) if work.zone else {}
+    if "Name servers" in work.outputs and (servers := name_servers_in(own)):
+        return [(f"Name server {number}", server) for number, server in enumerate(servers, 1)]
+    if "DS record" in work.outputs and (values := _ds_values(own, form)):
+        return values
+    return pasted(work, {})
+
+
+def _checks(plan: ExposurePlan, work: ManualStep) -> tuple[str, ...]:
+    """The checks of the probe that show it done."""
+    from exposure.ways.port_forward import PortForwardWay
+
+    if work.zone:
+        what = work.key.removesuffix(f"-{work.zone}")
+        return tuple(f"{work.zone}/{one}" for one in (("ds", "chain") if what == "ds-record" else (what,)))
+    if work.service:
+        ways = [way for way in plan.by(PortForwardWay) if way.service == work.service]
+        return tuple(f"{way.service}/{port.protocol}-{port.external}" for way in ways for port in way.ports)
+    gate, what, most = _SHOWN_BY.get(work.key, ("", "", 0))
+    return tuple(f"{way.service}/{what}" for way in plan.ways if way.gate == gate)[:most]
+
+
+_SHOWN_BY: Mapping[str, tuple[str, str, int | None]] = {
+    "tailnet-name": ("funnel", "certificate", 1),
+    "tailscale-operator": ("funnel", "certificate", None),
+    # What a login answers comes from the edge: a public page alone shows that the tunnel is connected.
+    "connector-secret": ("public-tunnel", "answers", 1),
+}
+"""The gate and the check of its services that show a manual step done, and how many of them are enough."""
 
 
 def ds_fields(outputs: Mapping[str, Any]) -> dict[str, str]:
@@ -119,111 +128,33 @@ def ds_fields(outputs: Mapping[str, Any]) -> dict[str, str]:
     return {"key_tag": rest[0], "algorithm": rest[1], "digest_type": rest[2], "digest": "".join(rest[3:])}
 
 
-def _ds_values(outputs: Mapping[str, Any], form: str) -> tuple[tuple[str, str], ...]:
+def _ds_values(outputs: Mapping[str, Any], form: str) -> list[tuple[str, str]]:
     fields = ds_fields(outputs)
     if not fields:
-        return (("DS record", _WAITS),)
+        return []
     # The same for every key-signing key, so no output holds them.
     fields = {"flags": "257", "protocol": "3", **fields}
     values = []
     for name, label in DS_FORMS[form].items():
-        value = fields.get(name, _WAITS)
+        value = fields.get(name, NOT_YET)
         words = {"algorithm": _ALGORITHMS, "digest_type": _DIGESTS}.get(name, {}).get(value)
         values.append((label, f"{value} ({words})" if words else value))
-    return tuple(values)
-
-
-def _google(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    emails = sorted({e for s in plan.people for e in s.emails})
-    return [
-        Todo(
-            work.key,
-            work.title,
-            (
-                "Google Cloud Console, Credentials, the OAuth client: enter origin and redirect URI.",
-                "Audience, Test users: add each of these (not needed once the client is published).",
-            ),
-            (
-                ("Authorized origin", work.values["origin"]),
-                ("Authorized redirect URI", work.values["redirect_uri"]),
-                *((f"Test user {n}", email) for n, email in enumerate(emails, 1)),
-            ),
-        )
-    ]
-
-
-def _tailnet_name(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    shown = _certificates(plan)[:1]
-    return [Todo(work.key, work.title, work.steps, (("Tailnet name", work.values["tailnet"]),), shown)]
-
-
-def _certificates(plan: ExposurePlan) -> tuple[str, ...]:
-    """The checks that show a Funnel at work."""
-    return tuple(f"{way.service}/certificate" for way in plan.ways if way.gate == "funnel")
-
-
-def _tailscale_up(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    return [
-        Todo(
-            work.key,
-            work.title,
-            tuple(s for s in work.steps if "--advertise-tags" not in s),
-            ((f"On {plan.node}", f"sudo tailscale up --advertise-tags={work.values['tag']}"),),
-        )
-    ]
-
-
-def _operator(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    return [Todo(work.key, work.title, work.steps, checks=_certificates(plan))]
-
-
-def _router(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    from exposure.ways.port_forward import PortForwardWay
-
-    # The plan's own words hold the node's address: "Router: TCP port 25565 to 192.168.0.124 port 32565".
-    values = tuple(("Forward", step.removeprefix("Router: ")) for step in work.steps)
-    ways = [way for way in plan.by(PortForwardWay) if way.service == work.service]
-    checks = tuple(f"{way.service}/{port.protocol}-{port.external}" for way in ways for port in way.ports)
-    return [Todo(work.key, work.title, ("In the router's port forwarding, a rule each:",), values, checks)]
-
-
-def _connector_secret(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    # What a login answers comes from the edge: a public page alone shows that the tunnel is connected.
-    shown = [f"{way.service}/answers" for way in plan.ways if way.gate == "public-tunnel"]
-    command = next((s for s in work.steps if s.startswith("kubectl ")), "")
-    steps = tuple(s for s in work.steps if s != command)
-    return [Todo(work.key, work.title, steps, (("Run", command),), tuple(shown[:1]))]
-
-
-def _issuer(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> list[Todo]:
-    return [Todo(work.key, work.title, work.steps, (("ClusterIssuer", work.values["issuer"]),))]
-
-
-_Maker = Callable[["ExposurePlan", "ManualStep", Mapping[str, Any], str], list[Todo]]
-_SPECIAL: Mapping[str, _Maker] = {
-    "google": _google,
-    "tailnet-name": _tailnet_name,
-    "tailscale-up": _tailscale_up,
-    "tailscale-operator": _operator,
-    "router": _router,
-    "connector-secret": _connector_secret,
-    "cluster-issuer": _issuer,
-}
+    return values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    add_stack(parser)
     parser.add_argument(
         "--outputs",
         metavar="FILE",
-        help="what `pulumi stack output --json` prints (or - to read it); a simulated stack's are found",
+        help="what `gatehouse pulumi stack output --json` prints (or - to read it); a simulated stack's are found",
     )
     parser.add_argument(
         "--registrar",
         choices=sorted(DS_FORMS),
         default="any",
-        help="label the DS record's fields as its form does; `key`: it asks for the key (default: %(default)s)",
+        help="name the DS record's fields as this registrar's form does; `key`: the form asks for the key",
     )
     parser.add_argument("--probe", action="store_true", help="look from outside, and tick off what is done")
     parser.add_argument("--json", action="store_true", help="for programs")
@@ -231,12 +162,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Print what is left to do. Returns 0, or 1 where the stack file has findings. Raises UsageError."""
+    """Print the manual steps. Returns 0, or 1 where the stack file has findings. Raises UsageError."""
     read = planned(project, args.stack)
     if read is None:
         return 1
-    plan, _ = read
-    outputs = outputs_in(args.outputs) if args.outputs else simulated_outputs(project, args.stack)
+    plan, stacks = read
+    outputs = outputs_in(args.outputs) if args.outputs else simulated_outputs(project, stacks[args.stack])
     found = todos(plan, outputs, args.registrar)
     seen = _probe(args, plan, outputs, {c for t in found for c in t.checks}) if args.probe else None
     if args.json:
@@ -256,24 +187,11 @@ def run(args: argparse.Namespace, project: Path) -> int:
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     print(render(found, seen, width(), colours))
     if outputs and not args.outputs:
-        print("\nThe values are a simulated stack's, made up: paste none of them anywhere.")
-    elif any(value == _WAITS for t in found if not (seen and seen.of(t) == "done") for _, value in t.values):
-        print("\nAfter the real `up`: pulumi stack output --json | gatehouse todo --outputs -")
+        print("\nThese values are made up, from a simulated stack: do not paste them anywhere.")
+    elif any(value == NOT_YET for t in found if not (seen and seen.of(t) == "done") for _, value in t.values):
+        values = f"gatehouse pulumi stack output --json --stack {args.stack}"
+        print(f"\nAfter a real `up`, with all values:\n  {values} | gatehouse todo {args.stack} --outputs -")
     return 0
-
-
-def simulated_outputs(project: Path, stack: str) -> dict[str, Any]:
-    """The outputs of a stack that is up on simulated clouds; empty where it is not. Secrets stay encrypted."""
-    # The file is the engine's checkpoint, read as `SimulatedWorkspace` does; its module costs a second to load.
-    name = project_name(project)
-    path = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / name / f"{stack}.json"
-    try:
-        latest = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
-        resources = latest.get("resources") or []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    root: dict[str, Any] = next((r for r in resources if r.get("type") == "pulumi:pulumi:Stack"), {})
-    return dict(root.get("outputs") or {})
 
 
 def _probe(args: argparse.Namespace, plan: ExposurePlan, outputs: Mapping[str, Any], wanted: Collection[str]) -> Seen:
@@ -309,20 +227,10 @@ def render(found: Sequence[Todo], seen: Seen | None, columns: int = 80, colours:
         if state == "done":
             continue
         why = seen.why(todo) if seen else ""
-        for step in (*((f"Seen: {why}.",) if why else ()), *todo.steps):
-            lines += wrap(step, columns, "       - ", "         ")
-        column = max((len(k) for k, v in todo.values if len(k) + len(v) + 11 <= columns), default=0)
-        for label, value in todo.values:
-            lines += _value(label, value, column, columns)
+        steps = (*((f"Seen: {why}.",) if why else ()), *todo.steps)
+        lines += step_lines(steps, todo.values, columns, "       ")
     if seen:
         done = sum(seen.of(t) == "done" for t in found)
         unseen = sum(seen.of(t) == "not seen" for t in found)
         lines += ["", f"{done} of {len(found)} seen done; {unseen} cannot be seen from outside."]
     return "\n".join(lines)
-
-
-def _value(label: str, value: str, column: int, columns: int) -> list[str]:
-    line = f"{'':9}{label + ':':<{column + 1}} {value}"
-    if len(line) <= columns:
-        return [line]
-    return [f"{'':9}{label}:", f"{'':{min(11, max(0, columns - len(value)))}}{value}"]

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.commands import CommandError, UsageError, add_stack, width
 from gatehouse.probe.options import add_network_arguments, planned, settings_of, wildcards_beside
-from gatehouse.probe.outputs import outputs_in
+from gatehouse.probe.outputs import outputs_in, simulated_outputs
 
 if TYPE_CHECKING:
     from gatehouse.probe.probes import Check
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--stack", default="alfred", metavar="S", help="the stack (default: %(default)s)")
+    add_stack(parser)
     parser.add_argument(
         "--only",
         action="append",
@@ -30,20 +30,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="a service, a gate, a check (such as login) or ids with * (such as 'grafana/*'); may be given again",
     )
-    parser.add_argument("--list", action="store_true", help="list the checks and ask nothing")
+    parser.add_argument("--list", action="store_true", help="list the checks without running them")
+    parser.add_argument(
+        "--demo",
+        action="store_true",
+        help="test stand-ins on this machine, one of them broken",
+    )
     parser.add_argument("--all", action="store_true", help="show each check that passed too")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too, for CI")
     parser.add_argument(
         "--outputs",
         metavar="FILE",
-        help="`pulumi stack output --json` (or -): compare name servers and DS record with these",
+        help="`gatehouse pulumi stack output --json` (or -): compare name servers and DS record with these",
     )
     add_network_arguments(parser)
 
 
 def run(args: argparse.Namespace, project: Path) -> int:
-    """Ask and print what was seen. Returns 0 where nothing failed and something passed, else 1.
+    """Run the checks and print what was seen. Returns 0 where nothing failed and something passed, else 1.
 
     Raises UsageError for options that don't fit, CommandError where the JUnit file cannot be written.
     """
@@ -55,9 +60,15 @@ def run(args: argparse.Namespace, project: Path) -> int:
     from gatehouse.probe.account import account_checks
     from gatehouse.probe.checks import checks_of, selected
 
+    simulated = simulated_outputs(project, stack)
+    if simulated and not (args.demo or args.list or args.connect):
+        raise CommandError(
+            f"Stack {stack.name} is up on simulated clouds only: there is nothing outside to ask. To see a run, on"
+            f" servers that stand in for the clouds on this machine: gatehouse verify {stack.name} --demo"
+        )
     outputs = outputs_in(args.outputs) if args.outputs else {}
     everything = checks_of(plan, os.urandom(4).hex(), outputs, wildcards_beside(stack, stacks))
-    everything = (*account_checks(project, stack), *everything)
+    everything = everything if args.demo else (*account_checks(project, stack), *everything)
     checks = selected(everything, args.only)
     if not checks:
         raise UsageError(_nothing(args.only, everything, args.stack))
@@ -69,7 +80,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     import ssl
 
     from gatehouse.probe import report
-    from gatehouse.probe.runner import run_checks, trusted
+    from gatehouse.probe.runner import Result, run_checks, trusted
 
     try:
         tls = trusted(settings)
@@ -77,14 +88,22 @@ def run(args: argparse.Namespace, project: Path) -> int:
         raise UsageError(f"--ca-file {args.ca_file}: it holds no certificate ({error}).") from error
     out = sys.stderr if args.json else sys.stdout
     live = out.isatty()
-    print(
-        f"Asking from this machine, {len(checks)} checks, names by resolver {settings.resolver},"
-        f" {settings.within:g} s at most.",
-        file=out,
-        flush=True,
-    )
+    first = f"Asking from this machine, {len(checks)} checks, names by resolver {settings.resolver}"
+    if args.demo:
+        first = f"A demo: {len(checks)} checks of stand-ins on this machine, one broken"
+    print(f"{first}, {settings.within:g} s at most.", file=out, flush=True)
     started = time.monotonic()
-    results = asyncio.run(run_checks(checks, plan.estate.team, settings, report.Progress(checks, out, live), tls))
+    progress = report.Progress(checks, out, live)
+
+    async def asked() -> list[Result]:
+        if not args.demo:
+            return await run_checks(checks, plan.estate.team, settings, progress, tls)
+        from gatehouse.probe.demo import demo
+
+        async with demo(plan, checks, settings) as there:
+            return await run_checks(checks, plan.estate.team, there, progress)
+
+    results = asyncio.run(asked())
     seconds = time.monotonic() - started
     if args.junit:
         try:
@@ -100,6 +119,8 @@ def run(args: argparse.Namespace, project: Path) -> int:
         if text:
             print("\n" + text)
         print("\n" + report.summary(results, seconds))
+        if args.demo:
+            print("This was a demo: nothing is broken, and there is nothing to do.")
     states = {r.verdict.state for r in results}
     return 0 if "failed" not in states and "passed" in states else 1
 
@@ -122,7 +143,7 @@ def _nothing(patterns: Sequence[str], checks: Sequence[Check], stack: str) -> st
     import difflib
 
     if not patterns:
-        return f"Stack {stack} has nothing to ask for from outside."
+        return f"Stack {stack} has nothing that can be checked from outside."
     words = list(dict.fromkeys(w for c in checks for w in (c.subject, c.gate, c.what, c.id)))
     near = [m for p in patterns for m in difflib.get_close_matches(p, words, n=1)]
     return f"--only {' '.join(patterns)}: no check has that name" + (

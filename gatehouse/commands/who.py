@@ -1,4 +1,4 @@
-"""`gatehouse who`: who reaches a URL, a service or a workload and why, or what somebody reaches: answered offline."""
+"""`gatehouse who`: who reaches a URL, a service or a workload and why, or what somebody reaches, offline."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from config.loader import load_project
 from config.text import wrap
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.evaluate import Answer, Request
-from exposure.reach.places import Crowd, Place, Reached, answers, places, principals, reached, table, together
+from exposure.reach.places import Crowd, Place, Reached, answers, principals, reached, table, together
 from exposure.reach.project import Project
 from exposure.reach.shadows import Shadow, shadows
 from exposure.reach.surface import Surface, merge
 from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, UsageError, width
-from gatehouse.questions import Asked, Subject, requests, same_host
+from gatehouse.questions import Asked, Subject
 from gatehouse.stacks import known_stack, load, meant
 from gatehouse.surfaces import not_proved, planned_project, read_previews
 
@@ -37,11 +38,11 @@ examples:
   gatehouse who grafana.example.com --as alice@example.com
   gatehouse who alfred:22 --as tag:k8s-funnel    a tailnet device, by its tag
   gatehouse who --from preview.json
-                      from `pulumi preview --json --show-sames`
+                      what `preview --json` printed
 
 exit code: 0 answered (with --as: it is reached), 1 with --as: it is not
-reached, or the stack file has findings, 2 wrong usage, 3 not proved:
-there may be more than is listed, and why is said
+reached, or the stack file has findings, 2 wrong usage, 3 not proved: more
+may be reachable than is listed, and a message says why
 """
 
 
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHO",
         help="an e-mail address, a set of people, `anyone`, `lan` (anybody on the home network), `member` or a tag",
     )
-    parser.add_argument("--stack", metavar="S", help="what this stack registers alone; the whole estate otherwise")
+    parser.add_argument("--stack", metavar="S", help="only what this stack registers; the whole estate otherwise")
     parser.add_argument(
         "--from",
         dest="sources",
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
         surfaces, planned = found
         if args.target is None:
             if args.principal is not None:
-                raise UsageError("--as asks for somebody's answer about a URL or a service: give that too.")
+                raise UsageError("--as asks what somebody gets, about a URL or a service: name one too.")
             _table(surfaces, args.json)
             return not_proved(*surfaces)
         return _about(Asked.of(surfaces, planned), args)
@@ -114,21 +115,17 @@ def _about(asked: Asked, args: argparse.Namespace) -> int:
     subject = asked.subject(args.target)
     if subject.kind == "people":
         if args.principal is not None:
-            raise UsageError(
-                f"--as asks for somebody's answer about a URL or a service, and {args.target} is somebody."
-            )
+            raise UsageError(f"--as asks what somebody gets, about a URL or a service, and {args.target} is somebody.")
         _everything(asked, subject, args.json)
         return not_proved(*asked.surfaces)
     if subject.kind == "url":
-        surface = _owning(asked.surfaces, args.target)
-        return _answer(asked, [(surface, requests(args.target, surface))], args)
+        return _answer(asked, [asked.requests(args.target)], args)
     mine = _chosen(asked, subject)
     if args.principal is not None:
         found = [(s, [place.request for place, who in table(s) if mine(place, who)]) for s in asked.surfaces]
         # What is reached is proved by that; what is not, only where every place is known.
         return _answer(asked, found, args) and (not_proved(*asked.surfaces) or 1)
-    rows = [row for surface in asked.surfaces for row in table(surface)]
-    _ways(asked, subject, [row for row in rows if mine(*row)], rows, args.json)
+    _ways(asked, subject, [row for row in asked.rows if mine(*row)], args.json)
     return not_proved(*asked.surfaces)
 
 
@@ -140,56 +137,67 @@ def _chosen(asked: Asked, subject: Subject) -> Callable[[Place, Reached], bool]:
     return asked.same(names, named=True)
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What was asked for, the redirects that a client follows from there, and everybody's answer at the last one."""
+
+    request: Request
+    hops: Sequence[tuple[Request, str]]
+    pairs: Sequence[tuple[Crowd, Answer]]
+
+    @property
+    def last(self) -> Request:
+        """What is asked for in the end."""
+        return self.hops[-1][0] if self.hops else self.request
+
+
 def _answer(asked: Asked, found: Sequence[tuple[Surface, Sequence[Request]]], args: argparse.Namespace) -> int:
-    results: list[tuple[Request, list[tuple[Crowd, Answer]]]] = []
+    results: list[_Result] = []
     crowds: list[Crowd] = []
     for surface, wanted in found:
         everybody = principals(surface)
         if args.principal is not None:
             tags = sorted(p.name for c in everybody for p in c.everybody if p.kind == "tag")
             everybody = crowds = [Crowd(p, (p,)) for p in asked.principals(args.principal, tags)]
-        results += [(request, answers(surface, request, everybody)) for request in wanted]
+        for request in wanted:
+            hops = asked.followed(surface, request)
+            last = hops[-1][0] if hops else request
+            results.append(_Result(request, hops, answers(surface, last, everybody)))
     if args.json:
-        print(json.dumps({"answers": [_to_dict(*result) for result in results]}, indent=2, ensure_ascii=False))
+        print(json.dumps({"answers": list(map(_to_dict, results))}, indent=2, ensure_ascii=False))
     else:
-        print("\n\n".join(_text(request, pairs, args.principal is None) for request, pairs in results))
-        for surface, wanted in found:
-            _suggest(surface, wanted)
+        print("\n\n".join(_text(result, args.principal is None) for result in results))
+        host = results[0].last.host if results else ""
+        if host not in asked.hosts and (close := meant(host, sorted(asked.hosts))):
+            print(f"\nNothing here has that name{close}")
         if args.principal is None:
             _beside(asked, results)
-    pairs = [pair for _, pairs in results for pair in pairs]
+    pairs = [pair for result in results for pair in result.pairs]
     return 0 if all(any(c == crowd and answer.reaches for c, answer in pairs) for crowd in crowds) else 1
 
 
-def _owning(found: Sequence[Surface], target: str) -> Surface:
-    """The estate that the target belongs to; the first where none does."""
-    for surface in found:
-        if any(surface.zone_of(request.host) for request in requests(target, surface)):
-            return surface
-    return found[0]
-
-
-def _beside(asked: Asked, results: Sequence[tuple[Request, Sequence[tuple[Crowd, Answer]]]]) -> None:
-    """Say by which other ways the same workload is reached."""
-    ends = {a.workload for _, pairs in results for _, a in pairs if a.workload}
-    same, here = asked.same(ends), {request.host for request, _ in results}
-    rows = [row for surface in asked.surfaces for row in table(surface)] if ends else []
-    _also([(place, who) for place, who in rows if same(place, who) and place.request.host not in here])
+def _beside(asked: Asked, results: Sequence[_Result]) -> None:
+    """Print the other ways in which the same workload is reached."""
+    ends = {a.workload for result in results for _, a in result.pairs if a.workload}
+    if ends:
+        same, here = asked.same(ends), {result.last.host for result in results}
+        _also([(place, who) for place, who in asked.rows if same(place, who) and place.request.host not in here])
 
 
 def _also(rows: _Rows) -> None:
     if rows:
-        print("\nWhat answers there is reached by other ways too:\n" + render_table(rows, width(), ends=True))
+        print("\nThe same workload is reached in other ways too:\n" + render_table(rows, width(), ends=True))
 
 
 # A service, what answers, somebody
 
 
-def _ways(asked: Asked, subject: Subject, mine: _Rows, rows: _Rows, as_json: bool) -> None:
+def _ways(asked: Asked, subject: Subject, mine: _Rows, as_json: bool) -> None:
     """Every place of a service, or every way to what answers, and who gets there by any of them."""
     everybody = together(found for _, found in mine)
     same = asked.same(end for _, found in mine for end in found.workloads)
-    others = [row for row in rows if row not in mine and same(*row)]
+    own = {place for place, _ in mine}
+    others = [row for row in asked.rows if row[0] not in own and same(*row)]
     if as_json:
         document = {
             subject.kind: subject.name,
@@ -208,10 +216,10 @@ def _ways(asked: Asked, subject: Subject, mine: _Rows, rows: _Rows, as_json: boo
 def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
     """All that somebody, or anybody in a set, reaches."""
     crowds = [Crowd(p, (p,)) for p in subject.principals]
-    rows = [(place, reached(s, place.request, crowds)) for s in asked.surfaces for place in places(s)]
+    rows = [(place, reached(surface, place.request, crowds)) for surface, place in asked.places]
     rows = [(place, found) for place, found in rows if found.how]
     if as_json:
-        document = {"principals": [_name(p) for p in subject.principals], "places": [_row(*row) for row in rows]}
+        document = {"principals": [p.word for p in subject.principals], "places": [_row(*row) for row in rows]}
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return
 
@@ -222,17 +230,8 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
     print(f"{subject.name} reaches\n{render_table(rows, width(), how, ends=True)}")
 
 
-def _suggest(surface: Surface, asked: Sequence[Request]) -> None:
-    hosts = sorted({p.request.host for p in places(surface)})
-    for request in asked[:1]:
-        if not any(same_host(host, request.host) for host in hosts):
-            close = meant(request.host, hosts)
-            if close:
-                print(f"\nNothing here has that name{close}")
-
-
 def _groups(pairs: Sequence[tuple[Crowd, Answer]]) -> list[tuple[list[Principal], Answer]]:
-    """Those with one answer together, who reaches it first."""
+    """Those who get the same answer together; those who reach it come first."""
     groups: dict[Answer, list[Principal]] = {}
     for crowd, answer in pairs:
         groups.setdefault(answer, []).extend(crowd.everybody)
@@ -247,9 +246,11 @@ def _label(everybody: Sequence[Principal], only: bool) -> str:
     return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:4])} and {len(names) - 4} more"
 
 
-def _text(request: Request, pairs: Sequence[tuple[Crowd, Answer]], everybody: bool) -> str:
-    lines = [request.url]
-    groups = _groups(pairs)
+def _text(result: _Result, everybody: bool) -> str:
+    lines = [result.request.url]
+    for request, why in result.hops:
+        lines += wrap(f"redirected to {request.url} ({why})", width(), "", "    ")
+    groups = _groups(result.pairs)
     for members, answer in groups:
         label = (
             _label(members, len(groups) == 1 or (members[0] == ANYONE and answer.reaches))
@@ -263,8 +264,11 @@ def _text(request: Request, pairs: Sequence[tuple[Crowd, Answer]], everybody: bo
     return "\n".join(lines)
 
 
-def _to_dict(request: Request, pairs: Sequence[tuple[Crowd, Answer]]) -> dict[str, Any]:
+def _to_dict(result: _Result) -> dict[str, Any]:
+    request = result.last
     return {
+        "asked": result.request.url,
+        "redirects": [{"to": to.url, "why": why} for to, why in result.hops],
         "url": request.url,
         "host": request.host,
         "port": request.port,
@@ -272,20 +276,16 @@ def _to_dict(request: Request, pairs: Sequence[tuple[Crowd, Answer]]) -> dict[st
         "scheme": request.scheme,
         "who": [
             {
-                "principals": [_name(p) for p in members],
+                "principals": [p.word for p in members],
                 "reached": answer.reaches,
                 "outcome": answer.outcome.value,
                 "origin": answer.origin,
                 "workload": str(answer.workload) if answer.workload else None,
                 "steps": [{"stage": s.stage, "matched": s.matched, "why": s.why} for s in answer.steps],
             }
-            for members, answer in _groups(pairs)
+            for members, answer in _groups(result.pairs)
         ],
     }
-
-
-def _name(principal: Principal) -> str:
-    return principal.name or principal.kind
 
 
 # The table
@@ -327,7 +327,7 @@ def _row(place: Place, found: Reached) -> dict[str, Any]:
 
 
 def _whom(found: Reached) -> dict[str, Any]:
-    return {"who": found.text(), "reached": {_name(p): how.value for p, how in found.everybody.items()}}
+    return {"who": found.text(), "reached": {p.word: how.value for p, how in found.everybody.items()}}
 
 
 def render_table(rows: _Rows, columns: int, say: Callable[[Reached], str] = Reached.text, *, ends: bool = False) -> str:

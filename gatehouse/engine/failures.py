@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatehouse.commands import CommandError, width
+from gatehouse.commands import CommandError, about, width
 from gatehouse.engine.clouds import credentials_in_use
 from gatehouse.engine.progress import Message, Progress
 from gatehouse.engine.tree import Step
@@ -31,11 +31,16 @@ _AFTERMATH = re.compile(
     r"failed to get analyzer info|context canceled|_InactiveRpcError|\bgrpc\b|Exception calling application",
     re.IGNORECASE,
 )
+_SIMULATED = (
+    "These clouds are simulated, and nothing outside this folder was touched. What is said above of dashboards, "
+    "credentials and kubectl is what you would do on the real ones: do none of it now. To begin anew, delete "
+    ".gatehouse/simulated."
+)
 _LISTED = 6
 _TYPED = re.compile("`[^`\n]*`")
 
 # What each type needs: a permission of Cloudflare's token (the SDK's documentation of the resource names them), or
-# scopes of Tailscale's OAuth client (README, step 4).
+# scopes of Tailscale's OAuth client (docs/first-up.md, step 4).
 NEEDS: Mapping[str, str] = {
     "cloudflare:Zone": "Zone Write",
     "cloudflare:ZoneSetting": "Zone Settings Write",
@@ -68,6 +73,12 @@ class Asked:
     values: Mapping[str, object]
     """The stack file's values, by full key."""
     environment: Mapping[str, str]
+    simulated: bool = False
+
+    @property
+    def on(self) -> str:
+        """The options that make a command be about the same stack, on the same clouds."""
+        return about(self.stack, self.simulated)
 
     @property
     def context(self) -> str:
@@ -121,12 +132,12 @@ class _Reason:
 _MAKES = "create replace"
 _CHANGES = "update delete replace"
 _AGAIN = "Then run {again}."
-_ADOPT = "`gatehouse adopt --stack {stack} --apply`"
+_ADOPT = "`gatehouse adopt {on} --apply`"
 _LOST = (
     "The connection to {cloud} broke before the answer for {what} came. What was being made may exist although this "
     "run did not hear of it. Run {again} again: it first looks for what this run made, and takes that over. If it then "
     f"says that something exists already, {_ADOPT} does. What Cloudflare takes twice (a policy, a group) may be "
-    "there twice afterwards: `up` says so, and `gatehouse doubles --stack {stack}` lists them. A key of Tailscale's "
+    "there twice afterwards: `up` says so, and `gatehouse doubles {on}` lists them. A key of Tailscale's "
     "that was made and not heard of is to be deleted in its admin console."
 )
 _BROKEN = (
@@ -136,7 +147,7 @@ _BROKEN = (
 _UNREACHED = r"dial tcp|no such host|connection refused|network is unreachable|no route to host|TLS handshake timeout"
 
 
-def _reason(cloud: str, ops: str, words: str, says: str) -> _Reason:
+def _reason(cloud: str, words: str, says: str, ops: str = "") -> _Reason:
     return _Reason(cloud, ops, re.compile(words, re.DOTALL), says)
 
 
@@ -144,13 +155,11 @@ def _reason(cloud: str, ops: str, words: str, says: str) -> _Reason:
 _REASONS: Sequence[_Reason] = (
     _reason(
         "tailscale",
-        "",
         r"test\(s\) failed",
         "Tailscale ran the tests of the policy {what} and refused it: at least one fails. {tests}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'\b40[13] (?:Unauthorized|Forbidden)|"code":\s*(?:10000|9103|9106|9109|6003|6111)\b|[Uu]nable to authenticate',
         "Cloudflare refused the API token in {credentials}. Either it is not valid (mistyped, expired, deleted), or it "
         "lacks a permission. What failed needs:\n{needs}\nLook at the token in Cloudflare's dashboard (My Profile, API "
@@ -158,7 +167,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "tailscale",
-        "",
         r"\(40[13]\)|40[13] (?:Unauthorized|Forbidden)|oauth2: |API token invalid",
         "Tailscale refused the credentials in {credentials}. Either they are not valid (mistyped, expired, deleted), "
         "or they lack a scope. What failed needs these, with write access:\n{needs}\nLook at the OAuth client in "
@@ -167,7 +175,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r"failed calling webhook",
         "The cluster asks a webhook about {what}, named in the error, and that does not answer. Often the ingress "
         "controller or cert-manager is still starting: `kubectl --context {context} get pods -A` shows it. "
@@ -175,7 +182,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r"Unauthorized|client to provide credentials|is forbidden: User",
         "The cluster of kubectl context {context} refuses {what}: its user is unknown there, or may not do this. "
         "`kubectl --context {context} auth whoami` shows who it is. Once "
@@ -183,22 +189,20 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "cloudflare",
-        _MAKES,
         r'"code":\s*1061\b',
         "The zone of {what} exists in Cloudflare already. If it is in this account (`destroy` leaves it there on "
         f"purpose), {_ADOPT} takes it over. If it is in another account, delete it there first. {_AGAIN} The steps are "
         "in docs/operate.md, under *Up again after a destroy*.",
+        ops=_MAKES,
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*81058\b',
         "Cloudflare has exactly the record of {what} already, and this stack does not know it. To keep it, run "
         f"{_ADOPT}; or delete it in the dashboard (the zone, DNS, Records). {_AGAIN}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*8105[3-7]\b',
         "Cloudflare has another record with the name of {what} already. If it is to be kept, give the service another "
         "`host:` in Pulumi.{stack}.yaml. If it is the one that is meant, "
@@ -206,7 +210,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "cloudflare",
-        _MAKES,
         r"exceeded maximum number of zone rulesets for phase http_request_dynamic_redirect",
         "The zone of {what} has a list of redirect rules that this stack did not make, and a zone has one list. The "
         "list stays when its last rule is deleted in the dashboard (the zone, Rules, Redirect Rules). Cloudflare's API "
@@ -214,24 +217,22 @@ _REASONS: Sequence[_Reason] = (
         "/zones/<zone id>/rulesets/<id>`); or have it taken over: say `{what}: zones/<zone id>/<id>` under "
         "`gatehouse:recover` in Pulumi.{stack}.yaml, and as `redirect_from:` what of it is to stay. "
         f"{_AGAIN}",
+        ops=_MAKES,
     ),
     _reason(
         "cloudflare",
-        "",
         r"application_already_exists",
         "Cloudflare has an Access application for the destination of {what} already, and this stack does not know it. "
         f"To keep it, run {_ADOPT}; or delete it in the dashboard (Zero Trust, Access, Applications). {_AGAIN}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*1013\b',
         "The account has a tunnel with the name of {what} already, and this stack does not know it. To keep it, run "
         f"{_ADOPT}; or, if nothing uses it, delete it in the dashboard (Zero Trust, Networks, Tunnels). {_AGAIN}",
     ),
     _reason(
         "cloudflare",
-        "",
         r'"code":\s*1022\b',
         "Cloudflare does not delete {what} while a connector is connected, and takes some minutes to notice that one "
         "has gone. `kubectl --context {context} get pods -A` must not list a cloudflared of this tunnel any more, nor "
@@ -239,7 +240,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "tailscale",
-        "",
         r"Overwrite Protected",
         "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. If it says "
         "the same, "
@@ -249,14 +249,13 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "delete",
         r'currently managing a required field|namespaces "[^"]*" not found',
-        "{what}: the Service that this annotates was deleted meanwhile. `gatehouse refresh --stack {stack}` takes that "
+        "{what}: the Service that this annotates was deleted meanwhile. `gatehouse refresh {on}` takes that "
         f"into the state. {_AGAIN}",
+        ops="delete",
     ),
     _reason(
         "kubernetes",
-        "",
         r"ServicePatch::.*spec\.ports: Required value",
         "{what} annotates a Service that is not there. `kubectl --context {context} get services -A` shows those there "
         "are: correct `namespace` and `service` in Pulumi.{stack}.yaml, or give the labels of the pods as `selector`, "
@@ -264,21 +263,19 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r"port is already allocated",
         "Another Service of the cluster has the NodePort of {what}. `kubectl --context {context} get services -A` "
         f"shows which. Choose another port in Pulumi.{{stack}}.yaml, or free this one. {_AGAIN}",
     ),
     _reason(
         "kubernetes",
-        _MAKES,
         r"already exists|AlreadyExists",
         "The cluster has an object with the name of {what} already, and this stack did not make it. An Ingress can be "
         f"taken over: {_ADOPT}. Otherwise look at it with kubectl, and delete it there if nothing uses it, or choose "
         f"another name in Pulumi.{{stack}}.yaml. {_AGAIN}",
+        ops=_MAKES,
     ),
     _reason(
-        "",
         "",
         r"already[ _]exists|already have",
         "There is something in {cloud} with the name of {what} already, and this stack does not know it. To keep it, "
@@ -286,7 +283,6 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
-        "",
         r'namespaces "[^"]*" not found',
         "The namespace of {what} is not in the cluster of kubectl context {context}. "
         "`kubectl --context {context} get namespaces` shows which there are: is it the right cluster? Create the "
@@ -294,19 +290,17 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "",
-        "",
         r"ZoneDnssec::.*(?:because it is protected|marked for protection)",
         "{what} is protected: a zone that is no longer signed while the registrar has its DS record does not resolve. "
         "For `dnssec: false`, go in this order:\n"
         "  1. Remove the DS record at the registrar.\n"
         "  2. Wait until its TTL is over, a day or two: `dig DS <zone>` shows nothing then.\n"
         "  3. Run:\n{unprotect}\n"
-        "     gatehouse {command} --stack {stack}\n"
+        "     gatehouse {command} {on}\n"
         "  4. Disable DNSSEC in Cloudflare's dashboard (the zone, DNS, Settings): Gatehouse only forgets it.\n"
         "Until then leave `dnssec: true` in Pulumi.{stack}.yaml.",
     ),
     _reason(
-        "",
         "",
         r"because it is protected|marked for protection",
         "{what}: this is protected, since losing it takes down more than this stack, and Pulumi.{stack}.yaml does not "
@@ -314,32 +308,30 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "",
-        _CHANGES,
         r'\b404\b|[Nn]ot found|"code":\s*(?:81044|1003)\b',
-        "{what}: this is not in {cloud} any more, somebody deleted it there. `gatehouse refresh --stack {stack}` takes "
+        "{what}: this is not in {cloud} any more, somebody deleted it there. `gatehouse refresh {on}` takes "
         f"that into the state. {_AGAIN}",
+        ops=_CHANGES,
     ),
     _reason(
         "cloudflare",
-        _MAKES,
         r'"code":\s*(?:7003|1003)\b|\b404 Not Found',
         "{what}: the zone or tunnel that this belongs to is not in Cloudflare any more. "
-        f"`gatehouse refresh --stack {{stack}}` takes that into the state. {_AGAIN}",
+        f"`gatehouse refresh {{on}}` takes that into the state. {_AGAIN}",
+        ops=_MAKES,
     ),
-    _reason("", _MAKES, rf"{_BROKEN}|: (?:502|504|52[0-4]) ", _LOST),
+    _reason("", rf"{_BROKEN}|: (?:502|504|52[0-4]) ", _LOST, ops=_MAKES),
     # Its plugin sends a request again and again: an earlier one may have arrived.
-    _reason("cloudflare", _MAKES, _UNREACHED, _LOST),
+    _reason("cloudflare", _UNREACHED, _LOST, ops=_MAKES),
     _reason(
-        "",
         "",
         _BROKEN,
         "The connection to {cloud} broke before the answer for {what} came. Run {again} again: what was done already "
         "is not done twice. If that says that something is not there any more, run "
-        "`gatehouse refresh --stack {stack}`.",
+        "`gatehouse refresh {on}`.",
     ),
     _reason(
         "kubernetes",
-        "",
         rf"unreachable|unable to load schema|context \S+ does not exist|{_UNREACHED}|x509: ",
         "The cluster of kubectl context {context} does not answer, which {what} needs. "
         "`kubectl --context {context} get nodes` must list its node: start the cluster, or correct `node.context` in "
@@ -347,13 +339,11 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "",
-        "",
         _UNREACHED,
         "{cloud} could not be reached for {what}, and nothing was changed there: this machine is offline, cannot look "
         "names up, or a proxy or firewall is in the way. Once that is fixed, run {again}.",
     ),
     _reason(
-        "",
         "",
         r"\((?:429|5\d\d)\)|: (?:429|5\d\d) |Internal error occurred|etcdserver|unable to handle the request",
         "{cloud} answered with an error of its own for {what}: it is busy or has a fault, and nothing is wrong with "
@@ -405,6 +395,8 @@ def report(
         lines += [str(said) for said in [engine_said()] if said]
     for paragraph in explanations(progress, asked):
         lines += ["", _filled(paragraph)]
+    if asked.simulated:
+        lines += ["", _filled(_SIMULATED)]
     end = f"\n{asked.command} failed after {progress.seconds:.1f} s."
     if failed and asked.command == "up":
         end += " What was made stays as it is; the next `up` goes on from there."
@@ -446,11 +438,14 @@ def _said(reason: _Reason, failures: Sequence[Failure], asked: Asked) -> str:
         "stack": asked.stack,
         "command": asked.command,
         "context": asked.context,
-        "again": f"`gatehouse {asked.command} --stack {asked.stack}`",
+        "on": asked.on,
+        "again": f"`gatehouse {asked.command} {asked.on}`",
         "credentials": asked.credentials(clouds[0]),
         "needs": _needs(failures),
         "unprotect": "\n".join(
-            f"     pulumi state unprotect --stack {asked.stack} --yes '{f.step.urn}'" for f in failures
+            f"     gatehouse pulumi{' --simulated' * asked.simulated} state unprotect --stack {asked.stack} --yes"
+            f" '{f.step.urn}'"
+            for f in failures
         ),
         "tests": _policy_tests(asked) if "{tests}" in reason.says else "",
     }
@@ -487,20 +482,20 @@ def _policy_tests(asked: Asked) -> str:
     if policy is None:
         return "Gatehouse could not run them here."
     outcomes = run_tests(policy)
-    failed = [outcome for outcome in outcomes if not outcome.passed]
+    failed = [outcome for outcome in outcomes if outcome.failures]
     if failed:
         lines = "\n".join(f"  {line}" for outcome in failed for line in lines_of(outcome))
         return (
             f"The same tests, run here:\n{lines}\nChange in Pulumi.{asked.stack}.yaml who may reach what until they "
             f"pass (`gatehouse plan --stack {asked.stack}` has the whole policy). Then run "
-            f"`gatehouse {asked.command} --stack {asked.stack}`."
+            f"`gatehouse {asked.command} {asked.on}`."
         )
     sent = "\n".join(f"  {line}" for outcome in outcomes for line in _tested(outcome.test))
     return (
-        f"All {len(outcomes)} pass here, so Tailscale and Gatehouse disagree. The usual cause is an address that is no "
-        "user of the tailnet: Tailscale fails a test from somebody it does not know. Compare these with Users in its "
-        f"admin console, and invite who is missing. The tests that were sent:\n{sent}\nThen run "
-        f"`gatehouse {asked.command} --stack {asked.stack}`."
+        f"None of {len(outcomes)} fails here, so Tailscale and Gatehouse disagree. The usual cause is an address that "
+        "is no user of the tailnet: Tailscale fails a test from somebody it does not know. Compare these with Users in "
+        f"its admin console, and invite who is missing. The tests that were sent:\n{sent}\nThen run "
+        f"`gatehouse {asked.command} {asked.on}`."
     )
 
 

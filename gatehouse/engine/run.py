@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from config.errors import render as render_findings
 from config.loader import StackFile, read_stack_file, stack_names, stack_path
 from config.stack import owner_stack
-from gatehouse.commands import CommandError, UsageError, project_name, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, project_name, stack_file, width
 from gatehouse.engine.acquire import Engine, find_or_get_engine
 from gatehouse.engine.clouds import choose_clouds
 from gatehouse.engine.drift import deleted_tunnels, meaning, without
@@ -88,6 +88,9 @@ class _Run:
         self.findings: list[Finding] | None = None
         self.after_engine: Callable[[], None] = lambda: None
         self.once_more: Callable[[], None] = lambda: None
+
+    def _on(self, stack: str = "") -> str:
+        return about(stack or self.stack, not self.real)
 
     def say(self, text: str) -> None:
         """To people: beside stdout where that holds JSON."""
@@ -170,7 +173,7 @@ class _Run:
         from gatehouse.engine.workspace import real_workspace
 
         workspace = real_workspace(self.project, self.source, engine)
-        self._refuse_locked(engine)
+        self._refuse_locked()
         with self._failures_told(workspace):
             stack = self._opened(workspace)
             if self.command == "destroy":
@@ -192,7 +195,7 @@ class _Run:
             self._no_member_is_up(workspace)
         return stack
 
-    def _refuse_locked(self, engine: Engine) -> None:
+    def _refuse_locked(self) -> None:
         """A run that is under way is not to be disturbed; the lock of one that was killed is taken away.
 
         Raises CommandError where another run holds the stack, or may hold it.
@@ -209,11 +212,11 @@ class _Run:
                 continue
             raise CommandError(
                 f"Another run holds stack {self.stack} ({lock}). Nothing was touched. Wait until it ends, or stop it "
-                f"with Ctrl-C where it runs. Only if it is certainly dead: {self._cancel(engine.path)}"
+                f"with Ctrl-C where it runs. Only if it is certainly dead: {self._cancel()}"
             )
 
-    def _cancel(self, engine: Path | str) -> str:
-        return f"{engine} cancel --yes --stack {self.stack}"
+    def _cancel(self) -> str:
+        return f"gatehouse pulumi{'' if self.real else ' --simulated'} cancel --yes --stack {self.stack}"
 
     def _confirmed(self) -> bool:
         answer = input(f"\n{self.command} stack {self.stack} on the real clouds? [y/N] ")
@@ -226,7 +229,9 @@ class _Run:
         resources = (workspace.state(self.stack)["deployment"] or {}).get("resources") or []
         protected = [r["urn"] for r in resources if r.get("protect")]
         if protected:
-            names = "\n".join(f"  pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected)
+            names = "\n".join(
+                f"  gatehouse pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected
+            )
             raise CommandError(
                 f"{len(protected)} resources of {self.stack} are protected: losing them takes down more than this "
                 f"stack. Nothing was done. Where you mean it, unprotect each first:\n{names}"
@@ -241,7 +246,7 @@ class _Run:
         if not workspace.stacks().get(owner):
             raise CommandError(
                 f"Stack {self.stack} is a member of {owner}'s estate (gatehouse:member_of), and {owner} is not up yet: "
-                f"its zone and tailnet are not known. First run: make up STACK={owner}"
+                f"its zone and tailnet are not known. First run: gatehouse up {self._on(owner)}"
             )
 
     def _no_member_is_up(self, workspace: Workspace) -> None:
@@ -255,7 +260,7 @@ class _Run:
             == self.stack
         ]
         if members:
-            first = "\n".join(f"  make destroy STACK={name}" for name in members)
+            first = "\n".join(f"  gatehouse destroy {self._on(name)}" for name in members)
             raise CommandError(
                 f"{self.stack} owns what its members use (zone, login, tailnet policy), and {', '.join(members)} "
                 f"{'is' if len(members) == 1 else 'are'} still up. Nothing was done. First run:\n{first}"
@@ -310,7 +315,7 @@ class _Run:
         ):
             self.say("\n".join(["", *told]))
         if failed:
-            asked = Asked(self.project, self.command, self.stack, self.source.values, os.environ)
+            asked = Asked(self.project, self.command, self.stack, self.source.values, os.environ, not self.real)
             report(
                 progress,
                 asked,
@@ -336,11 +341,10 @@ class _Run:
         """
         deleted = deleted_tunnels(progress.read) if command != "destroy" else []
         for tunnel in deleted:
-            end = "" if self.real else " --simulated"
-            again = f"Make another, with its token, rules and records: gatehouse up --stack {self.stack}{end}"
+            again = f"Make another, with its token, rules and records: gatehouse up {self._on()}"
             what = "It was taken out of the state."
             if command == "preview":
-                what = f"Take it out of the state: gatehouse refresh --stack {self.stack}{end}"
+                what = f"Take it out of the state: gatehouse refresh {self._on()}"
             else:
                 exported = workspace.state(self.stack)
                 workspace.put_state(self.stack, {**exported, "deployment": without(exported["deployment"], tunnel.urn)})
@@ -386,7 +390,10 @@ class _Run:
         if self.command in ("preview", "up"):
             from gatehouse.plan import exposure
 
-            print(exposure(self.project, self.stack, None if planned else progress.outputs))
+            told = exposure(self.project, self.stack, None if planned else progress.outputs)
+            print(told)
+            if told and not self.real:
+                print("\nThese clouds are simulated: take none of these steps now. A real `up` leaves them to you.")
         what = "preview" if preview else self.command
         print(f"\n{what}: {progress.seconds:.1f} s, {time.monotonic() - self.started:.1f} s in all", flush=True)
 
@@ -436,7 +443,7 @@ class _Run:
         if isinstance(error, ConcurrentUpdateError):
             return CommandError(
                 f"Another run holds stack {self.stack}. Nothing was touched. Wait until it ends. Only if it is "
-                f"certainly dead: {self._cancel(workspace.command.command)}"
+                f"certainly dead: {self._cancel()}"
             )
         if isinstance(error, EngineFailure):
             lines = [line for line in str(error).partition("stderr: ")[2].splitlines() if line.strip()]

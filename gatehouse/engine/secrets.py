@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.loader import read_stack_file, stack_names
-from gatehouse.commands import CommandError, project_name, stack_file
+from gatehouse.commands import CommandError, about, project_name, stack_file
 from gatehouse.engine.acquire import find_engine, find_or_get_engine
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def open_workspace(project: Path, stack: str, *, simulated: bool, say: Callable[
         at_end.enter_context(places.only_one(project, say))
         workspace = places.SimulatedWorkspace(project, project_name(project), engine)
         if not workspace.exists(stack):
-            raise CommandError(f"Stack {stack} was never up on simulated clouds: make up STACK={stack}")
+            raise CommandError(f"Stack {stack} was never up on simulated clouds: gatehouse up {about(stack, True)}")
         workspace.configure(source)
     return workspace
 

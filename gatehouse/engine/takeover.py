@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.loader import StackFile, load_project
-from gatehouse.commands import CommandError
+from gatehouse.commands import CommandError, about
 from gatehouse.engine.recovery import (
     OpenOperation,
     completed,
@@ -71,7 +71,7 @@ class TakeOver:
         if self.ids and command == "destroy":
             raise CommandError(
                 f"These are there: {', '.join(self.ids)}. Nothing was deleted, since the state does not have them yet. "
-                f"First run `gatehouse up --stack {self._stack}`, which takes them over; then destroy."
+                f"First run `gatehouse up {about(self._stack, self._simulated)}`, which takes them over; then destroy."
             )
         for operation in creating if command == "up" else ():
             there = "it is there, and is taken over" if operation.name in self.ids else "nothing of it is there"

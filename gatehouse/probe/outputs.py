@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatehouse.commands import UsageError
+from config.loader import LoadedStack
+from gatehouse.commands import UsageError, project_name
 
 
 def outputs_in(source: str) -> dict[str, Any]:
-    """The stack outputs in a file (or `-`), as `pulumi stack output --json` prints them. Raises UsageError."""
+    """The stack outputs in a file (or `-`), as the engine's `stack output --json` prints them. Raises UsageError."""
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         found = json.loads(text)
@@ -21,7 +23,7 @@ def outputs_in(source: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"--outputs {source}: not JSON ({error}).") from error
     if not isinstance(found, dict):
-        raise UsageError(f"--outputs {source}: not an object; give what `pulumi stack output --json` prints.")
+        raise UsageError(f"--outputs {source}: not an object; give what `gatehouse pulumi stack output --json` prints.")
     return found
 
 
@@ -42,3 +44,23 @@ def ds_in(outputs: Mapping[str, Any]) -> str | None:
     """A zone's output `ds_record`, None where it is not there."""
     found = outputs.get("ds_record")
     return found if isinstance(found, str) and found.strip() else None
+
+
+def simulated_outputs(project: Path, stack: LoadedStack) -> dict[str, Any]:
+    """The outputs of a stack that is up on simulated clouds alone; empty for any other. Secrets stay encrypted.
+
+    A stack file with encrypted values is one for real clouds, also where no credentials are in this shell.
+    """
+    from gatehouse.engine.clouds import choose_clouds
+
+    if stack.source.secure or choose_clouds(os.environ, stack.source.values, simulated=False).real:
+        return {}
+    # The file is the engine's checkpoint, read as `SimulatedWorkspace` does; its module costs a second to load.
+    folder = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / project_name(project)
+    try:
+        latest = json.loads((folder / f"{stack.name}.json").read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
+        resources = latest.get("resources") or []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    root: dict[str, Any] = next((r for r in resources if r.get("type") == "pulumi:pulumi:Stack"), {})
+    return dict(root.get("outputs") or {})

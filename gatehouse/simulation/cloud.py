@@ -254,6 +254,8 @@ class Kind:
     choices: ClassVar[Mapping[str, Iterable[str]]] = {}
     #: The input that is the object's id; empty where the cloud makes one up.
     named_by = ""
+    #: Whether the id that is made up is a UUID; else 32 hexadecimal digits.
+    uuids = False
     #: Whether the object stays when its resource is deleted.
     stays = False
     #: Inputs and outputs that are secret by nature.
@@ -299,7 +301,9 @@ class Kind:
 
     def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
         """Gives the id of a new object."""
-        return str(inputs[self.named_by]) if self.named_by else mint("id")[:32]
+        if self.named_by:
+            return str(inputs[self.named_by])
+        return uuid_of(mint("id")) if self.uuids else mint("id")[:32]
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         """Gives the computed outputs of a new object."""

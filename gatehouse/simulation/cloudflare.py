@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from gatehouse.simulation import values
-from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, camel, known, uuid_of
+from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, camel, known
 from gatehouse.simulation.cloudflare_shapes import SHAPES
 from gatehouse.simulation.encoder import Encoder
 from gatehouse.simulation.kubernetes import has_connector
@@ -103,6 +103,11 @@ class _Kind(Kind):
         if self.import_form.startswith(_ACCOUNT_OR_ZONE) and not _has_one_home(inputs):
             yield Failure("accountId", "exactly one of accountId and zoneId must be given")
         yield from super().check(inputs)
+
+    def key(self, id_: str, properties: Object) -> str:
+        # What is in a zone is imported by the zone's id and its own.
+        zone = f"/{properties.get('zoneId')}" if self.import_form.startswith("<zone_id>/") else ""
+        return f"{self.collection}{zone}/{id_}"
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
         # What says which object a call is about: the properties that the import id is made of, and the id.
@@ -222,9 +227,6 @@ class _ZoneSetting(_Kind):
     stays = True
     patches = True
 
-    def key(self, id_: str, properties: Object) -> str:
-        return f"{self.collection}/{properties.get('zoneId')}/{id_}"
-
     def admit(self, inputs: Object, id_: str | None) -> None:
         name, value = inputs["settingId"], inputs["value"]
         self.zone(inputs["zoneId"])
@@ -340,9 +342,6 @@ class _DnsRecord(_Kind):
     stamps = ("createdOn", "modifiedOn")
     choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": _RECORD_TYPES}
     import_form = "<zone_id>/<dns_record_id>"
-
-    def key(self, id_: str, properties: Object) -> str:
-        return f"{self.collection}/{properties.get('zoneId')}/{id_}"
 
     def check(self, inputs: Object) -> Iterator[Failure]:
         yield from super().check(inputs)
@@ -485,6 +484,7 @@ class _Tunnel(_Kind):
     secrets = (("tunnelSecret",),)
     choices: ClassVar[Mapping[str, Iterable[str]]] = {"configSrc": ("local", "cloudflare")}
     import_form = "<account_id>/<tunnel_id>"
+    uuids = True
     patches = True
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
@@ -520,9 +520,6 @@ class _Tunnel(_Kind):
                 length = 0
             if length < 32:
                 raise refuse("POST", path, 1005, "tunnel_secret must be at least 32 bytes, in base64")
-
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return uuid_of(mint("id"))
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         return {
@@ -662,6 +659,7 @@ class _Access(_Kind):
     """What the Access kinds share: they belong to an account or a zone, and refer to one another."""
 
     replaces = frozenset({"accountId", "zoneId"})
+    uuids = True
     path = ""
 
     def opened(self, state: Object, *, asks: bool = True) -> Object:
@@ -671,9 +669,6 @@ class _Access(_Kind):
 
     def invalid(self, body: Object, problem: str) -> RefusedError:
         return self.bad(body, f"invalid_request: {problem}")
-
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return uuid_of(mint("id"))
 
     def bad(self, inputs: Object, message: str, code: int = 12130, status: str = "400 Bad Request") -> RefusedError:
         """Gives the API's refusal."""
@@ -900,6 +895,48 @@ class _Application(_Access):
         return {}
 
 
+class _ServiceToken(_Access):
+    type = "ZeroTrustAccessServiceToken"
+    collection = "cloudflare/service-token"
+    path = "service_tokens"
+    defaults: ClassVar[Mapping[str, Any]] = {"duration": "8760h", "enabled": True, "clientSecretVersion": 1}
+    computed = ("clientId", "clientSecret", "expiresAt")
+    secrets = (("clientSecret",),)
+    import_form = f"{_ACCOUNT_OR_ZONE}/<service_token_id>"
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from super().check(inputs)
+        # Each of the two also requires the other (`schema.go`).
+        rotated = ("clientSecretVersion", "previousClientSecretExpiresAt")
+        for one, other in (rotated, rotated[::-1]):
+            if inputs.get(one) is not None and inputs.get(other) is None:
+                yield Failure(one, f"Attribute {other!r} must be specified when {one!r} is specified")
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        self.home(inputs)
+        if inputs.get("duration") != "forever":
+            self.duration(inputs, "duration")
+
+    def changed(self, id_: str, inputs: Object, old: Object) -> Object:
+        # A raised version makes a new secret (`plan_modifiers.go`).
+        version = inputs.get("clientSecretVersion", 1)
+        if version == old.get("clientSecretVersion", 1):
+            return {}
+        return {"clientSecret": self.store.mint(f"{id_} {version}")("secret")}
+
+    def preview(self, inputs: Object, old: Object | None) -> Object:
+        same = old is None or inputs.get("clientSecretVersion", 1) == old.get("clientSecretVersion", 1)
+        return {} if same else {"clientSecret": UNKNOWN}
+
+    def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        hours = re.fullmatch(r"(\d+)h", str(inputs.get("duration", "8760h")))
+        return {
+            "clientId": f"{mint('client')[:32]}.access",
+            "clientSecret": mint("secret"),
+            "expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 8760)),
+        }
+
+
 class Cloudflare(FlatCloud):
     """The simulated Cloudflare account(s): any token is good, any account of 32 hexadecimal digits exists."""
 
@@ -914,7 +951,7 @@ class Cloudflare(FlatCloud):
         super().__init__(store, faults)
         kinds: tuple[type[Kind], ...] = (
             _Zone, _ZoneSetting, _ZoneDnssec, _DnsRecord, _Ruleset, _Tunnel, _TunnelConfig, _IdentityProvider, _Group,
-            _Policy, _Application,
+            _Policy, _Application, _ServiceToken,
         )  # fmt: skip
         self.kinds = {kind.type: kind(store) for kind in kinds}
         self._encoder = Encoder()

@@ -33,6 +33,8 @@ _KINDS: Final = {
     "networking.k8s.io/v1": "Ingress IngressClass- NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
     "rbac.authorization.k8s.io/v1": "ClusterRole- ClusterRoleBinding- Role RoleBinding",
+    # k3s comes with Traefik's own kinds.
+    "traefik.io/v1alpha1": "ServersTransport",
 }
 # What a change of which path (a prefix) replaces, besides name and namespace.
 _REPLACES: Final = {
@@ -67,7 +69,7 @@ class _Target:
         self.api_version = version if group == "core" else module
         self.release = self.api_version == "helm.sh/v3" and kind == "Release"
         self.config = config = request.config
-        identity = config.get("context") or config.get("clusterIdentifier") or config.get("cluster")
+        identity = config.get("context")
         if not identity and config.get("kubeconfig"):
             identity = hashlib.sha256(str(config["kubeconfig"]).encode()).hexdigest()[:8]
         self.cluster = re.sub(r"[^A-Za-z0-9.@_-]", "_", str(identity or "default"))
@@ -152,10 +154,6 @@ def _tunnels(data: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _truthy(value: Any) -> bool:
-    return value is True or value == "true"
-
-
 class Kubernetes(Cloud):
     """The simulated clusters. Every workload is ready at once, every Ingress has an address."""
 
@@ -187,13 +185,13 @@ class Kubernetes(Cloud):
             return []
         return [
             Failure(name, f'"{name}" arg is not compatible with "renderYamlToDirectory" arg')
-            for name in ("cluster", "context", "kubeconfig")
+            for name in ("context", "kubeconfig")
             if news.get(name) and news[name] != os.environ.get("KUBECONFIG")
         ]
 
     def config_replaces(self, olds: Object, news: Object) -> tuple[str, ...]:
         """Another cluster, or another folder, replaces everything."""
-        names = ("renderYamlToDirectory", "context", "cluster", "kubeconfig", "clusterIdentifier")
+        names = ("renderYamlToDirectory", "context", "kubeconfig")
         return tuple(name for name in names if olds.get(name) != news.get(name))
 
     # -- check ----------------------------------------------------------------------------------------------
@@ -219,8 +217,6 @@ class Kubernetes(Cloud):
                 kept = (old.get("annotations") or {}).get(_AUTONAMED) == "true"
                 metadata["name"] = old["name"] if kept else _made_up_name(request)
                 metadata["annotations"] = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
-            if self._namespaced(target) and request.config.get("namespace") and metadata.get("namespace") is None:
-                metadata["namespace"] = request.config["namespace"]
             inputs["metadata"] = metadata
         return inputs, failures + list(_not_strings(values.reveal(inputs)))
 
@@ -228,7 +224,7 @@ class Kubernetes(Cloud):
         inputs.pop("compat", None)
         inputs.pop("resourceNames", None)
         inputs["name"] = inputs.get("name") or values.reveal(request.olds).get("name") or _made_up_name(request)
-        inputs["namespace"] = inputs.get("namespace") or request.config.get("namespace") or "default"
+        inputs["namespace"] = inputs.get("namespace") or "default"
         if not inputs.get("skipAwait"):
             inputs.setdefault("timeout", 300)
         missing = [] if inputs.get("chart") else [Failure("chart", "a chart must be given")]
@@ -589,7 +585,7 @@ class Kubernetes(Cloud):
         before = item.setdefault("patches", {}).pop(request.urn, [])
         item["body"] = _without(item["body"], [tuple(path) for path in before])
         annotations = (inputs.get("metadata") or {}).get("annotations") or {}
-        force = _truthy(annotations.get(_PATCH_FORCE)) or _truthy(request.config.get("enablePatchForce"))
+        force = annotations.get(_PATCH_FORCE) == "true"
         added = []
         for path, value in _leaves(inputs):
             if path in (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")):

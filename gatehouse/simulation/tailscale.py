@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
-from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, known, text_of, uuid_of
+from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, known, text_of
 from gatehouse.simulation.shapes import Failure, parse
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Object
@@ -55,6 +55,7 @@ def read_hujson(text: str) -> Any:
 
 class _Kind(Kind):
     forgives_missing = True
+    uuids = True
 
     def bridged(self, id_: str, outputs: Object) -> Object:
         return {**outputs, "id": id_}
@@ -64,9 +65,6 @@ class _Kind(Kind):
         item = self.store.get("tailscale/policy")
         policy: Object = read_hujson(item["body"]["acl"] if item else DEFAULT_POLICY)
         return policy
-
-    def new_id(self, mint: Callable[[str], str], inputs: Object) -> str:
-        return uuid_of(mint("id"))
 
 
 class _Single(_Kind):
@@ -102,7 +100,7 @@ class _Acl(_Single):
                     "Overwrite Protected: You are trying to overwrite a non-default policy. Please import the ACL "
                     "first or set overwrite_existing_content = true."
                 )
-        if not all(outcome.passed for outcome in run_tests(reading.policy)):  # The service says no more than that.
+        if any(outcome.failures for outcome in run_tests(reading.policy)):  # The service says no more than that.
             raise RefusedError(f"{head}: test(s) failed (400)")
 
     def same(self, property_: str, old: Any, new: Any, inputs: Object) -> bool:

@@ -18,6 +18,7 @@ from components import (
     ManagedIngress,
     PortForward,
     PublicTunnelRoute,
+    ServiceTokens,
     Tailnet,
     TailnetService,
     TailscaleOperator,
@@ -28,6 +29,7 @@ from components import (
 )
 from components.access import Access
 from config.services import Connector as ConnectorSettings
+from config.stack import Token
 from config.values import Host, Machine, OriginUrl, Tag
 from exposure.audience import ANYONE, people
 from exposure.model import PeopleSet, TunnelRule
@@ -43,7 +45,14 @@ TUNNEL_SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I="
 ORIGIN = "http://wiki.wiki.svc.cluster.local:8080"
 SOLVER = "http://ingress-nginx-controller.ingress-nginx.svc.cluster.local:80"
 HOUSEHOLD, ADMINS = people(["household"]), people(["admins"])
-ACCESS = Access(ACCOUNT, "idp-id", {"household": "policy-id", "admins": "admins-id"}, "bypass-id", "deny-id")
+ACCESS = Access(
+    ACCOUNT,
+    "idp-id",
+    {"household": "policy-id", "admins": "admins-id"},
+    "bypass-id",
+    "deny-id",
+    token_policy_ids={"phone": "phone-id", "phone+prometheus": "both-id"},
+)
 Options = pulumi.ResourceOptions | None
 
 
@@ -75,6 +84,18 @@ def google(name: str = "google", **more: Any) -> Google:
         "people": [PeopleSet("household", ("alice@example.com", "bob@example.com"))],
     }
     return Google(name, **{**usual, **more})
+
+
+def service_tokens(name: str = "tokens", **more: Any) -> ServiceTokens:
+    usual = {
+        "account_id": ACCOUNT,
+        "tokens": {
+            "phone": Token(holder="the photo app"),
+            "prometheus": Token(duration="720h", version=2, previous_until="2026-12-24T18:00:00Z"),
+        },
+        "together": [("prometheus", "phone"), ("phone",)],
+    }
+    return ServiceTokens(name, **{**usual, **more})
 
 
 def zero_trust_app(
@@ -177,6 +198,7 @@ def managed_ingress(name: str = "dashboard", *, opts: Options = None, **more: An
         "hosts": (Host(f"{name}.example.com"),),
         "class_name": "nginx",
         "cluster_issuer": "letsencrypt-prod",
+        "controller": "nginx",
     }
     return ManagedIngress(name, ingress=PlannedIngress(**{**usual, **more}), opts=opts)
 
@@ -198,6 +220,7 @@ EXAMPLES: Mapping[str, Callable[..., Any]] = {
     "ManagedIngress": managed_ingress,
     "PortForward": port_forward,
     "PublicTunnelRoute": public_tunnel_route,
+    "ServiceTokens": service_tokens,
     "Tailnet": tailnet,
     "TailnetService": tailnet_service,
     "TailscaleOperator": tailscale_operator,

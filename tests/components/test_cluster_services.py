@@ -299,17 +299,65 @@ def test_a_managed_ingress_has_a_certificate_of_its_own(run: Run) -> None:
     assert "kubernetes.io/ingress.class" not in found["metadata"]["annotations"]
 
 
-@pytest.mark.parametrize(
-    ("class_name", "scheme", "protocol"),
-    [("nginx", "https", "HTTPS"), ("nginx", "http", "HTTP"), ("traefik", "https", None)],
-)
-def test_nginx_is_told_how_to_speak_to_the_backend(
-    class_name: str, scheme: str, protocol: str | None, run: Run
+@pytest.mark.parametrize(("scheme", "protocol"), [("https", "HTTPS"), ("http", "HTTP")])
+@pytest.mark.parametrize("class_name", ["nginx", "external"])
+def test_nginx_is_told_how_to_speak_to_the_backend_whatever_its_class_is_called(
+    class_name: str, scheme: str, protocol: str, run: Run
 ) -> None:
     # kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#backend-protocol
     found = run(lambda: managed_ingress(class_name=class_name, scheme=scheme)).one(INGRESS)
     annotations = found.inputs["metadata"]["annotations"]
-    assert annotations.get("nginx.ingress.kubernetes.io/backend-protocol") == protocol
+    assert annotations["nginx.ingress.kubernetes.io/backend-protocol"] == protocol
+
+
+def test_traefik_is_told_at_the_service_to_speak_https_before_the_ingress_leads_there(run: Run) -> None:
+    # doc.traefik.io/traefik/reference/routing-configuration/kubernetes/ingress: service.serversscheme and
+    # service.serverstransport are annotations of the Service; the transport is <namespace>-<name>@kubernetescrd.
+    found = run(lambda: managed_ingress(controller="traefik", class_name="traefik"))
+    transport = found.one("kubernetes:ServersTransportPatch").inputs
+    assert (transport["apiVersion"], transport["kind"]) == ("traefik.io/v1alpha1", "ServersTransport")
+    assert transport["spec"] == {"insecureSkipVerify": True}
+    service = found.one("kubernetes:ServicePatch").inputs["metadata"]
+    assert (service["namespace"], service["name"]) == ("dashboard", "kong-proxy")
+    prefix = "traefik.ingress.kubernetes.io/service."
+    assert service["annotations"][f"{prefix}serversscheme"] == "https"
+    named = f"dashboard-{transport['metadata']['name']}@kubernetescrd"
+    assert service["annotations"][f"{prefix}serverstransport"] == named
+    ingress = found.one(INGRESS)
+    assert "kubernetes:ServicePatch dashboard-https" in ingress.dependencies
+    assert not [a for a in ingress.inputs["metadata"]["annotations"] if a.startswith(("nginx", "traefik"))]
+
+
+def test_two_ingresses_to_one_service_tell_traefik_the_same(run: Run) -> None:
+    def program() -> None:
+        for name in ("one", "two"):
+            managed_ingress(name, controller="traefik", class_name="traefik")
+
+    told = [patch.inputs["metadata"]["annotations"] for patch in run(program).all("kubernetes:ServicePatch")]
+    assert len(told) == 2
+    assert told[0] == told[1]
+
+
+def test_nothing_of_a_service_is_changed_for_http_behind_traefik(run: Run) -> None:
+    found = run(lambda: managed_ingress(controller="traefik", scheme="http", port=80))
+    assert found.counts() == {"gatehouse:ManagedIngress": 1, INGRESS: 1, "kubernetes:NamespacePatch": 1}
+
+
+def test_https_behind_a_controller_that_is_not_known_is_refused(run: Run) -> None:
+    with pytest.raises(ValueError, match="speaks http"):
+        run(lambda: managed_ingress(controller="other"))
+    assert run(lambda: managed_ingress(controller="other", scheme="http", port=80)).all(INGRESS)
+
+
+@pytest.mark.parametrize("make", [lambda **way: funnel_service(**way), lambda **way: tailnet_service("komga", **way)])
+def test_a_port_that_is_named_https_is_named_in_the_ingress_and_its_number_noted(make: Any, run: Run) -> None:
+    # TS cmd/k8s-operator/ingress.go: `if port == 443 || b.Service.Port.Name == "https"`.
+    named = run(lambda: make(port_name="https")).one(INGRESS).inputs
+    plain = run(make).one(INGRESS).inputs
+    assert named["spec"]["defaultBackend"]["service"]["port"] == {"name": "https"}
+    number = plain["spec"]["defaultBackend"]["service"]["port"]["number"]
+    assert named["metadata"]["annotations"]["gatehouse/backend-port"] == str(number)
+    assert "gatehouse/backend-port" not in plain["metadata"]["annotations"]
 
 
 def test_the_operators_client_has_the_scopes_of_tailscales_guide_after_the_policy(run: Run) -> None:

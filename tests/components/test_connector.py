@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
 from components.connector import network_policy
 from config.services import Connector as Settings
+from config.values import Certificates
 from exposure.estate import CATCH_ALL
 from exposure.model import TunnelRule
 from policy.pod_security import restricted
 from tests.components.conftest import Known, Run
 from tests.components.examples import connector, tunnel
+from tests.kit.certificates import HOME_CA, OTHER_CA
 from tests.kit.recorder import Recording, Secret
 from tests.policy import builders
 
@@ -79,7 +82,7 @@ def test_it_is_harder_than_restricted_where_it_can_be(run: Run) -> None:
     assert pod["enableServiceLinks"] is False
     assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["runAsGroup"] == 65532
     assert _container(run(connector))["securityContext"]["readOnlyRootFilesystem"] is True
-    assert "volumes" not in pod
+    assert [sorted(volume) for volume in pod["volumes"]] == [["configMap", "name"]]
 
 
 def test_the_token_is_a_secret_and_stands_in_the_secret_alone(run: Run) -> None:
@@ -232,10 +235,146 @@ def test_the_internet_is_not_the_home_network(network: str) -> None:
     assert network in edge["to"][0]["ip_block"]["except_"]
 
 
-def test_names_are_asked_of_the_clusters_own_dns_alone() -> None:
+def test_names_are_asked_of_the_clusters_own_dns_and_of_a_cache_on_the_node_alone() -> None:
+    # kubernetes.io/docs/tasks/administer-cluster/nodelocaldns: 169.254.20.10, and any other of 169.254.0.0/16;
+    # kubespray docs/advanced/dns-stack.md: 169.254.25.10.
     (dns,) = [rule for rule in _egress() if ("UDP", 53) in _ports(rule)]
     assert _ports(dns) == {("UDP", 53), ("TCP", 53)}
-    assert dns["to"] == [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}}}]
+    assert dns["to"] == [
+        {"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}}},
+        {"ip_block": {"cidr": "169.254.0.0/16"}},
+    ]
+
+
+# Where packets go, as network plugins tell destinations apart. A destination with a `namespace` is a pod with an
+# address of its own; a pod on the host's network is the node itself.
+NODE_IP = "192.168.0.124"
+KUBE_DNS = {"namespace": "kube-system", "address": "10.42.0.3"}
+PLUGINS = ("calico", "cilium", "kube-router")
+
+
+def _allowed(spec: dict[str, Any], plugin: str, protocol: str, port: int, to: dict[str, str]) -> bool:
+    """An evaluator of egress, from Kubernetes' page on network policies and the plugins' own documents.
+
+    Under Cilium an address block matches neither pods nor the node's own addresses [docs.cilium.io, Layer 3 Policies];
+    for the others it matches what has the address.
+    """
+
+    def reaches(peer: dict[str, Any]) -> bool:
+        if "namespaceSelector" in peer:
+            wanted = peer["namespaceSelector"].get("matchLabels", {}).get("kubernetes.io/metadata.name")
+            return "namespace" in to and wanted in (None, to["namespace"])
+        if plugin == "cilium" and ("namespace" in to or to.get("node")):
+            return False
+        address = ip_address(to["address"])
+        block = peer["ipBlock"]
+        return address in ip_network(block["cidr"]) and not any(
+            address in ip_network(part) for part in block.get("except", ())
+        )
+
+    return any(
+        any((p["protocol"], p["port"]) == (protocol, port) for p in rule["ports"] or ())
+        if "to" not in rule
+        else any(map(reaches, rule["to"]))
+        and ("ports" not in rule or any((p["protocol"], p["port"]) == (protocol, port) for p in rule["ports"]))
+        for rule in spec["egress"]
+    )
+
+
+def _policy(run: Run, *origins: str, **settings: Any) -> dict[str, Any]:
+    rules = [TunnelRule(f"h{i}.example.com", None, origin) for i, origin in enumerate(origins)]
+    found = run(lambda: connector(rules=rules, settings=Settings(**settings))).one("kubernetes:NetworkPolicy")
+    return dict(found.inputs["spec"])
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_the_usual_things_are_reached_whatever_the_network_plugin(plugin: str, run: Run) -> None:
+    spec = _policy(run, IN_CLUSTER, "http://192.168.0.9:8123")
+    for protocol in ("TCP", "UDP"):
+        assert _allowed(spec, plugin, protocol, 53, KUBE_DNS)
+        assert _allowed(spec, plugin, protocol, 7844, {"address": "198.41.192.7"})
+    assert _allowed(spec, plugin, "TCP", 8080, {"namespace": "wiki", "address": "10.42.0.9"})
+    assert _allowed(spec, plugin, "TCP", 8123, {"address": "192.168.0.9"})
+    assert not _allowed(spec, plugin, "TCP", 8124, {"address": "192.168.0.9"})
+    assert not _allowed(spec, plugin, "TCP", 6443, {"address": NODE_IP, "node": "yes"})
+    assert not _allowed(spec, plugin, "TCP", 53, {"address": "192.168.0.1"})
+
+
+@pytest.mark.parametrize("address", ["169.254.20.10", "169.254.25.10"])
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_a_dns_cache_on_the_node_is_asked(address: str, protocol: str, run: Run) -> None:
+    to = {"address": address, "node": "yes"}
+    for plugin in ("calico", "kube-router"):
+        assert _allowed(_policy(run, IN_CLUSTER), plugin, protocol, 53, to)
+        assert not _allowed(_policy(run, IN_CLUSTER), plugin, protocol, 80, to)
+    assert not _allowed(_policy(run, IN_CLUSTER), "cilium", protocol, 53, to), "which is what the key is for"
+    assert _allowed(_policy(run, IN_CLUSTER, open_ports=[53]), "cilium", protocol, 53, to)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_pod_on_the_hosts_network_is_reached_by_its_port_where_that_is_opened(plugin: str, run: Run) -> None:
+    home_assistant = "http://home-assistant.home-assistant.svc.cluster.local:80"
+    at_node = {"address": NODE_IP, "node": "yes"}
+    assert not _allowed(_policy(run, home_assistant), plugin, "TCP", 8123, at_node)
+    opened = _policy(run, home_assistant, open_ports=[8123])
+    assert _allowed(opened, plugin, "TCP", 8123, at_node)
+    assert not _allowed(opened, plugin, "TCP", 22, at_node)
+
+
+@pytest.mark.parametrize(("plugin", "needs_key"), [("calico", False), ("kube-router", False), ("cilium", True)])
+def test_a_port_of_the_node_itself_is_reached(plugin: str, needs_key: bool, run: Run) -> None:
+    origin, at_node = f"http://{NODE_IP}:9000", {"address": NODE_IP, "node": "yes"}
+    assert _allowed(_policy(run, origin), plugin, "TCP", 9000, at_node) is not needs_key
+    assert _allowed(_policy(run, origin, open_ports=[9000]), plugin, "TCP", 9000, at_node)
+
+
+# Certificates of origins.
+
+HOME, OTHER = Certificates.parse(HOME_CA), Certificates.parse(OTHER_CA)
+PATCH = "kubernetes:ConfigMapPatch"
+
+
+def _mounted(found: Recording) -> dict[str, str]:
+    """The files that a pod has: the patched ConfigMap's data, under the directory where it is mounted."""
+    (volume,), (mount,) = _pod(found)["volumes"], _container(found)["volumeMounts"]
+    assert volume["name"] == mount["name"]
+    patches = [p.inputs for p in found.all(PATCH)]
+    assert {p["metadata"]["name"] for p in patches} <= {volume["configMap"]["name"]}
+    return {f"{mount['mountPath']}/{file}": text for p in patches for file, text in p["data"].items()}
+
+
+def test_every_pod_has_the_place_for_certificates_whether_or_not_there_is_one(run: Run) -> None:
+    (volume,) = _pod(run(connector))["volumes"]
+    # kubernetes.io/docs/concepts/storage/volumes/#configmap: a pod starts without an optional one.
+    assert volume["configMap"]["optional"] is True
+    assert _pod(run(lambda: connector(certificates=[HOME])))["volumes"] == [volume], (
+        "so the last may go without a rollout"
+    )
+
+
+def test_a_rule_finds_its_certificate_where_it_names_it(run: Run) -> None:
+    found = run(lambda: connector(certificates=[HOME, OTHER]))
+    assert _mounted(found) == {HOME.path: HOME_CA, OTHER.path: OTHER_CA}
+    assert HOME.path != OTHER.path
+
+
+def test_pods_start_anew_with_a_new_certificate_and_up_waits_for_them(run: Run) -> None:
+    def deployed(*certificates: Certificates) -> Any:
+        return run(lambda: connector(certificates=certificates)).one(DEPLOYMENT)
+
+    one, both, none = deployed(HOME), deployed(HOME, OTHER), deployed()
+    templates = [d.inputs["spec"]["template"]["metadata"] for d in (one, both, none)]
+    assert templates[0] != templates[1] != templates[2]
+    assert "pulumi.com/skipAwait" not in one.inputs["metadata"]["annotations"]
+    assert none.inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
+    assert [d for d in one.dependencies if d.startswith(PATCH)]
+
+
+def test_a_changed_certificate_is_a_file_beside_the_one_that_rules_still_name(run: Run) -> None:
+    # The engine deletes what a program has no more of after everything else, so the old one goes last.
+    before, after = (run(lambda c=c: connector(certificates=[c])).one(PATCH) for c in (HOME, OTHER))  # type: ignore[misc]
+    assert before.name != after.name
+    assert set(before.inputs["data"]) & set(after.inputs["data"]) == set()
 
 
 def test_443_is_open_only_where_a_jwt_is_checked() -> None:

@@ -16,6 +16,7 @@ import pytest
 import components
 from components.sdk import cloudflare
 from config.services import Connector as ConnectorSettings
+from config.stack import Token
 from config.values import Host, Machine, OriginUrl, Tag
 from exposure.audience import ANYONE, people
 from exposure.model import PeopleSet
@@ -148,7 +149,7 @@ class _Standing(dict[str, Any]):
     }
     _IMPORTED: ClassVar[dict[str, object]] = {
         **{name: getattr(components, name) for name in components.__all__},
-        **{value.__name__: value for value in (Host, Machine, OriginUrl, Tag, PeopleSet, Challenges, people)},
+        **{value.__name__: value for value in (Host, Machine, OriginUrl, Tag, Token, PeopleSet, Challenges, people)},
         **{way.__name__: way for way in (ZeroTrustWay, PublicTunnelWay, FunnelWay, TailnetWay, PortForwardWay)},
         **{port.__name__: port for port in (TailnetPort, ForwardedPort)},
         "ANYONE": ANYONE,

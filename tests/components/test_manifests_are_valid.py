@@ -23,12 +23,13 @@ from gatehouse.offline import Step, run_offline
 from policy.pod_security import restricted
 from policy.steps import resource_of
 from tests.kit.builders import ACME, GAME, HTML, MEDIA, NODE, PROJECT, SSH, stack_text
+from tests.kit.certificates import HOME_CA
 from tests.kit.recorder import Registered, Secret, cloud
 
 # One that many clusters still run, and the newest that the validator has.
 VERSIONS = ("1.34", "1.37")
-# No objects of the cluster: the chart's own are Helm's affair.
-_NOT_OBJECTS = ("kubernetes:helm.sh/v3:Release",)
+# No objects of Kubernetes' own: the chart's are Helm's affair, and a custom resource has its schema in the cluster.
+_NOT_OBJECTS = ("kubernetes:helm.sh/v3:Release", "kubernetes:traefik.io/v1alpha1:ServersTransportPatch")
 
 # What the two stacks of the repository do not have: the operator's chart, TCP services on the tailnet, by a Service of
 # ours and by somebody's own, Serve, origins outside the cluster, paths at Funnel, keys that are no names.
@@ -62,6 +63,7 @@ EVERYTHING = {
         "acknowledge": {"access-path-bypass": "API clients cannot log in"},
     },
     "outside": {**HTML, "origin": {"url": "http://192.168.0.50:8123"}},
+    "proxmox": {**HTML, "origin": {"url": "https://192.168.0.51:8006"}, "origin_tls": {"ca_pool": HOME_CA}},
     "dashboard": {
         **HTML,
         "origin": {"namespace": "web", "service": "own", "port": 443, "scheme": "https", "through_ingress": "managed"},
@@ -69,6 +71,7 @@ EVERYTHING = {
     },
     "media": {**_at("media", MEDIA), "clients": "nobody", "paths": {"/feed": {"clients": "anyone"}}},
     "wiki": {**_at("wiki", HTML), "clients": "tailnet"},
+    "unifi": {**_at("unifi", HTML, port=8443, scheme="https", port_name="https"), "clients": "tailnet"},
     "database": DATABASE,
     "9database": _at("other", DATABASE, selector={"app": "other"}),
     "theirs": _at("theirs", DATABASE, other_ports=UDP, selector=None, target_port=None),
@@ -141,7 +144,9 @@ def test_every_kind_of_object_that_components_can_make_is_among_them(everything:
     sources = "".join(path.read_text() for path in (PROJECT / "components").glob("*.py"))
     written = set(re.findall(r"\bkubernetes\.[a-z][\w.]*\.([A-Z]\w+)\(", sources)) - {"Release"}
     assert len(written) >= 8
-    assert written == {urn.split("::")[2].rpartition(":")[2] for urn in _objects(everything, "every")}
+    assert written - {"CustomResourcePatch"} == {
+        urn.split("::")[2].rpartition(":")[2] for urn in _objects(everything, "every")
+    }
 
 
 def test_every_workload_of_a_stack_is_pod_security_restricted(everything: Path) -> None:

@@ -133,6 +133,25 @@ def _member(outputs: Mapping[str, object], services: Mapping[str, Any], preview:
     return record(program, preview, stack_outputs={OWNER: outputs}.__getitem__)
 
 
+def test_the_owner_is_in_the_organization_of_the_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On Pulumi Cloud a stack's full name begins with its organization [PU pkg/backend/httpstate].
+    monkeypatch.setattr(pulumi, "get_organization", lambda: "acme")
+    member = {**NODE, "name": "octavo", "context": "octavo"}
+    stacks = tie([loaded({}), loaded({"wiki": HTML}, "octavo", member_of="alfred", node=member)])
+    plan = plan_stack(stacks["octavo"], stacks)
+    asked: list[str] = []
+
+    def outputs(name: str) -> Mapping[str, object]:
+        asked.append(name)
+        return OUTPUTS
+
+    def program() -> None:
+        estate_of(OWNER, plan)
+
+    record(program, preview=False, stack_outputs=outputs)
+    assert asked == ["acme/gatehouse/alfred"]
+
+
 PEOPLE_AND_API = {**HTML, "paths": {"/api": {"clients": "anyone"}}}
 
 
@@ -175,12 +194,12 @@ def test_what_the_owner_has_not_made_yet_is_told_with_the_command_that_makes_it(
     lacking: str, service: Mapping[str, Any], said: str
 ) -> None:
     kept = {**OUTPUTS, **({"policy_ids": {"household": "policy-id"}} if lacking == "policy_ids" else {lacking: None})}
-    with pytest.raises(pulumi.RunError, match=rf"{said}.*pulumi up --stack alfred"):
+    with pytest.raises(pulumi.RunError, match=rf"{said}.*gatehouse up --stack alfred"):
         _member(kept, {"wiki": service})
 
 
 def test_an_owner_that_is_not_up_is_told_with_the_command_that_brings_it_up() -> None:
-    with pytest.raises(pulumi.RunError, match=r"no output '.*'.*pulumi up --stack alfred"):
+    with pytest.raises(pulumi.RunError, match=r"no output '.*'.*gatehouse up --stack alfred"):
         _member({}, {"wiki": HTML})
 
 

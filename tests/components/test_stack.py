@@ -12,7 +12,7 @@ from components.estate import register_estate
 from components.providers import make_providers
 from components.stack import register_ways
 from tests.components.conftest import Run
-from tests.components.examples import tunnel
+from tests.components.examples import connector, tunnel
 from tests.kit import cloudflared
 from tests.kit.builders import ESTATE, GAME, HTML, NODE, OPEN_HTML, SSH, plan_of
 from tests.kit.recorder import Recording
@@ -30,7 +30,8 @@ def _registered(run: Run, services: Mapping[str, Any], **sections: Any) -> Recor
     def program() -> None:
         providers = make_providers("alfred", "tail.ts.net", None)
         secrets = {"google_client_secret": pulumi.Output.secret("client secret")}
-        register_ways(plan, providers, register_estate(plan, secrets, providers.options), tunnel())
+        cloudflared = connector(certificates=plan.certificates)
+        register_ways(plan, providers, register_estate(plan, secrets, providers.options), tunnel(), cloudflared)
 
     return run(program)
 

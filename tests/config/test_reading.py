@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -195,13 +196,11 @@ def test_aliases_that_multiply_are_refused_and_the_part_that_they_repeat_is_name
 
 
 def test_a_long_file_is_no_bomb() -> None:
-    many = "".join(
-        f"  s{n}: {{origin: {{namespace: n, service: s, port: 80}}, traffic: html}}\n" for n in range(30_000)
-    )
-    document = read_yaml(f"a:\n{many}", "x")
+    # As many words as 30,000 services have.
+    document = read_yaml("a:\n" + "- 1\n" * 250_000, "x")
     assert document.findings == []
     assert isinstance(document.values, dict)
-    assert len(document.values["a"]) == 30_000
+    assert len(document.values["a"]) == 250_000
 
 
 # Types
@@ -377,10 +376,12 @@ def test_only_the_file_that_pulumi_reads_may_be_there(tmp_path: Path) -> None:
 def test_what_is_no_file_is_a_finding_and_hides_no_other_stack(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.folder.yaml").mkdir()
     (tmp_path / "Pulumi.link.yaml").symlink_to("gone.yaml")
+    os.mkfifo(tmp_path / "Pulumi.pipe.yaml")
     (tmp_path / "Pulumi.pi.yaml").write_text(f"{HEAD}{WEB}      host: web.other.org\n")
     told = {f.place.file: f for f in check(load_project(tmp_path))}
     assert "folder" in told["Pulumi.folder.yaml"].reason
     assert "gone.yaml" in told["Pulumi.link.yaml"].reason
+    assert "no file" in told["Pulumi.pipe.yaml"].reason
     assert told["Pulumi.pi.yaml"].rule == "host-outside-zone"
 
 
@@ -448,12 +449,12 @@ def test_findings_are_listed_in_the_order_of_the_file_and_once() -> None:
         "    why:  it breaks\n"
         "    fix:  fix it\n"
         "    did you mean 'ab'?\n"
-        "    more: docs/refusals.md#a-rule (a source)\n"
+        "    more: docs/refusals.md#a-rule (a source)\n\n"
         "x.yaml:9:1: error [b-rule]\n"
         '    at:   services.b: "x"\n'
         "    why:  it breaks\n"
         "    fix:  fix it\n"
-        "    more: docs/refusals.md#b-rule\n"
+        "    more: docs/refusals.md#b-rule\n\n"
         "2 errors."
     )
 

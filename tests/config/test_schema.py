@@ -127,6 +127,13 @@ BEYOND = {
     # A number within a text, and what is right in itself and wrong at its gate.
     "origin-url-form/refused-port-too-high",
     "origin-port-missing/refused-for-its-gate-alone",
+    # A table of releases, and words that move.
+    "connector-image/refused-before-access",
+    "connector-image/refused-bodies",
+    "connector-image/refused-latest-arm64",
+    "connector-image/refused-moving",
+    "connector-image/refused-path-rewriting-mirrored",
+    "connector-image/refused-path-rewriting",
     # A sum of several parts, and names that are set aside.
     "session-duration/refused-beyond-go",
     "session-duration/refused-just-beyond",

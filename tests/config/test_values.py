@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.values import ROOT, Host, Machine, MalformedError, OriginUrl, Path, Tag, reachable
+from config.values import ROOT, Certificates, Host, Machine, MalformedError, OriginUrl, Path, Tag, reachable
 from tests.kit import profiles
+from tests.kit.certificates import HOME_CA, OTHER_CA
 
 profiles.load_profile()
 
@@ -191,3 +194,27 @@ def test_a_tag_has_its_prefix_and_a_letter_first(text: str) -> None:
 )
 def test_an_address_is_reached_from_where_its_registry_says(address: str, where: str) -> None:
     assert reachable(address) == where
+
+
+# Certificates.
+
+
+@pytest.mark.parametrize("text", [HOME_CA, f"# of 2026\n{HOME_CA}", HOME_CA + OTHER_CA, HOME_CA.replace("\n", "\r\n")])
+def test_certificates_are_written_so_that_another_reader_finds_every_one(text: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=Certificates.parse(text))
+    names = {dict(part[0] for part in ca["subject"])["commonName"] for ca in context.get_ca_certs()}  # type: ignore[misc]
+    assert names == ({"home CA", "other CA"} if OTHER_CA in text else {"home CA"})
+
+
+def test_a_file_of_certificates_is_named_after_what_they_are() -> None:
+    assert Certificates.parse(HOME_CA).path == Certificates.parse(f"note\n{HOME_CA}\n\n").path
+    assert Certificates.parse(HOME_CA).path != Certificates.parse(OTHER_CA).path
+
+
+@given(st.one_of(st.text(), st.tuples(st.integers(0, 600), st.text(max_size=3))))
+def test_what_is_no_certificate_is_told_and_nothing_else_goes_wrong(drawn: str | tuple[int, str]) -> None:
+    text = drawn if isinstance(drawn, str) else HOME_CA[: drawn[0]] + drawn[1] + HOME_CA[drawn[0] + 1 :]
+    with suppress(MalformedError):
+        found = Certificates.parse(text)
+        assert Certificates.parse(found) == found

@@ -273,10 +273,10 @@ RETAINED = {
 
 
 def orphans(project: Project, *stacks: str) -> set[str]:
-    """The objects of the clouds that no stack's state knows, by key; namespaces that a Patch made are nobody's."""
+    """The objects of the clouds that no stack's state knows, by key; what a Patch made is nobody's."""
     known = {resource.get("id") for stack in stacks for resource in project.state(stack).get("resources", ())}
     made = {key: item for key, item in project.objects().items() if item.get("urn") and item.get("id") not in known}
-    return {key for key, item in made.items() if "NamespacePatch" not in item["urn"]}
+    return {key for key, item in made.items() if not item["urn"].split("::")[2].endswith("Patch")}
 
 
 def doubles(objects: Mapping[str, Object]) -> set[str]:

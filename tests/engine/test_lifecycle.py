@@ -133,7 +133,7 @@ def test_a_member_lives_and_goes_beside_its_owner(project: Project, tmp_path: Pa
     early = project.run("up", stack="octavo")
     assert early.code == 1
     assert "alfred is not up yet" in early.err
-    assert "make up STACK=alfred" in early.err
+    assert "gatehouse up --stack alfred --simulated" in early.err
     assert "Traceback" not in early.text
     project.ok("up")
     owners = resources(project, "alfred")
@@ -147,20 +147,20 @@ def test_a_member_lives_and_goes_beside_its_owner(project: Project, tmp_path: Pa
     edit(
         project,
         "octavo",
-        "paths: {/api: {clients: anyone}, /auth: {clients: anyone}}",
-        f"paths: {{/auth: {{clients: anyone}}}}\n      host: ha.{ZONE}",
+        "paths: {/api/webhook: {clients: anyone}}",
+        f"paths: {{/api/hassio_push: {{clients: anyone}}}}\n      host: ha.{ZONE}",
     )
     changed = project.ok("up", stack="octavo")
     kept(changed)
     assert changed.steps == {
-        **named("ha", "create", "/auth"),
-        **named("home-assistant-octavo", "delete", "/api", "/auth"),
+        **named("ha", "create", "/api/hassio_push"),
+        **named("home-assistant-octavo", "delete", "/api/webhook"),
         "ZeroTrustTunnelCloudflaredConfig/octavo-rules": "update",
     }
     text = yaml.safe_load((project.folder / "Pulumi.octavo.yaml").read_text())
     assert text["config"]["gatehouse:member_of"] == "organization/gatehouse/alfred"
     gone = project.ok("destroy", stack="octavo")
-    assert gone.changes == {"delete": up.changes["create"] - 1, "discard": 1}
+    assert gone.changes == {"delete": up.changes["create"], "discard": 1}
     assert resources(project, "alfred") == owners
     left = {k for k in project.objects() if k not in world}
     assert {k.split("/")[3] for k in left if k.startswith("kubernetes/")} <= {"Namespace"}

@@ -29,7 +29,7 @@ def test_an_owner_and_two_members_come_and_go_in_order(project: Project) -> None
         early = project.run("up", stack=stack)
         assert early.code == 1
         assert f"Stack {stack} is a member of alfred's estate" in early.err
-        assert "make up STACK=alfred" in early.err
+        assert "gatehouse up --stack alfred --simulated" in early.err
         assert "Traceback" not in early.text
         assert not project.calls()
     project.ok("up")
@@ -47,7 +47,7 @@ def test_an_owner_and_two_members_come_and_go_in_order(project: Project) -> None
     refused = project.run("destroy")
     assert refused.code == 1
     assert "octavo, walter are still up" in refused.err
-    assert "make destroy STACK=octavo\n" in refused.err
+    assert "gatehouse destroy --stack octavo --simulated\n" in refused.err
     assert project.objects() == before
     project.ok("destroy", stack="octavo")
     refused = project.run("destroy")

@@ -17,14 +17,20 @@ from tests.engine.test_lifecycle import quiet
 
 pytestmark = pytest.mark.engine
 
+_CONNECTOR = frozenset({"Deployment/connector-deployment", "NetworkPolicy/connector-network"})
 UPDATES: Mapping[str, frozenset[str]] = {
-    # A rule that shuts dot segments stands before the paths of a host.
-    "alfred": frozenset({"ZeroTrustTunnelCloudflaredConfig/alfred-rules"}),
-    "octavo": frozenset({"ZeroTrustTunnelCloudflaredConfig/octavo-rules"}),
-    # An address on the tailnet has no port on the node any more; the policy's tests are fewer.
+    # A rule that shuts dot segments stands before the paths of a host. The connector's pods have a place for
+    # certificates, and may ask a DNS cache on the node.
+    "alfred": _CONNECTOR | {"ZeroTrustTunnelCloudflaredConfig/alfred-rules"},
+    "octavo": _CONNECTOR | {"ZeroTrustTunnelCloudflaredConfig/octavo-rules"},
+    # An address on the tailnet has no port on the node any more; the policy's tests are fewer. An ingress-nginx is told
+    # to speak https whatever its class is called.
     "rich": frozenset(
         {
+            *_CONNECTOR,
             "Acl/tailnet-policy",
+            "Ingress/dashboard-ingress-certificate",
+            "Ingress/shop-ingress-certificate",
             "Service/database-service",
             "Service/resolver-service",
             "ZeroTrustTunnelCloudflaredConfig/walter-rules",

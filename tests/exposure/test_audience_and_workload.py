@@ -110,7 +110,7 @@ def test_the_ingress_controller_leads_on_to_what_goes_through_it() -> None:
     assert through(service(), _NODE) is None
     tls = {"origin_tls": {"match_sni_to_host": True}}
     plan = plan_of({"web": {**HTML, "origin": behind, **tls}})
-    assert str(plan.service("web").through) == "ingress-nginx/ingress-nginx-controller:443"
+    assert str(plan.service("web").through) == "kube-system/traefik:443"
 
 
 @pytest.mark.parametrize(("port", "protocol", "text"), [(53, "udp", "dns/dns:53/udp"), (53, "tcp", "dns/dns:53")])

@@ -34,7 +34,7 @@ def test_all_that_no_api_does_is_listed_for_alfred(plans: dict[str, ExposurePlan
         "google",
         "tailnet-name",
         "tailscale-up",
-        "share-node",
+        "share-machines",
         "tailscale-operator",
         "cluster-issuer",
         "router-minecraft",
@@ -42,15 +42,14 @@ def test_all_that_no_api_does_is_listed_for_alfred(plans: dict[str, ExposurePlan
 
 
 def test_a_member_has_its_own_part_alone(plans: dict[str, ExposurePlan]) -> None:
-    assert set(_work(plans["octavo"])) == {"owner-first", "tailscale-up", "share-node"}
-    assert "pulumi up --stack alfred" in _work(plans["octavo"])["owner-first"].steps[0]
+    assert set(_work(plans["octavo"])) == {"owner-first", "tailscale-up", "share-machines", "tailscale-operator"}
+    assert _work(plans["octavo"])["owner-first"].values == {"Run": "gatehouse up --stack alfred"}
 
 
 def test_outputs_that_hold_a_value_are_named(plans: dict[str, ExposurePlan]) -> None:
     work = _work(plans["alfred"])
-    assert work["name-servers"].outputs == ("name_servers",)
-    assert work["ds-record"].outputs == ("ds_record",)
-    assert work["google"].outputs == ("redirect_uri",)
+    assert work["name-servers"].outputs == {"Name servers": "name_servers"}
+    assert work["ds-record"].outputs == {"DS record": "ds_record"}
 
 
 def test_a_domain_moves_in_the_order_in_which_it_is_never_down() -> None:
@@ -72,40 +71,62 @@ def test_a_domain_moves_in_the_order_in_which_it_is_never_down() -> None:
     assert "not before" in steps["ds-record"]
     # CFDOC dns/manage-dns-records/how-to/email-records: the records that mail stands on.
     assert all(word in steps["records"] for word in ("MX", "v=spf1", "_domainkey", "_dmarc", "TTL", "28 days"))
-    assert _work(plan)["name-servers-example.org"].outputs == ("zones.example.org.name_servers",)
+    assert _work(plan)["name-servers-example.org"].outputs == {"Name servers": "zones.example.org.name_servers"}
 
 
 def test_google_is_told_origin_redirect_uri_and_every_person_who_is_let_in(plans: dict[str, ExposurePlan]) -> None:
     # https://developers.cloudflare.com/cloudflare-one/identity/idp-integration/google/
     work = _work(plans["alfred"])["google"]
     assert work.values == {
-        "origin": "https://high-energy-building.cloudflareaccess.com",
-        "redirect_uri": "https://high-energy-building.cloudflareaccess.com/cdn-cgi/access/callback",
+        "Authorized origin": "https://high-energy-building.cloudflareaccess.com",
+        "Authorized redirect URI": "https://high-energy-building.cloudflareaccess.com/cdn-cgi/access/callback",
+        "Test user 1": "alice@example.com",
+        "Test user 2": "bob@example.com",
     }
-    text = " ".join(work.steps)
-    assert "at most 100" in text
-    assert "alice@example.com, bob@example.com" in text
+    assert "100 at most" in " ".join(work.steps)
     assert redirect_uri("team") == "https://team.cloudflareaccess.com/cdn-cgi/access/callback"
 
 
 def test_people_who_only_use_the_tailnet_are_told_to_google_as_little_as_anyone() -> None:
     estate = {**ESTATE, "people": {"household": ["alice@example.com"], "others": ["carol@example.com"]}}
-    text = " ".join(_work(plan_of({"web": HTML}, estate=estate))["google"].steps)
-    assert "alice@example.com" in text
-    assert "carol" not in text
+    values = _work(plan_of({"web": HTML}, estate=estate))["google"].values
+    assert [v for k, v in values.items() if k.startswith("Test user")] == ["alice@example.com"]
 
 
 def test_each_forwarded_port_is_a_rule_of_the_router() -> None:
-    (rule,) = _work(plan_of({"game": GAME}))["router-game"].steps
-    assert rule == "Router: TCP port 25565 to 192.168.0.124 port 32565"
+    assert _work(plan_of({"game": GAME}))["router-game"].values == {"TCP port 25565": "to 192.168.0.124 port 32565"}
 
 
-def test_the_node_joins_with_the_tag_that_the_policy_grants() -> None:
-    plan = plan_of({"ssh": SSH})
-    (step,) = _work(plan)["tailscale-up"].steps
-    assert step.endswith("--advertise-tags=tag:gatehouse-alfred")
+def test_the_node_joins_with_the_name_that_its_url_has_and_the_tag_that_the_policy_grants() -> None:
+    # A machine takes its own name otherwise: a Pi calls itself raspberrypi [tailscale#7513].
+    plan = plan_of({"ssh": SSH}, node={**NODE, "name": "cellar"})
+    joined = _work(plan)["tailscale-up"].values["On cellar"]
+    assert joined == "sudo tailscale up --hostname=cellar --advertise-tags=tag:gatehouse-cellar"
+    assert plan.services[0].urls == ("ssh://cellar.tail.ts.net",)
     assert plan.tailnet_policy is not None
-    assert "tag:gatehouse-alfred" in str(plan.tailnet_policy["grants"])
+    assert "tag:gatehouse-cellar" in str(plan.tailnet_policy["grants"])
+
+
+def test_on_a_machine_that_has_flags_already_there_is_a_command_that_changes_its_name_alone() -> None:
+    # `tailscale up` refuses to drop what is set; `set` has --hostname and no flag for tags [cmd/tailscale/cli/set.go].
+    work = _work(plan_of({"ssh": SSH}))["tailscale-up"]
+    assert work.values["Or its name alone"] == "sudo tailscale set --hostname=alfred"
+    assert "tag:gatehouse-alfred" in work.steps[0]
+
+
+def test_to_share_names_each_machine_and_the_people_who_reach_it() -> None:
+    # A tailnet service is a machine of its own: whoever has the node shared with them does not reach it.
+    photos = {**HTML, "clients": "tailnet", "people": "photos"}
+    people = {**ESTATE["people"], "photos": ["alice@example.com", "granny@example.com"]}
+
+    def shared(users: list[str]) -> dict[str, str]:
+        estate = {**ESTATE, "people": people, "tailnet": {**ESTATE["tailnet"], "users": users}}
+        work = _work(plan_of({"ssh": {**SSH, "people": "admins"}, "immich": photos}, estate=estate))
+        return dict(work["share-machines"].values) if "share-machines" in work else {}
+
+    assert shared([]) == {"alfred": "alice@example.com", "immich-alfred": "alice@example.com, granny@example.com"}
+    assert shared(["alice@example.com"]) == {"immich-alfred": "granny@example.com"}
+    assert shared(["alice@example.com", "granny@example.com"]) == {}
 
 
 @pytest.mark.parametrize(("by", "listed"), [("existing", True), ("none", True), ("helm", False)])
@@ -123,9 +144,8 @@ def test_no_tailnet_no_manual_steps_on_it() -> None:
 def test_rendered_manifests_leave_the_connectors_secret_to_a_person_without_showing_it() -> None:
     plan = plan_of({"web": HTML}, node={**NODE, "manifests_folder": "manifests"})
     work = _work(plan)["connector-secret"]
-    assert work.outputs == ("tunnel_token",)
-    command = work.steps[-1]
-    assert command.startswith("kubectl -n cloudflared create secret generic cloudflared-token")
+    assert work.values["Run"].startswith("kubectl -n cloudflared create secret generic cloudflared-token")
+    assert not work.outputs
     assert "connector-secret" not in _work(plan_of({"web": HTML}))
 
 
@@ -141,7 +161,7 @@ def test_steps_and_titles_are_plain_text(plans: dict[str, ExposurePlan]) -> None
     for plan in plans.values():
         for work in plan.manual_steps:
             assert work.title
-            assert work.steps
+            assert work.steps or work.values
             assert all("\n" not in step for step in work.steps)
 
 
@@ -153,8 +173,11 @@ def test_steps_and_titles_are_plain_text(plans: dict[str, ExposurePlan]) -> None
 def test_the_report_fits_the_columns_but_for_what_is_copied_whole(
     plans: dict[str, ExposurePlan], stack: str, width: int
 ) -> None:
+    copied = {value for work in plans[stack].manual_steps for value in work.values.values()}
     for line in report(plans[stack], width).splitlines():
-        # A URL or an address is never broken.
+        # A command, a URL or an address is never broken.
+        if line.strip() in copied:
+            continue
         words = line.split()
         assert len(line) <= width or max(map(len, words)) > width - 20, line
 
@@ -166,7 +189,7 @@ def test_the_table_says_of_every_service_its_gate_url_people_and_reason(plans: d
             for said in (service.key, way.gate, *way.urls, way.reaches, reason):
                 assert said in text
             for caution in way.mind:
-                assert f"mind {caution}" in text
+                assert f"note {caution}" in text
 
 
 def test_a_gate_that_was_asked_for_is_marked() -> None:
@@ -185,8 +208,8 @@ def test_urls_are_never_broken_over_lines() -> None:
 def test_values_of_a_stack_that_is_up_are_filled_in() -> None:
     work = plan_of({"web": HTML}).manual_steps
     known = manual_steps_list(work, outputs={"name_servers": ["ada.example.net", "bob.example.net"]})
-    assert "name_servers: ada.example.net, bob.example.net" in known
-    assert "name_servers: " not in manual_steps_list(work)
+    assert "Name servers: ada.example.net, bob.example.net" in known
+    assert "Name servers: known after `gatehouse up`" in manual_steps_list(work)
 
 
 def test_values_of_a_further_zone_are_filled_in_from_that_zones() -> None:
@@ -195,8 +218,8 @@ def test_values_of_a_further_zone_are_filled_in_from_that_zones() -> None:
     known = manual_steps_list(
         work, outputs={"zones": {"example.org": there, "example.com": {"ds_record": "2371 of-another"}}}
     )
-    assert "zones.example.org.name_servers: eve.example.net" in known
-    assert "zones.example.org.ds_record: example.org. 2371 13 2 AA" in known
+    assert "Name servers: eve.example.net" in known
+    assert "DS record: example.org. 2371 13 2 AA" in known
     assert "of-another" not in known
 
 

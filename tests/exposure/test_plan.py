@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config.loader import LoadedStack, load_project, tie
+from config.values import Certificates
 from exposure.estate import CLOSING
 from exposure.model import ExposurePlan, TunnelRule
 from exposure.plan import plan_stack
@@ -16,6 +17,7 @@ from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import OriginSettings
 from tests.kit.builders import ACME, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, loaded, plan_of
+from tests.kit.certificates import HOME_CA, OTHER_CA
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +189,7 @@ def test_own_certificate_brings_the_challenges_rule_before_the_hosts_own_and_pas
     https = {**HTML["origin"], "port": 443, "scheme": "https"}
     plan = plan_of({"acme": ACME, "web": {**HTML, "origin": https, "own_certificate": True}})
     _, challenge, general, _ = plan.rules
-    assert challenge.origin == "http://ingress-nginx-controller.ingress-nginx.svc.cluster.local:80"
+    assert challenge.origin == "http://traefik.kube-system.svc.cluster.local:80"
     assert (challenge.path, general.path) == (r"^/\.well-known/acme-challenge/", None)
     assert general.settings.origin_server_name == "web-alfred.example.com"
     assert {(a.path, str(a.audience)) for a in plan.applications} == {
@@ -197,20 +199,48 @@ def test_own_certificate_brings_the_challenges_rule_before_the_hosts_own_and_pas
 
 
 @pytest.mark.parametrize(
-    "tls", [{"no_tls_verify": True}, {"match_sni_to_host": True}, {"ca_pool": "/ca.pem"}, {"origin_server_name": "x"}]
+    "tls", [{"no_tls_verify": True}, {"match_sni_to_host": True}, {"ca_pool": HOME_CA}, {"origin_server_name": "x"}]
 )
 def test_a_way_to_check_the_certificate_that_is_said_is_the_one_used(tls: dict[str, Any]) -> None:
     https = {**HTML["origin"], "port": 443, "scheme": "https"}
     said = {**HTML, "origin": https, "own_certificate": True, "origin_tls": tls}
-    settings = _rule(plan_of({"acme": ACME, "web": said}), "web").settings
-    assert settings == OriginSettings(**tls)
+    plan = plan_of({"acme": ACME, "web": said})
+    in_pod = {"ca_pool": Certificates(HOME_CA).path} if "ca_pool" in tls else tls
+    assert _rule(plan, "web").settings == OriginSettings(**in_pod)
+    assert plan.certificates == ((HOME_CA,) if "ca_pool" in tls else ())
+
+
+def test_services_with_one_ca_share_its_file_and_rules_without_one_name_none() -> None:
+    https = {"traffic": "html", "origin_tls": {"ca_pool": HOME_CA}}
+    plan = plan_of(
+        {
+            "one": {**https, "origin": {"url": "https://192.168.0.20:8006"}},
+            # The same certificate, with what openssl writes above it.
+            "two": {
+                **https,
+                "origin": {"url": "https://192.168.0.21:8006"},
+                "origin_tls": {"ca_pool": f"subject=CN = home CA\n\n{HOME_CA}\n"},
+            },
+            "other": {
+                **https,
+                "origin": {"url": "https://192.168.0.22:8006"},
+                "origin_tls": {"ca_pool": OTHER_CA},
+            },
+            "plain": HTML,
+        }
+    )
+    files = {r.service: r.settings.ca_pool for r in plan.rules if r.service}
+    assert files["one"] == files["two"] != files["other"]
+    assert files["plain"] is None
+    assert set(plan.certificates) == {HOME_CA, OTHER_CA}
+    assert {c.path for c in plan.certificates} == set(files.values()) - {None}
 
 
 def test_through_the_ingress_controller_the_tunnel_goes_there_and_a_managed_one_is_registered() -> None:
     for through in ("managed", "existing"):
         origin = {"namespace": "web", "service": "web", "port": 8080, "through_ingress": through}
         plan = plan_of({"acme": ACME, "web": {**HTML, "origin": origin, "own_certificate": True}})
-        controller = "https://ingress-nginx-controller.ingress-nginx.svc.cluster.local:443"
+        controller = "https://traefik.kube-system.svc.cluster.local:443"
         assert _rule(plan, "web").origin == controller
         (way,) = plan.by(TunnelWay)
         assert (way.ingress is not None) == (through == "managed")

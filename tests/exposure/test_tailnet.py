@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from exposure.model import ExposurePlan
-from exposure.policy_eval import read_policy, run_tests
+from exposure.policy_eval import NOTHING, User, read_policy, read_topology, run_tests
 from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, SSH, loaded, plan_of
 
-ALICE, BOB = "alice@example.com", "bob@example.com"
+ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
+_USERS = NOTHING._replace(users=tuple(map(User, (ALICE, BOB, CAROL))))
 PRIVATE_WEB = {**HTML, "clients": "tailnet"}
 OCTAVO = {**NODE, "name": "octavo", "lan_ipv4": "192.168.0.8", "context": "octavo"}
 HOME = {
@@ -40,7 +41,7 @@ def _policy(plan: ExposurePlan) -> dict[str, Any]:
 def policy() -> dict[str, Any]:
     """Of two nodes: alfred owns the estate, octavo is a member."""
     member = loaded({"ssh": {**SSH, "people": "admins"}}, "octavo", member_of="alfred", node=OCTAVO)
-    return _policy(plan_of(HOME, member))
+    return _policy(plan_of(HOME, member, estate={**ESTATE, "tailnet": {**ESTATE["tailnet"], "users": [CAROL]}}))
 
 
 def _open(policy: Mapping[str, Any], source: str, target: str, port: int, protocol: str = "tcp") -> bool:
@@ -118,6 +119,25 @@ def test_funnel_is_an_attribute_of_its_own_tag_alone(policy: dict[str, Any]) -> 
     assert policy["nodeAttrs"] == [{"target": ["tag:k8s-funnel"], "attr": ["funnel"]}]
 
 
+def test_no_test_takes_somebody_for_a_member_who_may_have_a_machine_shared_with_them() -> None:
+    # tailscale#4558, #5931: a person of another tailnet is in no autogroup:member. A test that a grant to members lets
+    # them in fails, and Tailscale refuses the whole policy.
+    def tested(estate: Mapping[str, Any]) -> list[str]:
+        policy = _policy(plan_of(HOME, estate=estate))
+        assert {"src": ["autogroup:member"], "dst": ["tag:k8s-funnel"], "ip": ["tcp:443"]} in policy["grants"]
+        return [test["src"] for test in policy["tests"] if "tag:k8s-funnel:443" in test.get("accept", ())]
+
+    assert tested(ESTATE) == []
+    assert tested({**ESTATE, "tailnet": {**ESTATE["tailnet"], "users": [CAROL, BOB]}}) == [BOB], "the control"
+    # With everybody outside whom a service names, each test still passes.
+    everybody = {"users": [CAROL, *({"login": p, "role": "shared"} for p in (ALICE, BOB))]}
+    topology = read_topology(json.dumps(everybody)).topology
+    reading = read_policy(_policy(plan_of(HOME, estate={**ESTATE, "tailnet": {**ESTATE["tailnet"], "users": [CAROL]}})))
+    assert topology is not None
+    assert reading.policy is not None
+    assert [r for r in run_tests(reading.policy, topology) if not r.passed] == []
+
+
 def test_without_a_funnel_nothing_has_the_attribute() -> None:
     without = _policy(plan_of({"wiki": PRIVATE_WEB}))
     assert "nodeAttrs" not in without
@@ -127,7 +147,7 @@ def test_without_a_funnel_nothing_has_the_attribute() -> None:
 def test_the_tests_are_such_as_tailscale_takes(policy: dict[str, Any]) -> None:
     # What its API refuses of tests, as captured in headscale's testdata/policytest_results: a source that is not one
     # known name; a target that is not one tag, host or address with exactly one port; proto icmp; neither list.
-    known = {ALICE, BOB, *policy["tagOwners"]}
+    known = {ALICE, BOB, CAROL, *policy["tagOwners"]}
     for test in policy["tests"]:
         assert test["src"] in known
         assert test["proto"] in ("tcp", "udp")
@@ -182,7 +202,7 @@ def test_another_reading_of_tailscales_rules_finds_the_policy_right_and_its_test
     reading = read_policy(policy)
     assert reading.findings == ()
     assert reading.policy is not None
-    results = run_tests(reading.policy)
+    results = run_tests(reading.policy, _USERS)
     assert len(results) == len(policy["tests"])
     assert [r for r in results if not r.passed] == []
 
@@ -197,7 +217,7 @@ def test_a_policy_that_opens_a_private_service_fails_its_own_tests(
     opened["grants"].append({"src": [source], "dst": [target], "ip": ["*"]})
     reading = read_policy(opened)
     assert reading.policy is not None
-    assert [r for r in run_tests(reading.policy) if not r.passed]
+    assert [r for r in run_tests(reading.policy, _USERS) if not r.passed]
 
 
 def test_a_policy_that_forgets_a_grant_fails_its_own_tests(policy: dict[str, Any]) -> None:
@@ -206,7 +226,7 @@ def test_a_policy_that_forgets_a_grant_fails_its_own_tests(policy: dict[str, Any
         del forgotten["grants"][number]
         reading = read_policy(forgotten)
         assert reading.policy is not None
-        assert [r for r in run_tests(reading.policy) if not r.passed], policy["grants"][number]
+        assert [r for r in run_tests(reading.policy, _USERS) if not r.passed], policy["grants"][number]
 
 
 def test_the_policy_is_the_owners_alone_to_write() -> None:

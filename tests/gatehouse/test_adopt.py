@@ -304,6 +304,33 @@ def test_renewals_through_the_tunnel_are_recognised_by_their_path(tmp_path: Path
     assert found.services["graphs"]["own_certificate"] is True
     assert found.services["acme-renewals"]["traffic"] == "acme-http-01"
     assert found.services["acme-renewals"]["origin"]["service"] == "ingress-nginx-controller"
+    assert found.node["ingress_controller"] == {"kind": "nginx"}
+
+
+@pytest.mark.parametrize(
+    ("solver", "said"),
+    [
+        ("traefik.kube-system", None),
+        ("traefik.traefik", {"kind": "traefik", "namespace": "traefik"}),
+        ("haproxy.haproxy", None),
+    ],
+)
+def test_the_controller_that_answers_challenges_is_said_where_it_is_another_than_the_usual(
+    solver: str, said: object, tmp_path: Path
+) -> None:
+    acme = {
+        "hostname": "graphs.example.com",
+        "path": r"^/\.well-known/acme-challenge/",
+        "service": f"http://{solver}.svc:80",
+    }
+    assert recognised(things(tmp_path, rules(acme, GRAPHS))).node.get("ingress_controller") == said
+
+
+def test_a_certificate_that_is_a_file_of_another_connector_is_left_to_its_owner(tmp_path: Path) -> None:
+    rule = {**GRAPHS, "service": "https://192.168.0.9:3000", "originRequest": {"caPool": "/etc/ca/home.pem"}}
+    found = recognised(things(tmp_path, rules(rule)))
+    assert "graphs" not in found.services
+    assert any("/etc/ca/home.pem" in note and "origin_tls.ca_pool" in note for note in found.notes)
 
 
 def test_a_service_that_the_file_has_is_not_written_again(tmp_path: Path) -> None:

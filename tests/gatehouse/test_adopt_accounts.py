@@ -16,7 +16,7 @@ import pytest
 from config.loader import parse_stack_text, type_stack
 from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
-from gatehouse.adopt.cluster import connect, read_cluster
+from gatehouse.adopt.cluster import connect, ingress_controller, read_cluster
 from gatehouse.adopt.match import choose_tunnel, emails_of, is_for_everyone
 from gatehouse.adopt.tailnet_account import read_tailnet, sign_in
 from gatehouse.adopt.things import AccountError, Thing, is_tailscale, machine_of_ingress
@@ -437,6 +437,24 @@ def test_a_cluster_is_read_as_the_api_server_writes_it(
     status["ingresses"] = 403
     with pytest.raises(AccountError, match="list each Ingress"):
         read_cluster(connect("alfred"))
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_the_ingress_controller_of_a_cluster_is_known_by_its_service(
+    api_server: tuple[str, dict[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, status = api_server
+    kubeconfig(tmp_path, url, monkeypatch)
+    assert ingress_controller("alfred") == {}, "its Services are others"
+    service = {"metadata": {"namespace": "kube-system", "name": "traefik"}}
+    monkeypatch.setattr("gatehouse.adopt.cluster.connect", lambda context: lambda kind: [service])
+    # k3s-io/k3s manifests/traefik.yaml
+    assert ingress_controller("alfred") == {"kind": "traefik"}
+    monkeypatch.undo()
+    kubeconfig(tmp_path, url, monkeypatch)
+    status["services"] = 403
+    assert ingress_controller("alfred") == {}
+    assert ingress_controller("elsewhere") == {}
 
 
 def test_a_context_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from gatehouse.cli import COMMANDS, main
+from gatehouse.cli import COMMANDS, main, whole_parser
+from tests.kit.builders import NODE, stack_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,6 +101,71 @@ def test_a_stack_that_is_not_there_is_answered_with_those_that_are(
     for command in ("plan", "preview", "destroy"):
         assert main(["-C", str(tmp_path), command, "--stack", "three"]) == 2
         assert "the stacks here are: one, two" in capsys.readouterr().err
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A project with an owner and a member."""
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
+    for stack, text in (
+        ("pi", stack_text({})),
+        (
+            "nuc",
+            stack_text(
+                {},
+                member_of="organization/gatehouse/pi",
+                node={**NODE, "name": "nuc", "context": "nuc", "lan_ipv4": "192.168.0.9"},
+            ),
+        ),
+    ):
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text(text.replace("name: alfred", f"name: {stack}"))
+    return tmp_path
+
+
+def test_without_a_stack_it_is_the_only_one_that_owns_an_estate(
+    several: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-C", str(several), "todo"]) == 0
+    said = capsys.readouterr().out
+    assert main(["-C", str(several), "todo", "pi"]) == 0
+    assert said == capsys.readouterr().out
+    (several / "Pulumi.pi.yaml").unlink()
+    # A member alone is the only stack there is; that it has no owner here is for the check to say.
+    assert main(["-C", str(several), "todo"]) == 1
+    assert "Pulumi.nuc.yaml" in capsys.readouterr().err
+
+
+def test_with_two_owners_the_stacks_are_named_and_one_is_to_be_chosen(
+    several: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (several / "Pulumi.attic.yaml").write_text("config: {}\n")
+    needing = [name for name, command in _commands().items() if command.get_default("needs_stack")]
+    assert {"up", "todo", "verify", "rotate"} <= set(needing)
+    for name in needing:
+        assert main(["-C", str(several), name, *(["tunnel-token"] if name == "rotate" else [])]) == 2
+        said = capsys.readouterr().err
+        assert "Which stack? The stacks here are: attic, nuc, pi. Name one, such as --stack attic" in said
+
+
+def test_a_stack_is_typed_with_or_without_its_option(several: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["explain", "nuc"], ["explain", "--stack", "nuc"], ["explain", "nuc", "--stack", "nuc"]):
+        assert main(["-C", str(several), *words]) == 0
+        assert capsys.readouterr().out.startswith("Who reaches what (nuc):")
+    assert main(["-C", str(several), "check", "nuc", "--stack", "pi"]) == 2
+    assert "name one" in capsys.readouterr().err
+    assert main(["-C", str(several), "check", "nobody"]) == 2
+    assert "nuc, pi" in capsys.readouterr().err
+
+
+def test_no_name_of_a_stack_is_built_in() -> None:
+    # Examples in help name the shipped stacks; nothing that runs does.
+    assert [name for name, c in _commands().items() if c.get_default("stack") is not None] == []
+    assert "alfred" not in (ROOT / "Makefile").read_text()
+
+
+def _commands() -> Mapping[str, argparse.ArgumentParser]:
+    actions = whole_parser()._actions
+    return next(a.choices for a in actions if isinstance(a, argparse._SubParsersAction))
 
 
 def test_a_folder_without_a_project_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

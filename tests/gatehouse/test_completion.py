@@ -54,6 +54,7 @@ def needs(shell: str) -> pytest.MarkDecorator:
         (("",), set(COMMANDS)),
         (("check", "--stack", ""), {"alfred", "octavo", "with.dots"}),
         (("up", "--stack", "oc"), {"octavo"}),
+        (("up", "oc"), {"octavo"}),
         (("new-stack", "nuc", "--member-of", "a"), {"alfred"}),
         (("diff", "--format", ""), {"text", "markdown", "json"}),
         (("completion", ""), set(SHELLS)),

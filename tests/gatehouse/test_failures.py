@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from gatehouse.engine.failures import NEEDS, Asked, explanations, report, shown
+from gatehouse.engine.failures import _REASONS, NEEDS, Asked, Failure, _Reason, _said, explanations, report, shown
 from gatehouse.engine.progress import Progress
+from gatehouse.engine.tree import Step
 from tests.engine.stacks import SMALL
 from tests.gatehouse.test_progress import said, step, take
 from tests.kit.builders import stack_text
@@ -85,9 +86,14 @@ def failing(failures: Mapping[str, str], op: str = "create", *noise: str) -> Pro
     return take(progress, said("update failed\n"), *(said(text) for text in noise))
 
 
-def asked(project: Path = Path(), command: str = "up", values: Mapping[str, object] | None = None) -> Asked:
+def asked(
+    project: Path = Path(),
+    command: str = "up",
+    values: Mapping[str, object] | None = None,
+    simulated: bool = False,
+) -> Asked:
     given = {"gatehouse:node": {"context": "home"}, **(values or {})}
-    return Asked(project, command, "alfred", given, {"CLOUDFLARE_API_TOKEN": "x", "TAILSCALE_API_KEY": "y"})
+    return Asked(project, command, "alfred", given, {"CLOUDFLARE_API_TOKEN": "x", "TAILSCALE_API_KEY": "y"}, simulated)
 
 
 def told(failures: Mapping[str, str], op: str = "create", *noise: str, **about: Any) -> str:
@@ -184,8 +190,8 @@ def test_redirects_that_somebody_made_by_hand_are_to_be_deleted_or_taken_over() 
 def test_the_permission_of_each_type_is_one_that_the_sdk_s_documentation_names(type_: str, permission: str) -> None:
     name = type_.removeprefix("cloudflare:")
     if name in ("Zone", "Ruleset", "ZeroTrustAccessApplication"):
-        # One lists every permission that may read a zone, the others none: the README's list has them.
-        assert f"- {permission}\n" in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+        # One lists every permission that may read a zone, the others none: docs/first-up.md lists them.
+        assert f"- {permission}\n" in (Path(__file__).parents[2] / "docs" / "first-up.md").read_text(encoding="utf-8")
         return
     sdk = find_spec("pulumi_cloudflare")
     assert sdk
@@ -482,3 +488,26 @@ def test_where_a_test_fails_here_too_it_is_named_with_the_reason(
     assert "FAILED tests[0] from alice@example.com" in text
     assert "accept tag:wiki:443" in text
     assert "disagree" not in text
+
+
+# --- simulated clouds
+
+
+@pytest.mark.parametrize("reason", _REASONS, ids=lambda reason: reason.words.pattern[:30])
+def test_what_a_simulated_run_proposes_is_about_simulated_clouds(reason: _Reason) -> None:
+    step_of = Step("create", urn("DnsRecord/blog-dns"))
+    text = _said(reason, [Failure(step_of, "")], asked(simulated=True))
+    # `plan` and the like touch no cloud.
+    proposed = re.findall(r"gatehouse (?:up|preview|refresh|destroy|adopt|doubles|pulumi)\b[^`\n]*", text)
+    assert [command for command in proposed if "--simulated" not in command] == []
+    assert "--simulated" not in _said(reason, [Failure(step_of, "")], asked())
+
+
+def test_a_simulated_run_that_failed_says_that_nothing_real_was_touched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for simulated in (True, False):
+        report(failing({"DnsRecord/blog-dns": RESET}), asked(simulated=simulated), tmp_path, "", False, lambda: None)
+        said = " ".join(capsys.readouterr().err.split())
+        assert ("nothing outside this folder was touched" in said) is simulated
+        assert ("delete .gatehouse/simulated" in said) is simulated

@@ -121,7 +121,7 @@ def test_alfreds_whole_life(project: Path) -> None:
 def test_a_member_is_refused_until_its_owner_is_up(project: Path) -> None:
     answer = gatehouse(project, "preview", "--stack", "octavo")
     assert answer.returncode == 1
-    assert "make up STACK=alfred" in answer.stderr
+    assert "gatehouse up --stack alfred" in answer.stderr
     without_program_error(gatehouse(project, "up"))
     assert "octavo: + " in without_program_error(gatehouse(project, "up", "--stack", "octavo"))
 
@@ -273,7 +273,7 @@ def test_on_real_clouds_the_state_is_in_the_repository_and_protection_holds(real
     assert not (real / ".gatehouse/simulated").exists()
     refused = gatehouse(real, "destroy", "--yes", **REAL)
     assert refused.returncode == 1
-    assert refused.stderr.count("pulumi state unprotect --stack alfred --yes 'urn:") == 4
+    assert refused.stderr.count("gatehouse pulumi state unprotect --stack alfred --yes 'urn:") == 4
     (real / "__main__.py").write_text(program)
     without_program_error(gatehouse(real, "up", "--yes", **REAL))
     assert "deleted" in without_program_error(gatehouse(real, "destroy", "--yes", **REAL))

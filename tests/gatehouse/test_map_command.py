@@ -28,7 +28,13 @@ def run(project: Path, *arguments: str) -> int:
 
 @pytest.mark.parametrize(
     ("name", "begins"),
-    [("map.html", "<!doctype html>"), ("map.md", "### Who"), ("map.mmd", "flowchart LR"), ("map", "<!doctype html>")],
+    [
+        ("map.html", "<!doctype html>"),
+        ("map.svg", "<svg "),
+        ("map.md", "### Who"),
+        ("map.MMD", "flowchart LR"),
+        ("map.txt", "Who reaches what: alfred\n"),
+    ],
 )
 def test_the_files_ending_says_the_format(
     project: Path, name: str, begins: str, capsys: pytest.CaptureFixture[str]
@@ -36,8 +42,32 @@ def test_the_files_ending_says_the_format(
     target = project / name
     assert run(project, "--out", str(target)) == 0
     assert target.read_text(encoding="utf-8").startswith(begins)
-    assert capsys.readouterr().out.startswith(f"{target}: 7 services, 8 ways, ")
+    assert capsys.readouterr().out.startswith(f"{target}: 7 services at 8 places, ")
     assert {p.name for p in project.iterdir()} == {*KEPT, name}
+
+
+@pytest.mark.parametrize("name", ["map", "map.png", "map.html.bak"])
+def test_an_ending_that_names_no_form_is_refused(project: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(project, "--out", str(project / name)) == 2
+    assert ".html, .htm, .svg" in capsys.readouterr().err
+    assert {p.name for p in project.iterdir()} == KEPT
+    assert run(project, "--out", str(project / name), "--format", "svg") == 0
+
+
+def test_without_a_stack_it_is_of_all_of_them(project: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    node = {**builders.NODE, "name": "octavo", "lan_ipv4": "192.168.0.8", "context": "octavo"}
+    services = {"wiki": kit.at("wiki", builders.HTML)}
+    (project / "Pulumi.octavo.yaml").write_text(builders.stack_text(services, member_of="alfred", node=node))
+
+    def printed(*arguments: str) -> str:
+        assert run(project, "--format", "text", *arguments) == 0
+        return capsysbinary.readouterr().out.decode()
+
+    whole = printed()
+    assert whole.startswith("Who reaches what: alfred, octavo\n")
+    assert "https://wiki-octavo.example.com/" in whole
+    assert "https://grafana-alfred.example.com/api" in whole
+    assert "grafana" not in printed("--stack", "octavo")
 
 
 def test_the_format_asked_for_comes_before_the_ending(project: Path) -> None:
@@ -46,7 +76,8 @@ def test_the_format_asked_for_comes_before_the_ending(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "begins"), [("html", "<!doctype html>"), ("markdown", "### Who"), ("mermaid", "flowchart LR")]
+    ("form", "begins"),
+    [("html", "<!doctype html>"), ("svg", "<svg "), ("markdown", "### Who"), ("mermaid", "flowchart LR")],
 )
 def test_without_a_file_it_is_printed(
     project: Path, form: str, begins: str, capsysbinary: pytest.CaptureFixture[bytes]
@@ -81,15 +112,16 @@ def test_findings_are_said_and_nothing_is_written(project: Path, capsys: pytest.
     assert {p.name for p in project.iterdir()} == KEPT
 
 
-@pytest.mark.parametrize("name", ["missing/map.html", "."])
+@pytest.mark.parametrize("name", ["missing/map.html", "folder.html"])
 def test_a_file_that_cannot_be_written_is_said_without_a_traceback(
     project: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (project / "folder.html").mkdir()
     assert run(project, "--out", str(project / name)) == 1
     err = capsys.readouterr().err
     assert err.startswith(f"gatehouse: --out {project / name}: ")
     assert "Traceback" not in err
-    assert {p.name for p in project.iterdir()} == KEPT
+    assert {p.name for p in project.iterdir()} == {*KEPT, "folder.html"}
 
 
 def test_an_old_map_is_replaced_whole_with_the_rights_of_any_file(project: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ import yaml
 
 from config.loader import load_project
 from exposure.check import check
+from exposure.plan import plan_stack
+from exposure.ways import WAYS
 from gatehouse.cli import main
 from gatehouse.commands import new_stack
 from gatehouse.commands.new_stack import scalar
@@ -22,6 +25,8 @@ from gatehouse.commands.new_stack import scalar
 ROOT = Path(__file__).parents[2]
 NODE = ["--router-ip", "203.0.113.7", "--lan-ip", "192.168.0.9"]
 ESTATE = ["--account-id", "0" * 31 + "1", "--team", "home", "--zone", "example.com"]
+# As k3s brings it [k3s-io/k3s manifests/traefik.yaml; github.com/traefik/traefik-helm-chart].
+TRAEFIK = {"namespace": "kube-system", "service": "traefik", "class_name": "traefik"}
 EVERYTHING = [
     *ESTATE,
     *["--google-client-id", "1-a.apps.googleusercontent.com", "--people", "alice@example.com, bob@example.com"],
@@ -74,6 +79,7 @@ def test_every_answer_by_option_gives_a_valid_owner(project: Path, capsys: pytes
             "lan_ipv4": "192.168.0.9",
             "tailnet_ipv4": "100.64.0.9",
             "context": "k3s",
+            "ingress_controller": {"kind": "traefik"},
             "tailscale_operator": "existing",
         },
         "gatehouse:estate": {
@@ -90,9 +96,18 @@ def test_every_answer_by_option_gives_a_valid_owner(project: Path, capsys: pytes
     said = capsys.readouterr().out
     assert "gatehouse:google_client_secret --stack pi" in said
     assert "gatehouse:tunnel_secret" in said
-    assert max(map(len, said.splitlines())) <= 100
+    assert max(map(len, said.splitlines())) <= 110
     first = (project / "Pulumi.pi.yaml").read_text().splitlines()[0]
     assert first == (ROOT / "Pulumi.alfred.yaml").read_text().splitlines()[0]
+
+
+def test_no_router_is_asked_for_where_none_is_needed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answering(monkeypatch, [""])
+    assert run(project, "pi", *[word for word in EVERYTHING if word not in ("--router-ip", "203.0.113.7")]) == 0
+    assert len(asked) == 1
+    assert "ngress" in asked[0]
+    assert "router_ipv4" not in written(project, "pi")["gatehouse:node"]
+    assert findings(project) == []
 
 
 def test_a_second_node_joins_the_one_estate_there_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +121,7 @@ def test_a_second_node_joins_the_one_estate_there_is(project: Path, capsys: pyte
             "router_ipv4": "203.0.113.7",
             "lan_ipv4": "192.168.0.10",
             "context": "nuc",
+            "ingress_controller": {"kind": "traefik"},
             "tailscale_operator": "none",
         },
     }
@@ -113,20 +129,31 @@ def test_a_second_node_joins_the_one_estate_there_is(project: Path, capsys: pyte
     assert "google_client_secret" not in capsys.readouterr().out.split("Wrote Pulumi.nuc.yaml")[1]
 
 
-@pytest.mark.parametrize("arguments", [EVERYTHING, [*ESTATE, *NODE]], ids=["everything", "the least"])
-def test_the_services_behind_comment_signs_are_valid_once_the_signs_are_gone(
-    project: Path, arguments: list[str]
-) -> None:
-    assert run(project, "pi", *arguments) == 0
-    path = project / "Pulumi.pi.yaml"
+def with_the_examples(project: Path, stack: str) -> None:
+    """Remove the comment signs in front of the examples, as people are told to."""
+    path = project / f"Pulumi.{stack}.yaml"
     head, services = path.read_text().split("  # gatehouse:services:\n")
     bare = "\n".join(line.replace("  # ", "  ", 1) for line in services.splitlines())
     path.write_text(f"{head}  gatehouse:services:\n{bare}\n")
-    wanted = {"blog", "grafana", "ssh"} if arguments is EVERYTHING else {"blog", "grafana"}
-    assert set(written(project, "pi")["gatehouse:services"]) == wanted
-    # Without Google nobody can log in, and the check says so: the comment above the example did too.
-    expected = set() if arguments is EVERYTHING else {"google-missing", "people-unknown", "people-missing"}
-    assert {rule for rule, _ in findings(project)} <= expected
+
+
+def test_there_is_one_example_a_gate_and_each_is_accepted(project: Path) -> None:
+    assert run(project, "pi", *EVERYTHING) == 0
+    with_the_examples(project, "pi")
+    stacks = load_project(project)
+    plan = plan_stack(stacks["pi"], stacks)
+    assert [way.gate for way in plan.ways] == list(WAYS)
+    # A warning alone: the example beside it says that it needs such a service.
+    assert findings(project) == [("acme-unused", "services.acme-renewals.traffic")]
+
+
+def test_the_examples_are_those_of_the_readme(project: Path) -> None:
+    assert run(project, "pi", *EVERYTHING) == 0
+    with_the_examples(project, "pi")
+    readme = (ROOT / "README.md").read_text()
+    shown = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", readme, re.M | re.S)]
+    services = {key: value for block in shown for key, value in block.items() if ":" not in key}
+    assert services == written(project, "pi")["gatehouse:services"]
 
 
 def test_what_is_there_is_never_overwritten(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +213,7 @@ def test_a_second_owner_of_one_zone_is_not_written(project: Path, capsys: pytest
         (["Pi", *EVERYTHING], "NODE 'Pi'"),
         (["../pi", *EVERYTHING], "NODE '../pi'"),
         (["pi", "--member-of", "alfred", "--team", "home", *NODE], "say one of the two"),
-        (["pi", "--team", "home"], "--account-id, --zone, --router-ip, --lan-ip: needed"),
+        (["pi", "--team", "home"], "--account-id, --zone, --lan-ip: needed"),
         (["pi"], "there is no terminal to ask at"),
     ],
 )
@@ -224,10 +251,11 @@ def test_questions_are_asked_again_until_the_answer_holds(
             "",
             "",
             "",
-            "203.0.113.7",
             "192.168.0.9",
             "",
             "",
+            "haproxy",
+            "other",
             "",
         ],
     )
@@ -240,6 +268,7 @@ def test_questions_are_asked_again_until_the_answer_holds(
     config = written(project, "pi")
     assert config["gatehouse:estate"]["zone"]["name"] == "example.com"
     assert config["gatehouse:node"]["context"] == "pi"
+    assert "ingress_controller" not in config["gatehouse:node"], "it is left to its owner, behind a comment sign"
     assert set(config["gatehouse:estate"]) == {"account_id", "team", "zone"}
     assert findings(project) == []
 
@@ -248,13 +277,32 @@ def test_with_an_estate_at_hand_the_first_question_is_whether_to_join(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(project, "pi", *EVERYTHING) == 0
-    asked = answering(monkeypatch, ["", "", "192.168.0.10", "", "", ""])
+    asked = answering(monkeypatch, ["", "192.168.0.10", "", "", "", ""])
     assert run(project, "nuc") == 0
     assert asked[0] == "Stack that owns the estate [pi]: "
     assert written(project, "nuc")["gatehouse:member_of"] == "organization/gatehouse/pi"
     own = answering(monkeypatch, ["-", "0" * 31 + "2", "other", "example.org"])
     assert run(project, "third") == 2
     assert own[1].startswith("Cloudflare account id")
+
+
+@pytest.mark.parametrize(
+    ("seen", "answer", "said"),
+    [
+        ({"kind": "nginx"}, "", {"kind": "nginx"}),
+        ({"kind": "traefik", "namespace": "traefik"}, "", {"kind": "traefik", "namespace": "traefik"}),
+        ({"kind": "traefik", "namespace": "traefik"}, "nginx", {"kind": "nginx"}),
+    ],
+)
+def test_the_ingress_controller_of_the_cluster_is_proposed(
+    seen: dict[str, str], answer: str, said: object, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_stack, "ingress_controller", lambda context: seen if context == "k3s" else {})
+    asked = answering(monkeypatch, ["", "", "", "", "k3s", answer, ""])
+    assert run(project, "pi", *ESTATE, *NODE) == 0
+    assert any(a.startswith("Ingress controller") and f"[{seen['kind']}]" in a for a in asked)
+    assert written(project, "pi")["gatehouse:node"]["ingress_controller"] == said
+    assert findings(project) == []
 
 
 def test_answers_that_end_early_write_nothing(
@@ -278,8 +326,8 @@ def test_it_asks_at_a_real_terminal(project: Path) -> None:
     command = [sys.executable, "-m", "gatehouse.cli", "-C", str(project), "new-stack", "pi", *ESTATE, *NODE]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "dumb"}
     process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-    # Client id, people, tailnet, tailnet address, context, operator: Enter for each.
-    os.write(ours, b"\n" * 6)
+    # Client id, people, tailnet, tailnet address, context, ingress controller, operator: Enter for each.
+    os.write(ours, b"\n" * 7)
     out, errors = process.communicate(timeout=30)
     os.close(ours)
     os.close(theirs)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 import tests.kit.profiles  # noqa: F401
 from exposure.reach import ANYONE, from_plan
 from exposure.reach import who as ask
+from exposure.reach.places import places
 from gatehouse.cli import main
 from gatehouse.commands import CommandError, UsageError
 from gatehouse.commands import who as command
-from gatehouse.questions import Asked, requests
+from gatehouse.questions import Asked
 from tests.exposure.map.kit import at
 from tests.kit import builders, shipped
 
@@ -124,9 +126,9 @@ def test_one_stack_answers_for_itself(project: Path, capsys: pytest.CaptureFixtu
         (f"{GRAFANA.upper()}:80", [f"http://{GRAFANA}/"]),
         ("game-alfred.example.com", ["tcp://game-alfred.example.com:25565"]),
         ("udp://game-alfred.example.com:25565", ["udp://game-alfred.example.com:25565"]),
-        ("alfred", ["tcp://alfred:22"]),
-        ("ssh://alfred", ["tcp://alfred:22"]),
-        ("films-alfred", ["https://films-alfred/"]),
+        ("alfred", ["tcp://alfred.tail.ts.net:22"]),
+        ("ssh://alfred", ["tcp://alfred.tail.ts.net:22"]),
+        ("films-alfred", ["https://films-alfred.tail.ts.net/"]),
         ("tag:k8s-funnel:443", ["tcp://tag:k8s-funnel:443"]),
         ("203.0.113.7:25565", ["tcp://203.0.113.7:25565"]),
     ],
@@ -135,7 +137,7 @@ def test_a_target_is_a_url_or_a_host_with_or_without_port(
     project: Path, capsys: pytest.CaptureFixture[str], target: str, urls: list[str]
 ) -> None:
     assert run(project, target, "--json") == 0
-    assert [answer["url"] for answer in json.loads(capsys.readouterr().out)["answers"]] == urls
+    assert [answer["asked"] for answer in json.loads(capsys.readouterr().out)["answers"]] == urls
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,64 @@ def test_what_is_no_whole_preview_is_told_so(project: Path, tmp_path: Path, text
     (tmp_path / "p.json").write_text(text)
     with pytest.raises(UsageError, match="--from"):
         run(project, "--from", str(tmp_path / "p.json"))
+
+
+def test_http_is_followed_to_https_where_the_edge_sends_it_on(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Cloudflare's API, zone setting always_use_https: all requests by http are answered with a 301 redirect.
+    assert run(project, f"http://{GRAFANA}/d/1", "--as", "alice@example.com") == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert (first, second.strip()) == (
+        f"http://{GRAFANA}/d/1",
+        f"redirected to https://{GRAFANA}/d/1 (301, Always Use HTTPS)",
+    )
+
+    def answer(target: str) -> dict[str, Any]:
+        assert run(project, target, "--json") == 0
+        found = json.loads(capsys.readouterr().out)["answers"][0]
+        assert isinstance(found, dict)
+        return found
+
+    plain, followed = answer(f"https://{GRAFANA}/d/1"), answer(f"http://{GRAFANA}/d/1")
+    assert (followed["url"], followed["who"]) == (plain["url"], plain["who"])
+    assert (plain["redirects"], [hop["to"] for hop in followed["redirects"]]) == ([], [plain["url"]])
+    # What the edge does not send on is answered as it was asked: plain http, and a name that leads past Cloudflare.
+    kept = {**builders.ESTATE, "zone": {"name": "example.com", "always_use_https": False}}
+    (project / "Pulumi.alfred.yaml").write_text(builders.stack_text(SERVICES, estate=kept))
+    for target in (f"http://{GRAFANA}/d/1", "http://game-alfred.example.com/"):
+        assert (answer(target)["url"], answer(target)["redirects"]) == (target, [])
+
+
+def test_a_host_that_redirects_is_followed_to_the_one_that_serves(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blog = {**SERVICES["blog"], "host": "example.com", "redirect_from": ["www.example.com"]}
+    (project / "Pulumi.alfred.yaml").write_text(builders.stack_text({**SERVICES, "blog": blog}))
+    assert run(project, "http://www.example.com/x", "--as", "anyone") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("http://www.example.com/x\n")
+    assert out.index("redirected to https://www.example.com/x") < out.index("redirected to https://example.com/x (301,")
+    assert run(project, "https://example.com/x", "--as", "anyone") == 0, "the control"
+
+
+def test_what_cloudflare_serves_itself_is_said_to_be_nobodys_way_in(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # CFDOC fundamentals/reference/cdn-cgi-endpoint: managed and served by Cloudflare.
+    for host in (GRAFANA, "blog-alfred.example.com"):
+        assert run(project, f"https://{host}/cdn-cgi/trace", "--as", "alice@example.com") == 1
+        out = capsys.readouterr().out
+        assert "alice@example.com: not reached, answered by Cloudflare itself" in out
+        assert "\n  access" not in out
+        assert run(project, f"https://{host}/cdn-cgi", "--as", "alice@example.com") == 0, "the control"
+        capsys.readouterr()
+
+
+def test_a_bare_host_lists_the_places_once(project: Path) -> None:
+    with patch("gatehouse.questions.places", wraps=places) as listed:
+        assert run(project, GRAFANA) == 0
+    assert listed.call_count == 1
 
 
 def test_a_name_that_is_nearly_there_is_suggested(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,7 +324,7 @@ OPEN_DOCS = {
     "origin": {"namespace": "paperless", "service": "web", "port": 8000},
     "acknowledge": {"workload-wider": "It asks for a password of its own"},
 }
-CONTROLLER = {"namespace": "ingress-nginx", "service": "ingress-nginx-controller"}
+CONTROLLER = {"namespace": "kube-system", "service": "traefik"}
 TWICE: dict[str, Any] = {
     # One workload by two doors; and one behind a controller that a port of the router leads to as well.
     "paperless": {**builders.HTML, "origin": {"namespace": "paperless", "service": "web", "port": 8000}},
@@ -434,7 +494,7 @@ SURFACE = from_plan(builders.plan_of(SERVICES))
 @example("xn--/\u2100")
 def test_any_text_is_answered_or_told_to_be_no_target(text: str) -> None:
     try:
-        found = requests(text, SURFACE)
+        _, found = Asked.of([SURFACE], None).requests(text)
     except UsageError:
         return
     assert found

@@ -48,7 +48,7 @@ GAME: Mapping[str, Any] = {
 }
 """Port-forward."""
 ACME: Mapping[str, Any] = {
-    "origin": {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 80},
+    "origin": {"namespace": "kube-system", "service": "traefik", "port": 80},
     "traffic": "acme-http-01",
     "sensitivity": "low",
     "clients": "anyone",

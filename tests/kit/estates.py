@@ -119,7 +119,7 @@ def _estates(draw: st.DrawFn, most_members: int, most_services: int) -> Estate:
             found[key] = service
         if needs_acme:
             found["acme-renewals"] = {
-                "origin": {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 80},
+                "origin": {"namespace": "kube-system", "service": "traefik", "port": 80},
                 "traffic": "acme-http-01",
                 "sensitivity": "low",
                 "clients": "anyone",

@@ -40,6 +40,8 @@ export type EdgeProtocolArgs = "auto" | "quic" | "http2";
 
 export type SchemeArgs = "http" | "https";
 
+export type ControllerArgs = "traefik" | "nginx" | "other";
+
 export interface TailnetPortArgs {
     port: number;
     protocol?: ProtocolArgs;
@@ -131,6 +133,7 @@ export interface ConnectorArgs {
     replicas?: number;
     image?: string;
     protocol?: EdgeProtocolArgs;
+    openPorts?: number[];
 }
 
 export declare class Connector extends pulumi.ComponentResource {
@@ -139,12 +142,13 @@ export declare class Connector extends pulumi.ComponentResource {
 }
 
 export interface ManagedIngressArgs {
-    namespace: pulumi.Input<string>;
-    service: pulumi.Input<string>;
+    namespace: string;
+    service: string;
     port: pulumi.Input<number>;
     hosts: string[];
     scheme?: SchemeArgs;
     className?: string;
+    controller?: ControllerArgs;
     clusterIssuer?: pulumi.Input<string>;
 }
 

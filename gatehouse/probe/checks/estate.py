@@ -69,20 +69,17 @@ def moving(plan: ExposurePlan, outputs: Mapping[str, Any]) -> Iterator[Check]:
     """Of a domain that comes from another DNS, what has to be done before its name servers change."""
     for settings in plan.estate.zones if plan.owns_estate else ():
         zone = settings.name
+        ask = partial(Check, zone, "zone")
         servers = tuple(name_servers_in(of_zone(outputs, zone, plan.estate.zone.name)))
-        yield Check(
-            zone,
+        yield ask(
             "records",
-            "zone",
             "what the old DNS has, Cloudflare has",
             ZoneProbe("records", zone, servers),
             "Mail and what else the domain is used for stop when the name servers change.",
             "Import the old DNS's records at Cloudflare.",
         )
-        yield Check(
-            zone,
+        yield ask(
             "old-ds",
-            "zone",
             "the registrar has no DS record of the old DNS",
             ZoneProbe("old-ds", zone),
             "The domain is down as soon as its name servers change.",

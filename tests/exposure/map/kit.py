@@ -9,7 +9,7 @@ from typing import Any
 
 from config.loader import load_project, tie
 from exposure.map import Map, Way, map_of
-from exposure.map.model import Crowd
+from exposure.map.model import Crowd, Home
 from exposure.reach.project import plan_project
 from exposure.ways.way import ManualStep
 from tests.kit import builders
@@ -93,6 +93,12 @@ def shipped(stack: str) -> Map:
     return map_of(plan_project(stacks, [stack]), stack)
 
 
+@cache
+def estate() -> Map:
+    """The map of every stack of this repository."""
+    return map_of(plan_project(load_project(builders.PROJECT)))
+
+
 def made(services: Mapping[str, Any] = SERVICES, **sections: Any) -> Map:
     """The map of stack `alfred` with these services."""
     stacks = tie([builders.loaded(services, **sections)])
@@ -120,12 +126,14 @@ def hostile() -> Map:
     crowds = {crowd: Crowd(next(words), next(words), (next(words),)) for crowd in found.crowds}
     people = {name: f"{next(words)}{number}" for number, name in enumerate(found.people)}
     keys = {ways[0].service: f"{next(words)}{number}" for number, ways in enumerate(found.services)}
+    node = next(words)
     titles = {key: next(words) for key in keys}
 
     def spoiled(way: Way) -> Way:
         url = f"https://{next(words)}/"
         return replace(
             way,
+            node=node,
             service=keys[way.service],
             title=titles[way.service],
             crowd=crowds[way.crowd],
@@ -140,12 +148,9 @@ def hostile() -> Map:
 
     return replace(
         found,
-        stack=next(words),
-        node=next(words),
-        zones=(next(words), next(words)),
-        router=next(words),
-        tailnet=next(words),
+        stacks=(next(words),),
+        homes=(Home(node, (next(words), next(words)), next(words), next(words)),),
         ways=tuple(map(spoiled, found.ways)),
         people=tuple(people.values()),
-        manual_steps=tuple(ManualStep(word, word, (word, f"`{word}`")) for word in HOSTILE),
+        manual_steps=tuple(ManualStep(word, word, (word, f"`{word}`"), values={word: word}) for word in HOSTILE),
     )

@@ -44,15 +44,16 @@ def faults(found: Map, drawn: Layout) -> list[str]:
     for lane in drawn.lanes:
         way = found.ways[lane.way]
         for box in solid:
-            level = lane.level[1]
-            crossed = box.y < level < box.y + box.height and box.x >= frame.net_x
+            crossed = box.y < lane.y < box.y + box.height and box.x >= frame.net_x
             if crossed != (lane.way in box.ways and box.kind != "who"):
                 wrong.append(f"lane {lane.way} crosses {box.kind} {box.station} wrongly")
             if box.station and lane.way in box.ways and box.station not in way.stations:
                 wrong.append(f"lane {lane.way} has no station {box.station}")
         start = [box for box in drawn.boxes if box.kind == "who" and lane.way in box.ways]
-        if len(start) != 1 or not start[0].y < lane.start[1] < start[0].y + start[0].height:
+        if len(start) != 1 or not start[0].y < lane.y < start[0].y + start[0].height:
             wrong.append(f"lane {lane.way} starts nowhere")
+        if {found.ways[index].crowd for box in start for index in box.ways} != {way.crowd}:
+            wrong.append(f"lane {lane.way} starts at somebody else's")
         passed = {box.station for box in drawn.boxes if box.station and lane.way in box.ways}
         if passed != set(way.stations):
             wrong.append(f"lane {lane.way} passes {passed}, not {way.stations}")
@@ -78,6 +79,28 @@ def test_the_shipped_stacks_are_drawn_without_fault(frame: Frame, name: str) -> 
 
 
 @frames
+def test_an_estate_is_drawn_a_node_after_the_other(frame: Frame) -> None:
+    found = kit.estate()
+    assert {way.node for way in found.ways} == {"alfred", "octavo"}
+    assert faults(found, layout(found, frame)) == []
+    order = [way.node for way in found.ways]
+    assert order == sorted(order)
+
+
+@frames
+def test_people_stand_beside_what_they_reach_and_no_corner_is_empty(frame: Frame) -> None:
+    drawn = layout(kit.shipped("alfred"), frame)
+    people = [(box.y, box.y + box.height) for box in drawn.boxes if box.kind == "who"]
+    services = [(box.y, box.y + box.height) for box in drawn.boxes if box.kind == "service"]
+    for top, bottom in services:
+        assert any(above < bottom and below > top for above, below in people)
+    assert abs(min(people)[0] - min(services)[0]) < frame.lane / 2
+    assert abs(max(people)[1] - max(services)[1]) < frame.lane / 2
+    # Those who reach the same are told once: six services for the household, one box.
+    assert len(people) == 7
+
+
+@frames
 def test_the_longest_names_are_drawn_without_fault(frame: Frame) -> None:
     assert faults(kit.hostile(), layout(kit.hostile(), frame)) == []
 
@@ -96,6 +119,8 @@ def test_any_stack_is_drawn_without_fault_and_always_alike(estate: Estate) -> No
             drawn = layout(found, frame)
             assert faults(found, drawn) == []
             assert drawn == layout(found, frame)
+    whole = map_of(plan_project(stacks))
+    assert [fault for frame in FRAMES for fault in faults(whole, layout(whole, frame))] == []
 
 
 def test_a_fault_would_be_found() -> None:

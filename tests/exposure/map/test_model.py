@@ -100,6 +100,27 @@ def test_a_members_map_has_its_own_services_alone() -> None:
     assert [w.url for w in kit.shipped("octavo").ways if w.title == "SSH"] == ["ssh://octavo.xantu-lizard.ts.net"]
 
 
+def test_the_estates_map_has_the_services_of_every_node_and_all_manual_steps() -> None:
+    found, alfred, octavo = kit.estate(), kit.shipped("alfred"), kit.shipped("octavo")
+    assert (found.stacks, found.name) == (("alfred", "octavo"), "alfred, octavo")
+    assert {w.url for w in found.ways} == {w.url for w in (*alfred.ways, *octavo.ways)}
+    assert len(found.services) == len(alfred.services) + len(octavo.services), "SSH of each node is a service"
+    assert found.manual_steps == (*alfred.manual_steps, *octavo.manual_steps)
+    assert found.people == alfred.people
+
+
+def test_the_owners_node_comes_first_whatever_the_stacks_are_called() -> None:
+    owner = builders.loaded({"web": builders.HTML}, "zulu")
+    member = builders.loaded(
+        {"ssh": builders.SSH},
+        "alpha",
+        member_of="zulu",
+        node={**builders.NODE, "name": "octavo", "lan_ipv4": "192.168.0.8", "context": "octavo"},
+    )
+    found = map_of(plan_project(tie([owner, member])))
+    assert [home.node for home in found.homes] == ["alfred", "octavo"]
+
+
 def test_a_stack_without_services_has_an_empty_map() -> None:
     assert kit.made({}).ways == ()
 

@@ -11,11 +11,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from exposure.map import Map, html_page
+from exposure.map import Map, html_page, svg_file
 from tests.exposure.map import kit
+from tests.kit.builders import PROJECT
 
-MAPS = [kit.shipped("alfred"), kit.plain(), kit.forms(), kit.hostile(), kit.made({})]
-maps = pytest.mark.parametrize("found", MAPS, ids=["alfred", "plain", "forms", "hostile", "empty"])
+MAPS = [kit.shipped("alfred"), kit.estate(), kit.plain(), kit.forms(), kit.hostile(), kit.made({})]
+maps = pytest.mark.parametrize("found", MAPS, ids=["alfred", "estate", "plain", "forms", "hostile", "empty"])
 
 
 class Page(HTMLParser):
@@ -108,6 +109,33 @@ def test_hostile_names_are_shown_as_they_were_written() -> None:
     shown = [t for tag in ("th", "span", "li", "a", "text", "title") for t in page.texts[tag]]
     for way in kit.hostile().ways:
         assert way.title in shown
+
+
+def test_a_persons_sentence_counts_the_places_that_they_reach() -> None:
+    # Grafana is one service at two places, and an open path of it is no more than that.
+    page = Page(html_page(kit.shipped("alfred")))
+    assert "Anyone: 9 of 16 places" in page.texts["summary"]
+    assert "bob@example.com: 15 of 16 places" in page.texts["summary"]
+    assert "14 services at 16 places. Anyone on the internet reaches 9 of the places; 7 are" in "".join(page.texts["p"])
+
+
+def test_the_drawing_alone_is_an_svg_that_loads_nothing_and_leads_nowhere() -> None:
+    for found in MAPS[:-1]:
+        page = Page(svg_file(found))
+        assert page.elements[0][1]["xmlns"] == "http://www.w3.org/2000/svg"
+        names = Counter(tag for tag, _ in page.elements)
+        assert names["style"] == 1
+        assert not {"a", "script", "image", "use", "foreignobject"} & set(names)
+        assert "@import" not in page.texts["style"][0]
+        assert "url(" not in page.texts["style"][0]
+        shown = {"".join(text.split()) for tag in ("text", "title") for text in page.texts[tag]}
+        for way in found.ways:
+            assert any("".join(way.title.split()) in text for text in shown)
+
+
+def test_the_picture_in_the_readme_is_the_drawing_of_alfred() -> None:
+    # Made by: gatehouse map --stack alfred --out docs/map.svg
+    assert (PROJECT / "docs" / "map.svg").read_text(encoding="utf-8") == svg_file(kit.shipped("alfred"))
 
 
 def test_the_page_is_the_same_each_time() -> None:

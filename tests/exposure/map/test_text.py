@@ -100,10 +100,16 @@ def test_a_hostile_title_reads_as_it_was_written() -> None:
     texts = {"".join(c.content for c in block.children or ()) for block in blocks}
     for ways in found.services:
         assert re.sub(r"\s+", " ", ways[0].title).strip() in texts
+    # A value stands as code, to be copied.
+    code = {child.content for block in blocks for child in block.children or () if child.type == "code_inline"}
+    values = [value for work in found.manual_steps for value in work.values.values()]
+    assert {re.sub(r"\s+", " ", value) for value in values} <= {re.sub(r"\s+", " ", text) for text in code}
 
 
 def test_the_manual_steps_is_a_task_list_with_its_code_kept() -> None:
     text = markdown(kit.shipped("alfred"))
     assert "- [ ] Point very-very-dark-gray.top to Cloudflare at its registrar\n" in text
-    assert "  - Replace all of the domain's name servers with the two in output `name_servers`.\n" in text
+    assert "set `node.tailscale_operator: helm`" in text
+    assert "  - On alfred: `sudo tailscale up --hostname=alfred --advertise-tags=tag:gatehouse-alfred`\n" in text
+    assert "  - Name servers: known after `gatehouse up`\n" in text
     assert text.count("- [ ] ") == len(kit.shipped("alfred").manual_steps)

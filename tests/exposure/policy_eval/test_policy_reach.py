@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import exposure.policy_eval
 from exposure.policy_eval import (
+    NOTHING,
     Decision,
     Endpoint,
     Node,
@@ -327,7 +328,7 @@ def test_a_via_rule_opens_what_lies_behind_its_routers_and_nothing_else() -> Non
     assert not reach(policy, "tag:client", "tag:server", 22, topology=topology).partly
     other = _policy(_grant("tag:client", "lan", via=["tag:exit"]))
     assert not reach(other, "tag:client", "192.168.1.9", 22, topology=topology).partly
-    router = next(node for node in topology.nodes if node.name == "router")
+    router = next(node for node in topology.devices if node.name == "router")
     assert reach(policy, "tag:client", "192.168.1.9", 22, topology=topology, through=router).allowed
 
 
@@ -624,7 +625,7 @@ _NAMED = st.tuples(
     st.sampled_from([*_PEOPLE, *_TAGS, *_GROUPS, "100.64.0.4", "10.1.0.1", "8.8.8.8"]),
     st.sampled_from([None, 20, 22, 443]),
     st.sampled_from([None, "tcp", "udp", "icmp"]),
-    st.sampled_from([None, _small_topology()]),
+    st.sampled_from([NOTHING, _small_topology()]),
 )
 
 
@@ -632,7 +633,7 @@ _NAMED = st.tuples(
 @given(_RULES, _NAMED, st.randoms(use_true_random=False))
 def test_the_order_of_rules_and_of_their_words_changes_nothing(
     rules: tuple[list[dict[str, Any]], list[dict[str, Any]]],
-    question: tuple[str, str, int | None, str | None, Topology | None],
+    question: tuple[str, str, int | None, str | None, Topology],
     chance: random.Random,
 ) -> None:
     def shuffled(items: list[Any]) -> list[Any]:
@@ -656,7 +657,7 @@ def test_the_order_of_rules_and_of_their_words_changes_nothing(
 def test_one_more_rule_takes_no_reach_away(
     rules: tuple[list[dict[str, Any]], list[dict[str, Any]]],
     added: dict[str, Any],
-    question: tuple[str, str, int | None, str | None, Topology | None],
+    question: tuple[str, str, int | None, str | None, Topology],
 ) -> None:
     acls, grants = rules
     more = ([*acls, added], grants) if "action" in added else (acls, [*grants, added])
@@ -670,7 +671,7 @@ def test_one_more_rule_takes_no_reach_away(
 @given(_RULES, _NAMED)
 def test_what_is_allowed_is_allowed_by_a_rule_that_says_so(
     rules: tuple[list[dict[str, Any]], list[dict[str, Any]]],
-    question: tuple[str, str, int | None, str | None, Topology | None],
+    question: tuple[str, str, int | None, str | None, Topology],
 ) -> None:
     acls, grants = rules
     decision = reach(_small(acls, grants), *question)

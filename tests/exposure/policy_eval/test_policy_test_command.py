@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatehouse.cli import main
 from gatehouse.commands import UsageError, policy_test
 
 _PASSES = """// HuJSON
@@ -98,8 +99,13 @@ def test_json_tells_passed_failed_and_invalid(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_topology_decides_what_the_policy_alone_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy = _write(tmp_path, _PASSES.replace('"accept": ["tag:server:443"]', '"accept": ["100.64.0.7:443"]'))
-    assert _run(tmp_path, policy) == 1
-    assert "cannot be told without a topology" in capsys.readouterr().out
+    assert _run(tmp_path, policy) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "policy.hujson:6: unknown tests[0] from tag:ci",
+        "    accept 100.64.0.7:443: cannot be told here",
+        "        depends on grants[0] (line 4): tag:ci -> tag:server",
+        "policy.hujson: 0 of 1 tests pass, 1 unknown.",
+    ]
     nodes = '{"nodes": [{"name": "s", "tags": ["tag:server"], "addresses": ["100.64.0.7"]}]}'
     assert _run(tmp_path, policy, "--topology", _write(tmp_path, nodes, "nodes.json")) == 0
 
@@ -112,10 +118,44 @@ def test_the_topology_of_the_help_is_a_valid_one(tmp_path: Path) -> None:
     assert _run(tmp_path, _write(tmp_path, _PASSES), "--topology", _write(tmp_path, example, "nodes.json")) == 0
 
 
+def test_an_admin_named_on_the_command_line_decides_what_depends_on_the_role(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """{
+      "tagOwners": {"tag:server": ["autogroup:admin"]},
+      "acls": [{"action": "accept", "src": ["autogroup:admin"], "dst": ["*:*"]}],
+      "tests": [{"src": "ann@example.com", "accept": ["tag:server:22"]}],
+    }"""
+    policy = _write(tmp_path, text)
+    assert _run(tmp_path, policy) == 0
+    assert "unknown tests[0]" in capsys.readouterr().out
+    assert _run(tmp_path, policy, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["passed"], told["failed"], told["unknown"], told["results"][0]["state"]) == (False, 0, 1, "unknown")
+    assert _run(tmp_path, policy, "--admin", "Ann@example.com") == 0
+    assert capsys.readouterr().out == "policy.hujson: 1 of 1 tests pass.\n"
+    nodes = _write(tmp_path, '{"users": [{"login": "ann@example.com", "role": "member"}]}', "nodes.json")
+    assert _run(tmp_path, policy, "--topology", nodes) == 1
+    with pytest.raises(UsageError, match="a login name has an @"):
+        _run(tmp_path, policy, "--admin", "ann")
+
+
+def test_no_project_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["policy-test", _write(tmp_path, _PASSES)]) == 0
+    assert "1 of 1 tests pass" in capsys.readouterr().out
+    assert main(["-C", str(tmp_path.parent), "policy-test", f"{tmp_path.name}/policy.hujson"]) == 0
+    capsys.readouterr()
+    assert main(["who"]) == 2, "the control: another command needs one"
+    assert "no Pulumi.yaml" in capsys.readouterr().err
+
+
 def test_a_wrong_topology_ends_with_2_and_names_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy = _write(tmp_path, _PASSES)
     assert _run(tmp_path, policy, "--topology", _write(tmp_path, '{"nodes": {}}', "nodes.json")) == 2
-    assert capsys.readouterr().out.startswith("nodes.json:1:11: nodes: a list must stand here\n")
+    assert capsys.readouterr().out.startswith("nodes.json:1:11: nodes: expected a list\n")
 
 
 @pytest.mark.parametrize("arguments", [["missing.json"], ["p.json", "--topology", "missing.json"], ["."], ["a\0b"]])

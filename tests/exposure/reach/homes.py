@@ -22,6 +22,7 @@ HOSTS = ("www", "app", "x.app", "shop", "@")
 PATHS = ("/api", "/api/v1", "/api/v1/open", "/admin", "/hooks/git.push", "/a+b")
 BASES = ("/matrix", "/api", "/matrix/_client")
 CLIENTS = ("anyone", "people", "nobody")
+TOKENS = ("phone", "watch")
 
 
 @st.composite
@@ -58,6 +59,7 @@ def _service(draw: st.DrawFn, key: str, home: Home, taken: set[tuple[str, str]])
         service["people"] = draw(st.sampled_from([*sorted(home.people), sorted(home.people)]))
     if kind in ("web", "wildcard"):
         service["clients"] = draw(st.sampled_from(CLIENTS))
+        draw(_tokens(service))
         if draw(st.integers(0, 3)) == 0 and service["clients"] == "people":
             service["gates"] = ["zero-trust", "tailnet"]
         if not draw(_hosts(kind == "wildcard", key, home, taken, service)):
@@ -134,8 +136,16 @@ def _paths(draw: st.DrawFn, base: str, home: Home) -> dict[str, Any]:
         said = {"clients": draw(st.sampled_from(CLIENTS))}
         if said["clients"] == "people" and draw(st.booleans()):
             said["people"] = draw(st.sampled_from(sorted(home.people)))
+        draw(_tokens(said))
         found[f"{base}{path}"] = said
     return found
+
+
+@st.composite
+def _tokens(draw: st.DrawFn, said: dict[str, Any]) -> None:
+    """Service tokens beside the clients, or in place of nobody."""
+    if said["clients"] != "anyone" and draw(st.integers(0, 3)) == 0:
+        said["tokens"] = draw(st.lists(st.sampled_from(TOKENS), min_size=1, unique=True))
 
 
 def sections(home: Home) -> dict[str, Any]:
@@ -150,6 +160,7 @@ def sections(home: Home) -> dict[str, Any]:
         "other_zones": zones[1:],
         "people": home.people,
         "default_people": home.default,
+        "tokens": {name: {} for name in TOKENS},
         "tailnet": {"name": home.tailnet},
     }
     return {"estate": estate, "node": {**NODE, "name": home.node}}
@@ -209,4 +220,4 @@ def requests(home: Home) -> list[tuple[str, str, int, str]]:
 
 
 WEB = (("https", 443), ("http", 80))
-PRINCIPALS = ("anyone", "lan", "mallory@example.org", *EMAILS, "tag:k8s-funnel")
+PRINCIPALS = ("anyone", "lan", "mallory@example.org", *EMAILS, "tag:k8s-funnel", *(f"token:{t}" for t in TOKENS))

@@ -238,6 +238,10 @@ def members(home: Home, said: dict[str, Any], otherwise: dict[str, Any]) -> list
     return [email for name in sets for email in home.people[name]]
 
 
+def tokens(said: dict[str, Any]) -> list[str]:
+    return [f"token:{name}" for name in said.get("tokens", [])]
+
+
 def claims(home: Home) -> list[tuple[str, str, list[str] | None, str]]:
     """What services take of public hosts: host, path ("" is all of it), who may (None is anyone), the service's key."""
     found: list[tuple[str, str, list[str] | None, str]] = []
@@ -247,10 +251,12 @@ def claims(home: Home) -> list[tuple[str, str, list[str] | None, str]]:
         for host in service.get("hosts") or [service.get("host", f"{key}-{home.node}.{main}")] if ways else []:
             whole = None if ways == ["public-tunnel"] else members(home, service, {})
             whole = [] if service.get("clients") == "nobody" else whole
+            whole = whole if whole is None else whole + tokens(service)
             found.append((host, service.get("path", ""), whole, key))
             for path, said in service.get("paths", {}).items():
                 word = said.get("clients", "people")
                 who = None if word == "anyone" else [] if word == "nobody" else members(home, said, service)
+                who = who if who is None else who + tokens(said)
                 found.append((host, path, who, key))
     return found
 
@@ -292,7 +298,7 @@ def meant(home: Home, scheme: str, host: str, port: int, path: str, who: str) ->
         return "open"
     # A wildcard's login is for one label; deeper names are shut where there is one.
     deeper = taken_by.startswith("*.") and host.count(".") > taken_by.count(".")
-    return "login" if who in may and not deeper else "no"
+    return ("token" if who.startswith("token:") else "login") if who in may and not deeper else "no"
 
 
 def forwarded(home: Home) -> tuple[set[str], set[tuple[str, int]]]:

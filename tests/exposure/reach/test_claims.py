@@ -122,7 +122,7 @@ def test_a_claim_holds_if_and_only_if_the_words_of_the_file_say_so(home: Home, d
             host, slash, path = asked[2].partition("/")
             host, _, port = host.partition(":")
             request = (asked[0], host, int(port or {"https": 443, "http": 80}[asked[0]]), slash + path or "/")
-            assert naive.meant(home, *request, found.who.name or found.who.kind) != "no"
+            assert naive.meant(home, *request, found.who.word) != "no"
             assert who(surface, Request(host, request[2], request[3], request[0]), found.who).reaches  # type: ignore[arg-type]
 
 
@@ -236,7 +236,7 @@ def test_a_forwarded_port_is_the_workload_that_another_calls_at_the_nodes_addres
     assert one(services, claim(never="anyone", on="other")).state == "holds"
 
 
-DOOR = {"namespace": "ingress-nginx", "service": "ingress-nginx-controller", "port": 443, "scheme": "https"}
+DOOR = {"namespace": "kube-system", "service": "traefik", "port": 443, "scheme": "https"}
 
 
 @pytest.mark.parametrize(("header", "state"), [("vault-alfred.example.com", "broken"), ("www.example.com", "holds")])

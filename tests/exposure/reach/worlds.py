@@ -235,4 +235,5 @@ def principal(text: str) -> Principal:
     for known in (ANYONE, LAN, MEMBER):
         if text == known.kind:
             return known
-    return Principal("tag" if text.startswith("tag:") else "person", text)
+    kind, _, name = text.partition(":")
+    return Principal("token", name) if kind == "token" else Principal("tag" if kind == "tag" else "person", text)

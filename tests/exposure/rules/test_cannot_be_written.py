@@ -129,7 +129,7 @@ def test_a_bypassed_path_asks_for_no_jwt() -> None:
 def test_a_rule_accepts_the_application_that_decides_over_it_and_what_is_let_by_below() -> None:
     several, paths, shut = 0, 0, 0
     for plan in plans():
-        people = {a.name for a in plan.applications if a.audience.people}
+        people = {a.name for a in plan.applications if a.audience.people or a.audience.tokens}
         for rule in (r for r in plan.rules[:-1] if r.path != CLOSING):
             assert rule.host
             host = rule.host.replace("*", "some")

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -22,6 +23,7 @@ from exposure.check import check
 from exposure.plan import plan_stack
 from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
 from tests.exposure.rules.follow import Step, fixes, followed
+from tests.kit.certificates import HOME_CA
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 MARK = re.compile(
@@ -228,6 +230,7 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("paths: {", "acknowledge: {access-path-bypass: each call is signed}\n      paths: {"),
     ),
     "claim-broken/refused-same-workload": (("vault.vault", "blog.blog"), ("acknowledge: {workload-wider", "#")),
+    "connector-image/refused-path-rewriting": (("2026.8.1", "2026.8.2"),),
     "gates-clash/refused": (("gates: [", "gate: public-tunnel\n      paths: {/admin: {people: admins}} #"),),
     "gates-clash/refused-machine": (("gates: [", "gate: funnel #"),),
     "gates-clash/refused-acme": (("gates: [", "#"),),
@@ -241,9 +244,28 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
     "host-below-wildcard/refused": (("host: web.example.com", "host: example.com"),),
     "host-twice/refused": (("host: one.example.com  #!", "host: one.example.com\n      path: /b #"),),
     "host-wildcard/refused": (("own_certificate: true", ""), ("challenges:", "others:"), ("acme-http-01", "html")),
+    "ingress-controller/refused": (
+        ("namespace: haproxy", "namespace: haproxy, service: haproxy, class_name: haproxy"),
+    ),
+    "ingress-nginx-retired/refused": (
+        ("kind: nginx", "kind: traefik"),
+        ("namespace: ingress-nginx, service: ingress-nginx-controller", "namespace: kube-system, service: traefik"),
+    ),
+    "managed-ingress-https/refused": (("managed}", "existing}"),),
+    "managed-ingress-https/refused-rendered": (
+        (", through_ingress: managed", ""),
+        ("own_certificate: true", "origin_tls: {origin_server_name: kong.dashboard}"),
+        ("    challenges:", "    # challenges:"),
+        ("  origin: {namespace: kube-system", "  # origin: {namespace: kube-system"),
+        ("  traffic: acme", "  # traffic: acme"),
+    ),
     "nobody-at-all/refused": (("clients: nobody", "clients: nobody\n      paths: {/a: {people: admins}} #"),),
     "nobody-at-all/refused-funnel-for-people": (("clients: people", "clients: nobody"),),
     "one-or-several/refused": (("gate: z", "#"), ("host: w", "#")),
+    "origin-ca-pool/refused-path": (
+        ("ca_pool: /etc/ca/home.pem", f"ca_pool: |\n{indent(HOME_CA, ' ' * 10)}          #"),
+    ),
+    "origin-ca-pool/refused-rendered": (("manifests_folder:", "#"),),
     "other-ports-twice/refused": (("- {port: 53, ", "#"), ("- {port: 853, ", "#")),
     "path-gate/refused": (("paths: {", "#"),),
     "path-outside/refused": (
@@ -264,6 +286,8 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
     "sensitive-for-anyone/refused": (
         ("clients: anyone", "clients: anyone\n      sensitivity: low\n      paths: {/a: {people: family}} #"),
     ),
+    "tailnet-https-port/refused": (("scheme: https}", "scheme: https, port_name: https}"),),
+    "tailnet-https-port/refused-http-at-443": (("port: 443}", "port: 443, scheme: https}"),),
     "tailnet-service-twice/refused": (
         ("port: 445, scheme: tcp}", "port: 445, scheme: tcp, other_ports: [{port: 139}]}"),
         ("samba-netbios:", "samba-web:"),
@@ -286,7 +310,7 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("sensitivity: low", "sensitivity: low\n      acknowledge: {workload-wider: it shows public pages alone}"),
     ),
     "workload-wider/refused-controller": (
-        ("namespace: ingress-nginx, service: ingress-nginx-controller", "namespace: game, service: game"),
+        ("namespace: kube-system, service: traefik", "namespace: game, service: game"),
     ),
     "wrong-form/refused-ipv6": (
         ('router_ipv4: "', "#"),
@@ -367,4 +391,5 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "zone-registered": "stack",
         "zone-api": "stack",
         "lan-address": "stack",
+        "ingress-nginx-retired": "stack",
     }

@@ -13,7 +13,8 @@ from config.loader import load_project
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from gatehouse.cli import main
-from gatehouse.commands.todo import Seen, Todo, ds_fields, render, simulated_outputs, todos
+from gatehouse.commands.todo import Seen, Todo, ds_fields, render, todos
+from gatehouse.probe.outputs import simulated_outputs
 from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
 from tests.kit.builders import ESTATE, GAME, HTML, NODE, OPEN_HTML, PROJECT, plan_of, stack_text
 
@@ -139,16 +140,17 @@ def test_google_gets_its_addresses_and_each_test_user() -> None:
 def test_the_router_s_rules_and_the_node_s_command_are_whole() -> None:
     plan = plan_of({"game": GAME})
     assert todo(plan, "router-game").checks == ("game/tcp-25565",)
-    assert todo(plan, "router-game").values == (("Forward", "TCP port 25565 to 192.168.0.124 port 32565"),)
+    assert todo(plan, "router-game").values == (("TCP port 25565", "to 192.168.0.124 port 32565"),)
     assert todo(plan, "tailscale-up").values == (
-        ("On alfred", "sudo tailscale up --advertise-tags=tag:gatehouse-alfred"),
+        ("On alfred", "sudo tailscale up --hostname=alfred --advertise-tags=tag:gatehouse-alfred"),
+        ("Or its name alone", "sudo tailscale set --hostname=alfred"),
     )
 
 
 def test_rendered_manifests_leave_the_connector_s_secret_to_a_command() -> None:
     plan = plan_of({"page": OPEN_HTML}, node={**NODE, "manifests_folder": "manifests", "tailscale_operator": "none"})
     found = todo(plan, "connector-secret")
-    assert [v for _, v in found.values] == [s for w in plan.manual_steps for s in w.steps if s.startswith("kubectl ")]
+    assert [v.split()[0] for _, v in found.values] == ["kubectl"]
     assert found.checks == ("page/answers",)
 
 
@@ -198,7 +200,7 @@ def test_the_probe_ticks_off_what_it_sees(project: Path, capsys: pytest.CaptureF
         "google": "not seen",
         "tailnet-name": "done",
         "tailscale-up": "not seen",
-        "share-node": "not seen",
+        "share-machines": "not seen",
         "tailscale-operator": "done",
         "cluster-issuer": "not seen",
         "router-game": "done",
@@ -278,7 +280,7 @@ def test_without_outputs_those_of_the_simulated_stack_are_taken_and_it_is_said(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["-C", str(project), "todo"]) == 0
-    assert "After the real `up`" in capsys.readouterr().out
+    assert "After a real `up`" in capsys.readouterr().out
     state = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse" / "alfred.json"
     state.parent.mkdir(parents=True)
     resources = [
@@ -289,7 +291,7 @@ def test_without_outputs_those_of_the_simulated_stack_are_taken_and_it_is_said(
     assert main(["-C", str(project), "todo"]) == 0
     text = capsys.readouterr().out
     assert DIGEST in text
-    assert "simulated stack's, made up" in text
+    assert "made up, from a simulated stack" in text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"checkpoint": null}', '{"checkpoint": {"latest": null}}', "\x00"])
@@ -297,7 +299,7 @@ def test_a_simulated_state_that_cannot_be_read_gives_nothing(project: Path, cont
     state = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse" / "alfred.json"
     state.parent.mkdir(parents=True)
     state.write_text(content)
-    assert simulated_outputs(project, "alfred") == {}
+    assert simulated_outputs(project, load_project(project)["alfred"]) == {}
 
 
 @pytest.mark.parametrize(("content", "words"), [("[]", "not an object"), ("{", "not JSON")])

@@ -19,6 +19,7 @@ from gatehouse.adopt.things import Thing
 from gatehouse.cli import main
 from gatehouse.probe.names import Server
 from gatehouse.probe.options import add_network_arguments, settings_of
+from gatehouse.probe.runner import Result
 from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
 from tests.kit.builders import HTML, PROJECT, stack_text
 
@@ -197,3 +198,54 @@ def test_other_commands_do_not_load_what_the_probe_needs() -> None:
         [sys.executable, "-c", code], cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_after_a_simulated_up_there_is_nothing_outside_to_ask(
+    project: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up_on_simulated_clouds(project)
+    assert verify(project) == 1
+    said = capsys.readouterr().err
+    assert "there is nothing outside to ask" in said
+    assert "gatehouse verify alfred --demo" in said
+    # The list asks nobody, and who says where to connect knows what to ask.
+    assert verify(project, "--list") == 0
+    assert verify(project, *world.arguments()) == 0
+
+
+@pytest.mark.parametrize("real", ["credentials", "a secret"])
+def test_a_stack_for_real_clouds_is_asked_whatever_was_simulated(
+    project: Path, real: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up_on_simulated_clouds(project)
+    asked: list[object] = []
+
+    async def run_checks(*arguments: object) -> list[Result]:
+        asked.append(arguments)
+        return []
+
+    monkeypatch.setattr("gatehouse.probe.runner.run_checks", run_checks)
+    if real == "credentials":
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token")
+        monkeypatch.setenv("TAILSCALE_API_KEY", "a-key")
+    else:
+        with (project / "Pulumi.alfred.yaml").open("a") as file:
+            file.write("  gatehouse:tunnel_secret: {secure: v1:abc}\n")
+    assert verify(project, "--only", "wiki") == 1
+    assert len(asked) == 1
+
+
+def up_on_simulated_clouds(project: Path) -> None:
+    folder = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse"
+    folder.mkdir(parents=True)
+    root = {"type": "pulumi:pulumi:Stack", "outputs": {"name_servers": []}}
+    (folder / "alfred.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": [root]}}}))
+
+
+def test_the_demo_is_of_any_stack_and_breaks_one_login_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(project, "alfred", "--demo", "--json") == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    states = {c["id"]: c["state"] for c in checks}
+    assert [i for i, state in states.items() if state == "failed"] == ["wiki/forged-cookie"]
+    assert {state for i, state in states.items() if i != "wiki/forged-cookie"} == {"passed"}
+    assert {"media/certificate", "game/tcp-25565", "example.com/chain", "board/acme"} <= set(states)
