@@ -62,9 +62,8 @@ def test_the_python_sdk_stands_in_a_project_that_has_modules_of_our_names(sdks: 
     installed = tmp_path / "installed"
     shutil.copytree(sdks / "python", tmp_path / "sdk")
     uv = Path(sys.executable).parent / "uv"
-    called(
-        uv, "pip", "install", "--no-deps", "--no-build-isolation", "--target", installed, tmp_path / "sdk", cwd=tmp_path
-    )
+    alone = ("--python", sys.executable, "--no-deps", "--no-build-isolation", "--target", installed)
+    called(uv, "pip", "install", *alone, tmp_path / "sdk", cwd=tmp_path)
     project = tmp_path / "home"
     (project / "components").mkdir(parents=True)
     (project / "policy").mkdir()
