@@ -286,6 +286,9 @@ class IngressController(Model):
     """Its IngressClass: `traefik`, `nginx`; needed for `other`."""
     cluster_issuer: Label = "letsencrypt-prod"
     """cert-manager's ClusterIssuer for Ingresses that Gatehouse manages."""
+    on_lan: bool = True
+    """It listens at the node's address at home too, on ports 80 and 443, as k3s's does: everybody there gets to what is
+    behind it, past Access."""
 
     @property
     def known(self) -> bool:

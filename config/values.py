@@ -12,6 +12,7 @@ import ipaddress
 import re
 import unicodedata
 import warnings
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -25,6 +26,11 @@ SCHEMES = ("http", "https", "tcp", "udp")
 """The schemes of an origin [CFD ingress/origin_service.go: any other one is silently TCP over WebSocket]."""
 MOST_REPLICAS = 25
 _CLUSTER = ".cluster.local"
+_POD = re.compile(r"(\.[^.]+\.[^.]+\.svc|\.pod)(\.cluster\.local)?$")
+"""A pod's own name [Kubernetes, DNS for Services and Pods]."""
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""What ends a name that is read as an address, and no name then [WHATWG URL, ends in a number]."""
+_ENDS, _ENDS_SOMEHOW = "(/|$)", "([/;]|$)"
 _STATUS = re.compile(r"http_status:\s*(\d*)", re.IGNORECASE)
 _WORDS = ("hello_world", "hello-world", "bastion", "socks-proxy")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~@+-]+")
@@ -155,6 +161,11 @@ class Host(_Value):
         return self == other or (self.wildcard and other.removeprefix("*.").endswith(self[1:]))
 
 
+def is_named(header: str | None, hosts: Iterable[str]) -> bool:
+    """Whether a Host header is for one of these hosts: servers compare without port, case and a dot at its end."""
+    return header is not None and any(Host(host).covers(bare_host(header)) for host in hosts)
+
+
 def _in_ascii(label: str) -> str:
     """A label as DNS has it: `xn--` and Punycode where it has other letters than ASCII's (RFC 5890, 2.3.2.1)."""
     if label.isascii():
@@ -212,12 +223,29 @@ class Path(_Value):
         if self.root:
             return None
         special = set(r"\.+*?()|[]{}^$")
-        return "^" + "".join(f"\\{c}" if c in special else c for c in self) + "(/|$)"
+        return "^" + "".join(f"\\{c}" if c in special else c for c in self) + _ENDS
+
+    @property
+    def guarded(self) -> str | None:
+        """Its expression where not everybody may: in capitals too, and with what some servers cut off at a `;`.
+
+        Access compares letter by letter; a server that answers `/ADMIN` or `/admin;x` as `/admin` meets no login there,
+        so the rule that asks for its JWT takes those as well.
+        """
+        plain = self.expression
+        return plain and f"(?i){plain.removesuffix(_ENDS)}{_ENDS_SOMEHOW}"
 
     @property
     def slug(self) -> str:
         """A short name for it; two paths may have the same one."""
         return re.sub(r"[^a-z0-9]+", "-", self.lower()).strip("-") or "root"
+
+
+def unguarded(expression: str) -> str | None:
+    """The plain expression of a path whose guarded one this is (`Path.guarded`); None where it is none."""
+    if not (expression.startswith("(?i)^") and expression.endswith(_ENDS_SOMEHOW)):
+        return None
+    return expression.removeprefix("(?i)").removesuffix(_ENDS_SOMEHOW) + _ENDS
 
 
 ROOT = Path("/")
@@ -316,8 +344,13 @@ class OriginUrl(_Value):
 
     @property
     def host(self) -> str:
-        """The host name or address, in lower case."""
-        return urlsplit(self).hostname or ""
+        """The host name or address in one spelling: lower case, no dot at its end."""
+        return _spelled(urlsplit(self).hostname or "")
+
+    @property
+    def complete(self) -> bool:
+        """Whether its host is a whole name: with a dot at its end nothing looks it up below another domain."""
+        return (urlsplit(self).hostname or "").endswith(".")
 
     @property
     def port(self) -> int:
@@ -327,16 +360,13 @@ class OriginUrl(_Value):
     @property
     def service(self) -> tuple[str, str] | None:
         """Namespace and name of the Kubernetes Service that it leads to; None for what is outside the cluster."""
-        parts = self.host.removesuffix(".").removesuffix(_CLUSTER).split(".")
+        parts = self.host.removesuffix(_CLUSTER).split(".")
         return (parts[1], parts[0]) if len(parts) == 3 and parts[2] == "svc" else None
 
     @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         """The address, where it is one."""
-        try:
-            return ipaddress.ip_address(self.host)
-        except ValueError:
-            return None
+        return _address(self.host)
 
 
 class Answer(_Value):
@@ -392,8 +422,17 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
             )
         )
     else:
-        unreachable = _unreachable((urlsplit(f"{scheme}://{address}").hostname or "").rstrip("."))
+        host = _spelled(urlsplit(f"{scheme}://{address}").hostname or "")
+        unreachable = _unreachable(host)
         found += [MalformedError("origin-unreachable", *unreachable)] if unreachable else []
+        if _POD.search(host):
+            found.append(
+                MalformedError(
+                    "origin-other-name",
+                    "this is the name of one pod, past its Service, so nothing tells that the two are the same",
+                    "name the Service: `{namespace: web, service: web, port: 80}`",
+                )
+            )
     if scheme.lower() in ("tcp", "udp") and not re.search(r":\d+$", address):
         found.append(
             MalformedError(
@@ -416,15 +455,29 @@ def _is_address(scheme: str, address: str) -> bool:
     return address.startswith("[") if ":" in host else is_name(host.rstrip("."))
 
 
+def _spelled(host: str) -> str:
+    """A host in one spelling: a name or an address has many, and what is called is one thing by each."""
+    host = host.lower().rstrip(".")
+    return str(_address(host) or host)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, if any; IPv4 written as IPv6 is called as IPv4 [Go net.ParseIP]."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
+
+
 def _unreachable(host: str) -> tuple[str, str] | None:
     """Why a host leads nowhere from a pod of the cluster, and what to write."""
     by_address = "write the machine's address on the home network, or a name that your DNS server knows"
     if _LOCAL.fullmatch(host):
         return _OWN
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        if host.rpartition(".")[2].isdigit():
+    address = _address(host)
+    if address is None:
+        if _NUMBER.fullmatch(host.rpartition(".")[2]):
             return "this is neither a name nor an address, which has four numbers from 0 to 255", by_address
         if host.endswith(".local") and not host.endswith(_CLUSTER):
             return "names in `.local` are found by multicast, which does not reach a pod", by_address
@@ -772,8 +825,10 @@ __all__ = [
     "TunnelSecretText",
     "bare_host",
     "is_name",
+    "is_named",
     "label_name",
     "object_name",
     "reachable",
     "replicas",
+    "unguarded",
 ]

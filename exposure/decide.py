@@ -185,18 +185,23 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
     """Where the gate lets in somebody whom `clients` does not: to all of the service, or to a path of it."""
     gate, inside = way.gate, way.lets_in(service, estate)
     # Nobody at all is another rule's finding.
-    if not inside <= meant(service, estate) and (service.clients != "nobody" or is_web(service)):
+    # A login is asked for anywhere: it is no device.
+    elsewhere = service.clients == "tailnet" and issubclass(way, TunnelWay) and not inside.anyone
+    if (elsewhere or not inside <= meant(service, estate)) and (service.clients != "nobody" or is_web(service)):
         whom = {"people": "named people", "tailnet": "devices of the tailnet", "nobody": "nobody, except on `paths`"}
         if service.clients == "nobody":
             fix = "use gate zero-trust, or funnel with `paths`, or say who its `clients` are"
         else:
             fix = _instead(service, estate, way)
-            if service.traffic != "html" or service.sensitivity == "low":
+            if elsewhere:
+                fix += ", or say `clients: people`"
+            elif service.traffic != "html" or service.sensitivity == "low":
                 fix += ", or say `clients: anyone`"
         yield Objection(
             "wider-than-meant",
             ("clients",),
-            f"its clients are {whom[service.clients]}, and gate {gate} lets in {inside}",
+            f"its clients are {whom[service.clients]}, and gate {gate} lets in {inside}"
+            + (" from any device" if elsewhere else ""),
             fix,
         )
     audiences = {Path(path): meant_for_path(to, service, estate) for path, to in service.paths.items()}

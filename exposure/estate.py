@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from config.stack import Estate
-from config.values import Host
+from config.values import Host, unguarded
 from exposure.audience import ANYONE, NOBODY, Audience
 from exposure.model import AccessApplication, DnsRecord, PeopleSet, Redirect, TunnelRule
 from exposure.names import ACME_EXPRESSION
@@ -19,9 +19,10 @@ CATCH_ALL = TunnelRule(None, None, "http_status:404")
 """cloudflared demands a last rule with neither host nor path [CFD ingress/ingress.go]."""
 
 
-CLOSING = r"^/(?s:(.*/)?)(\.\.?(/|$)|[^/]*\\)"
+CLOSING = r"^/(?s:(.*/)?)(\.\.?([/;]|$)|[^/]*\\)"
 """Dot segments and backslashes, in the decoded path that cloudflared matches: `/api/..%2fadmin` is below `/api` for the
-edge, which decodes no `%2F`, and `/admin` for many a server [CFDOC rules/normalization; CFD proxy/proxy.go]."""
+edge, which decodes no `%2F`, and `/admin` for many a server [CFDOC rules/normalization; CFD proxy/proxy.go]. So is
+`/api/..;/admin` for one that cuts parameters off first [Servlet 6.0, 3.5.2]."""
 
 
 def claims(ways: Iterable[Way]) -> tuple[Claim, ...]:
@@ -116,7 +117,7 @@ def _key(rule: TunnelRule) -> tuple[bool, int, str, bool, bool, int, str]:
         host,
         rule.path is None,
         rule.path != CLOSING,
-        -len(rule.path or ""),
+        -len(unguarded(rule.path or "") or rule.path or ""),
         rule.path or "",
     )
 

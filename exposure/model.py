@@ -31,7 +31,7 @@ class TunnelRule:
     """
 
     host: HostText | None
-    path: Annotated[str, Field(pattern=r"^\^/")] | None
+    path: Annotated[str, Field(pattern=r"^(\(\?i\))?\^/")] | None
     origin: AnswerText
     service: str | None = None
     applications: tuple[str, ...] = ()

@@ -77,6 +77,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
 def plan_services(services: Mapping[str, Service], node: Node, estate: Estate) -> tuple[PlannedService, ...]:
     """Each service with its ways, in the order in which people are shown them: by gate, then by key."""
     planned = []
+    ends = workloads(services, node)
     for key, service in services.items():
         decisions = chosen(service)
         facts = Facts(key, service, node, estate, services)
@@ -84,7 +85,7 @@ def plan_services(services: Mapping[str, Service], node: Node, estate: Estate) -
             PlannedService(
                 key,
                 title_of(key, service),
-                workloads(service, node),
+                ends[key],
                 through(service, node),
                 tuple(WAYS[d.gate].plan(facts) for d in decisions),
                 tuple(d.reason for d in decisions),

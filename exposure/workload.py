@@ -45,14 +45,47 @@ def at_home(address: str, port: int, protocol: Protocol = "tcp") -> Workload:
     return Workload(address, port, protocol)
 
 
-def workloads(service: Service, node: Node) -> tuple[Workload, ...]:
-    """What a service is: every port of it, by the Service's name and, where they are known, by its pods' labels."""
+def workloads(services: Mapping[str, Service], node: Node) -> dict[str, tuple[Workload, ...]]:
+    """What each service of a node is: every port, by each name by which it is known.
+
+    Pods that are among those which another service selects are that service's too.
+    """
+    found = {key: _workloads(service, node) for key, service in services.items()}
+    chosen: dict[tuple[str, int | str, Protocol], list[tuple[frozenset[str], Workload]]] = {}
+    for workload in dict.fromkeys(w for own in found.values() for w in own):
+        namespace, labels = _selected(workload)
+        if labels:
+            chosen.setdefault((namespace, workload.port, workload.protocol), []).append((labels, workload))
+    wider = {
+        one: [other for fewer, other in alike if fewer < labels]
+        for alike in chosen.values()
+        if len(alike) > 1
+        for labels, one in alike
+    }
+    return {
+        key: tuple(dict.fromkeys(w for one in own for w in (one, *wider.get(one, ())))) for key, own in found.items()
+    }
+
+
+def _selected(workload: Workload) -> tuple[str, frozenset[str]]:
+    """The namespace in a cluster, and the labels of the pods; no labels for what is named otherwise."""
+    namespace, _, name = workload.place.partition("/")
+    return namespace, frozenset(name[1:-1].split(",") if name.startswith("{") else ())
+
+
+def _workloads(service: Service, node: Node) -> tuple[Workload, ...]:
+    found = _named(service, node)
+    # By whatever name the controller is reached, it is one thing.
+    return tuple(dict.fromkeys((*found, *(door for workload in found for door in _as_controller(workload, node)))))
+
+
+def _named(service: Service, node: Node) -> list[Workload]:
     origin = service.origin
     if isinstance(origin, NodeOrigin):
-        return (at_home(node.lan_ipv4, origin.port, _protocol(origin.scheme)),)
+        return [at_home(node.lan_ipv4, origin.port, _protocol(origin.scheme))]
     if isinstance(origin, UrlOrigin):
         called = of_url(origin.url, node.name)
-        return (called,) if called else ()
+        return [called] if called else []
     ports: list[tuple[Protocol, int, int | str]] = [
         (_protocol(origin.scheme), origin.port, origin.target_port or origin.port)
     ]
@@ -62,7 +95,7 @@ def workloads(service: Service, node: Node) -> tuple[Workload, ...]:
     if origin.selector:
         pods = labelled(origin.selector)
         found += [in_cluster(node.name, origin.namespace, pods, target, protocol) for protocol, _, target in ports]
-    return tuple(dict.fromkeys(found))
+    return found
 
 
 def one_home(one: Node, other: Node) -> bool:
@@ -83,6 +116,26 @@ def controller(node: Node) -> tuple[Workload, Workload]:
         in_cluster(node.name, said.namespace, said.service, said.http_port),
         in_cluster(node.name, said.namespace, said.service, said.https_port),
     )
+
+
+_SHARED = ("kube-system", "default")
+"""Namespaces in which many things are."""
+
+
+def _as_controller(workload: Workload, node: Node) -> tuple[Workload, ...]:
+    """The node's ingress controller, where a workload is it by another name: its pods' labels, or a port of the node.
+
+    It listens at the node's 80 and 443: k3s's by its service load balancer, others by host ports.
+    """
+    by_http, by_https = controller(node)
+    if workload.place == str(node.lan_ipv4) and workload.protocol == "tcp":
+        return {80: (by_http,), 443: (by_https,)}.get(int(workload.port), ())
+    said = node.ingress_controller
+    namespace, labels = _selected(workload)
+    if namespace != f"{node.name} {said.namespace}" or workload.protocol == "udp" or not labels:
+        return ()
+    values = {label.partition("=")[2] for label in labels}
+    return (by_http, by_https) if said.namespace not in _SHARED or values & {said.service, said.class_name} else ()
 
 
 def through(service: Service, node: Node) -> Workload | None:

@@ -167,7 +167,11 @@ class Asked:
         sought = set(ends)
         own = _closed({w.place for w in sought if isinstance(w, Workload) and " " in w.place}, groups)
         doors = _closed({door.place for inside, door in groups if door and inside & own}, groups)
-        led = {s.key for s, (inside, door) in zip(services, groups, strict=True) if door and inside & own}
+        led = {
+            s.key
+            for s, (inside, door) in zip(services, groups, strict=True)
+            if door and (inside & own or (named and door.place in own))
+        }
         if not named:
             every = _closed({door.place for _, door in groups if door}, groups)
             doors |= own & every
@@ -229,7 +233,7 @@ def wanted(text: str) -> Wanted:
         return Wanted(f"tag:{tag}", _port(text, number), "/", "tcp")
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
-        host, port = parts.hostname, parts.port
+        host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError as error:
         raise UsageError(f"{text!r} is no URL or HOST[:PORT]: {error}.") from error
     if not host or any(c.isspace() for c in text):

@@ -23,7 +23,7 @@ from policy.places import (
 
 # `^`, a literal, and the end of a segment; what is escaped or no special sign stands for itself [RE2 syntax].
 _ANCHORED = re.compile(r"\^((?:\\[^A-Za-z0-9]|[^\\.+*?()|\[\]{}^$])+?)(\((?:\?:)?/\|\$\)|/|/?\$|/\?\$)")
-
+_GUARDED = re.compile(r"\(\?i\)\^/.*\(\[/;\]\|\$\)")
 
 _MIXED = "where Access reads a path otherwise, who passes one login would get in by the other"
 
@@ -63,7 +63,11 @@ class _Rule:
         path = at(entry, "path")
         if path in (None, ""):
             return cls(number, entry, "")
-        literal = _ANCHORED.fullmatch(text(path))
+        said, shut = text(path), text(at(entry, "service")).startswith("http_status:")
+        if _GUARDED.fullmatch(said) and (shut or at(entry, "originRequest", "access", "required") is True):
+            # It takes more than its path, and lets nobody in there who does not log in for it.
+            said = f"{said.removeprefix('(?i)').removesuffix('([/;]|$)')}(/|$)"
+        literal = _ANCHORED.fullmatch(said)
         plain = re.sub(r"\\(.)", r"\1", literal[1]).rstrip("/") if literal else ""
         if not literal or not plain:
             return cls(number, entry, None)

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
 from config.stack import Claim
-from config.values import OriginUrl, Path
+from config.values import OriginUrl, Path, is_named
 from exposure.model import ExposurePlan, PlannedService
 from exposure.reach.access import ANYONE, MEMBER, Principal
 from exposure.reach.evaluate import WIDEST, Outcome, parse_principal
@@ -129,16 +129,19 @@ def prove(
     ties = _ties(owned, plans, planned)
     cut = _cut(whole, claims, ties)
     everybody = _everybody(whole, claims, people)
-    ports = _ports_of_nodes(plans)
+    ports, led = _ports_of_nodes(plans), _led_on_at_home(plans)
     found: dict[Key, list[_Row]] = {}
     for place in places(whole, cut, thorough=True):
         request = place.request
-        owner = ports.get((request.host, request.protocol, request.port)) or _key(place.service)
-        if owner is None:
+        at = (request.host, request.protocol, request.port)
+        owner = ports.get(at) or _key(place.service)
+        owners = led.get(at, ()) if owner is None else (owner,)
+        if not owners:
             continue
         who = reached(whole, request, everybody)
-        for key in (owner, *ties.get(owner, ())):
-            found.setdefault(key, []).append((place, who, owner))
+        for owner in owners:
+            for key in (owner, *ties.get(owner, ())):
+                found.setdefault(key, []).append((place, who, owner))
     doubts: dict[Key, list[str]] = {}
     for why, led_to in _doubts(whole, cut, planned):
         for key in dict.fromkeys(other for one in led_to for other in (one, *ties.get(one, ()))):
@@ -342,8 +345,8 @@ def _ties(
         for service in plan.services:
             for workload in _answering(service, plan.home.lan_ipv4):
                 behind.setdefault(workload, {})[stack, service.key] = Tie(str(workload))
-        for door, inside in _through_controllers(plan):
-            ties.setdefault((stack, door.key), {})[stack, inside.key] = Tie(str(inside.through))
+        for door, at, inside in _through_controllers(plan, plans):
+            ties.setdefault((at, door.key), {})[stack, inside.key] = Tie(str(controller(plan.home)[1]))
     for sharing in behind.values():
         for one, other in permutations(sharing, 2):
             # An address is one machine's behind one router only.
@@ -375,20 +378,40 @@ def _answering(service: PlannedService, lan_ipv4: str) -> Iterator[Workload]:
             yield from (at_home(lan_ipv4, port.node_port, port.protocol) for port in way.ports)
 
 
-def _through_controllers(plan: ExposurePlan) -> Iterator[tuple[PlannedService, PlannedService]]:
-    """Services that lead to the ingress controller itself, each with those that it leads on to by their host's name."""
-    for inside in plan.services:
-        if inside.through is None:
-            continue
-        hosts = {host for way in inside.ways if isinstance(way, TunnelWay) for host in way.hosts}
-        for door in plan.services:
-            if any(w.place == inside.through.place for w in door.workloads) and any(
+def _through_controllers(
+    plan: ExposurePlan, plans: Mapping[str, ExposurePlan]
+) -> Iterator[tuple[PlannedService, str, PlannedService]]:
+    """Services that lead to a node's ingress controller itself, each with its stack and those that it leads on to by
+    their host's name."""
+    place = controller(plan.home)[1].place
+    ports = {at_home(plan.home.lan_ipv4, port) for port in (80, 443)}
+    doors = [
+        (door, stack)
+        for stack, other in plans.items()
+        if other is plan or one_home(other.home, plan.home)
+        for door in other.services
+        if any(w.place == place or w in ports for w in door.workloads)
+    ]
+    for inside in plan.services if doors else ():
+        hosts = [host for way in inside.ways if isinstance(way, TunnelWay) for host in way.hosts]
+        for door, stack in doors:
+            if door is not inside and any(
                 # A tunnel passes on the host that it was asked by; another way carries any.
-                not isinstance(way, TunnelWay) or way.request.http_host_header in hosts
+                is_named(way.request.http_host_header, hosts) if isinstance(way, TunnelWay) else inside.through
                 for way in door.ways
                 if not isinstance(way, AcmeWay)
             ):
-                yield door, inside
+                yield door, stack, inside
+
+
+def _led_on_at_home(plans: Mapping[str, ExposurePlan]) -> dict[tuple[str, str, int], list[Key]]:
+    """The services behind each ingress controller that listens at home: there any host may be asked for."""
+    return {
+        (str(plan.home.lan_ipv4), "tcp", port): [(stack, s.key) for s in plan.services if s.through]
+        for stack, plan in plans.items()
+        if plan.home.ingress_controller.on_lan
+        for port in (80, 443)
+    }
 
 
 def _ports_of_nodes(plans: Mapping[str, ExposurePlan]) -> dict[tuple[str, str, int], Key]:

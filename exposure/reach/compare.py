@@ -9,7 +9,7 @@ from typing import Literal
 
 from exposure.reach.access import Principal
 from exposure.reach.evaluate import WIDEST, Outcome, Request
-from exposure.reach.places import ROUND, Place, Reached, crowds, places, reached
+from exposure.reach.places import Place, Reached, crowds, places, reached
 from exposure.reach.surface import Known, Surface, surface
 
 
@@ -70,37 +70,35 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
     everybody = crowds([before, now])
     changes: dict[tuple[object, ...], Change] = {}
     straight: dict[str, list[Reached]] = {}
-    # The ways round come last.
+    # What is aside comes last.
     for place in sorted(places(before, now, thorough=True, ways_round=True), key=_order):
         was = reached(before, place.request, everybody)
         will = reached(now, place.request, everybody)
         found = Change(place, was, will)
         if _only_called(place.request, before, now):
             continue
-        goes_round = place.request.path.endswith(ROUND)
-        if not goes_round and place.request.scheme == "https":
+        if not place.aside and place.request.scheme == "https":
             straight.setdefault(place.request.host, []).append(will)
-        if was == will or (goes_round and not _past(found, straight[place.request.host])):
+        if was == will or (place.aside and not _past(found, straight[place.request.host])):
             continue
         # By http as by https, where it is not sent on: said once.
         asked = (place.request.host, {80: 443}.get(place.request.port, place.request.port))
         key = (*asked, *(frozenset(each.items()) for one in (was, will) for each in (one.how, one.ends, one.terms)))
         if key not in changes:
             changes[key] = found
-        elif not goes_round and place.request.scheme != "http":
+        elif not place.aside and place.request.scheme != "http":
             changes[key] = replace(changes[key], more=(*changes[key].more, place))
     return tuple(sorted(changes.values(), key=lambda c: (not c.wider, c.place.text)))
 
 
 def _only_called(request: Request, before: Surface, now: Surface) -> bool:
-    """Whether only a rule's calling it says, on one side, that something is there at home: it answers there anyway."""
-    both = [(s, s.listening(request.host, request.protocol, request.port)) for s in (before, now)]
-    known = [(s, workload) for s, workload in both if workload]
-    return len(known) == 1 and known[0][1] in known[0][0].called_at_home
+    """Whether only what leads there says, on one side, that something is at home: it answers there anyway."""
+    known = [w for s in (before, now) if (w := s.listening(request.host, request.protocol, request.port))]
+    return len(known) == 1 and known[0].place == request.host
 
 
 def _past(change: Change, straight: Iterable[Reached]) -> bool:
-    """Whether a way round a path lets somebody in who does not get everywhere on the host straight."""
+    """Whether a place aside lets somebody in who does not get everywhere on the host straight."""
     gained = {p: change.now.how[p] for p in _wider(change.before.how, change.now.how)}
     return any(_wider(one.how, gained) for one in straight)
 
@@ -116,7 +114,7 @@ def _order(place: Place) -> tuple[str, bool, int, bool, int, str]:
         request.host,
         request.scheme == "http",
         request.port,
-        request.path.endswith(ROUND),
+        place.aside,
         len(request.path),
         request.path,
     )

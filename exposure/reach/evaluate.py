@@ -12,6 +12,7 @@ from enum import Enum
 from functools import partial
 from typing import Literal
 
+from config.values import bare_host
 from exposure.names import node_tag
 from exposure.reach import access
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
@@ -294,6 +295,7 @@ def _origin(
     called = of_url(rule.origin, tunnel.name)
     # What is called at the node may be a node port, and so what is behind that.
     workload = surface.listening(called.place, called.protocol, called.port) or called if called else None
+    workload = surface.led_on(workload, bare_host(rule.host_header) or request.host, path)
     step = Step("origin", rule.origin, "the service answers" + f" by host {rule.host_header}" * bool(rule.host_header))
     session = application.session if application and outcome is Outcome.LOGIN else ""
     return Answer(outcome, (*steps, step), rule.origin, workload, rule.host_header, session)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-ODD = r"^/(?s:(.*/)?)(\.\.?(/|$)|[^/]*\\)|//"
+ODD = r"^/(?s:(.*/)?)(\.\.?([/;]|$)|[^/]*\\)|//"
 """Paths that somebody on the way reads as another one: dot segments, backslashes, two slashes (`readings`)."""
 _UNRESERVED = re.compile(r"%(2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from config.values import unguarded
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
@@ -29,6 +30,8 @@ class Place:
     request: Request
     service: str | None = field(default=None, compare=False)
     wildcard: bool = field(default=False, compare=False)
+    aside: bool = field(default=False, compare=False)
+    """Whether it is a way round a path, or a variant of a guarded one: nothing is meant to be found there."""
 
     @property
     def text(self) -> str:
@@ -59,20 +62,21 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
     """
     found: dict[Request, Place] = {}
 
-    def add(host: str, port: int, path: str, scheme: Scheme, wildcard: bool = False) -> None:
+    def add(host: str, port: int, path: str, scheme: Scheme, wildcard: bool = False, aside: bool = False) -> None:
         request = Request(host, port, path, scheme)
         if request not in found:
             services = (service_at(surface, request) for surface in surfaces)
-            found[request] = Place(request, next(filter(None, services), None), wildcard)
+            found[request] = Place(request, next(filter(None, services), None), wildcard, aside)
 
-    asked = list(web(*surfaces, thorough=thorough))
-    classes_of = Counter(host for host, _, _ in asked)
-    for host, path, wildcard in asked:
-        add(host, 443, path, "https", wildcard)
-        if ways_round and classes_of[host] > 1:
-            add(host, 443, f"{path.rstrip('/')}{ROUND}", "https", wildcard)
+    straight = list(web(*surfaces, thorough=thorough))
+    classes_of, known = Counter(host for host, _, _ in straight), set(straight)
+    for host, path, wildcard in list(web(*surfaces, thorough=thorough, variants=thorough)) if thorough else straight:
+        aside = thorough and (host, path, wildcard) not in known
+        add(host, 443, path, "https", wildcard, aside)
+        if ways_round and classes_of[host] > 1 and not aside:
+            add(host, 443, f"{path.rstrip('/')}{ROUND}", "https", wildcard, True)
         if thorough and any(zone and zone.always_https is False for zone in (s.zone_of(host) for s in surfaces)):
-            add(host, 80, path, "http", wildcard)
+            add(host, 80, path, "http", wildcard, aside)
     served: dict[str, set[str]] = {}
     for surface in surfaces:
         for ingress in surface.tailnet_ingresses:
@@ -90,34 +94,43 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
     return tuple(found.values())
 
 
-def web(*surfaces: Surface, thorough: bool = True) -> Iterator[tuple[str, str, bool]]:
+def web(*surfaces: Surface, thorough: bool = True, variants: bool = False) -> Iterator[tuple[str, str, bool]]:
     """A host, a path of each of its classes, and whether the host stands for all below a wildcard.
 
-    Two names stand for a wildcard where it is `thorough`: one label below it, and deeper.
+    Two names stand for a wildcard where it is `thorough`: one label below it, and deeper. `variants` adds what a
+    guarded path takes beside itself (`Path.guarded`): there is nothing to be found there.
     """
     for host, expressions in _hosts(surfaces).items():
         names = [host.replace("*", name, 1) for name in (ANY_NAME, f"any.{ANY_NAME}")[: 1 + thorough]]
+        found, others, _ = _classes(expressions)
         for name in dict.fromkeys(names):
-            for path in sorted(_classes(expressions)[0]):
+            for path in sorted((*found, *others) if variants else found):
                 yield name, path, name != host
 
 
 def unproved(*surfaces: Surface) -> tuple[tuple[str, str], ...]:
     """Hosts of which not every class of requests was found, each with why: of those nothing is proved."""
     hosts = _hosts(surfaces).items()
-    return tuple((host, why) for host, expressions in hosts if (why := _classes(expressions)[1]))
+    return tuple((host, why) for host, expressions in hosts if (why := _classes(expressions)[2]))
 
 
 @lru_cache(maxsize=4096)
-def _classes(expressions: frozenset[str]) -> tuple[tuple[str, ...], str]:
-    """A path of each class that these expressions make, and why there may be more, where there may."""
+def _classes(expressions: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """A path of each class that these expressions make; of those that are variants of a guarded path; and why there may
+    be more, where there may."""
     if not expressions:
-        return ("/",), ""
+        return ("/",), (), ""
+    guarded = {e: plain for e in expressions if (plain := unguarded(e)) is not None}
+    asked = sorted({*expressions, *guarded.values()})
     try:
-        found = classes([search(ODD), *(search(e) for e in sorted(expressions))], "/")
+        found = classes([search(ODD), *(search(e) for e in asked)], "/")
     except (UnreadError, TooManyError) as error:
-        return ("/",), str(error)
-    return tuple(c.witness for c in found if 0 not in c.matched), ""
+        return ("/",), (), str(error)
+    pairs = [(asked.index(e) + 1, asked.index(plain) + 1) for e, plain in guarded.items()]
+    straight = [c for c in found if 0 not in c.matched]
+    beside = [any(e in c.matched and plain not in c.matched for e, plain in pairs) for c in straight]
+    kept, others = ([c.witness for c, is_ in zip(straight, beside, strict=True) if is_ is one] for one in (False, True))
+    return tuple(kept), tuple(others), ""
 
 
 def _hosts(surfaces: Iterable[Surface]) -> dict[str, frozenset[str]]:

@@ -41,9 +41,10 @@ from exposure.reach.surface import (
     Zone,
     surface,
     tailnet_address,
+    with_behind,
     zone_of,
 )
-from exposure.workload import Protocol, labelled
+from exposure.workload import Protocol, Workload, in_cluster, labelled
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The engine's mark for a value that only the cloud knows [PU sdk/go/common/resource/plugin, UnknownStringValue]."""
@@ -203,6 +204,7 @@ class _Reader:
                 a for r in (*self.of(_SERVICE), *self.of(_SERVICE_PATCH)) for a in _address(r, self.cluster)
             ],
             node_ports=[n for r in self.of(_SERVICE) for n in _node_ports(r, self.cluster)],
+            nodes=with_behind(self.known, (b for r in self.of(_INGRESS) for b in _behind(r, self.cluster))),
         )
 
     @property
@@ -311,8 +313,9 @@ class _Reader:
                 return self._policy(policy, policy.inputs, policy.name)
         if identity == UNKNOWN:
             found = self._depended(application, "policies", _POLICY)
+            # Of several, that of tokens stands first, as it is asked first.
             waiting = [p for p in found if not _is_known(p.id)]
-            # Which of several is which does not matter: an application has them all.
+            waiting.sort(key=lambda p: p.inputs.get("decision") != "non_identity")
             unknown = [e for e in _dicts(application.inputs.get("policies")) if e.get("id") == UNKNOWN]
             at = next(n for n, e in enumerate(unknown) if e is entry)
             if len(waiting) == len(unknown):
@@ -586,6 +589,17 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
         *(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service, cluster),
         tuple(sorted(dict(by_path).items())) if len(backends) > 1 else (),
     )
+
+
+def _behind(resource: _Resource, cluster: str) -> Iterable[tuple[str, str, Workload]]:
+    """What an ingress controller leads on to by an Ingress: by host and path."""
+    metadata, spec = _dict(resource.inputs.get("metadata")), _dict(resource.inputs.get("spec"))
+    namespace = _text(metadata.get("namespace")) or "default"
+    for rule in _dicts(spec.get("rules")) if spec.get("ingressClassName") != "tailscale" else ():
+        for entry in _dicts(_dict(rule.get("http")).get("paths")):
+            name, _, port = _backend(_dict(entry.get("backend")), "").rpartition(":")
+            workload = in_cluster(cluster, namespace, name, int(port) if port.isdigit() else port)
+            yield _text(rule.get("host")) or "*", _text(entry.get("path")) or "/", workload
 
 
 def _backend(backend: Mapping[str, object], number: str) -> str:

@@ -13,14 +13,17 @@ from ipaddress import ip_address
 from operator import itemgetter
 from typing import Literal
 
+from config.values import ROOT
 from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json
+from exposure.names import ACME_PATH
 from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol, Workload, at_home, in_cluster, labelled, of_url
+from exposure.ways.tunnel import TunnelWay
+from exposure.workload import Protocol, Workload, at_home, controller, in_cluster, labelled, of_url
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
@@ -270,12 +273,17 @@ class RouterRule:
 class AtHome:
     """A node, by its name in the cluster and on the tailnet, and its address on the home network.
 
-    `ports` are the services that listen there with no cluster between, which no resource says.
+    `ports` are the services that listen there with no cluster between, which no resource says. `controller` is its
+    ingress controller, by http and by https, which listens at home too where it is `on_lan`, and `behind` what that
+    leads on to: by host and the beginning of the path.
     """
 
     name: str
     address: str
     ports: tuple[tuple[Protocol, int], ...] = ()
+    controller: tuple[Workload, ...] = ()
+    on_lan: bool = False
+    behind: tuple[tuple[str, str, Workload], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -420,13 +428,16 @@ class Surface:
     def listeners(self) -> Mapping[str, Mapping[tuple[Protocol, int | str], Workload]]:
         """What answers on the home network beside every way: the ports of each address there, and what is behind them.
 
-        A node's are its node ports, port 0 for those that the cluster chooses, and its own services, which listen on
-        all of its addresses. What a tunnel's rule calls at home answers everybody there.
+        A node's are its node ports, port 0 for those that the cluster chooses, its ingress controller where something
+        is behind it, and its own services, which listen on all of its addresses. What a tunnel's rule calls at home
+        answers everybody there.
         """
         found: dict[str, dict[tuple[Protocol, int | str], Workload]] = {}
         for node in self.nodes:
             own = found.setdefault(node.address, {})
             own |= {(n.protocol, n.node_port): n.workload for n in self.node_ports if n.cluster == node.name}
+            if node.behind and node.on_lan:
+                own |= {("tcp", port): door for port, door in zip((80, 443), node.controller, strict=False)}
             for protocol, port in node.ports:
                 own.setdefault((protocol, port), at_home(node.address, port, protocol))
         for workload in self.called_at_home:
@@ -463,8 +474,25 @@ class Surface:
             return host.removesuffix(suffix) if host.endswith(suffix) else None
         return host.split(".", 1)[0] if host.endswith(".ts.net") else None
 
+    def led_on(self, workload: Workload | None, host: str, path: str) -> Workload | None:
+        """What answers in the end: behind an ingress controller what it leads that host and path on to, where known.
+
+        Challenges end at the controller: an Ingress of their solver's own takes them [CM pkg/issuer/acme/http].
+        """
+        if ACME_PATH.covers(path):
+            return workload
+        behind = next((n.behind for n in self.nodes if workload and self._is_door(n, workload)), ())
+        found = [(h == host, len(p), w) for h, p, w in behind if matches_host(h, host) and serves((p,), path)]
+        return max(found)[2] if found else workload
+
+    @staticmethod
+    def _is_door(node: AtHome, workload: Workload) -> bool:
+        return any(door.place == workload.place for door in node.controller)
+
     def calling(self, workload: Workload) -> Iterator[str]:
-        """The services whose rules of a tunnel lead to a workload."""
+        """The services whose rules of a tunnel lead to a workload; an ingress controller is none's."""
+        if any(self._is_door(node, workload) for node in self.nodes):
+            return
         for tunnel in self.tunnels:
             for rule in tunnel.rules or ():
                 if rule.service and of_url(rule.origin, tunnel.name) == workload:
@@ -573,8 +601,19 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
             plan.node,
             plan.home.lan_ipv4,
             tuple(sorted((p.protocol, p.port) for w in plan.by(TailnetWay) if w.on_node for p in w.ports)),
+            controller(plan.home),
+            plan.home.ingress_controller.on_lan,
+            tuple(sorted(_behind(plan, managed=False))),
         ),
     )
+
+
+def _behind(plan: ExposurePlan, managed: bool) -> Iterator[tuple[str, str, Workload]]:
+    """What the ingress controller leads on to, by Ingresses that Gatehouse makes (`managed`) or that are there."""
+    for service in plan.services:
+        for way in service.ways if service.through else ():
+            if isinstance(way, TunnelWay) and bool(way.ingress) == managed:
+                yield from ((host, ROOT if managed else way.path, service.workloads[0]) for host in way.hosts)
 
 
 def people_policy(name: str, emails: Iterable[str]) -> Policy:
@@ -644,7 +683,14 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
             for w in plan.by(PortForwardWay)
             for p in w.ports
         ],
+        nodes=with_behind(known, _behind(plan, managed=True)),
     )
+
+
+def with_behind(known: Known, behind: Iterable[tuple[str, str, Workload]]) -> list[AtHome]:
+    """The node that is known, with what its ingress controller leads on to beside what is known."""
+    node = known.node
+    return [replace(node, behind=tuple(sorted({*node.behind, *behind})))] if node else []
 
 
 def tailnet_address(

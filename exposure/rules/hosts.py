@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import permutations
+from itertools import combinations, permutations
 
 from config.errors import show
 from config.fields import LABEL
@@ -223,12 +223,23 @@ def _path_twice(stack: OneStack) -> Iterator[Problem]:
         for _, _, name in _public(service):
             sharing.setdefault(name, []).append((Path(service.service.path or "/"), service))
     for name, parts in sharing.items():
+        said = [(Path(p), service, at) for _, service in parts for p, at in _said(service)]
+        for (one, service, at), (other, owner, there) in combinations(said, 2):
+            alike = Path(one.lower()), Path(other.lower())
+            if (one.covers(other), other.covers(one)) != (alike[0].covers(alike[1]), alike[1].covers(alike[0])):
+                yield owner.problem(
+                    there,
+                    f"{name}{other}",
+                    f"{one} is the same but for capitals: Access tells the two apart, and many a server does not",
+                    "write both alike, or take one out",
+                    related=(service.ref(*at),),
+                )
         for (base, service), (other, owner) in permutations(parts, 2):
-            for said in service.service.paths if base != other and base.covers(other) else ():
-                if other.covers(said):
+            for path in service.service.paths if base != other and base.covers(other) else ():
+                if other.covers(path):
                     yield service.problem(
-                        ("paths", said),
-                        f"{name}{said}",
+                        ("paths", path),
+                        f"{name}{path}",
                         f"service {owner.key} has {other} of this host, so two services would say who reaches this "
                         f"path",
                         f"remove it, and say at {owner.key} who its clients are",
@@ -243,6 +254,13 @@ def _path_twice(stack: OneStack) -> Iterator[Problem]:
             "remove it",
             related=(first,),
         )
+
+
+def _said(service: OneService) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The paths that it says, and where."""
+    if service.service.path:
+        yield service.service.path, ("path",)
+    yield from ((path, ("paths", path)) for path in service.service.paths)
 
 
 def _redirect_to_itself(service: OneService) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from config.services import OriginTls, UrlOrigin
 from config.values import Certificates, Host, MalformedError, OriginUrl
 from exposure.names import scheme_of
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule
+from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
 
@@ -28,6 +29,12 @@ def _faults(rule: str) -> Callable[[OneService], Iterable[Problem]]:
     return check
 
 
+def _called(service: OneService) -> OriginUrl | None:
+    """Its origin's URL, where it is a sound one."""
+    origin = service.service.origin
+    return OriginUrl(origin.url) if isinstance(origin, UrlOrigin) and not OriginUrl.faults(origin.url) else None
+
+
 def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for stack in everything.stacks:
         for service in stack.services:
@@ -36,11 +43,10 @@ def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         fronts = _fronts(owner, family)
         for stack in family:
             for service in stack.services:
-                origin = service.service.origin
-                called = OriginUrl(origin.url) if isinstance(origin, UrlOrigin) else None
-                if called is None or OriginUrl.faults(called):
+                called = _called(service)
+                if called is None:
                     continue
-                found = next(((who, how) for name, who, how in fronts if name.covers(called.host.rstrip("."))), None)
+                found = next(((who, how) for name, who, how in fronts if name.covers(called.host)), None)
                 if found is None:
                     continue
                 other, how = found
@@ -49,15 +55,73 @@ def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     ("origin", "url"),
                     called,
                     f"that is {whose} {how}",
-                    "name what answers: the Kubernetes Service, a port of the node, or the machine's address",
+                    _DIRECTLY,
                     related=(other.ref(),) if other is not service else (),
                 )
                 yield stack, problem
 
 
+_DIRECTLY = "name what answers: the Kubernetes Service, a port of the node, or the machine's address"
+_HOME = ("lan", "home", "internal", "localdomain", "home.arpa", "fritz.box")
+"""Domains under which routers give names to machines at home."""
+
+
+def _other_name(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for stack in everything.stacks:
+        for service in stack.services:
+            yield from ((stack, problem) for problem in _faults("origin-other-name")(service))
+    for _, family in everything.families():
+        for stack in family:
+            for service in stack.services:
+                called = _called(service)
+                found = _meant(called, stack, family) if called else None
+                if found:
+                    yield stack, service.problem(("origin", "url"), called, *found)
+
+
+def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tuple[str, str] | None:
+    """What of the estate an origin is by another name, and how to write it; None where it is none that is known."""
+    host, estate = called.host, stack.estate
+    tailnet = estate.tailnet.name if estate and estate.tailnet else None
+    for other in family:
+        node = other.node
+        if node is None:
+            continue
+        names = {f"{node.name}.{domain}" for domain in (*_HOME, *((tailnet,) if tailnet else ()))}
+        if host in (node.name, str(node.tailnet_ipv4), *names):
+            if other is stack:
+                fix = f"write `origin: {{on_node: true, port: {called.port}, scheme: {called.scheme}}}`"
+                return "this is the node itself by another name, and it may be named as such", fix
+            fix = f"write its address at home: `{called.scheme}://{node.lan_ipv4}:{called.port}`"
+            return f"this is the node {node.name} by another name, and an address says so", fix
+        if host == str(node.router_ipv4):
+            return (
+                "this is the router's public address: the request would leave the house, and come back only where a "
+                "port is forwarded",
+                _DIRECTLY,
+            )
+    machines = {s.machine for other in family for s in other.by(TailnetWay)}
+    if tailnet and host.endswith(f".{tailnet}") and host.removesuffix(f".{tailnet}") not in machines:
+        return "this is a name on the tailnet, and the connector's pod is not in it", _DIRECTLY
+    first, _, last = host.partition(".")
+    origins = [s.cluster_origin for s in stack.services]
+    namespaces = {o.namespace for o in origins if o} | (
+        {stack.node.ingress_controller.namespace, stack.node.connector.namespace} if stack.node else set()
+    )
+    # Pods look a short name up below `svc.cluster.local` first; a dot at its end keeps them from it.
+    if last in namespaces and not called.complete:
+        return (
+            f"in the cluster this is first of all the Service {first} of namespace {last}",
+            f"write `origin: {{namespace: {last}, service: {first}, port: {called.port}, scheme: {called.scheme}}}`; "
+            f"or `{host}.` with a dot at its end for a machine of that name",
+        )
+    return None
+
+
 def _fronts(owner: OneStack, family: Sequence[OneStack]) -> list[tuple[Host, OneService | OneStack, str]]:
     """Names that lead nowhere from the connector's pod: whose they are, and why."""
     by_edge = "at Cloudflare: the request would go out and come back, for ever or to a login"
+    by_router = "at the router: the request would leave the house, and come back only where a port is forwarded"
     by_tailnet = "on the tailnet, and the connector's pod is not in it"
     found: list[tuple[Host, OneService | OneStack, str]] = []
     tailnet = owner.estate.tailnet.name if owner.estate and owner.estate.tailnet else ""
@@ -65,6 +129,7 @@ def _fronts(owner: OneStack, family: Sequence[OneStack]) -> list[tuple[Host, One
         found += [(Host(stack.record), stack, by_edge)] if stack.record else []
         for service in stack.services:
             found += [(Host(name), service, by_edge) for name in service.names if service.by(TunnelWay)]
+            found += [(Host(name), service, by_router) for name in service.hosts if service.by(PortForwardWay)]
             if tailnet and service.machine and service.by(TailnetWay):
                 found.append((Host(f"{service.machine}.{tailnet}"), service, by_tailnet))
     return found
@@ -218,6 +283,12 @@ RULES = (
         "A pod of the cluster can reach an origin, and not by way of Cloudflare",
         "CFD config/configuration.go",
         check=_unreachable,
+    ),
+    EstateRule(
+        "origin-other-name",
+        "A thing of the estate is called by the name that tells that it is one and the same",
+        "Kubernetes, DNS for Services and Pods; tailscale.com/kb/1438",
+        check=_other_name,
     ),
     ServiceRule(
         "origin-http-status", "A fixed http_status is not a service", _CFD, (14,), check=_faults("origin-http-status")

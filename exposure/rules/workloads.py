@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 
-from config.values import ROOT, Path
+from config.values import ROOT, Path, is_named
 from exposure.audience import Audience, meant, meant_for_path
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, listed
 from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Workload, at_home, controller, one_home, through, workloads
+from exposure.workload import Workload, at_home, controller, one_home, workloads
 
 _ONE = "make one service of the two, with several `gates:`, or with `paths:` that have clients of their own"
 
@@ -44,36 +44,52 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneService, Workload, bool]]:
     """Services with a workload in common, in both orders; and those that lead on to others, by the controller."""
     behind: dict[Workload, list[OneService]] = {}
+    doors: dict[str | Workload, list[tuple[OneStack, Workload]]] = {}
+    for stack in family:
+        if stack.node and stack.node_name is not None:
+            door = controller(stack.node)[1]
+            names: list[str | Workload] = [door.place, *(at_home(stack.node.lan_ipv4, port) for port in (80, 443))]
+            for name in names:
+                doors.setdefault(name, []).append((stack, door))
     for stack in family:
         node = stack.node
         if node is None or stack.node_name is None:
             continue
-        door = controller(node)[1]
-        inside = [s for s in stack.services if through(s.service, node)]
+        ends = workloads({s.key: s.service for s in stack.services}, node)
         for service in stack.services:
             if not service.gates or service.by(AcmeWay):
                 continue
-            found = list(workloads(service.service, node))
+            found = list(ends[service.key])
             if service.by(PortForwardWay):
                 ports = service.service.port_forward or ()
                 found += [at_home(node.lan_ipv4, p.node_port, p.protocol) for p in ports]
             for workload in found:
                 behind.setdefault(workload, []).append(service)
-            if any(workload.place == door.place for workload in found):
-                yield from ((service, other, door, True) for other in inside if _by_any_name(service, other))
+            led = [led for w in found for name in (w, w.place) for led in doors.get(name, ())]
+            for inside, door in {door: (inside, door) for inside, door in led}.values():
+                if _near(stack, inside):
+                    yield from ((service, other, door, True) for other in inside.services if _leads(service, other))
     for workload, those in behind.items():
         for wide, narrow in permutations(those, 2):
-            # An address is one machine's behind one router only.
-            one, other = wide.inside.node, narrow.inside.node
-            if one is other or (one and other and one_home(one, other)):
+            if _near(wide.inside, narrow.inside):
                 yield wide, narrow, workload, False
 
 
-def _by_any_name(service: OneService, other: OneService) -> bool:
-    """Whether a request may carry the other's host to the controller: a tunnel passes on the one it was asked by."""
+def _near(one: OneStack, other: OneStack) -> bool:
+    """Whether an address means the same thing to both: it is one machine's behind one router only."""
+    return one is other or bool(one.node and other.node and one_home(one.node, other.node))
+
+
+def _leads(service: OneService, other: OneService) -> bool:
+    """Whether the controller leads a request by the one on to the other: where it carries the other's host."""
     request = service.service.origin_request
-    header = request.http_host_header if request else None
-    return not all(issubclass(way, TunnelWay) for way in service.ways) or header in other.hosts
+    if service is other or not other.gates or not other.by(TunnelWay):
+        return False
+    if is_named(request.http_host_header if request else None, other.hosts):
+        return True
+    # A tunnel passes on the host that it was asked by; another way carries any.
+    inside = other.cluster_origin and other.cluster_origin.through_ingress
+    return bool(inside) and not all(issubclass(way, TunnelWay) for way in service.ways)
 
 
 def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:

@@ -202,7 +202,7 @@ class TunnelWay(Way):
                 else replace(self.request, origin_server_name=host)
                 if self.names_host
                 else self.request,
-                path.expression,
+                path.expression if audience == ANYONE else path.guarded,
                 f"{name}-access" if host == self.hosts[0] else None,
             )
             for host, path, audience, name, title in (*served, *shut)

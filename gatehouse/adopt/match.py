@@ -347,7 +347,8 @@ def rules_of(inputs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def prefix_of(path: str) -> str:
     """The literal path that a rule's expression begins with: `^/api(/|$)` and `/api/.*` both give `/api`."""
-    text = re.sub(r"\\(.)", r"\1", re.split(r"(?<!\\)[\[({*+?|$]|\.(?=[*+?])", path.removeprefix("^"))[0])
+    start = path.removeprefix("(?i)").removeprefix("^")
+    text = re.sub(r"\\(.)", r"\1", re.split(r"(?<!\\)[\[({*+?|$]|\.(?=[*+?])", start)[0])
     return text.rstrip("/") or "/"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from config.loader import load_project
 from config.text import wrap
 from exposure.reach.access import ANYONE, Principal
-from exposure.reach.evaluate import Answer, Request
+from exposure.reach.evaluate import Answer, Outcome, Request
 from exposure.reach.places import Crowd, Place, Reached, answers, principals, reached, table, together
 from exposure.reach.project import Project
 from exposure.reach.shadows import Shadow, shadows
@@ -167,8 +167,8 @@ def _answer(asked: Asked, found: Sequence[tuple[Surface, Sequence[Request]]], ar
         print(json.dumps({"answers": list(map(_to_dict, results))}, indent=2, ensure_ascii=False))
     else:
         print("\n\n".join(_text(result, args.principal is None) for result in results))
-        host = results[0].last.host if results else ""
-        if host not in asked.hosts and (close := meant(host, sorted(asked.hosts))):
+        unknown = [r.last.host for r in results if all(a.outcome is Outcome.NO_NAME for _, a in r.pairs)]
+        if unknown and (close := meant(unknown[0], sorted(asked.hosts))):
             print(f"\nNothing here has that name{close}")
         if args.principal is None:
             _beside(asked, results)
@@ -181,7 +181,10 @@ def _beside(asked: Asked, results: Sequence[_Result]) -> None:
     ends = {a.workload for result in results for _, a in result.pairs if a.workload}
     if ends:
         same, here = asked.same(ends), {result.last.host for result in results}
-        _also([(place, who) for place, who in asked.rows if same(place, who) and place.request.host not in here])
+        rows = [(place, who) for place, who in asked.rows if same(place, who)]
+        _also(
+            [(place, who) for place, who in rows if not {place.request.host, place.request.host.split(".")[0]} & here]
+        )
 
 
 def _also(rows: _Rows) -> None:

@@ -107,5 +107,7 @@ Landing: buttonColor buttonTextColor imageUrl message title
 Oauth: dynamicClientRegistration* enabled grant*
 AppPolicy: connectionRules* decision excludes=Rule[] id includes=Rule[] mfaConfig=Mfa name precedence
  requires=Rule[]
+ZeroTrustAccessServiceToken: name! accountId clientSecretVersion duration enabled previousClientSecretExpiresAt
+ zoneId
 """
 )

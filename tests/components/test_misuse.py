@@ -92,7 +92,7 @@ ALONE: dict[str, tuple[Callable[[], object], str, str]] = {
     ),
     "a rule whose AUD is missing": (rules(TunnelRule(HOST, None, ORIGIN, "wiki", (HOST,))), "rules[0]", "`auds`"),
     "a rule for a host in capitals": (rules(TunnelRule("Wiki.example.com", None, ORIGIN)), "rules[0].host", "lower"),
-    "a rule with a loose path": (rules(TunnelRule(HOST, "/api", ORIGIN)), "rules[0].path", "^/"),
+    "a rule with a loose path": (rules(TunnelRule(HOST, "/api", ORIGIN)), "rules[0].path", "match pattern"),
     "a rule to nowhere": (rules(TunnelRule(HOST, None, "wiki")), "rules[0].origin", "no scheme"),
     "a team that is a domain": (
         lambda: given.configuration(team="example.cloudflareaccess.com"),

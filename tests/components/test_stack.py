@@ -68,7 +68,7 @@ def test_services_that_share_a_host_share_its_record_which_waits_for_the_applica
     assert _applications(found, record.name) == places == {a.name for a in found.all(APPLICATION)}
     assert f"{RULES} alfred-rules" in record.dependencies
     assert _rules(found) == [
-        ("chat.example.com", "^/_synapse/admin(/|$)", "admin"),
+        ("chat.example.com", "(?i)^/_synapse/admin([/;]|$)", "admin"),
         ("chat.example.com", "^/config\\.json(/|$)", "element"),
         ("chat.example.com", "^/_matrix(/|$)", "synapse"),
         ("chat.example.com", None, "element"),

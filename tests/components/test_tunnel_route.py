@@ -144,7 +144,7 @@ def test_a_path_for_other_people_has_a_policy_and_a_jwt_of_its_own(run: Run, kno
     rules = _rules(found)
     assert list(rules) == [
         ("wiki.example.com", "^/admin/hooks(/|$)"),
-        ("wiki.example.com", "^/admin(/|$)"),
+        ("wiki.example.com", "(?i)^/admin([/;]|$)"),
         ("wiki.example.com", None),
         (None, None),
     ]
@@ -178,7 +178,7 @@ def test_a_host_for_nobody_is_denied_by_access_and_404_at_the_tunnel_but_for_its
     assert found.one(APPLICATION, "wiki.example.com").inputs["appLauncherVisible"] is False
     rules = _rules(found)
     assert [(path, rule["service"]) for (_, path), rule in rules.items()] == [
-        ("^/admin(/|$)", ORIGIN),
+        ("(?i)^/admin([/;]|$)", ORIGIN),
         ("^/hooks(/|$)", ORIGIN),
         (None, "http_status:404"),
         (None, "http_status:404"),

@@ -67,7 +67,7 @@ _NODE = Node.model_validate(NODE)
 
 
 def _of(origin: dict[str, Any], **more: Any) -> set[Workload]:
-    return set(workloads(service(origin=origin, **more), _NODE))
+    return set(workloads({"it": service(origin=origin, **more)}, _NODE)["it"])
 
 
 def test_a_port_of_the_node_and_its_address_are_one() -> None:
@@ -91,6 +91,29 @@ def test_two_services_of_the_same_pods_are_one_whatever_they_are_called() -> Non
     assert not _of(first) & _of({**second, "selector": {"app": "web"}})
 
 
+def test_pods_that_another_service_selects_among_others_are_its_too() -> None:
+    origin = {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}}
+    some = {**origin, "service": "one", "selector": {"app": "db", "role": "primary"}}
+    other = {**origin, "service": "two", "selector": {"app": "db", "role": "replica"}}
+    found = workloads({key: service(origin=o) for key, o in (("all", origin), ("one", some), ("two", other))}, _NODE)
+    assert set(found["all"]) & set(found["one"]) == {Workload("alfred db/{app=db}", 5432)}
+    assert not set(found["one"]) & set(found["two"]) - {Workload("alfred db/{app=db}", 5432)}
+    apart = {**some, "namespace": "other"}
+    away = workloads({"all": service(origin=origin), "one": service(origin=apart)}, _NODE)
+    assert not set(away["all"]) & set(away["one"])
+
+
+def test_the_ingress_controller_is_one_by_its_pods_and_by_the_node_s_ports() -> None:
+    by_http, by_https = controller(_NODE)
+    pods = {"namespace": "kube-system", "service": "x", "port": 1, "scheme": "tcp", "selector": {"app": "traefik"}}
+    assert {by_http, by_https} <= _of(pods)
+    assert by_https in _of({"url": "https://192.168.0.124"})
+    assert by_http in _of({"on_node": True, "port": 80})
+    assert not {by_http, by_https} & (_of({**pods, "namespace": "web"}) | _of({"url": "http://192.168.0.124:8080"}))
+    assert not {by_http, by_https} & _of({**pods, "selector": {"app": "coredns"}})
+    assert not {by_http, by_https} & _of({"url": "https://192.168.0.125"})
+
+
 def test_every_port_that_is_forwarded_or_named_belongs_to_the_service() -> None:
     found = _of(dict(GAME["origin"]), port_forward=GAME["port_forward"])
     assert Workload("alfred game/game", 25565, "tcp") in found
@@ -100,8 +123,8 @@ def test_every_port_that_is_forwarded_or_named_belongs_to_the_service() -> None:
 
 def test_another_nodes_cluster_is_another_place() -> None:
     other = Node.model_validate({**NODE, "name": "octavo"})
-    said = service(origin={"namespace": "web", "service": "web", "port": 8080})
-    assert not set(workloads(said, _NODE)) & set(workloads(said, other))
+    said = {"it": service(origin={"namespace": "web", "service": "web", "port": 8080})}
+    assert not set(workloads(said, _NODE)["it"]) & set(workloads(said, other)["it"])
 
 
 def test_the_ingress_controller_leads_on_to_what_goes_through_it() -> None:

@@ -37,7 +37,7 @@ def _claim(host: str, path: str, audience: Audience, number: int) -> Claim:
         f"S{number}",
         "http_status:404" if audience == NOBODY else OriginUrl.parse(f"http://o{number}:80"),
         DEFAULT_SETTINGS,
-        parsed.expression,
+        parsed.expression if audience == ANYONE else parsed.guarded,
     )
 
 
@@ -173,7 +173,7 @@ def test_three_audiences_nest_and_each_has_an_application_and_a_rule_of_its_own(
     }
     assert [(r.path, r.applications) for r in plan.rules] == [
         (estate.CLOSING, ()),
-        ("^/api/admin(/|$)", (f"{host}/api/admin",)),
+        ("(?i)^/api/admin([/;]|$)", (f"{host}/api/admin",)),
         ("^/api(/|$)", ()),
         (None, (host, f"{host}/api")),
         (None, ()),
@@ -193,7 +193,7 @@ def test_two_services_share_a_host_by_path_and_its_record_is_of_the_one_with_the
     assert [(r.path, r.service) for r in plan.rules[:-1]] == [
         (estate.CLOSING, None),
         ("^/_matrix(/|$)", "a-matrix"),
-        ("^/admin(/|$)", "console"),
+        ("(?i)^/admin([/;]|$)", "console"),
         (None, "blog"),
     ]
     assert [(a.name, str(a.audience)) for a in plan.applications] == [("example.com/admin", "household")]

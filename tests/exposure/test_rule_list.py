@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -144,6 +145,15 @@ def test_an_expression_matches_nothing_else(path: str, request: str) -> None:
     assert bool(re2.search(Path(path).expression, request)) == expected
 
 
+@given(*[st.from_regex(r"(/[A-Za-z0-9._~@+-]{1,4}){1,3}", fullmatch=True)] * 2)
+def test_a_guarded_expression_takes_capitals_and_what_is_cut_off_at_a_semicolon_too(path: str, request: str) -> None:
+    guarded = re2.compile(Path(path).guarded)
+    for asked in (request, path, f"{path}/x", path.upper(), path.swapcase(), f"{path};a=b", f"{path};/x", f"{path}x"):
+        read = re.split(";|$", asked)[0].lower() if asked.lower().startswith(f"{path};".lower()) else asked.lower()
+        expected = read == path.lower() or read.startswith(f"{path}/".lower())
+        assert bool(guarded.search(asked)) == expected, asked
+
+
 @pytest.mark.parametrize(
     ("path", "expression"),
     [
@@ -167,12 +177,13 @@ def test_a_bare_path_would_match_elsewhere() -> None:
 
 
 def test_what_shuts_dot_segments_and_backslashes_matches_those_and_nothing_else() -> None:
-    # Every path of up to six of these characters; meant: a segment that is `.` or `..`, or a backslash anywhere.
+    # Every path of up to six of these characters; meant: a segment that is `.` or `..`, also with parameters, or a
+    # backslash anywhere.
     shuts = re2.compile(CLOSING)
     for length in range(7):
-        for letters in itertools.product("/.a\\\n", repeat=length):
+        for letters in itertools.product("/.a\\\n;" if length < 6 else "/.a\\;", repeat=length):
             path = "/" + "".join(letters)
-            meant = any(segment in (".", "..") for segment in path.split("/")) or "\\" in path
+            meant = any(segment.split(";")[0] in (".", "..") for segment in path.split("/")) or "\\" in path
             assert (shuts.search(path) is not None) == meant, path
 
 

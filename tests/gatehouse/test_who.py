@@ -437,12 +437,13 @@ def test_what_answers_is_asked_for_with_every_way_that_ends_there(
 def test_the_other_ways_to_the_same_workload_are_said(twice: Path, capsys: pytest.CaptureFixture[str]) -> None:
     others = {key: {r["place"] for r in asked(twice, capsys, key)["others"]} for key in TWICE}
     front = {"front-alfred.example.com:443/tcp", "192.168.0.124:30443/tcp"}
+    at_home = {"192.168.0.124:80/tcp", "192.168.0.124:443/tcp"}
     assert others == {
         "paperless": {"docs-alfred.example.com/"},
         "docs": {"paperless-alfred.example.com/"},
         # Past the tunnel the controller leads on to whatever host is said.
-        "cloud": front,
-        "front": set(),
+        "cloud": front | at_home,
+        "front": at_home,
     }
     assert run(twice, "cloud-alfred.example.com", "--as", "anyone") == 1
     capsys.readouterr()
@@ -451,7 +452,7 @@ def test_the_other_ways_to_the_same_workload_are_said(twice: Path, capsys: pytes
     run(twice, "front-alfred.example.com")
     assert "other ways" in capsys.readouterr().out
     places = {row["place"] for row in asked(twice, capsys, "cloud/nextcloud")["places"]}
-    assert places == {"cloud-alfred.example.com/", *front}
+    assert places == {"cloud-alfred.example.com/", *front, *at_home}
 
 
 def test_where_not_every_request_is_known_that_is_said_and_the_code_is_3(

@@ -213,8 +213,8 @@ def test_routes_share_a_host_by_path_each_for_its_own_people() -> None:
     host, into = "wiki.example.com", "wiki.example.com/hooks/in-aud"
     assert rules_of(found) == [
         (host, "^/hooks/in(/|$)", []),
-        (host, "^/admin(/|$)", ["wiki.example.com/admin-aud"]),
-        (host, "^/hooks(/|$)", []),
+        (host, "(?i)^/admin([/;]|$)", ["wiki.example.com/admin-aud"]),
+        (host, "(?i)^/hooks([/;]|$)", []),
         (host, None, ["wiki.example.com-aud", into]),
         (None, None, []),
     ]

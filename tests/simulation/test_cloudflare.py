@@ -17,6 +17,7 @@ SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
 DNSSEC = "cloudflare:index/zoneDnssec:ZoneDnssec"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 RULESET = "cloudflare:index/ruleset:Ruleset"
+TOKEN = "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken"
 TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
 CONFIG = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
 IDP = "cloudflare:index/zeroTrustAccessIdentityProvider:ZeroTrustAccessIdentityProvider"
@@ -534,6 +535,23 @@ def test_secrets_of_login_methods_stay_secret(cloudflare: Plugin, store: Store) 
     assert plain["config"]["clientSecret"] == Secret("careless")
     text = store.path.read_text()
     assert not [one for one in ("google secret", "careless") if one in text]
+
+
+def test_a_service_tokens_secret_stays_one_and_a_raised_version_makes_another(cloudflare: Plugin, store: Store) -> None:
+    token = cloudflare.create(TOKEN, "robot", accountId=ACCOUNT, name="robot")
+    first = token["clientSecret"]
+    assert isinstance(first, Secret)
+    read = token.refresh()
+    assert read is not None
+    assert read["clientSecret"] == first
+    assert first.value not in store.path.read_text()
+    # Each of the two goes with the other [terraform-provider-cloudflare, schema.go].
+    with pytest.raises(ProviderError, match="previousClientSecretExpiresAt"):
+        cloudflare.create(TOKEN, "late", accountId=ACCOUNT, name="late", clientSecretVersion=2)
+    until: dict[str, Any] = {"clientSecretVersion": 2, "previousClientSecretExpiresAt": "2026-12-24T18:00:00Z"}
+    rotated = token.update(accountId=ACCOUNT, name="robot", **until)
+    assert isinstance(rotated["clientSecret"], Secret)
+    assert rotated["clientSecret"] != first
 
 
 def test_the_zone_goes_with_all_that_is_in_it(cloudflare: Plugin, zone: Resource, store: Store) -> None:

@@ -24,6 +24,7 @@ from tests.simulation.test_cloudflare import (
     RECORD,
     RULESET,
     SETTING,
+    TOKEN,
     TUNNEL,
     TUNNEL_SECRET,
     ZONE,
@@ -56,6 +57,7 @@ def world(cloudflare: Plugin) -> dict[str, Resource]:
         group,
         policy,
         cloudflare.create(APP, "app", **app("a.example.com", idp, policy)),
+        cloudflare.create(TOKEN, "robot", accountId=ACCOUNT, name="robot"),
     ]
     return {one.type.rsplit(":", 1)[-1]: one for one in made}
 
@@ -69,6 +71,7 @@ REFUSED = {
     "ZeroTrustAccessGroup": "missing required group_id parameter",
     "ZeroTrustAccessPolicy": "missing required policy_id parameter",
     "ZeroTrustAccessApplication": "missing required app_id parameter",
+    "ZeroTrustAccessServiceToken": "missing required service_token_id parameter",
 }
 OTHERS = ("ZoneDnssec", "ZoneSetting", "ZeroTrustTunnelCloudflaredConfig")
 
@@ -138,6 +141,7 @@ FORMS = {
     "ZeroTrustAccessGroup": "<{accounts|zones}/{account_id|zone_id}>/<group_id>",
     "ZeroTrustAccessPolicy": "<account_id>/<policy_id>",
     "ZeroTrustAccessApplication": "<{accounts|zones}/{account_id|zone_id}>/<app_id>",
+    "ZeroTrustAccessServiceToken": "<{accounts|zones}/{account_id|zone_id}>/<service_token_id>",
 }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from config.loader import load_project
+from config.values import unguarded
 from exposure.reach import surface as s
 from exposure.reach.compare import compare
 from exposure.reach.places import ANY_NAME
@@ -126,6 +127,7 @@ def _asked(*surfaces: Surface) -> Iterator[Asked]:
     for host in sorted(names):
         of_host = {p.rstrip("/*") for h, p in said if h == host or naive.glob(h, host, "\0")}
         paths = {p + end for p in of_host | {""} for end in ("", "/", "/x", "x")} - {"", "x"}
+        paths |= {variant for p in of_host if p for variant in (p.upper(), f"{p};x")}
         yield from ((host, 443, path, "tcp") for path in sorted(paths | {f"/x{p}" for p in paths}))
     for found in surfaces:
         yield from ((h, r.external, "/", r.protocol) for h in sorted(hosts) for r in found.router)
@@ -145,7 +147,8 @@ def _asked(*surfaces: Surface) -> Iterator[Asked]:
 
 
 def _literal(expression: str) -> str:
-    return expression.removeprefix("^").removesuffix("(/|$)").replace("\\", "") if "?" not in expression else "/"
+    plain = unguarded(expression) or expression
+    return plain.removeprefix("^").removesuffix("(/|$)").replace("\\", "") if "?" not in plain else "/"
 
 
 ORDER = ("open", "login", "tailnet", "no")

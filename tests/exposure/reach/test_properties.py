@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tests.kit.profiles  # noqa: F401
+from config.values import unguarded
 from exposure.check import check
 from exposure.estate import CLOSING
 from exposure.model import ExposurePlan
@@ -92,6 +93,13 @@ def test_each_path_of_a_host_is_reached_by_whom_the_nearest_words_name(estate: E
                 continue  # The challenges are below it; the folder itself is not asked for.
             near = max((p for p in paths if not p or path == p or path.startswith(f"{p}/")), key=len)
             may = paths[near]
+            # In other letters than those of a path that is not for everybody, it takes the login of that path.
+            asked = f"{path}/".lower()
+            taking = [p for p in paths if paths[p] is not None and asked.startswith(f"{p}/".lower())]
+            guarded = max(taking, key=len, default="")
+            between = [p for p in paths if f"{guarded}/".startswith(f"{p}/") and len(p) > len(near)]
+            if any(paths[p] != may for p in between):
+                may = set()
             for principal in EVERYBODY:
                 answer = who(surface, Request(host, path=path), principal)
                 expected = Outcome.OPEN if may is None else Outcome.LOGIN if principal.name in may else None
@@ -135,7 +143,7 @@ def test_a_rule_takes_the_logins_of_its_own_place_and_of_no_other(estate: Estate
             if rule.host is None or rule.path == CLOSING:
                 continue
             paths = found[rule.host]
-            plain = re.sub(r"\\(.)", r"\1", rule.path or "")
+            plain = re.sub(r"\\(.)", r"\1", unguarded(rule.path or "") or rule.path or "")
             path = next((p for p in paths if plain in (f"^{p}(/|$)", f"^{p}/")), "")
             asks = [p for p in paths if paths[p] and (path == p or path.startswith(f"{p}/") or not p)]
             opened = {f"{rule.host}{p}" for p, may in paths.items() if may is None and p.startswith(f"{path}/")}
