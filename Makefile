@@ -85,3 +85,4 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 lock: $(STAMP)
 	$(LOCK) -o requirements.txt
 	$(LOCK) --extra dev -c requirements.txt -o requirements-dev.txt
+	$(subst pyproject.toml,package/requirements.in,$(LOCK)) -c requirements.txt -o package/requirements.txt

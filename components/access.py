@@ -9,6 +9,7 @@ import pulumi
 
 from components.base import Component
 from components.sdk import cloudflare
+from config.values import DurationText
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication
 
@@ -28,8 +29,15 @@ class Access:
     policy_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     bypass_policy_id: pulumi.Input[str] | None = None
     deny_policy_id: pulumi.Input[str] | None = None
-    session_duration: str = "24h"
+    session_duration: DurationText = "24h"
     token_policy_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where people would get in, or be kept out, by the policy of others."""
+        for name, policy in (*self.policy_ids.items(), *self.token_policy_ids.items()):
+            if policy is None or policy in (self.bypass_policy_id, self.deny_policy_id):
+                what = "missing" if policy is None else "the policy that lets anyone by, or nobody in"
+                raise ValueError(f"policy_ids: that of {name!r} is {what}; give the policy of that set of people")
 
     def policies_of(self, planned: AccessApplication) -> list[pulumi.Input[str]]:
         """The policies of an application: one for tokens and one for people, or the one for anyone or nobody.

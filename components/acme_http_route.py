@@ -8,6 +8,7 @@ from typing import cast
 import pulumi
 
 from components.access import Access
+from components.given import reads
 from components.way import Context, WayComponent
 from exposure.estate import asked_for, rules
 from exposure.model import AccessApplication, TunnelRule
@@ -50,6 +51,7 @@ class AcmeHttpRoute(WayComponent):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,

@@ -9,9 +9,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
+from components.given import reads, refuse
 from components.manifests import FORCED, GIVEN_TO_SECRETS, GIVEN_TO_SERVICES, SKIP_AWAIT, UNHURRIED, ours
 from config.services import Connector as Settings
-from config.values import CA_FOLDER, Certificates, OriginUrl
+from config.values import CA_FOLDER, Certificates, Image, OriginUrl, replicas
 from exposure.model import TunnelRule
 
 IMAGE = "cloudflare/cloudflared:2026.8.2"
@@ -67,6 +68,7 @@ class Connector(Component):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
@@ -78,6 +80,11 @@ class Connector(Component):
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        refuse(
+            name,
+            (("settings", "replicas"), replicas, settings.replicas),
+            (("settings", "image"), Image.parse, settings.image or IMAGE),
+        )
         super().__init__(name, opts)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
@@ -136,6 +143,7 @@ class Connector(Component):
             spec=network_policy(rules, labels, settings.open_ports),
             opts=self.child(depends_on=[namespace]),
         )
+        self.namespace = settings.namespace
         self.register_outputs({"namespace": settings.namespace})
 
 

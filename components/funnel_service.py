@@ -7,6 +7,7 @@ from typing import cast
 
 import pulumi
 
+from components.given import reads
 from components.manifests import tailscale_ingress
 from components.way import Context, WayComponent
 from exposure.ways.funnel import FunnelWay
@@ -30,6 +31,7 @@ class FunnelService(WayComponent):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
@@ -53,6 +55,7 @@ class FunnelService(WayComponent):
             beside=beside,
             after=after,
         )
+        self.machine: pulumi.Output[str] = pulumi.Output.from_input(way.machine)
         self.register_outputs({"machine": way.machine})
 
     @classmethod

@@ -9,7 +9,10 @@ import pulumi
 
 from components.access import Access
 from components.base import Component
+from components.given import reads
 from components.sdk import cloudflare
+from config.fields import AccountId, ClientId
+from config.values import DurationText, TeamText
 from exposure.manual_steps import redirect_uri
 from exposure.model import PeopleSet
 
@@ -34,24 +37,25 @@ class Google(Component):
             "google",
             account_id="0" * 32,
             team="example",
-            client_id="….apps.googleusercontent.com",
+            client_id="1-a.apps.googleusercontent.com",
             client_secret=config.require_secret("google_client_secret"),
             people=[PeopleSet("household", ("alice@example.com",))],
         )
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
         *,
-        account_id: pulumi.Input[str],
-        team: str,
-        client_id: str,
+        account_id: pulumi.Input[AccountId],
+        team: TeamText,
+        client_id: pulumi.Input[ClientId],
         client_secret: pulumi.Input[str],
         people: Sequence[PeopleSet],
         nobody: bool = False,
-        session_duration: str = "24h",
+        session_duration: DurationText = "24h",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)

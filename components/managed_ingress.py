@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.given import reads
 from components.manifests import FORCED, OURS, SKIP_AWAIT, shared_namespace
 from components.way import WayComponent
 from exposure.ways.tunnel import ManagedIngress as Planned
@@ -42,6 +43,7 @@ class ManagedIngress(WayComponent):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
@@ -80,6 +82,7 @@ class ManagedIngress(WayComponent):
             opts=self.child(depends_on=first),
         )
         self.behind.append(registered)
+        self.hosts = [str(host) for host in ingress.hosts]
         self.register_outputs({"hosts": list(ingress.hosts)})
 
     def _https_by_traefik(self, ingress: Planned, first: Sequence[pulumi.Resource]) -> pulumi.Resource:

@@ -8,6 +8,7 @@ from typing import cast
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.given import reads
 from components.manifests import GIVEN_TO_SERVICES, SKIP_AWAIT, ours, shared_namespace
 from components.records import dns_records
 from components.sdk import cloudflare
@@ -36,6 +37,7 @@ class PortForward(WayComponent):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
@@ -46,6 +48,7 @@ class PortForward(WayComponent):
     ) -> None:
         super().__init__(name, opts)
         self.way = way
+        self.hosts = [str(host) for host in way.hosts]
         self._service = kubernetes.core.v1.Service(
             f"{name}-nodeport",
             metadata=ours(way.namespace, object_name(name, "forwarded"), annotations=SKIP_AWAIT),

@@ -73,7 +73,7 @@ def read_secrets(plan: ExposurePlan) -> dict[str, pulumi.Output[str]]:
         value = config.get_secret(secret.name)
         if value is None:
             missing.append(f"{secret.key}: {secret.purpose}\n    {secret.set_with} --stack {plan.stack}")
-        secrets[secret.name] = pulumi.Output.secret("missing") if value is None else value
+        secrets[secret.name] = pulumi.Output.secret(secret.simulated) if value is None else value
     missing += missing_credentials(plan.estate.tailnet is not None)
     if not missing:
         return secrets

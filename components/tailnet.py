@@ -44,6 +44,7 @@ class Tailnet(Component):
             overwrite_existing_content=overwrite or None,
             opts=self.child(protect=True),
         )
+        self.policy_id: pulumi.Output[str] = self.acl.id
         tailscale.DnsPreferences(
             f"{name}-dns", magic_dns=magic_dns, opts=self.child(protect=True, retain_on_delete=True)
         )

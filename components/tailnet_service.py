@@ -8,6 +8,7 @@ from typing import Any, cast
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.given import reads
 from components.manifests import GIVEN_TO_SERVICES, SKIP_AWAIT, ours, shared_namespace, tailscale_ingress
 from components.way import Context, WayComponent
 from config.values import object_name
@@ -37,6 +38,7 @@ class TailnetService(WayComponent):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
@@ -78,6 +80,7 @@ class TailnetService(WayComponent):
                 metadata={"name": way.backend, "namespace": way.namespace, "annotations": _annotations(way)},
                 opts=self.child(depends_on=[*shared_namespace(self, way.namespace, beside), *after]),
             )
+        self.machine: pulumi.Output[str] = pulumi.Output.from_input(way.machine)
         self.register_outputs({"machine": way.machine})
 
     @classmethod

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_tailscale as tailscale
+from pydantic import Field
 
 from components.base import Component
+from components.given import reads
 from components.manifests import GIVEN_TO_SECRETS, SKIP_AWAIT, ours
+from config.fields import Label
 from exposure.names import OPERATOR_TAG
 
 CHART_VERSION = "1.102.3"
@@ -33,24 +37,26 @@ class TailscaleOperator(Component):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
         *,
-        node: str,
-        key: int = 1,
+        node: pulumi.Input[Label],
+        key: Annotated[int, Field(ge=1)] = 1,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
         client = tailscale.OauthClient(
             f"{name}-client",
-            description=f"gatehouse operator {node}{f' {key}' if key > 1 else ''}",
+            description=pulumi.Output.concat("gatehouse operator ", node, f" {key}" if key > 1 else ""),
             scopes=["auth_keys", "devices:core", "services"],
             tags=[OPERATOR_TAG],
             # An update in place would keep the key.
             opts=self.child(depends_on=after, replace_on_changes=["description"]),
         )
+        self.client_id: pulumi.Output[str] = client.id
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
             metadata=ours(None, _NAMESPACE, labels=_PRIVILEGED, annotations=SKIP_AWAIT),

@@ -10,7 +10,10 @@ from typing import Any
 import pulumi
 
 from components.base import Component
+from components.given import GivenError, Problem, reads
 from components.sdk import cloudflare
+from config.fields import AccountId
+from config.values import TeamText, TunnelSecretText
 from exposure.estate import in_order
 from exposure.model import TunnelRule
 from exposure.ways.way import OriginSettings
@@ -32,13 +35,14 @@ class Tunnel(Component):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
         *,
-        account_id: pulumi.Input[str],
-        tunnel_name: str,
-        tunnel_secret: pulumi.Input[str],
+        account_id: pulumi.Input[AccountId],
+        tunnel_name: pulumi.Input[str],
+        tunnel_secret: pulumi.Input[TunnelSecretText],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
@@ -73,7 +77,7 @@ class TunnelConfiguration(Component):
 
     Registers ZeroTrustTunnelCloudflaredConfig. Deleting it is a no-op: the rules go with the tunnel [TFC].
 
-    Raises KeyError where a rule names an application that `auds` lacks.
+    Raises GivenError, a ValueError, where two rules have one place, or `auds` lacks an application that a rule names.
 
     Example:
         ```python
@@ -84,18 +88,20 @@ class TunnelConfiguration(Component):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
         *,
-        account_id: pulumi.Input[str],
+        account_id: pulumi.Input[AccountId],
         tunnel_id: pulumi.Input[str],
-        team: str,
+        team: TeamText,
         rules: Sequence[TunnelRule],
         auds: Mapping[str, pulumi.Input[str]],
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        _refuse_unsafe(name, rules, auds)
         super().__init__(name, opts)
         self.configured = cloudflare.ZeroTrustTunnelCloudflaredConfig(
             f"{name}-rules",
@@ -105,6 +111,28 @@ class TunnelConfiguration(Component):
             opts=self.child(depends_on=after),
         )
         self.register_outputs({})
+
+
+def _refuse_unsafe(name: str, rules: Sequence[TunnelRule], auds: Mapping[str, pulumi.Input[str]]) -> None:
+    """Refuse what would leave a host to the rule that happens to be first, or a login's rule without its check."""
+    problems: dict[tuple[int | str, ...], Problem] = {}
+    taken: dict[tuple[str | None, str | None], TunnelRule] = {}
+    for index, rule in enumerate(rules):
+        other = taken.setdefault((rule.host, rule.path), rule)
+        if other != rule and rule.host is not None:
+            problems["rules", index] = Problem(
+                f"two rules for {rule.host}, {f'path {rule.path}' if rule.path else 'the whole of it'} "
+                f"({other.service or other.origin} and {rule.service or rule.origin}): the first alone counts, and one "
+                "without login shadows one with it; give one of them another host or path"
+            )
+        missing = [application for application in rule.applications if auds.get(application) is None]
+        if missing:
+            problems["rules", index] = Problem(
+                f"the rule for {rule.host} asks for the login of {', '.join(missing)}, whose AUD is not in `auds`; add "
+                "the `auds` of the component that has it"
+            )
+    if problems:
+        raise GivenError(name, problems)
 
 
 def _ingress(rule: TunnelRule, team: str, auds: Mapping[str, pulumi.Input[str]]) -> Any:

@@ -8,6 +8,7 @@ from typing import cast
 import pulumi
 
 from components.access import Access
+from components.given import reads
 from components.managed_ingress import ManagedIngress
 from components.records import dns_records
 from components.sdk import cloudflare
@@ -25,6 +26,7 @@ class TunnelRoute(WayComponent):
     `applications` are those that all ways together ask for, where services share a host; the way's own by itself.
     """
 
+    @reads
     def __init__(
         self,
         name: str,

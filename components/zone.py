@@ -8,8 +8,11 @@ from typing import Any
 import pulumi
 
 from components.base import Component
+from components.given import reads
 from components.sdk import cloudflare
-from config.stack import Hsts
+from config.fields import AccountId
+from config.stack import Hsts, MinTls, Ssl
+from config.values import DomainText, HostText
 
 
 class Zone(Component):
@@ -33,19 +36,20 @@ class Zone(Component):
         ```
     """
 
+    @reads
     def __init__(
         self,
         name: str,
         *,
-        account_id: pulumi.Input[str],
-        zone: str,
+        account_id: pulumi.Input[AccountId],
+        zone: pulumi.Input[DomainText],
         dnssec: bool = True,
-        ssl: str = "strict",
-        min_tls_version: str = "1.2",
+        ssl: Ssl = "strict",
+        min_tls_version: MinTls = "1.2",
         always_use_https: bool = True,
         automatic_https_rewrites: bool = True,
         hsts: Hsts | None = None,
-        redirects: Mapping[str, str] | None = None,
+        redirects: Mapping[HostText, HostText] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
@@ -238,6 +239,8 @@ SelectorKey = Annotated[str, AfterValidator(_selector_key), _SELECTOR_KEY_SCHEMA
 """The key of a Kubernetes label."""
 SelectorValue = Annotated[str, AfterValidator(_selector_value), _SELECTOR_VALUE_SCHEMA]
 """The value of a Kubernetes label."""
+Selector = Annotated[Mapping[SelectorKey, SelectorValue], Field(min_length=1)]
+"""The labels of pods."""
 TokenDuration = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,5}h|forever)$")]
 """How long a service token is good: whole hours, or `forever` [TFC zero_trust_access_service_token]."""
 Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]

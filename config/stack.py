@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import AccountId, ClientId, Email, Instant, Label, Reason, Text, TokenDuration
+from config.fields import LABEL, AccountId, ClientId, Email, Instant, Label, Reason, Text, TokenDuration
 from config.services import Node, People, Service, Words
+from config.values import TeamText
 
 NAMESPACE = "gatehouse"
 """The project's name and so the namespace of its configuration."""
+
+
+Ssl: TypeAlias = Literal["off", "flexible", "full", "strict"]
+MinTls: TypeAlias = Literal["1.2", "1.3"]
 
 
 class Hsts(Model):
@@ -34,9 +39,9 @@ class Zone(Model):
     """The registered domain, such as `example.com`."""
     dnssec: bool = True
     """Sign the zone. The registrar's DS record is a manual step."""
-    ssl: Literal["off", "flexible", "full", "strict"] = "strict"
+    ssl: Ssl = "strict"
     """How Cloudflare speaks to origins outside the tunnel."""
-    min_tls_version: Literal["1.2", "1.3"] = "1.2"
+    min_tls_version: MinTls = "1.2"
     """The oldest TLS that browsers may speak; in quotes, for it is text."""
     always_use_https: bool = True
     """Redirect http to https."""
@@ -98,7 +103,7 @@ class Estate(Model):
 
     account_id: AccountId
     """The Cloudflare account's id: 32 hexadecimal digits, in its dashboard's address."""
-    team: Label
+    team: Annotated[TeamText, WithJsonSchema({"type": "string", "pattern": f"^{LABEL.pattern}$"})]
     """The Zero Trust team's bare name: `<team>.cloudflareaccess.com`."""
     zone: Zone
     """The zone that host names are in which are not said."""

@@ -5,19 +5,26 @@ A parsed value is text of its own type. Who holds one does not look at it again.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import ipaddress
 import re
 import unicodedata
 import warnings
 from collections.abc import Iterable
-from typing import Literal, Self, TypeAlias
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from config.fields import LABEL
 
 SCHEMES = ("http", "https", "tcp", "udp")
 """The schemes of an origin [CFD ingress/origin_service.go: any other one is silently TCP over WebSocket]."""
+MOST_REPLICAS = 25
 _CLUSTER = ".cluster.local"
 _POD = re.compile(r"(\.[^.]+\.[^.]+\.svc|\.pod)(\.cluster\.local)?$")
 """A pod's own name [Kubernetes, DNS for Services and Pods]."""
@@ -33,15 +40,41 @@ _SIGNS = {"?": "a query", "#": "a fragment", "*": "a wildcard", "%": "percent-en
 class MalformedError(ValueError):
     """Text that is no value of its kind: which rule it breaks, why that breaks live, and what to write.
 
-    `suggestion` is the value that was meant, where that can be told.
+    `suggestion` is the value that was meant, where that can be told; `source` is where the platform says it.
     """
 
-    def __init__(self, rule: str, reason: str, fix: str, suggestion: str = "") -> None:
+    def __init__(self, rule: str, reason: str, fix: str, suggestion: str = "", source: str = "") -> None:
         super().__init__(f"{reason}; {fix}" + (f" (such as {suggestion})" if suggestion else ""))
         self.rule = rule
         self.reason = reason
         self.fix = fix
         self.suggestion = suggestion
+        self.source = source
+
+
+class _Value(str):
+    """Text that one parser has read; a model or dataclass that has a field of the type asks that parser."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The value. Raises MalformedError."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The value, as pydantic asks for it."""
+        try:
+            return cls.parse(text)
+        except MalformedError as wrong:
+            # What it says is no template.
+            context = {"reason": wrong.reason, "fix": wrong.fix, "meant": wrong.suggestion or None}
+            raise PydanticCustomError("malformed", "{reason}", context) from None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls.read, core_schema.str_schema(strict=True))
 
 
 Reachable: TypeAlias = Literal["nowhere", "shared", "home", "example", "internet"]
@@ -70,7 +103,7 @@ def is_name(text: str) -> bool:
     return len(text) <= 253 and all(LABEL.fullmatch(label) for label in text.split("."))
 
 
-class Host(str):
+class Host(_Value):
     """A public host name: lower case, no scheme, port or path; with `*.` in front, every name below [CFD ingress]."""
 
     __slots__ = ()
@@ -149,7 +182,7 @@ def bare_host(text: str) -> str:
     return re.split(r"[:/?#]", text, maxsplit=1)[0].lower().rstrip(".")
 
 
-class Path(str):
+class Path(_Value):
     """A path of a host and what is below it, as Access and cloudflared read it alike; `/` is the whole host."""
 
     __slots__ = ()
@@ -242,7 +275,7 @@ def _plainer(path: str) -> str:
     return plain if plain not in ("/", path) and not _wrong_path(plain) else ""
 
 
-class OriginUrl(str):
+class OriginUrl(_Value):
     """What cloudflared calls: scheme, host and port, and no path, not even `/` [CFD ingress/origin_service.go]."""
 
     __slots__ = ()
@@ -334,6 +367,17 @@ class OriginUrl(str):
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         """The address, where it is one."""
         return _address(self.host)
+
+
+class Answer(_Value):
+    """What a rule of the tunnel leads to: an origin's URL, or one fixed status [CFD ingress/ingress.go]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The answer. Raises MalformedError: the first fault of it as an origin's URL."""
+        return cls(text if re.fullmatch(r"http_status:[2-5][0-9]{2}", text) else OriginUrl.parse(text))
 
 
 def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
@@ -466,7 +510,7 @@ def _closest(scheme: str) -> str:
     return next(iter(difflib.get_close_matches(scheme, sorted(SCHEMES), n=1, cutoff=0.6)), "")
 
 
-class Certificates(str):
+class Certificates(_Value):
     """Certificates as PEM, of a CA or an origin's own, written so that Go's `AppendCertsFromPEM` takes every one."""
 
     __slots__ = ()
@@ -520,7 +564,7 @@ CA_FOLDER = "/etc/gatehouse/ca"
 _MOST_CERTIFICATES = 50_000
 
 
-class Machine(str):
+class Machine(_Value):
     """The name of a machine on the tailnet: one DNS label, the first of its full name [tailscale.com/kb/1098]."""
 
     __slots__ = ()
@@ -539,7 +583,7 @@ class Machine(str):
         return cls(text)
 
 
-class Tag(str):
+class Tag(_Value):
     """A tag of the tailnet: `tag:`, a letter, then letters, digits and hyphens [tailscale.com/kb/1068]."""
 
     __slots__ = ()
@@ -554,6 +598,184 @@ class Tag(str):
                 "write it as `tag:wiki-alfred`",
             )
         return cls(text)
+
+
+class Team(_Value):
+    """A Zero Trust team's bare name, as in `<team>.cloudflareaccess.com`: cloudflared adds the rest [CFD ingress]."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The name. Raises MalformedError (`team-form`)."""
+        if not LABEL.fullmatch(text):
+            first = bare_host(text).split(".")[0]
+            raise MalformedError(
+                "team-form",
+                "a team's name is one DNS label, from which cloudflared makes the address of its keys",
+                "write what stands before `.cloudflareaccess.com`",
+                first if LABEL.fullmatch(first) else "",
+            )
+        return cls(text)
+
+
+class Domain(_Value):
+    """The registered domain of a zone, such as `example.com`: a host name of two labels or more, with no wildcard."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The domain. Raises MalformedError (`host-form`)."""
+        found = Host.parse(text)
+        if found.wildcard or "." not in found:
+            raise MalformedError("host-form", "a zone is one registered domain", "write it as `example.com`")
+        return cls(found)
+
+
+class Duration(_Value):
+    """How long a login lasts, as Access takes it: Go's units up to hours, a month at most, or `0s` [CFDOC policies]."""
+
+    __slots__ = ()
+    _NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,19})?"
+    _GO = re.compile(rf"(?:{_NUMBER}(?:ns|us|µs|ms|s|m|h)){{1,7}}")
+    _PART = re.compile(rf"({_NUMBER})(ns|us|µs|ms|s|m|h|d|w)")
+    _HOUR = 3_600_000_000_000
+    _NANOSECONDS: ClassVar[dict[str, int]] = {
+        "ns": 1,
+        "us": 10**3,
+        "µs": 10**3,
+        "ms": 10**6,
+        "s": 10**9,
+        "m": 60 * 10**9,
+        "h": _HOUR,
+        "d": 24 * _HOUR,
+        "w": 168 * _HOUR,
+    }
+    _MONTH_HOURS = 730
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The duration. Raises MalformedError (`session-duration`)."""
+        parts = cls._PART.findall(text[:100])
+        hours = sum(Decimal(number) * cls._NANOSECONDS[unit] for number, unit in parts) / cls._HOUR
+        units, month = cls._GO.fullmatch(text) is not None, cls._MONTH_HOURS
+        if (units and 0 < hours <= month) or text == "0s":
+            return cls(text)
+        reason, fix = (
+            "Access takes a duration in Go's units up to hours (30m, 24h, 1h30m), no days or weeks",
+            "write it so",
+        )
+        suggestion = f"{hours:g}h" if re.fullmatch("[0-9]{1,9}[dw]", text) and 0 < hours <= month else ""
+        if units and not hours:
+            reason, fix, suggestion = "for a login that ends at once, Access has one word", "write `0s`", "0s"
+        elif hours > month:
+            reason, fix = f"Access takes a month at most, {month} hours", f"write `{month}h` or less"
+            suggestion = f"{month}h"
+        raise MalformedError("session-duration", reason, fix, suggestion)
+
+
+_BODIES = (
+    "it does not pass on a POST with an empty body as it is, so buttons and logins fail; the next release took the "
+    "change back"
+)
+_UNFIT = (
+    (
+        (0, 0, 0),
+        (2022, 9, 99),
+        "it does not know `access` in a rule, so it never checks Access's JWT again; the first that does is 2022.10.0",
+        "CFD RELEASE_NOTES 2022.10.0 (TUN-6774, TUN-6775)",
+    ),
+    ((2024, 9, 0), (2024, 9, 0), _BODIES, "CFD RELEASE_NOTES 2024.9.1 (reverts TUN-8592); cloudflared#1340"),
+    ((2024, 10, 0), (2024, 10, 0), _BODIES, "CFD RELEASE_NOTES 2024.10.1 (reverts TUN-8592); cloudflared#1340"),
+    (
+        (2026, 8, 0),
+        (2026, 8, 1),
+        "it rewrites a request's path before it compares, and path rules depend on the path as it is; 2026.8.2 took "
+        "that back",
+        "CFD RELEASE_NOTES 2026.8.2 (VULN-141859)",
+    ),
+)
+"""Releases of cloudflared that are unfit: the first and the last of them, why, and where that is said."""
+_VERSION = re.compile(r"v?(20\d\d)\.(\d{1,2})\.(\d{1,2})(?![\d.])")
+
+
+class Image(_Value):
+    """The connector's image, with a tag that stays or a digest [CFD RELEASE_NOTES]."""
+
+    __slots__ = ()
+    _REFERENCE = re.compile(
+        r"(?P<name>[a-z0-9]+([._:-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*?)"
+        r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+    )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The reference. Raises MalformedError (`connector-image`)."""
+        match = cls._REFERENCE.fullmatch(text)
+        tag, digest = (match["tag"] or "", match["digest"]) if match else ("", None)
+        said = _VERSION.match(tag)
+        version = tuple(map(int, said.groups())) if said else ()
+        unfit = next((row for row in _UNFIT if version and row[0] <= version <= row[1]), None)
+        if not match:
+            reason = "this is not the name of a container image"
+        elif unfit:
+            reason = unfit[2]
+        elif digest is None and not tag:
+            reason = "there is neither a tag nor a digest, so each restart may bring another cloudflared"
+        elif digest is None and (tag.startswith("latest") or not re.search(r"\d", tag)):
+            reason = f"`{tag}` changes: each restart may bring another cloudflared, with other rules for paths"
+        else:
+            return cls(text)
+        raise MalformedError(
+            "connector-image",
+            reason,
+            "remove it to use the pinned image, or write `cloudflare/cloudflared:<version>`, better with "
+            "`@sha256:<digest>`",
+            source=unfit[3] if unfit else "",
+        )
+
+
+class TunnelSecret(_Value):
+    """A tunnel's secret: base64 of at least 32 bytes [TFC zero_trust_tunnel_cloudflared]. No message repeats it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The secret. Raises MalformedError (`tunnel-secret-form`)."""
+        try:
+            long = len(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError):
+            long = 0
+        if long < 32:
+            raise MalformedError(
+                "tunnel-secret-form",
+                "a tunnel's secret is at least 32 bytes in base64, or Cloudflare refuses the tunnel",
+                "make one with `openssl rand -base64 32`",
+            )
+        return cls(text)
+
+
+def replicas(count: int) -> int:
+    """How many connectors a tunnel has [CFDOC account-limits]. Raises MalformedError (`connector-replicas`)."""
+    if not 1 <= count <= MOST_REPLICAS:
+        raise MalformedError(
+            "connector-replicas",
+            "a tunnel takes at most 25 connectors, and the rest would restart for ever"
+            if count > MOST_REPLICAS
+            else "without a connector every host of the tunnel answers 530",
+            "write `replicas: 2`, which keeps the tunnel up while one restarts, or another number from 1 to 25",
+        )
+    return count
+
+
+HostText: TypeAlias = Annotated[str, AfterValidator(Host.read)]
+AnswerText: TypeAlias = Annotated[str, AfterValidator(Answer.read)]
+TeamText: TypeAlias = Annotated[str, AfterValidator(Team.read)]
+DomainText: TypeAlias = Annotated[str, AfterValidator(Domain.read)]
+DurationText: TypeAlias = Annotated[str, AfterValidator(Duration.read)]
+TunnelSecretText: TypeAlias = Annotated[str, AfterValidator(TunnelSecret.read)]
 
 
 def object_name(key: str, suffix: str) -> str:
@@ -578,21 +800,35 @@ def _cut(text: str, whole: str, end: str) -> str:
 
 __all__ = [
     "CA_FOLDER",
+    "MOST_REPLICAS",
     "ROOT",
     "SCHEMES",
+    "Answer",
+    "AnswerText",
     "Certificates",
+    "Domain",
+    "DomainText",
+    "Duration",
+    "DurationText",
     "Host",
+    "HostText",
+    "Image",
     "Machine",
     "MalformedError",
     "OriginUrl",
     "Path",
     "Reachable",
     "Tag",
+    "Team",
+    "TeamText",
+    "TunnelSecret",
+    "TunnelSecretText",
     "bare_host",
     "is_name",
     "is_named",
     "label_name",
     "object_name",
     "reachable",
+    "replicas",
     "unguarded",
 ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
+from pydantic import Field
+
+from config.fields import Email
 from config.services import Node
 from config.stack import Estate
-from config.values import Certificates, Host, Path
+from config.values import AnswerText, Certificates, Host, HostText, Path
 from exposure.audience import NOBODY, Audience
 from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
@@ -27,9 +30,9 @@ class TunnelRule:
     `path` is an RE2 expression, matched unanchored by cloudflared, so ours start with `^/`.
     """
 
-    host: str | None
-    path: str | None
-    origin: str
+    host: HostText | None
+    path: Annotated[str, Field(pattern=r"^(\(\?i\))?\^/")] | None
+    origin: AnswerText
     service: str | None = None
     applications: tuple[str, ...] = ()
     settings: OriginSettings = DEFAULT_SETTINGS
@@ -83,8 +86,8 @@ class Redirect:
 class PeopleSet:
     """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`."""
 
-    name: str
-    emails: tuple[str, ...]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")]
+    emails: Annotated[tuple[Email, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from gatehouse import __version__
+from config import VERSION
 from gatehouse.commands import CommandError, UsageError, named_stack
 from gatehouse.examples import epilog
 
@@ -112,7 +112,7 @@ def _parser(*wanted: str | None) -> argparse.ArgumentParser:
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
     )
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work in DIR instead of here")
-    parser.add_argument("--version", action="version", version=f"gatehouse {__version__}")
+    parser.add_argument("--version", action="version", version=f"gatehouse {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, (module, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")

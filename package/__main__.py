@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-NAME, VERSION = "gatehouse", "0.1.0"
-
 
 def main() -> None:
     """Serve the components until the engine stops it."""
     # Started as a folder: what it stands in is not on the path yet.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from pulumi.provider.experimental import component_provider_host
+    from pulumi.provider import main as serve
 
-    from package.wrappers import COMPONENTS
+    from package.provider import Provider
 
-    component_provider_host(COMPONENTS, NAME, version=VERSION)
+    serve(Provider(), sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -4,9 +4,56 @@ What a decision or a name is made of is plain; what only goes to a cloud may be 
 """
 
 # No `from __future__ import annotations`: the analyzer reads types, not their text.
+from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
+
+
+class Ssl(StrEnum):
+    """How Cloudflare speaks to origins outside the tunnel."""
+
+    OFF = "off"
+    FLEXIBLE = "flexible"
+    FULL = "full"
+    STRICT = "strict"
+
+
+class MinTls(StrEnum):
+    """The oldest TLS that browsers may speak."""
+
+    TLS_1_2 = "1.2"
+    TLS_1_3 = "1.3"
+
+
+class Protocol(StrEnum):
+    """What a port carries."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Scheme(StrEnum):
+    """What a Service speaks."""
+
+    HTTP = "http"
+    HTTPS = "https"
+
+
+class Controller(StrEnum):
+    """The kind of an ingress controller."""
+
+    TRAEFIK = "traefik"
+    NGINX = "nginx"
+    OTHER = "other"
+
+
+class EdgeProtocol(StrEnum):
+    """What cloudflared speaks to Cloudflare; a fixed one has no fallback when the network blocks it."""
+
+    AUTO = "auto"
+    QUIC = "quic"
+    HTTP2 = "http2"
 
 
 class Hsts(TypedDict):
@@ -24,14 +71,14 @@ class ZoneArgs(TypedDict):
     """The Cloudflare zone."""
 
     account_id: pulumi.Input[str]
-    """The Cloudflare account's id."""
-    zone: str
+    """The Cloudflare account's id: 32 hexadecimal digits, in its dashboard's address."""
+    zone: pulumi.Input[str]
     """The registered domain, such as `example.com`."""
     dnssec: NotRequired[bool]
     """Sign the zone. Default: true."""
-    ssl: NotRequired[str]
-    """How Cloudflare speaks to origins outside the tunnel: off, flexible, full or strict. Default: strict."""
-    min_tls_version: NotRequired[str]
+    ssl: NotRequired[Ssl]
+    """How Cloudflare speaks to origins outside the tunnel. Default: strict."""
+    min_tls_version: NotRequired[MinTls]
     """The oldest TLS that browsers may speak: 1.2 or 1.3. Default: 1.2."""
     always_use_https: NotRequired[bool]
     """Redirect http to https. Default: true."""
@@ -45,11 +92,11 @@ class GoogleArgs(TypedDict):
     """The one login method, and who may use it."""
 
     account_id: pulumi.Input[str]
-    """The Cloudflare account's id."""
+    """The Cloudflare account's id: 32 hexadecimal digits, in its dashboard's address."""
     team: str
-    """The Zero Trust team's bare name."""
-    client_id: str
-    """The OAuth client's id."""
+    """The Zero Trust team's bare name: one DNS label, what stands before `.cloudflareaccess.com`."""
+    client_id: pulumi.Input[str]
+    """The OAuth client's id, which ends in `.apps.googleusercontent.com`."""
     client_secret: pulumi.Input[str]
     """The OAuth client's secret."""
     people: dict[str, list[str]]
@@ -57,18 +104,18 @@ class GoogleArgs(TypedDict):
     nobody: NotRequired[bool]
     """Whether a route, or a path of one, is for nobody. Default: false."""
     session_duration: NotRequired[str]
-    """How long a login lasts, in Go units up to hours. Default: 24h."""
+    """How long a login lasts, in Go units up to hours, such as `30m`. Default: 24h."""
 
 
 class TunnelArgs(TypedDict):
     """A tunnel, configured by Cloudflare."""
 
     account_id: pulumi.Input[str]
-    """The Cloudflare account's id."""
-    tunnel_name: str
+    """The Cloudflare account's id: 32 hexadecimal digits, in its dashboard's address."""
+    tunnel_name: pulumi.Input[str]
     """The tunnel's name in Cloudflare."""
     tunnel_secret: pulumi.Input[str]
-    """32 random bytes in base64."""
+    """At least 32 random bytes in base64, such as `openssl rand -base64 32` makes."""
 
 
 class PathRoute(TypedDict):
@@ -112,6 +159,12 @@ class Route(TypedDict):
     """Accept any certificate of an https origin. Default: false."""
     origin_server_name: NotRequired[str]
     """The name expected on an https origin's certificate."""
+    match_sni_to_host: NotRequired[bool]
+    """Expect the request's own host name on an https origin's certificate. Default: false."""
+    http2_origin: NotRequired[bool]
+    """Speak HTTP/2 to an https origin. Default: false."""
+    connect_timeout_seconds: NotRequired[int]
+    """How long cloudflared tries to reach the origin: 1 to 300 whole seconds. Default: 30."""
     http_host_header: NotRequired[str]
     """Overrides the Host header."""
 
@@ -120,13 +173,13 @@ class TunnelRoutesArgs(TypedDict):
     """All routes of one tunnel: it has one rule list, so one writer."""
 
     account_id: pulumi.Input[str]
-    """The Cloudflare account's id."""
+    """The Cloudflare account's id: 32 hexadecimal digits, in its dashboard's address."""
     zone_id: pulumi.Input[str]
     """The zone that the hosts are in."""
     tunnel_id: pulumi.Input[str]
     """The tunnel."""
     team: str
-    """The Zero Trust team's bare name."""
+    """The Zero Trust team's bare name: one DNS label, what stands before `.cloudflareaccess.com`."""
     routes: list[Route]
     """The routes, in any order."""
     identity_provider_id: NotRequired[pulumi.Input[str]]
@@ -138,7 +191,7 @@ class TunnelRoutesArgs(TypedDict):
     deny_policy_id: NotRequired[pulumi.Input[str]]
     """A Google's with `nobody`; needed where a route or a path is for nobody."""
     session_duration: NotRequired[str]
-    """How long a login lasts. Default: 24h."""
+    """How long a login lasts, in Go units up to hours, such as `30m`. Default: 24h."""
 
 
 class ConnectorArgs(TypedDict):
@@ -156,8 +209,8 @@ class ConnectorArgs(TypedDict):
     """1 to 25. Default: 2."""
     image: NotRequired[str]
     """Another image than the pinned one, with a tag or digest."""
-    protocol: NotRequired[str]
-    """auto, quic or http2. Default: auto."""
+    protocol: NotRequired[EdgeProtocol]
+    """What it speaks to Cloudflare; a fixed one has no fallback. Default: auto."""
     open_ports: NotRequired[list[int]]
     """Ports that its NetworkPolicy opens at every address, such as those of pods on the host's network."""
 
@@ -166,34 +219,34 @@ class ManagedIngressArgs(TypedDict):
     """An Ingress of the node's controller, with a certificate of its own."""
 
     namespace: str
-    """The Service's namespace."""
+    """The Service's namespace: one DNS label."""
     service: str
-    """The Service's name."""
-    port: int
-    """The Service's port."""
+    """The Service's name: one DNS label."""
+    port: pulumi.Input[int]
+    """The Service's port, 1 to 65535."""
     hosts: list[str]
     """The host names."""
-    scheme: NotRequired[str]
+    scheme: NotRequired[Scheme]
     """http or https. Default: http."""
     class_name: NotRequired[str]
     """The IngressClass. Default: nginx."""
-    controller: NotRequired[str]
-    """By which it is told to speak https: traefik, nginx (ingress-nginx) or other, with http only. Default: nginx."""
-    cluster_issuer: NotRequired[str]
+    controller: NotRequired[Controller]
+    """By which it is told to speak https; `other` speaks http only. Default: nginx."""
+    cluster_issuer: NotRequired[pulumi.Input[str]]
     """cert-manager's ClusterIssuer. Default: letsencrypt-prod."""
 
 
 class FunnelServiceArgs(TypedDict):
     """A Service on the internet by Tailscale Funnel."""
 
-    namespace: str
-    """The Service's namespace."""
-    service: str
-    """The Service's name."""
-    port: int
-    """The Service's port; https is spoken to 443, and http to any other."""
-    machine: str
-    """First label of its name in the tailnet."""
+    namespace: pulumi.Input[str]
+    """The Service's namespace: one DNS label."""
+    service: pulumi.Input[str]
+    """The Service's name: one DNS label."""
+    port: pulumi.Input[int]
+    """The Service's port, 1 to 65535; https is spoken to 443, and http to any other."""
+    machine: pulumi.Input[str]
+    """First label of its name in the tailnet: at most 63 lower-case letters, digits and hyphens."""
     paths: NotRequired[list[str]]
     """The paths that are served, and what is below them. Default: all."""
 
@@ -203,7 +256,7 @@ class TailnetPort(TypedDict):
 
     port: int
     """The port, and the Service's."""
-    protocol: NotRequired[str]
+    protocol: NotRequired[Protocol]
     """tcp or udp. Default: tcp."""
     target_port: NotRequired[Any]
     """With `selector`: the pods' port, by number or name. Default: the same."""
@@ -212,15 +265,15 @@ class TailnetPort(TypedDict):
 class TailnetServiceArgs(TypedDict):
     """A Service for devices of the tailnet only: one port by https, or ports by TCP and UDP."""
 
-    namespace: str
-    """The Service's namespace."""
-    service: str
-    """The Service's name."""
-    machine: str
-    """First label of its name in the tailnet."""
-    tag: str
+    namespace: pulumi.Input[str]
+    """The Service's namespace: one DNS label."""
+    service: pulumi.Input[str]
+    """The Service's name: one DNS label."""
+    machine: pulumi.Input[str]
+    """First label of its name in the tailnet: at most 63 lower-case letters, digits and hyphens."""
+    tag: pulumi.Input[str]
     """The proxy's tag, such as `tag:svc-wiki`: a grant of the tailnet's policy names it."""
-    port: NotRequired[int]
+    port: NotRequired[pulumi.Input[int]]
     """The Service's port, served by https on 443. Exactly one of `port` and `ports` is said."""
     ports: NotRequired[list[TailnetPort]]
     """Ports of an address of its own, for what is not HTTP."""
@@ -231,10 +284,10 @@ class TailnetServiceArgs(TypedDict):
 class ForwardedPort(TypedDict):
     """One port that the router forwards to the node."""
 
-    protocol: str
+    protocol: Protocol
     """tcp or udp."""
     port: int
-    """The Service's port."""
+    """The Service's port, 1 to 65535."""
     node_port: int
     """The node's port, 30000 to 32767."""
     target_port: NotRequired[Any]
@@ -244,7 +297,7 @@ class ForwardedPort(TypedDict):
 class PortForwardArgs(TypedDict):
     """NodePorts behind the router, and the names that point at it."""
 
-    namespace: str
+    namespace: pulumi.Input[str]
     """The pods' namespace."""
     selector: dict[str, str]
     """The pods' labels."""
@@ -254,7 +307,7 @@ class PortForwardArgs(TypedDict):
     """The public host names."""
     zone_id: pulumi.Input[str]
     """The zone that the hosts are in."""
-    ipv4: str
+    ipv4: pulumi.Input[str]
     """The router's public address."""
 
 
@@ -274,5 +327,7 @@ class TailnetArgs(TypedDict):
 class TailscaleOperatorArgs(TypedDict):
     """The Tailscale operator, from its chart."""
 
-    node: str
-    """The node's short name."""
+    node: pulumi.Input[str]
+    """The node's short name: one DNS label."""
+    key: NotRequired[int]
+    """Counts the operator's OAuth clients, from 1: another number makes a new one, and deletes the old one last."""

@@ -6,16 +6,18 @@ new, and joins what a program otherwise joins by hand (docs/adr).
 
 # No `from __future__ import annotations`: the analyzer reads types, not their text.
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pulumi
+from pydantic import Field
 
 import components
+from components import given
 from components.base import Component
 from components.way import Locks
 from config.services import Connector as ConnectorSettings
 from config.stack import Hsts as HstsSettings
-from config.values import Host, OriginUrl
+from config.values import Host, OriginUrl, TeamText
 from exposure import estate
 from exposure.model import AccessApplication, PeopleSet, TunnelRule
 from exposure.ways.acme import Challenges
@@ -37,6 +39,7 @@ from package.args import (
 
 _Options = pulumi.ResourceOptions | None
 _PRESENT = "present"
+_ORIGINS = Annotated[tuple[OriginUrl, ...], Field(min_length=1)]
 
 
 def _given(args: Mapping[str, Any], *without: str) -> dict[str, Any]:
@@ -56,7 +59,7 @@ class Zone(components.Zone):
 
     def __init__(self, name: str, args: ZoneArgs, opts: _Options = None) -> None:
         hsts = args.get("hsts")
-        settings = HstsSettings.model_validate(_given(hsts)) if hsts else None
+        settings = given.read(name, ("hsts",), HstsSettings, _given(hsts)) if hsts else None
         super().__init__(name, **_given(args, "hsts"), hsts=settings, opts=opts)
 
 
@@ -75,7 +78,7 @@ class Google(components.Google):
     """To be entered at Google."""
 
     def __init__(self, name: str, args: GoogleArgs, opts: _Options = None) -> None:
-        people = [PeopleSet(key, tuple(emails)) for key, emails in sorted(args["people"].items())]
+        people = [PeopleSet(key, read.listed(emails)) for key, emails in sorted(args["people"].items())]
         super().__init__(name, **_given(args, "people"), people=people, opts=opts)
 
 
@@ -104,14 +107,14 @@ class TunnelRoutes(Component):
     """The AUD of each Access application by its destination: `host` or `host/path`."""
 
     def __init__(self, name: str, args: TunnelRoutesArgs, opts: _Options = None) -> None:
-        super().__init__(name, opts)
-        ways = [read.tunnel_way(name, route) for route in args["routes"]]
-        asked = [read.challenges(name, route, way) for route, way in zip(args["routes"], ways, strict=True)]
-        renewing = [found for found in asked if found is not None]
+        ways = read.tunnel_ways(name, args["routes"])
+        renewing = read.challenges(name, args["routes"], ways)
+        team = given.read(name, ("team",), TeamText, args["team"])
         claims = [*estate.claims(ways), *(claim for found in renewing for claim in found.claims())]
         read.refuse_twice(name, [way.service for way in ways], claims)
         planned = {application.name: application for application in estate.applications(claims)}
         access = read.access(name, args, planned.values())
+        super().__init__(name, opts)
         mine = pulumi.ResourceOptions(parent=self)
 
         def applications(of: TunnelWay | Challenges) -> list[AccessApplication]:
@@ -134,7 +137,7 @@ class TunnelRoutes(Component):
             name,
             account_id=args["account_id"],
             tunnel_id=args["tunnel_id"],
-            team=args["team"],
+            team=team,
             rules=estate.rules(claims),
             auds=self.auds,
             opts=mine,
@@ -154,20 +157,26 @@ class TunnelRoutes(Component):
 class Connector(components.Connector):
     """cloudflared as a Deployment that Pod Security `restricted` admits."""
 
+    namespace: str
+    """The namespace made for it."""
+
     def __init__(self, name: str, args: ConnectorArgs, opts: _Options = None) -> None:
         logins = (_PRESENT,) if args.get("logins", True) else ()
-        origins = read.each(name, "origins", OriginUrl.parse, args["origins"])
+        origins = given.read(name, ("origins",), _ORIGINS, args["origins"])
         super().__init__(
             name,
             token=args["token"],
             rules=[TunnelRule(None, None, origin, None, logins) for origin in origins],
-            settings=ConnectorSettings.model_validate(_given(args, "token", "origins", "logins")),
+            settings=given.read(name, ("settings",), ConnectorSettings, _given(args, "token", "origins", "logins")),
             opts=opts,
         )
 
 
 class ManagedIngress(components.ManagedIngress):
     """An Ingress of the node's controller, with a Let's Encrypt certificate of its own."""
+
+    hosts: list[str]
+    """Its host names."""
 
     def __init__(self, name: str, args: ManagedIngressArgs, opts: _Options = None) -> None:
         super().__init__(name, ingress=read.managed_ingress(name, args), opts=opts)
@@ -176,6 +185,9 @@ class ManagedIngress(components.ManagedIngress):
 class FunnelService(components.FunnelService):
     """A Service on the internet by Tailscale Funnel: for what is not HTML, or too much for a tunnel."""
 
+    machine: pulumi.Output[str]
+    """Its name in the tailnet: `https://<machine>.<tailnet>/` is where it is found."""
+
     def __init__(self, name: str, args: FunnelServiceArgs, opts: _Options = None) -> None:
         super().__init__(name, way=read.funnel_way(name, args), opts=opts)
 
@@ -183,12 +195,18 @@ class FunnelService(components.FunnelService):
 class TailnetService(components.TailnetService):
     """A Service for devices of the tailnet only: by https, or ports by TCP and UDP."""
 
+    machine: pulumi.Output[str]
+    """Its name in the tailnet: `<machine>.<tailnet>` is where devices find it."""
+
     def __init__(self, name: str, args: TailnetServiceArgs, opts: _Options = None) -> None:
         super().__init__(name, way=read.tailnet_way(name, args), opts=opts)
 
 
 class PortForward(components.PortForward):
     """NodePorts for ports that the router forwards, and the names that point at the router."""
+
+    hosts: list[str]
+    """The names that lead to the router."""
 
     def __init__(self, name: str, args: PortForwardArgs, opts: _Options = None) -> None:
         super().__init__(name, way=read.port_forward_way(name, args), opts=opts)
@@ -198,12 +216,18 @@ class PortForward(components.PortForward):
 class Tailnet(components.Tailnet):
     """The tailnet's policy (its tests are run by Tailscale on every change), DNS preference and HTTPS setting."""
 
+    policy_id: pulumi.Output[str]
+    """The policy's id: give it where something has to wait for the policy."""
+
     def __init__(self, name: str, args: TailnetArgs, opts: _Options = None) -> None:
         super().__init__(name, **_given(args), opts=opts)
 
 
 class TailscaleOperator(components.TailscaleOperator):
     """The Tailscale operator, from its chart, with an OAuth client of its own."""
+
+    client_id: pulumi.Output[str]
+    """The id of its OAuth client."""
 
     def __init__(self, name: str, args: TailscaleOperatorArgs, opts: _Options = None) -> None:
         super().__init__(name, **_given(args), opts=opts)

@@ -1,61 +1,48 @@
-"""A home with a wiki behind Google login and an open blog, from the components."""
+"""A home with a wiki behind Google login and an open blog, from the package."""
 
-from __future__ import annotations
-
+import gatehouse_gatehouse as gatehouse
 import pulumi
 
-from components import Connector, Google, PublicTunnelRoute, Tunnel, TunnelConfiguration, ZeroTrustApp, Zone
-from config.services import Connector as ConnectorSettings
-from exposure.audience import ANYONE, people
-from exposure.model import PeopleSet
-from exposure.ways.tunnel import PublicTunnelWay, ZeroTrustWay
+config = pulumi.Config()
+account_id = config.require("accountId")
+WIKI = "http://wiki.wiki.svc.cluster.local:8080"
+BLOG = "http://blog.blog.svc.cluster.local:80"
 
-
-def main() -> None:
-    """Register it all: applications, then the rules with their AUDs, then the records."""
-    config = pulumi.Config()
-    account_id = config.require("accountId")
-    zone = Zone("zone", account_id=account_id, zone="example.com")
-    google = Google(
-        "google",
-        account_id=account_id,
-        team="example",
-        client_id="1-a.apps.googleusercontent.com",
-        client_secret=config.require_secret("clientSecret"),
-        people=[PeopleSet("household", ("alice@example.com", "bob@example.com"))],
-    )
-    tunnel = Tunnel(
-        "tunnel", account_id=account_id, tunnel_name="home", tunnel_secret=config.require_secret("tunnelSecret")
-    )
-    wiki = ZeroTrustApp(
-        "wiki",
-        way=ZeroTrustWay.of(
-            "wiki",
+zone = gatehouse.Zone("zone", account_id=account_id, zone="example.com")
+google = gatehouse.Google(
+    "google",
+    account_id=account_id,
+    team="example",
+    client_id="1-a.apps.googleusercontent.com",
+    client_secret=config.require_secret("clientSecret"),
+    people={"household": ["alice@example.com", "bob@example.com"]},
+)
+tunnel = gatehouse.Tunnel(
+    "tunnel", account_id=account_id, tunnel_name="home", tunnel_secret=config.require_secret("tunnelSecret")
+)
+routes = gatehouse.TunnelRoutes(
+    "routes",
+    account_id=account_id,
+    zone_id=zone.zone_id,
+    tunnel_id=tunnel.tunnel_id,
+    team="example",
+    identity_provider_id=google.identity_provider_id,
+    policy_ids=google.policy_ids,
+    bypass_policy_id=google.bypass_policy_id,
+    routes=[
+        gatehouse.RouteArgs(
+            key="wiki",
             title="Wiki",
             hosts=["wiki.example.com"],
-            origin="http://wiki.wiki.svc.cluster.local:8080",
-            audience=people(["household"]),
-            paths={"/api": ANYONE},
+            origin=WIKI,
+            people=["household"],
+            paths={"/api": gatehouse.PathRouteArgs(public=True)},
         ),
-        access=google.access,
-        after=[zone.zone],
-    )
-    blog = PublicTunnelRoute(
-        "blog",
-        way=PublicTunnelWay.of(
-            "blog", hosts=["blog.example.com", "www.example.com"], origin="http://blog.blog.svc.cluster.local:80"
-        ),
-    )
-    rules = [*wiki.rules, *blog.rules]
-    configuration = TunnelConfiguration(
-        "routes", account_id=account_id, tunnel_id=tunnel.tunnel_id, team="example", rules=rules, auds=wiki.auds
-    )
-    for route in (wiki, blog):
-        route.publish(zone_id=zone.zone_id, tunnel_id=tunnel.tunnel_id, after=[configuration.configured])
-    Connector("connector", token=tunnel.token, rules=rules, settings=ConnectorSettings())
-    pulumi.export("nameServers", zone.name_servers)
-    pulumi.export("redirectUri", google.redirect_uri)
-    pulumi.export("urls", {r.name: r.way.urls[0] for r in (wiki, blog)})
+        gatehouse.RouteArgs(key="blog", hosts=["blog.example.com", "www.example.com"], origin=BLOG, public=True),
+    ],
+)
+gatehouse.Connector("connector", token=tunnel.token, origins=[WIKI, BLOG])
 
-
-main()
+pulumi.export("nameServers", zone.name_servers)
+pulumi.export("redirectUri", google.redirect_uri)
+pulumi.export("urls", routes.urls)

@@ -1,5 +1,5 @@
 // A home with a wiki behind Google login and an open blog, from the package.
-import * as gatehouse from "@pulumi/gatehouse";
+import * as gatehouse from "@gatehouse/gatehouse";
 import * as pulumi from "@pulumi/pulumi";
 
 const config = new pulumi.Config();

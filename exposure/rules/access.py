@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
 from config.errors import Path_, show
-from config.values import MalformedError, Path
+from config.values import Duration, MalformedError, Path
 from exposure.audience import ANYONE
 from exposure.names import ACME_PATH
-from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule, StackRule, listed
+from exposure.rules.base import (
+    AllStacks,
+    EstateRule,
+    OneService,
+    OneStack,
+    Problem,
+    ServiceRule,
+    StackRule,
+    listed,
+    malformed,
+)
 from exposure.ways import WAYS
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
@@ -19,13 +27,6 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
 _SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
-_DURATION = re.compile(r"(?:[0-9]{1,19}(?:\.[0-9]{1,19})?(?:ns|us|µs|ms|s|m|h)){1,7}")
-_HOUR = 3_600_000_000_000
-_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": _HOUR} | {
-    "d": 24 * _HOUR,
-    "w": 168 * _HOUR,
-}
-_MONTH_HOURS = 730
 
 
 def _people_missing(service: OneService) -> Iterator[Problem]:
@@ -220,20 +221,7 @@ def _nearest(path: str, others: Iterable[str]) -> int:
 def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
-    said = stack.estate.session_duration
-    parts = re.findall(r"([0-9]{1,19}(?:\.[0-9]{1,19})?)(ns|us|µs|ms|s|m|h|d|w)", said[:100])
-    hours = sum(Decimal(number) * _NANOSECONDS[unit] for number, unit in parts) / _HOUR
-    units = _DURATION.fullmatch(said) is not None
-    if (units and 0 < hours <= _MONTH_HOURS) or said == "0s":
-        return
-    reason, fix = "Access takes a duration in Go's units up to hours (30m, 24h, 1h30m), no days or weeks", "write it so"
-    suggestion = f"{hours:g}h" if re.fullmatch("[0-9]{1,9}[dw]", said) and 0 < hours <= _MONTH_HOURS else ""
-    if units and not hours:
-        reason, fix, suggestion = "for a login that ends at once, Access has one word", "write `0s`", "0s"
-    elif hours > _MONTH_HOURS:
-        reason, fix = f"Access takes a month at most, {_MONTH_HOURS} hours", f"write `{_MONTH_HOURS}h` or less"
-        suggestion = f"{_MONTH_HOURS}h"
-    yield Problem(("estate", "session_duration"), show(said), reason, fix, suggestion)
+    yield from malformed(Duration.parse, stack.estate.session_duration, ("estate", "session_duration"))
 
 
 RULES = (

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 from config.errors import Finding, Path_, show
 from config.loader import LoadedStack
@@ -20,6 +20,7 @@ from exposure.names import ACME_PATH, hosts_of, machine_of, scheme_of
 from exposure.ways import WAYS
 from exposure.ways.way import Claim, Facts, Way
 
+_V = TypeVar("_V")
 Scope: TypeAlias = Literal["service", "stack", "estate"]
 
 
@@ -369,6 +370,14 @@ class EstateRule(Rule):
         """See `Rule`."""
         for stack, problem in self.check(everything):
             yield stack.stack, problem
+
+
+def malformed(parse: Callable[[_V], object], value: _V, path: Path_) -> Iterator[Problem]:
+    """The problem that a value's own parser finds."""
+    try:
+        parse(value)
+    except MalformedError as wrong:
+        yield Problem(path, show(value), wrong.reason, wrong.fix, wrong.suggestion, source=wrong.source)
 
 
 def claimed_twice(claims: Iterable[tuple[str, Ref]]) -> Iterator[tuple[str, Ref, Ref]]:

@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from config.errors import show
 from config.services import UrlOrigin
-from config.values import OriginUrl
-from exposure.rules.base import OneService, OneStack, Problem, Ref, StackRule
-
-_MOST_REPLICAS = 25
-_IMAGE = re.compile(
-    r"(?P<name>[a-z0-9]+([._:-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*?)"
-    r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
+from config.values import Image, OriginUrl, replicas
+from exposure.rules.base import OneService, OneStack, Problem, Ref, StackRule, malformed
 
 
 def _replicas(stack: OneStack) -> Iterator[Problem]:
-    if stack.node and not 1 <= stack.node.connector.replicas <= _MOST_REPLICAS:
-        count = stack.node.connector.replicas
-        yield Problem(
-            ("node", "connector", "replicas"),
-            show(count),
-            "a tunnel takes at most 25 connectors, and the rest would restart for ever"
-            if count > _MOST_REPLICAS
-            else "without a connector every host of the tunnel answers 530",
-            "write `replicas: 2`, which keeps the tunnel up while one restarts, or another number from 1 to 25",
-        )
-
-
-_BODIES = (
-    "it does not pass on a POST with an empty body as it is, so buttons and logins fail; the next release took the "
-    "change back"
-)
-_UNFIT = (
-    (
-        (0, 0, 0),
-        (2022, 9, 99),
-        "it does not know `access` in a rule, so it never checks Access's JWT again; the first that does is 2022.10.0",
-        "CFD RELEASE_NOTES 2022.10.0 (TUN-6774, TUN-6775)",
-    ),
-    ((2024, 9, 0), (2024, 9, 0), _BODIES, "CFD RELEASE_NOTES 2024.9.1 (reverts TUN-8592); cloudflared#1340"),
-    ((2024, 10, 0), (2024, 10, 0), _BODIES, "CFD RELEASE_NOTES 2024.10.1 (reverts TUN-8592); cloudflared#1340"),
-    (
-        (2026, 8, 0),
-        (2026, 8, 1),
-        "it rewrites a request's path before it compares, and path rules depend on the path as it is; 2026.8.2 took "
-        "that back",
-        "CFD RELEASE_NOTES 2026.8.2 (VULN-141859)",
-    ),
-)
-"""Releases of cloudflared that are unfit: the first and the last of them, why, and where that is said."""
-_VERSION = re.compile(r"v?(20\d\d)\.(\d{1,2})\.(\d{1,2})(?![\d.])")
+    if stack.node:
+        yield from malformed(replicas, stack.node.connector.replicas, ("node", "connector", "replicas"))
 
 
 def _image(stack: OneStack) -> Iterator[Problem]:
-    image = stack.node.connector.image if stack.node else None
-    if image is None:
-        return
-    match = _IMAGE.fullmatch(image)
-    tag, digest = (match["tag"] or "", match["digest"]) if match else ("", None)
-    said = _VERSION.match(tag)
-    version = tuple(map(int, said.groups())) if said else ()
-    unfit = next((row for row in _UNFIT if version and row[0] <= version <= row[1]), None)
-    if not match:
-        reason = "this is not the name of a container image"
-    elif unfit:
-        reason = unfit[2]
-    elif digest is None and not tag:
-        reason = "there is neither a tag nor a digest, so each restart may bring another cloudflared"
-    elif digest is None and (tag.startswith("latest") or not re.search(r"\d", tag)):
-        reason = f"`{tag}` changes: each restart may bring another cloudflared, with other rules for paths"
-    else:
-        return
-    yield Problem(
-        ("node", "connector", "image"),
-        show(image),
-        reason,
-        "remove it to use the pinned image, or write `cloudflare/cloudflared:<version>`, better with "
-        "`@sha256:<digest>`",
-        source=unfit[3] if unfit else "",
-    )
+    if stack.node and stack.node.connector.image is not None:
+        yield from malformed(Image.parse, stack.node.connector.image, ("node", "connector", "image"))
 
 
 _USUAL = "cloudflared"

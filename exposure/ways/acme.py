@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
+from pydantic import Field
+
+from config.fields import Label
 from config.services import Service
 from config.stack import Estate
 from config.values import Host, OriginUrl
 from exposure.audience import ANYONE, Audience
 from exposure.names import ACME_EXPRESSION, ACME_PATH, hosts_of, origin_url, title_of
-from exposure.ways.way import DEFAULT_SETTINGS, Claim, Facts, Way
+from exposure.ways.way import DEFAULT_SETTINGS, PASSES, Claim, Facts, Way
 
 
 @dataclass(frozen=True)
 class Challenges:
     """The challenges of one service that renews its own certificate."""
 
-    service: str
-    title: str
-    hosts: tuple[Host, ...]
+    service: Label
+    title: Annotated[str, PASSES]
+    hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
     solver: OriginUrl
 
     @property

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
+from config.fields import Label, Port
 from config.services import Service, ServiceOrigin
 from config.stack import Estate
 from config.values import ROOT, Machine, Path, Tag
 from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path
 from exposure.names import FUNNEL_TAG
-from exposure.ways.way import Facts, Way
+from exposure.ways.way import PASSES, Facts, Way
 
 NO_LOGIN = "Funnel has no login of its own: whoever knows the name meets the service's own login"
 
@@ -19,10 +20,10 @@ NO_LOGIN = "Funnel has no login of its own: whoever knows the name meets the ser
 class FunnelWay(Way):
     """A Kubernetes Service at `https://<machine>.<tailnet>/`, of which `paths` are served and nothing else."""
 
-    namespace: str
-    backend: str
-    port: int
-    machine: Machine
+    namespace: Annotated[Label, PASSES]
+    backend: Annotated[Label, PASSES]
+    port: Annotated[Port, PASSES]
+    machine: Annotated[Machine, PASSES]
     tailnet: str = ""
     tag: Tag = FUNNEL_TAG
     paths: tuple[Path, ...] = (ROOT,)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
+from pydantic import Field
+
+from config.fields import IPv4, Label, NodePort, Port, Selector, TargetPort
 from config.services import Node, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import Host
 from exposure.audience import ANYONE, Audience
-from exposure.ways.way import WEB, Address, Facts, ManualStep, Way
+from exposure.ways.way import PASSES, WEB, Address, Facts, ManualStep, Way
 from exposure.workload import Protocol
 
 
@@ -19,10 +21,10 @@ class ForwardedPort:
     """One port of the router, the node's port that it leads to, and the pods' port behind that."""
 
     protocol: Protocol
-    external: int
-    port: int
-    node_port: int
-    target: int | str
+    external: Port
+    port: Port
+    node_port: NodePort
+    target: TargetPort
 
     @property
     def name(self) -> str:
@@ -34,11 +36,11 @@ class ForwardedPort:
 class PortForwardWay(Way):
     """A NodePort Service behind forwarded ports, and unproxied names that lead to the router."""
 
-    hosts: tuple[Host, ...]
-    ipv4: str
-    namespace: str
-    selector: Mapping[str, str]
-    ports: tuple[ForwardedPort, ...]
+    hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
+    ipv4: Annotated[IPv4, PASSES]
+    namespace: Annotated[Label, PASSES]
+    selector: Annotated[Selector, PASSES]
+    ports: Annotated[tuple[ForwardedPort, ...], Field(min_length=1)]
 
     gate = "port-forward"
     component = "components.port_forward.PortForward"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
+from pydantic import Field
+
+from config.fields import Label, Port, Selector, TargetPort
 from config.services import NodeOrigin, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import Machine, Tag
 from exposure.audience import Audience, named_people
 from exposure.names import node_tag, service_tag
-from exposure.ways.way import WEB, Facts, Grant, Way
+from exposure.ways.way import PASSES, WEB, Facts, Grant, Way
 from exposure.workload import Protocol
 
 
@@ -20,8 +22,8 @@ class TailnetPort:
     """One port of a machine of the tailnet, and the port of the pods behind it."""
 
     protocol: Protocol
-    port: int
-    target: int | str
+    port: Port
+    target: TargetPort
 
     @property
     def name(self) -> str:
@@ -38,16 +40,16 @@ class TailnetWay(Way):
     """
 
     node: str
-    machine: Machine
-    tag: Tag
-    ports: tuple[TailnetPort, ...]
+    machine: Annotated[Machine, PASSES]
+    tag: Annotated[Tag, PASSES]
+    ports: Annotated[tuple[TailnetPort, ...], Field(min_length=1)]
     scheme: str
     tailnet: str = ""
-    namespace: str = ""
-    backend: str | None = None
+    namespace: Annotated[Label, PASSES] = ""
+    backend: Annotated[Label | None, PASSES] = None
     served: bool = False
-    backend_port: int = 0
-    selector: Mapping[str, str] | None = None
+    backend_port: Annotated[Port, PASSES] = 0
+    selector: Annotated[Selector | None, PASSES] = None
     waits: tuple[str, ...] = ()
     port_name: str | None = None
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self, cast
 
+from pydantic import Field
+
+from config.fields import Label, Port
 from config.services import Controller, OriginTls, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import ROOT, Certificates, Host, MalformedError, OriginUrl, Path
 from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named
 from exposure.names import origin_url, path_names, service_url
-from exposure.ways.way import DEFAULT_SETTINGS, Claim, Facts, OriginSettings, Way, count
+from exposure.ways.way import DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, count
 
 _UPLOADS = re.compile(r"/(api|dav|remote\.php|webdav|assets|uploads?|backups?|sync|v2)(/|$)", re.IGNORECASE)
 """Paths by which apps send whole files: Immich's `/api/assets`, Nextcloud's `/remote.php/dav`, a registry's `/v2`."""
@@ -24,13 +27,13 @@ NOT_FOUND = "http_status:404"
 class ManagedIngress:
     """An Ingress of the node's controller with a Let's Encrypt certificate of its own."""
 
-    namespace: str
-    service: str
-    port: int
-    scheme: str
-    hosts: tuple[Host, ...]
-    class_name: str
-    cluster_issuer: str
+    namespace: Label
+    service: Label
+    port: Annotated[Port, PASSES]
+    scheme: Literal["http", "https"]
+    hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
+    class_name: Label
+    cluster_issuer: Annotated[Label, PASSES]
     controller: Controller
 
 
@@ -43,7 +46,7 @@ class TunnelWay(Way):
     names as `ca_pool`, for the connector to have.
     """
 
-    hosts: tuple[Host, ...]
+    hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
     origin: OriginUrl
     path: Path = ROOT
     paths: tuple[tuple[Path, Audience], ...] = ()
@@ -56,6 +59,8 @@ class TunnelWay(Way):
 
     by: ClassVar[str] = "host"
     stations = ("internet", "edge", "tunnel")
+    login: ClassVar[bool]
+    """Whether somebody logs in to it: for anyone it is the other gate's."""
     # CFDOC workers/platform/limits, support/troubleshooting/http-status-codes/4xx-client-error/error-413.
     cautions = ("Cloudflare's Free and Pro plans take at most 100 MB a request",)
     settings = frozenset(
@@ -77,7 +82,7 @@ class TunnelWay(Way):
                 behind.namespace,
                 behind.service,
                 behind.port,
-                behind.scheme,
+                cast('Literal["http", "https"]', behind.scheme),
                 facts.hosts,
                 controller.class_name,
                 controller.cluster_issuer,
@@ -109,6 +114,24 @@ class TunnelWay(Way):
             count(facts.estate, audience),
         )
 
+    def faults(self) -> tuple[str, ...]:
+        """See `Way`."""
+        found = []
+        if (self.audience == ANYONE) == self.login:
+            whom = "named people or for nobody" if self.login else "anyone"
+            found.append(f"{type(self).__name__} is for {whom}, and this is for {self.audience}")
+        if len(set(self.hosts)) < len(self.hosts):
+            found.append("a host is there twice; name each once")
+        if (self.paths or not self.path.root) and any(host.wildcard for host in self.hosts):
+            # Cloudflare does not say which of `*.x/a` and `y.x` is more specific.
+            found.append("a wildcard host has no paths with an audience of their own; name the hosts")
+        found += [
+            f"path {below!r} is not below {self.path!r}, so it is not a part of it"
+            for below, _ in self.paths
+            if below == self.path or not self.path.covers(below)
+        ]
+        return tuple(found)
+
     @classmethod
     def of(
         cls,
@@ -124,26 +147,24 @@ class TunnelWay(Way):
     ) -> Self:
         """The way from plain texts, for a program that has no stack file.
 
-        Raises MalformedError, a ValueError, for a text that is no value, and ValueError for a path that is not below,
-        or of a wildcard: Cloudflare does not say which of `*.x/a` and `y.x` is more specific.
+        Raises MalformedError, a ValueError, for a text that is no value, and ValueError for what is not of the gate.
         """
         found = [(Path.parse(p), a) for p, a in (paths or {}).items()]
-        base, names = Path.parse(path), tuple(Host.parse(h) for h in hosts)
-        if (found or not base.root) and any(name.wildcard for name in names):
-            raise ValueError(f"{key}: a wildcard host has no paths with an audience of their own; name the hosts")
-        for below, _ in found:
-            if below == base or not base.covers(below):
-                raise ValueError(f"{key}: path {below!r} is not below {base!r}, so it is not a part of it")
-        return cls(
+        if isinstance(hosts, str):
+            raise ValueError(f"{key}: hosts is {hosts!r}: a list is expected here; write [{hosts!r}]")
+        way = cls(
             key,
             title or key,
             ANYONE if audience is None else audience,
-            names,
+            tuple(Host.parse(h) for h in hosts),
             OriginUrl.parse(origin),
-            base,
+            Path.parse(path),
             tuple(sorted(found, key=lambda entry: entry[0])),
             request,
         )
+        for fault in way.faults():
+            raise ValueError(f"{key}: {fault}")
+        return way
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -202,6 +223,7 @@ class PublicTunnelWay(TunnelWay):
     gate = "public-tunnel"
     component = "components.public_tunnel_route.PublicTunnelRoute"
     phrase = "nothing in front"
+    login: ClassVar[bool] = False
 
     @classmethod
     def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
@@ -221,6 +243,7 @@ class ZeroTrustWay(TunnelWay):
     gate = "zero-trust"
     component = "components.zero_trust_app.ZeroTrustApp"
     phrase = "Google login first"
+    login: ClassVar[bool] = True
     settings = TunnelWay.settings | {"people", "tokens"}
 
     @classmethod

@@ -5,15 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
+from pydantic import Field
+
+from config.fields import Label
 from config.services import Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
 from config.stack import Estate
-from config.values import Host, Machine, Path, Tag
+from config.values import Host, HostText, Machine, Path, Tag
 from exposure.audience import Audience, meant, named_people
 from exposure.names import hosts_of, machine_of, title_of
 from exposure.workload import Protocol
 
+PASSES = "passes"
+"""Marks a field that only passes through to what is registered: a component takes another resource's output for it."""
 WEB = frozenset({"http", "https"})
 """The schemes that browsers speak."""
 
@@ -22,14 +27,14 @@ WEB = frozenset({"http", "https"})
 class OriginSettings:
     """cloudflared's `originRequest` for one rule; None leaves cloudflared's default [CFD config/configuration.go]."""
 
-    origin_server_name: str | None = None
+    origin_server_name: HostText | None = None
     match_sni_to_host: bool = False
     ca_pool: str | None = None
     """A file of the connector's pod (`Certificates.path`)."""
     no_tls_verify: bool = False
     http2_origin: bool = False
     http_host_header: str | None = None
-    connect_timeout_seconds: int | None = None
+    connect_timeout_seconds: Annotated[int, Field(ge=1, le=300)] | None = None
 
 
 DEFAULT_SETTINGS = OriginSettings()
@@ -154,8 +159,8 @@ class Way(ABC):
     from the plan, which only calls it.
     """
 
-    service: str
-    title: str
+    service: Label
+    title: Annotated[str, PASSES]
     audience: Audience
     """Whom it lets in, but for what `claims` say of single paths."""
 
@@ -206,6 +211,10 @@ class Way(ABC):
     @property
     def needs(self) -> tuple[str, ...]:
         """The keys of the manual steps that it waits for."""
+        return ()
+
+    def faults(self) -> tuple[str, ...]:
+        """What would open something by omission, or is read in two ways: for who makes one of no checked service."""
         return ()
 
     def claims(self) -> tuple[Claim, ...]:

@@ -10,7 +10,7 @@ import ssl
 
 import httpx
 
-from gatehouse import __version__
+from config import VERSION
 from gatehouse.probe.judge import Answer, Failure, Verdict, judge_http, redirect
 from gatehouse.probe.names import again
 from gatehouse.probe.probes import HttpProbe
@@ -37,7 +37,7 @@ class Web:
                 trust_env=False,
                 timeout=timeout,
                 limits=httpx.Limits(max_keepalive_connections=0),
-                headers={"User-Agent": f"gatehouse-verify/{__version__}", "Accept": "text/html,*/*;q=0.5"},
+                headers={"User-Agent": f"gatehouse-verify/{VERSION}", "Accept": "text/html,*/*;q=0.5"},
             )
 
         self._places = places

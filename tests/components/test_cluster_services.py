@@ -212,18 +212,23 @@ _SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
+HOSTS = (Host("wiki.example.com"),)
+
+
 @pytest.mark.parametrize("key", ["9game", "z" * 54, "9" * 63, "a-" * 31 + "b", "wiki"])
 def test_kubernetes_takes_every_name_that_is_made_of_a_key(key: str, run: Run) -> None:
     def program() -> None:
         tailnet_service(key, TCP, selector={"app": "wiki"}, machine=Machine("m"))
         port_forward(key)
-        managed_ingress(f"{key}-ingress")
+        managed_ingress(f"{key}-ingress", hosts=HOSTS)
 
     found = run(program)
     services = [r.inputs["metadata"]["name"] for r in found.all(SERVICE)]
     assert len(set(services)) == 2
     assert [name for name in services if not _SERVICE_NAME.fullmatch(name)] == []
-    served = run(lambda: (funnel_service(key), managed_ingress(f"{key}-ingress"))).all(INGRESS)
+    served = run(
+        lambda: (funnel_service(key, machine=Machine("m")), managed_ingress(f"{key}-ingress", hosts=HOSTS))
+    ).all(INGRESS)
     assert _LABEL.fullmatch(served[0].inputs["metadata"]["name"])
     marks = [label for p in found.all(PATCH) for label in p.inputs["metadata"]["labels"]]
     assert len(marks) == 3
@@ -237,7 +242,7 @@ def test_kubernetes_takes_every_name_that_is_made_of_a_key(key: str, run: Run) -
 
 def test_two_long_keys_that_begin_alike_keep_two_names(run: Run) -> None:
     keys = ["z" * 60 + "a", "z" * 60 + "b"]
-    found = run(lambda: [(funnel_service(key), port_forward(key)) for key in keys])
+    found = run(lambda: [(funnel_service(key, machine=Machine(key[-1])), port_forward(key)) for key in keys])
     for short in (INGRESS, SERVICE):
         assert len({r.inputs["metadata"]["name"] for r in found.all(short)}) == 2
 

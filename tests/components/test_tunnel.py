@@ -96,7 +96,7 @@ def test_a_protected_rule_demands_a_jwt_of_each_of_its_applications_and_no_other
 
 def test_a_rule_whose_application_is_not_there_is_refused_and_registers_nothing_of_the_list(run: Run) -> None:
     rules = [TunnelRule(HOST, None, ORIGIN, "wiki", ("wiki",))]
-    with pytest.raises(KeyError, match="wiki"):
+    with pytest.raises(ValueError, match="login of wiki, whose AUD is not in `auds`"):
         run(lambda: configuration(rules=rules, auds={}))
 
 

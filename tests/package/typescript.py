@@ -15,6 +15,11 @@ def declarations(schema: dict[str, Any]) -> str:
     """The package's module, as `.d.ts`."""
     parts = [_HEAD]
     for token, part in schema["types"].items():
+        name = token.rsplit(":", 1)[1]
+        if "enum" in part:
+            words = " | ".join(f'"{member["value"]}"' for member in part["enum"])
+            parts.append(f"export type {name}Args = {words};\n")
+            continue
         parts.append(
             f"export interface {token.rsplit(':', 1)[1]}Args {{\n{_members(part, 'properties', 'required')}}}\n"
         )

@@ -1,6 +1,10 @@
 // Made from package/schema.json (GATEHOUSE_UPDATE_SNAPSHOTS=1 make test). `pulumi install` makes the SDK itself.
 import * as pulumi from "@pulumi/pulumi";
 
+export type SslArgs = "off" | "flexible" | "full" | "strict";
+
+export type MinTlsArgs = "1.2" | "1.3";
+
 export interface HstsArgs {
     maxAgeSeconds: number;
     includeSubdomains?: boolean;
@@ -20,6 +24,9 @@ export interface RouteArgs {
     acmeSolver?: string;
     noTlsVerify?: boolean;
     originServerName?: string;
+    matchSniToHost?: boolean;
+    http2Origin?: boolean;
+    connectTimeoutSeconds?: number;
     httpHostHeader?: string;
 }
 
@@ -29,14 +36,22 @@ export interface PathRouteArgs {
     nobody?: boolean;
 }
 
+export type EdgeProtocolArgs = "auto" | "quic" | "http2";
+
+export type SchemeArgs = "http" | "https";
+
+export type ControllerArgs = "traefik" | "nginx" | "other";
+
 export interface TailnetPortArgs {
     port: number;
-    protocol?: string;
+    protocol?: ProtocolArgs;
     targetPort?: any;
 }
 
+export type ProtocolArgs = "tcp" | "udp";
+
 export interface ForwardedPortArgs {
-    protocol: string;
+    protocol: ProtocolArgs;
     port: number;
     nodePort: number;
     targetPort?: any;
@@ -44,10 +59,10 @@ export interface ForwardedPortArgs {
 
 export interface ZoneArgs {
     accountId: pulumi.Input<string>;
-    zone: string;
+    zone: pulumi.Input<string>;
     dnssec?: boolean;
-    ssl?: string;
-    minTlsVersion?: string;
+    ssl?: SslArgs;
+    minTlsVersion?: MinTlsArgs;
     alwaysUseHttps?: boolean;
     automaticHttpsRewrites?: boolean;
     hsts?: HstsArgs;
@@ -63,7 +78,7 @@ export declare class Zone extends pulumi.ComponentResource {
 export interface GoogleArgs {
     accountId: pulumi.Input<string>;
     team: string;
-    clientId: string;
+    clientId: pulumi.Input<string>;
     clientSecret: pulumi.Input<string>;
     people: { [key: string]: string[] };
     nobody?: boolean;
@@ -81,7 +96,7 @@ export declare class Google extends pulumi.ComponentResource {
 
 export interface TunnelArgs {
     accountId: pulumi.Input<string>;
-    tunnelName: string;
+    tunnelName: pulumi.Input<string>;
     tunnelSecret: pulumi.Input<string>;
 }
 
@@ -96,7 +111,7 @@ export interface TunnelRoutesArgs {
     zoneId: pulumi.Input<string>;
     tunnelId: pulumi.Input<string>;
     team: string;
-    routes: RouteArgs[];
+    routes: pulumi.Input<RouteArgs>[];
     identityProviderId?: pulumi.Input<string>;
     policyIds?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
     bypassPolicyId?: pulumi.Input<string>;
@@ -117,83 +132,91 @@ export interface ConnectorArgs {
     namespace?: string;
     replicas?: number;
     image?: string;
-    protocol?: string;
+    protocol?: EdgeProtocolArgs;
     openPorts?: number[];
 }
 
 export declare class Connector extends pulumi.ComponentResource {
+    readonly namespace: pulumi.Output<string>;
     constructor(name: string, args: ConnectorArgs, opts?: pulumi.ComponentResourceOptions);
 }
 
 export interface ManagedIngressArgs {
     namespace: string;
     service: string;
-    port: number;
+    port: pulumi.Input<number>;
     hosts: string[];
-    scheme?: string;
+    scheme?: SchemeArgs;
     className?: string;
-    controller?: string;
-    clusterIssuer?: string;
+    controller?: ControllerArgs;
+    clusterIssuer?: pulumi.Input<string>;
 }
 
 export declare class ManagedIngress extends pulumi.ComponentResource {
+    readonly hosts: pulumi.Output<string[]>;
     constructor(name: string, args: ManagedIngressArgs, opts?: pulumi.ComponentResourceOptions);
 }
 
 export interface FunnelServiceArgs {
-    namespace: string;
-    service: string;
-    port: number;
-    machine: string;
+    namespace: pulumi.Input<string>;
+    service: pulumi.Input<string>;
+    port: pulumi.Input<number>;
+    machine: pulumi.Input<string>;
     paths?: string[];
 }
 
 export declare class FunnelService extends pulumi.ComponentResource {
+    readonly machine: pulumi.Output<string>;
     constructor(name: string, args: FunnelServiceArgs, opts?: pulumi.ComponentResourceOptions);
 }
 
 export interface TailnetServiceArgs {
-    namespace: string;
-    service: string;
-    machine: string;
-    tag: string;
-    port?: number;
-    ports?: TailnetPortArgs[];
+    namespace: pulumi.Input<string>;
+    service: pulumi.Input<string>;
+    machine: pulumi.Input<string>;
+    tag: pulumi.Input<string>;
+    port?: pulumi.Input<number>;
+    ports?: pulumi.Input<TailnetPortArgs>[];
     selector?: { [key: string]: string };
 }
 
 export declare class TailnetService extends pulumi.ComponentResource {
+    readonly machine: pulumi.Output<string>;
     constructor(name: string, args: TailnetServiceArgs, opts?: pulumi.ComponentResourceOptions);
 }
 
 export interface PortForwardArgs {
-    namespace: string;
+    namespace: pulumi.Input<string>;
     selector: { [key: string]: string };
-    ports: ForwardedPortArgs[];
+    ports: pulumi.Input<ForwardedPortArgs>[];
     hosts: string[];
     zoneId: pulumi.Input<string>;
-    ipv4: string;
+    ipv4: pulumi.Input<string>;
 }
 
 export declare class PortForward extends pulumi.ComponentResource {
+    readonly hosts: pulumi.Output<string[]>;
     constructor(name: string, args: PortForwardArgs, opts?: pulumi.ComponentResourceOptions);
 }
 
 export interface TailnetArgs {
-    policy: { [key: string]: any };
+    policy: { [key: string]: pulumi.Input<any> };
     magicDns?: boolean;
     https?: boolean;
     overwrite?: boolean;
 }
 
 export declare class Tailnet extends pulumi.ComponentResource {
+    readonly policyId: pulumi.Output<string>;
     constructor(name: string, args: TailnetArgs, opts?: pulumi.ComponentResourceOptions);
 }
 
 export interface TailscaleOperatorArgs {
-    node: string;
+    node: pulumi.Input<string>;
+    key?: number;
 }
 
 export declare class TailscaleOperator extends pulumi.ComponentResource {
+    readonly clientId: pulumi.Output<string>;
     constructor(name: string, args: TailscaleOperatorArgs, opts?: pulumi.ComponentResourceOptions);
 }

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tests.kit.profiles  # noqa: F401
+from config.secrets import SECRETS
 from exposure.reach import Outcome, Request, Surface, from_plan, from_steps, known_of, table, who
 from exposure.reach.places import principals, reached
 from exposure.reach.shadows import shadows
@@ -37,7 +38,7 @@ def registered(home: Home, folder: Path, dry_run: bool = True) -> dict[str, Any]
             project,
             home.node,
             False,
-            secrets={"gatehouse:tunnel_secret": "c2VjcmV0", "gatehouse:google_client_secret": "s"}
+            secrets={"gatehouse:tunnel_secret": SECRETS[1].simulated, "gatehouse:google_client_secret": "s"}
             | {"cloudflare:apiToken": "t", "tailscale:apiKey": "t"},
             computed=lambda type_, name, inputs: {"id": f"{name}-id", "aud": f"aud of {name}"},
         )
