@@ -154,6 +154,6 @@ def test_an_update_of_what_was_deleted_elsewhere_fails_and_refresh_cures_it(proj
     failed = project.run("up")
     assert failed.code == 1
     assert "404" in failed.text
-    assert "`gatehouse refresh --stack alfred`" in failed.err
+    assert "`gatehouse refresh --stack alfred --simulated`" in failed.err
     project.ok("up", "--refresh")
     whole(project)
