@@ -20,8 +20,9 @@ pytestmark = pytest.mark.engine
 _CONNECTOR = frozenset({"Deployment/connector-deployment", "NetworkPolicy/connector-network"})
 UPDATES: Mapping[str, frozenset[str]] = {
     # A rule that shuts dot segments stands before the paths of a host. The connector's pods have a place for
-    # certificates, and may ask a DNS cache on the node.
-    "alfred": _CONNECTOR | {"ZeroTrustTunnelCloudflaredConfig/alfred-rules"},
+    # certificates, and may ask a DNS cache on the node. The policy's tests take nobody for a member of whom that is not
+    # said.
+    "alfred": _CONNECTOR | {"Acl/tailnet-policy", "ZeroTrustTunnelCloudflaredConfig/alfred-rules"},
     "octavo": _CONNECTOR | {"ZeroTrustTunnelCloudflaredConfig/octavo-rules"},
     # An address on the tailnet has no port on the node any more; the policy's tests are fewer. An ingress-nginx is told
     # to speak https whatever its class is called.
