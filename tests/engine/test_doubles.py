@@ -44,7 +44,7 @@ def test_what_a_repeated_request_made_twice_is_named_after_up_and_can_be_removed
     [stray] = orphans(project, "alfred")
     own = stray.rsplit("/", 1)[-1]
     assert "warning: Cloudflare has a second Access" in up.err
-    assert f"Remove it: gatehouse doubles --stack alfred --remove {own} --simulated" in up.err
+    assert f"Remove it: gatehouse doubles --stack alfred --simulated --remove {own}" in up.err
     before = project.objects()
     assert project.run("doubles").code == 1
     project.ok("doubles", "--remove", own, "--yes")
@@ -55,10 +55,10 @@ def test_what_a_repeated_request_made_twice_is_named_after_up_and_can_be_removed
 
 def test_an_open_copy_of_an_application_says_whom_it_lets_in(project: Project) -> None:
     small(project, FEW)
-    assert "second" not in project.ok("up").text
+    assert "has a second" not in project.ok("up").text
     copy = copied(project)
     # Nothing of Cloudflare's was changed: nobody looks.
-    assert "second" not in project.ok("up").text
+    assert "has a second" not in project.ok("up").text
     small(project, {**FEW, "wiki": {**FEW["grafana"], "title": "Wiki"}})
     up = project.ok("up")
     said = " ".join(up.err.split())
