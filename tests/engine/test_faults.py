@@ -98,7 +98,7 @@ def test_what_somebody_else_made_before_is_not_taken_for_a_lost_answer(project: 
     failed = project.run("up")
     assert failed.code == 1
     assert "made all the same" not in failed.text
-    assert "`gatehouse adopt --stack alfred --apply`" in " ".join(failed.err.split())
+    assert "`gatehouse adopt --stack alfred --simulated --apply`" in " ".join(failed.err.split())
     assert project.objects()[key]["body"]["createdOn"] == "2020-01-01T00:00:00Z"
     assert project.run("up").code == 1
 

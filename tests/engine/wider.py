@@ -21,7 +21,7 @@ from tests.kit.cloudflared import first_match
 Objects = Mapping[str, Object]
 STRANGER = "a stranger"
 MEMBER = "a member of the tailnet who is in no set"
-_CONTROLLER = "ingress-nginx-controller"
+_CONTROLLERS = ("traefik", "ingress-nginx-controller")
 _EVERYTHING = '{"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]}'
 """The policy of a new tailnet [tailscale.com/kb/1192]."""
 
@@ -213,7 +213,7 @@ class View:
         if not rest.endswith(".svc.cluster.local"):
             return {origin}
         port = url.port or (443 if url.scheme == "https" else 80)
-        if name == _CONTROLLER and port == 443:
+        if name in _CONTROLLERS and port == 443:
             led = {
                 f"{cluster} {namespace}/{_backend(p['backend'])}"
                 for namespace, spec in self._ingresses(cluster)
@@ -221,7 +221,7 @@ class View:
                 if spec.get("ingressClassName") != "tailscale" and rule.get("host") == host
                 for p in rule["http"]["paths"]
             }
-            return led or {f"{cluster} {_CONTROLLER}"}
+            return led or {f"{cluster} {name}"}
         return {f"{cluster} {rest.partition('.')[0]}/{name}:{port}"}
 
     def _ingresses(self, cluster: str) -> Iterator[tuple[str, Object]]:

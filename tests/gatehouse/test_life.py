@@ -137,7 +137,7 @@ def test_the_engines_own_json_is_printed_and_nothing_else(toy: Path) -> None:
 
 def test_values_reach_the_program_as_they_are_written_and_no_real_credential_does(toy: Path) -> None:
     (toy / "Pulumi.alfred.yaml").write_text(
-        "config:\n  gatehouse:n: 1\n  gatehouse:plain: {on: off, time: 22:22, word: 'yes', number: 1.50}\n"
+        "config:\n  gatehouse:n: 1\n  gatehouse:plain: {on: off, time: 22:22, word: 'yes', number: 1.5}\n"
         "  gatehouse:tunnel_secret:\n    secure: v1:not-to-be-read\n"
     )
     text = gatehouse(toy, "up", CLOUDFLARE_API_TOKEN="real-token", PULUMI_BACKEND_URL="s3://elsewhere").stdout
