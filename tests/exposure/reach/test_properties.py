@@ -25,6 +25,7 @@ from exposure.reach.project import Project, plan_project
 from exposure.reach.shadows import shadows
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
+from exposure.workload import Workload
 from tests.kit.estates import EMAILS, TAILNET, ZONE, Estate, estates
 
 PATHS = (
@@ -227,9 +228,12 @@ def test_a_plan_compared_with_itself_changes_nothing_and_with_nothing_is_all_new
     assert compare(surface, surface) == ()
     changes = compare(None, surface)
     assert all(change.kind == "wider" for change in changes)
-    # What a rule calls at home was there before it was called.
-    at_home = {workload.place for workload in surface.called_at_home}
-    reached = {place.request for place, found in table(surface) if found.how and place.request.host not in at_home}
+    # What listens at an address at home was there before a rule or a grant led to it.
+    reached = {
+        place.request
+        for place, found in table(surface)
+        if found.how and not any(isinstance(w, Workload) and w.place == place.request.host for w in found.workloads)
+    }
     assert reached <= {p.request for change in changes for p in (change.place, *change.more)}
 
 
