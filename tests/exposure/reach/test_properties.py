@@ -36,7 +36,7 @@ PATHS = (
     "/apis",
     "/api/v1x",
     "/x/api",
-    "/API",
+    "/ANY",
     "/auth",
     "/hooks/git.push",
     "/hooks/gitxpush",
