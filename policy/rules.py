@@ -42,6 +42,7 @@ _GROUP = ("ZeroTrustAccessGroup", "AccessGroup")
 _LOGIN = ("ZeroTrustAccessIdentityProvider", "AccessIdentityProvider")
 _TOKENS = "non_identity"
 """The decision of a Service Auth policy [CFDOC cloudflare-one/access-controls/policies]."""
+_BY_TOKEN = frozenset({"serviceToken", "anyValidServiceToken"})
 _TUNNEL = ("ZeroTrustTunnelCloudflared", "Tunnel")
 _RECORD = ("DnsRecord", "Record")
 
@@ -84,7 +85,7 @@ def _one_include(resource: Resource) -> Iterator[Problem]:
             if not is_hidden(entry) and len(kinds) != 1:
                 shown = " and ".join(kinds) or "empty"
                 yield Problem(resource, f"{path}includes", shown, "a rule has exactly one selector")
-            if kinds and by_token != (kinds == ["serviceToken"]) and (by_token or _names_token(kinds)):
+            if kinds and (kinds != ["serviceToken"] if by_token else not _BY_TOKEN.isdisjoint(kinds)):
                 why = "a Service Auth policy names service tokens and nothing else, and no other policy names one"
                 yield Problem(resource, f"{path}includes", " and ".join(kinds), why)
 
@@ -97,10 +98,6 @@ def _policies(resource: Resource) -> Iterator[tuple[str, object]]:
         for number, policy in enumerate(items(resource.inputs.get("policies"))):
             if at(policy, "decision") is not None or at(policy, "includes") is not None:
                 yield f"policies[{number}].", policy
-
-
-def _names_token(kinds: Iterable[str]) -> bool:
-    return any(kind in ("serviceToken", "anyValidServiceToken") for kind in kinds)
 
 
 def _selectors(entry: object) -> list[str]:
