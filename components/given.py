@@ -18,7 +18,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from config.errors import show
+from config.errors import dotted, show
 from config.values import MalformedError, TunnelSecretText
 from exposure.ways.way import PASSES, Way
 
@@ -58,11 +58,6 @@ class GivenError(ValueError, pulumi.RunError):
     def __init__(self, component: str, problems: Mapping[_Path, Problem]) -> None:
         self.problems = dict(problems)
         super().__init__("\n".join(f"{component}: `{dotted(path)}`{said}" for path, said in problems.items()))
-
-
-def dotted(path: _Path) -> str:
-    """A property as people write it: `ports[0].node_port`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
 def read(component: str, path: tuple[int | str, ...], kind: Any, value: Any) -> Any:

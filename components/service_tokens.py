@@ -9,6 +9,7 @@ import pulumi
 from components.base import Component
 from components.sdk import cloudflare
 from config.stack import Token
+from exposure.audience import Audience
 
 
 class ServiceTokens(Component):
@@ -55,15 +56,15 @@ class ServiceTokens(Component):
             for key, token in sorted(tokens.items())
         }
         self.policy_ids: dict[str, pulumi.Output[str]] = {
-            "+".join(keys): cloudflare.ZeroTrustAccessPolicy(
-                f"{name}-{'+'.join(keys)}",
+            audience.token_name: cloudflare.ZeroTrustAccessPolicy(
+                f"{name}-{audience.token_name}",
                 account_id=account_id,
-                name=f"Gatehouse tokens: {'+'.join(keys)}",
+                name=f"Gatehouse tokens: {audience.token_name}",
                 decision="non_identity",
-                includes=[{"service_token": {"token_id": made[key].id}} for key in keys],
+                includes=[{"service_token": {"token_id": made[key].id}} for key in sorted(audience.tokens)],
                 opts=self.child(),
             ).id
-            for keys in (sorted(set(combination)) for combination in together)
+            for audience in (Audience(tokens=frozenset(keys)) for keys in together)
         }
         self.clients: dict[str, dict[str, pulumi.Output[str]]] = {
             key: {

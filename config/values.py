@@ -399,8 +399,7 @@ def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
             MalformedError(
                 "origin-url-form",
                 f"cloudflared refuses a service URL with a {what}{', even a lone `/`,' if what == 'path' else ''} and "
-                f"with "
-                "it the tunnel's whole rule list",
+                "with it the tunnel's whole rule list",
                 "write only scheme, host and port; a request's own path is passed on as it is",
                 f"{scheme}://{address}" if "@" not in address else "",
             )
@@ -482,7 +481,6 @@ def _unreachable(host: str) -> tuple[str, str] | None:
         if host.endswith(".local") and not host.endswith(_CLUSTER):
             return "names in `.local` are found by multicast, which does not reach a pod", by_address
         return None
-    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback or address.is_unspecified:
         return _OWN
     if address.is_link_local:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from config.stack import Estate
 from config.values import Host, unguarded
-from exposure.audience import ANYONE, NOBODY, Audience
+from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.model import AccessApplication, DnsRecord, PeopleSet, Redirect, TunnelRule
 from exposure.names import ACME_EXPRESSION
 from exposure.ways.tunnel import TunnelWay
@@ -160,8 +160,8 @@ def logins(found: Iterable[Claim]) -> tuple[Audience, ...]:
 def people_sets(audiences: Iterable[Audience], estate: Estate) -> tuple[PeopleSet, ...]:
     """The people of each audience, as Access gets them."""
     return tuple(
-        PeopleSet("+".join(names), tuple(sorted({email for name in names for email in estate.people[name]})))
-        for names in sorted({tuple(sorted(a.people)) for a in audiences if a.people})
+        PeopleSet(a.set_name, tuple(sorted({email for name in a.people for email in estate.people[name]})))
+        for a in sorted({people(a.people) for a in audiences if a.people}, key=lambda a: a.set_name)
     )
 
 

@@ -10,8 +10,9 @@ from pulumi.provider import ConstructResult
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
 
-from components.given import GivenError, dotted
+from components.given import GivenError
 from config import VERSION
+from config.errors import dotted
 from package import args
 from package.schema import NAME, NAMESPACE, completed
 from package.wrappers import COMPONENTS

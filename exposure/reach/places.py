@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from config.values import unguarded
 from exposure.names import node_tag
@@ -68,10 +69,9 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
             services = (service_at(surface, request) for surface in surfaces)
             found[request] = Place(request, next(filter(None, services), None), wildcard, aside)
 
-    straight = list(web(*surfaces, thorough=thorough))
-    classes_of, known = Counter(host for host, _, _ in straight), set(straight)
-    for host, path, wildcard in list(web(*surfaces, thorough=thorough, variants=thorough)) if thorough else straight:
-        aside = thorough and (host, path, wildcard) not in known
+    asked = [found for found in web(*surfaces, thorough=thorough) if thorough or not found.aside]
+    classes_of = Counter(found.host for found in asked if not found.aside)
+    for host, path, wildcard, aside in asked:
         add(host, 443, path, "https", wildcard, aside)
         if ways_round and classes_of[host] > 1 and not aside:
             add(host, 443, f"{path.rstrip('/')}{ROUND}", "https", wildcard, True)
@@ -94,18 +94,27 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
     return tuple(found.values())
 
 
-def web(*surfaces: Surface, thorough: bool = True, variants: bool = False) -> Iterator[tuple[str, str, bool]]:
-    """A host, a path of each of its classes, and whether the host stands for all below a wildcard.
+class Web(NamedTuple):
+    """A path of a class of a host's, and whether the host stands for all below a wildcard.
 
-    Two names stand for a wildcard where it is `thorough`: one label below it, and deeper. `variants` adds what a
-    guarded path takes beside itself (`Path.guarded`): there is nothing to be found there.
+    `aside`: what a guarded path takes beside itself (`Path.guarded`), where nothing is to be found.
     """
+
+    host: str
+    path: str
+    wildcard: bool
+    aside: bool
+
+
+def web(*surfaces: Surface, thorough: bool = True) -> Iterator[Web]:
+    """Each class of each host's paths. Two names stand for a wildcard where it is `thorough`: one label below it, and
+    deeper."""
     for host, expressions in _hosts(surfaces).items():
         names = [host.replace("*", name, 1) for name in (ANY_NAME, f"any.{ANY_NAME}")[: 1 + thorough]]
         found, others, _ = _classes(expressions)
         for name in dict.fromkeys(names):
-            for path in sorted((*found, *others) if variants else found):
-                yield name, path, name != host
+            for path, aside in sorted((*((p, False) for p in found), *((p, True) for p in others))):
+                yield Web(name, path, name != host, aside)
 
 
 def unproved(*surfaces: Surface) -> tuple[tuple[str, str], ...]:
@@ -251,21 +260,23 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
         groups.setdefault((frozenset(marks[person]), own), []).append(person)
     for domain in sorted(domains):
         groups.setdefault((frozenset(), frozenset({domain})), []).append(f"somebody@{domain}")
-    devices: dict[frozenset[object], list[Principal]] = {}
-    for tag in sorted(tags):
-        devices.setdefault(frozenset(tags[tag]), []).append(Principal("tag", tag))
-    programs: dict[frozenset[object], list[Principal]] = {}
-    for token in sorted(tokens):
-        programs.setdefault(frozenset(tokens[token]), []).append(Principal("token", token))
     people = [tuple(Principal("person", name) for name in names) for names in groups.values()]
     return [
         Crowd(ANYONE, (ANYONE,)),
         *(Crowd(everybody[0], everybody) for everybody in people),
-        *(Crowd(alike[0], tuple(alike)) for alike in programs.values()),
+        *_alike("token", tokens),
         *([Crowd(LAN, (LAN,))] if any(surface.listeners for surface in surfaces) else []),
         Crowd(MEMBER, (MEMBER,)),
-        *(Crowd(alike[0], tuple(alike)) for alike in devices.values()),
+        *_alike("tag", tags),
     ]
+
+
+def _alike(kind: Literal["tag", "token"], marks: Mapping[str, set[object]]) -> Iterator[Crowd]:
+    """The crowds of one kind: those whom the same things name."""
+    groups: dict[frozenset[object], list[Principal]] = {}
+    for name in sorted(marks):
+        groups.setdefault(frozenset(marks[name]), []).append(Principal(kind, name))
+    return (Crowd(alike[0], tuple(alike)) for alike in groups.values())
 
 
 def _mark(
@@ -328,12 +339,13 @@ class Reached:
         if self.anyone is Outcome.OPEN:
             return "anyone"
         parts: list[str] = []
+        everybody = self.everybody.items()
         if self.anyone:
             parts.append(f"anyone, {self.anyone.value}")
         for outcome in (o for o in Outcome if o.reaches):
             if self.anyone and outcome is not Outcome.TAILNET:
                 continue
-            here = [p for p, how in self.everybody.items() if how is outcome]
+            here = [p for p, how in everybody if how is outcome]
             if MEMBER in here:
                 here = [p for p in here if p.kind != "person"]
             if here:

@@ -45,7 +45,7 @@ def shadows(surface: Surface) -> tuple[Shadow, ...]:
 
 
 def _all(surface: Surface) -> Iterator[Shadow]:
-    requests = [(host, path) for host, path, _ in web(surface)]
+    requests = [(found.host, found.path) for found in web(surface) if not found.aside]
     for tunnel in surface.tunnels:
         decided = _decided(tunnel, requests)
         yield from _rules(tunnel, decided)

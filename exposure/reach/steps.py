@@ -293,9 +293,10 @@ class _Reader:
         uris += [] if uris else [_text(d) for d in _list(inputs.get("selfHostedDomains"))]
         uris += [] if uris else [_text(inputs.get("domain"))] if inputs.get("domain") else []
         entries = sorted(_dicts(inputs.get("policies")), key=lambda p: _number(p.get("precedence")))
+        waiting = iter(self._waiting(resource, entries))
         return Application(
             tuple(sorted(_destination(uri) for uri in uris)),
-            tuple(self._attached(resource, entry) for entry in entries),
+            tuple(self._attached(resource, entry, waiting) for entry in entries),
             self._identity_providers(resource),
             inputs.get("autoRedirectToIdentity") is True,
             _text(inputs.get("name")),
@@ -303,23 +304,24 @@ class _Reader:
             _text(inputs.get("sessionDuration")),
         )
 
-    def _attached(self, application: _Resource, entry: Mapping[str, object]) -> Policy:
+    def _waiting(self, application: _Resource, entries: Sequence[Mapping[str, object]]) -> list[_Resource]:
+        """The policies that an application attaches whose ids are not known yet, as far as they are all known; that of
+        tokens stands first, as it is asked first."""
+        found = [p for p in self._depended(application, "policies", _POLICY) if not _is_known(p.id)]
+        found.sort(key=lambda p: p.inputs.get("decision") != "non_identity")
+        return found if len(found) == sum(e.get("id") == UNKNOWN for e in entries) else []
+
+    def _attached(self, application: _Resource, entry: Mapping[str, object], waiting: Iterator[_Resource]) -> Policy:
         """A policy as an application attaches it: by id, or written in place."""
         if entry.get("decision") is not None:
             return self._policy(application, entry, _text(entry.get("name")))
         identity = _text(entry.get("id"))
-        for policy in self.of(_POLICY):
-            if identity == policy.id and _is_known(identity):
-                return self._policy(policy, policy.inputs, policy.name)
         if identity == UNKNOWN:
-            found = self._depended(application, "policies", _POLICY)
-            # Of several, that of tokens stands first, as it is asked first.
-            waiting = [p for p in found if not _is_known(p.id)]
-            waiting.sort(key=lambda p: p.inputs.get("decision") != "non_identity")
-            unknown = [e for e in _dicts(application.inputs.get("policies")) if e.get("id") == UNKNOWN]
-            at = next(n for n, e in enumerate(unknown) if e is entry)
-            if len(waiting) == len(unknown):
-                return self._policy(waiting[at], waiting[at].inputs, waiting[at].name)
+            policy = next(waiting, None)
+        else:
+            policy = next((p for p in self.of(_POLICY) if _is_known(identity) and p.id == identity), None)
+        if policy is not None:
+            return self._policy(policy, policy.inputs, policy.name)
         return self._owners(identity) or Policy("unknown", name=identity)
 
     def _owners(self, identity: str) -> Policy | None:

@@ -588,7 +588,7 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
         zones=tuple(Zone(z.name, z.advanced_certificate, z.always_use_https) for z in plan.estate.zones),
         tailnet=Tailnet(settings.name, policy, settings.magic_dns, settings.https) if settings else None,
         people={s.name: people_policy(s.name, s.emails) for s in sets},
-        tokens={"+".join(names): tokens_policy(names) for names in tokens},
+        tokens={policy.name: policy for policy in map(tokens_policy, tokens)},
         bypass=Policy("bypass", (Selector("everyone"),), name="bypass"),
         deny=Policy("deny", (Selector("everyone"),), name="nobody"),
         identity_providers=(GOOGLE,) if plan.estate.google else (),

@@ -254,13 +254,10 @@ class ZeroTrustWay(TunnelWay):
     @property
     def reaches(self) -> str:
         """See `Way`."""
-        if self.audience == NOBODY:
-            return f"nobody{self._exceptions()}"
-        tokens = f" and {by_token}" if (by_token := str(Audience(tokens=self.audience.tokens))) != "nobody" else ""
-        if not self.audience.people:
-            return f"{by_token}{self._exceptions()}"
-        who = Audience(people=self.audience.people)
-        return f"{who} ({self.people_count}) after Google login{tokens}{self._exceptions()}"
+        people, tokens = Audience(people=self.audience.people), Audience(tokens=self.audience.tokens)
+        said = [f"{people} ({self.people_count}) after Google login"] if people != NOBODY else []
+        said += [str(tokens)] if tokens != NOBODY else []
+        return f"{' and '.join(said) or NOBODY}{self._exceptions()}"
 
     @property
     def needs(self) -> tuple[str, ...]:

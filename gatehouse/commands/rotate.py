@@ -35,20 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, project: Path) -> int:
     """Set the new secret and print what comes next. Returns 0. Raises CommandError for what the user has to fix."""
-    from gatehouse.engine.clouds import choose_clouds
+    from gatehouse.engine.clouds import clouds_of
 
     path = stack_file(project, args.stack)
     stack = load_project(project)[args.stack]
     if stack.config is None or stack.estate is None:
         raise CommandError(f"{path.name} has findings: gatehouse check --stack {args.stack}")
-    clouds = choose_clouds(os.environ, stack.source.values, args.simulated)
-    # A stack file with encrypted values is one for real clouds, also where the credentials are not in this shell.
-    real = not args.simulated and (clouds.real or bool(stack.source.secure))
-    print(f"Stack {args.stack}, {'real' if real else 'simulated'} clouds.")
-    if not real and clouds.note:
+    clouds = clouds_of(os.environ, stack.source, args.simulated)
+    print(f"Stack {args.stack}, {'real' if clouds.real else 'simulated'} clouds.")
+    if clouds.note:
         print(clouds.note)
     {"tunnel-token": _tunnel_token, "tailscale-key": _tailscale_key, "google-secret": _google_secret}[args.what](
-        args, project, stack, real
+        args, project, stack, clouds.real
     )
     return 0
 

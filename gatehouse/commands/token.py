@@ -13,7 +13,7 @@ from pathlib import Path
 from config.loader import LoadedStack, load_project
 from config.stack import Token
 from config.text import wrap
-from gatehouse.commands import CommandError, UsageError, width
+from gatehouse.commands import CommandError, UsageError, about, width
 from gatehouse.stacks import known_stack
 
 _WEEK = 168
@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.epilog = _EPILOG
     parser.add_argument("name", nargs="?", metavar="TOKEN", help="its name under `tokens:` (default: list them all)")
-    parser.add_argument("--stack", metavar="S", help="the estate's owner, where there are several")
+    parser.add_argument("--stack", metavar="S", help="the estate's owner (default: the only one)")
+    parser.set_defaults(needs_stack=True)
     parser.add_argument(
         "--simulated", action="store_true", help="of the simulated clouds, also where credentials are set"
     )
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, project: Path) -> int:
     """List the tokens, show one's headers, or say how to rotate it. Returns 0. Raises CommandError."""
-    stack = _owner(load_project(project), args.stack)
+    stack = _owner(project, args.stack)
     assert stack.estate
     tokens = stack.estate.tokens
     if args.name is None:
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
         known = f"Known tokens: {', '.join(sorted(tokens))}." if tokens else "There is none yet: docs/tokens.md."
         raise UsageError(f"The estate of {stack.name} has no service token {args.name!r}. {known}")
     if args.rotate:
-        print(_rotation(args.name, tokens[args.name], stack.name, args.overlap))
+        print(_rotation(args.name, tokens[args.name], stack.name, args))
         return 0
     if not (sys.stdout.isatty() or args.show):
         raise UsageError("This shows a secret, and the output is no terminal: add --show where you mean it.")
@@ -61,30 +62,27 @@ def run(args: argparse.Namespace, project: Path) -> int:
     return 0
 
 
-def _owner(stacks: Mapping[str, LoadedStack], name: str | None) -> LoadedStack:
-    if name is not None:
-        known_stack(name, stacks)
-    owners = [s for s in stacks.values() if s.owns_estate and s.estate and name in (None, s.name)]
-    if len(owners) != 1:
-        which = f"{name} owns no estate" if name else f"{len(owners)} stacks own an estate"
-        raise UsageError(f"{which}: tokens are the estate's, so name its owner by --stack.")
-    return owners[0]
+def _owner(project: Path, name: str) -> LoadedStack:
+    stacks = load_project(project)
+    stack = stacks[known_stack(name, stacks)]
+    if not stack.owns_estate or stack.estate is None:
+        owner = stack.owner.name if stack.owner else "OWNER"
+        raise UsageError(f"{name} owns no estate, and tokens are the estate's: gatehouse token --stack {owner}")
+    return stack
 
 
 def _client(args: argparse.Namespace, project: Path, stack: LoadedStack) -> Mapping[str, str]:
-    from gatehouse.engine.clouds import choose_clouds
+    from gatehouse.engine.clouds import clouds_of
     from gatehouse.engine.secrets import open_workspace
 
-    clouds = choose_clouds(os.environ, stack.source.values, args.simulated)
-    real = not args.simulated and (clouds.real or bool(stack.source.secure))
-    workspace = open_workspace(project, stack.name, simulated=not real, say=lambda text: print(text, file=sys.stderr))
-    simulated = "" if real else " --simulated"
+    simulated = not clouds_of(os.environ, stack.source, args.simulated).real
+    workspace = open_workspace(project, stack.name, simulated=simulated, say=lambda text: print(text, file=sys.stderr))
     try:
         text = workspace.ask("stack", "output", "service_tokens", "--json", "--show-secrets", "--stack", stack.name)
         found = json.loads(text)[args.name]
     except (CommandError, KeyError, ValueError) as error:
         raise CommandError(
-            f"The state of {stack.name} has no token {args.name!r} yet: gatehouse up --stack {stack.name}{simulated}"
+            f"The state of {stack.name} has no token {args.name!r} yet: gatehouse up {about(stack.name, simulated)}"
         ) from error
     client: Mapping[str, str] = found
     return client
@@ -98,17 +96,18 @@ def _listed(tokens: Mapping[str, Token]) -> str:
     return "\n".join(row.rstrip() for row in rows)
 
 
-def _rotation(name: str, token: Token, stack: str, hours: int) -> str:
+def _rotation(name: str, token: Token, stack: str, args: argparse.Namespace) -> str:
     """What to write, and what comes next: both secrets are good until a moment."""
-    until = (datetime.now(UTC) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    on = about(stack, args.simulated)
+    until = (datetime.now(UTC) + timedelta(hours=args.overlap)).strftime("%Y-%m-%dT%H:%M:%SZ")
     lines = [
         f"1. In Pulumi.{stack}.yaml, under `tokens:` of the estate:",
         f"     {name}:",
         f"       version: {(token.version or 1) + 1}",
         f'       previous_until: "{until}"',
-        f"2. gatehouse up --stack {stack}",
+        f"2. gatehouse up {on}",
         *wrap("   makes the new secret. The old one is good until then, so nothing is locked out.", width(), "", "   "),
-        f"3. gatehouse token {name} --stack {stack}",
+        f"3. gatehouse token {name} {on}",
         "   shows the new one: give it to the app.",
     ]
     return "\n".join(lines)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from config.loader import StackFile
+
 # Each provider with the ways to sign in: every alternative is a set of credentials, each an environment variable and
 # the config key that stands for it.
 _CREDENTIALS: Mapping[str, tuple[tuple[tuple[str, str], ...], ...]] = {
@@ -51,6 +53,16 @@ def choose_clouds(environment: Mapping[str, str], config: Mapping[str, object], 
     return Clouds(
         real=False, note=f"There are credentials for {have}, but none for {missing}: nothing real is touched."
     )
+
+
+def clouds_of(environment: Mapping[str, str], source: StackFile, simulated: bool = False) -> Clouds:
+    """Which clouds a stack's secrets and state are of.
+
+    A stack file with encrypted values is one for real clouds, also where the credentials are not in this shell.
+    """
+    if source.secure and not simulated:
+        return Clouds(real=True)
+    return choose_clouds(environment, source.values, simulated)
 
 
 def credentials_in_use(cloud: str, environment: Mapping[str, str], config: Mapping[str, object]) -> tuple[str, ...]:

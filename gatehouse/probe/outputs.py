@@ -47,13 +47,10 @@ def ds_in(outputs: Mapping[str, Any]) -> str | None:
 
 
 def simulated_outputs(project: Path, stack: LoadedStack) -> dict[str, Any]:
-    """The outputs of a stack that is up on simulated clouds alone; empty for any other. Secrets stay encrypted.
+    """The outputs of a stack that is up on simulated clouds alone; empty for any other. Secrets stay encrypted."""
+    from gatehouse.engine.clouds import clouds_of
 
-    A stack file with encrypted values is one for real clouds, also where no credentials are in this shell.
-    """
-    from gatehouse.engine.clouds import choose_clouds
-
-    if stack.source.secure or choose_clouds(os.environ, stack.source.values, simulated=False).real:
+    if clouds_of(os.environ, stack.source).real:
         return {}
     # The file is the engine's checkpoint, read as `SimulatedWorkspace` does; its module costs a second to load.
     folder = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / project_name(project)
