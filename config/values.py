@@ -12,7 +12,7 @@ import ipaddress
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -213,6 +213,13 @@ class Path(_Value):
     def covers(self, other: str) -> bool:
         """Whether the other path is this one or below it."""
         return self.root or other == self or other.startswith(f"{self}/")
+
+    @property
+    def above(self) -> Iterator[Path]:
+        """The other paths that cover it, the nearest first."""
+        yield from (Path(self[:end]) for end in range(len(self) - 1, 0, -1) if self[end] == "/")
+        if not self.root:
+            yield ROOT
 
     @property
     def expression(self) -> str | None:
