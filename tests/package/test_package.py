@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,9 @@ class RefusedError(Exception):
     """What the engine says of an input that is refused."""
 
 
+@cache
 def provider() -> Provider:
+    """One for all: it is made once a process by the engine too, and reads the SDKs' whole source for it."""
     return Provider()
 
 
