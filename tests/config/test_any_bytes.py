@@ -17,9 +17,6 @@ from config.errors import render
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
 from exposure.check import checked
 from exposure.plan import plan_stack
-from tests.kit import profiles
-
-profiles.load_profile()
 
 ROOT = Path(__file__).parents[2]
 ALFRED: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.alfred.yaml").read_text())

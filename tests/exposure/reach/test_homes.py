@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tests.kit.profiles  # noqa: F401
 from config.secrets import SECRETS
 from exposure.reach import Outcome, Request, Surface, from_plan, from_steps, known_of, table, who
 from exposure.reach.places import principals, reached

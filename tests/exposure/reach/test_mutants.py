@@ -5,7 +5,6 @@ Whether a change opens or shuts anything is told by the naive reading, asked at 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +25,7 @@ from exposure.reach.surface import Surface
 from tests.exposure.reach import naive
 from tests.exposure.reach.kit import BYPASS
 from tests.kit.builders import PROJECT
+from tests.kit.profiles import NIGHTLY
 
 ELSEWHERE = "192.0.2.99"
 STRANGER = "stranger@example.net"
@@ -268,7 +268,7 @@ def _some(mutants: Iterator[tuple[str, Surface]]) -> Iterator[tuple[str, Surface
     for said, mutant in mutants:
         kinds.setdefault(said.split()[0], []).append((said, mutant))
     for of_kind in kinds.values():
-        yield from of_kind[:: 1 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 5]
+        yield from of_kind[:: 1 if NIGHTLY else 5]
 
 
 @pytest.mark.parametrize("name", sorted(ESTATES))

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.kit.profiles  # noqa: F401
 from config.loader import load_project, stack_names
 from config.secrets import SECRETS
 from exposure.reach import ANYONE, MEMBER, Outcome, Request, Surface, from_steps, merge, stack_of, steps, table, who
