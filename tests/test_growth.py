@@ -25,7 +25,7 @@ from exposure.reach.surface import from_plan
 from gatehouse.engine.program import run_program
 from gatehouse.offline import run_offline
 
-FEW, MANY = 100, 400
+FEW, MANY = 50, 200
 # Four times the services. What grows with the square would take sixteen times as long.
 ROOM = 8.0
 
