@@ -725,8 +725,3 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         planned.service,
         "24h" if anyone else session,
     )
-
-
-def with_tailnet(found: Surface, tailnet: Tailnet | None) -> Surface:
-    """The surface with another tailnet."""
-    return replace(found, tailnet=tailnet)

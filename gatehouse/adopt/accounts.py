@@ -15,8 +15,6 @@ from gatehouse.commands import UsageError
 if TYPE_CHECKING:
     from cloudflare import Cloudflare
 
-PARTS = ("cloudflare", "tailnet", "cluster")
-"""What can be read, and left out."""
 _SECONDS = 20
 
 
@@ -66,7 +64,7 @@ def cloudflare_client(settings: Settings) -> Cloudflare:
 
 
 def read_accounts(stack: LoadedStack, settings: Settings, *, without: Collection[str] = ()) -> list[Thing]:
-    """What is in the accounts and the cluster that a stack uses, without the `PARTS` that are left out.
+    """What is in the accounts and the cluster that a stack uses, without the parts that are left out.
 
     Raises UsageError without credentials, AccountError where something cannot be read.
     """

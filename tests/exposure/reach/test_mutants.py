@@ -252,7 +252,7 @@ def _mutants(found: Surface) -> Iterator[tuple[str, Surface]]:
         for what, now in (("removed", []), ("for all members", [{**grant, "src": ["autogroup:member"]}])):
             changed_policy = {**policy, "grants": grants[:n] + now + grants[n + 1 :]}
             tailnet = replace(found.tailnet, policy=changed_policy) if found.tailnet else None
-            yield f"grant {n}: {what}", s.with_tailnet(found, tailnet)
+            yield f"grant {n}: {what}", replace(found, tailnet=tailnet)
     for n, ingress in enumerate(found.tailnet_ingresses):
         around = list(found.tailnet_ingresses)
         around[n] = replace(ingress, funnel=not ingress.funnel)
