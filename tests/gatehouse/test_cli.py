@@ -185,32 +185,6 @@ def test_a_command_works_from_a_folder_inside_the_project(
     assert str(tmp_path / "Pulumi.x.yaml") in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def imported() -> dict[str, list[str]]:
-    """What a fresh process has imported after `check`, and then after `explain`."""
-    program = (
-        "import sys\nfrom gatehouse.cli import main\n"
-        "for command in ('check', 'explain'):\n"
-        "    code = main([command, '--stack', 'alfred'])\n"
-        "    print('imported:', command, code, *sys.modules)\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
-    told = [line.split()[1:] for line in answer.stdout.splitlines() if line.startswith("imported: ")]
-    return {command: modules for command, *modules in told}
-
-
-@pytest.mark.parametrize("command", ["check", "explain"])
-def test_check_and_explain_import_neither_pulumi_nor_a_providers_sdk(
-    command: str, imported: dict[str, list[str]]
-) -> None:
-    code, *modules = imported[command]
-    assert code == "0"
-    assert [m for m in modules if m.partition(".")[0].startswith("pulumi")] == []
-    # The control.
-    assert {"config.loader", f"gatehouse.commands.{command}"} <= set(modules)
-
-
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
