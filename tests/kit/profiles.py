@@ -11,6 +11,6 @@ _NAME = os.environ.get("HYPOTHESIS_PROFILE", "fast")
 NIGHTLY = _NAME == "nightly"
 
 # Drawn alike each time, so that no change fails by what another brought in; at night they are drawn anew.
-settings.register_profile("fast", max_examples=30, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+settings.register_profile("fast", max_examples=20, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=_SLOW)
 settings.load_profile(_NAME)
