@@ -115,8 +115,9 @@ class _Matcher:
                 ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service"), self._object
             ),
             "Acl": self._acl,
-            "DnsPreferences": lambda p: self._first(p, lambda t: True),
-            "TailnetSettings": lambda p: self._first(p, lambda t: True),
+            **dict.fromkeys(
+                ("DnsConfiguration", "DnsPreferences", "TailnetSettings"), lambda p: self._first(p, lambda t: True)
+            ),
         }
         taken: set[int] = set()
         for planned in self.planned:

@@ -232,9 +232,16 @@ class _Run:
             names = "\n".join(
                 f"  gatehouse pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected
             )
+            dns = (
+                "\nThe tailnet's nameservers stay set all the same: where one of them goes with this stack, devices find no "
+                "names any more. First write `nameservers: []` under `dns:` of `estate.tailnet`, and nothing beside it but "
+                f"`magic_dns:`; then run gatehouse up {self._on(self.stack)}."
+                if any("DnsConfiguration::" in urn for urn in protected)
+                else ""
+            )
             raise CommandError(
                 f"{len(protected)} resources of {self.stack} are protected: losing them takes down more than this "
-                f"stack. Nothing was done. Where you mean it, unprotect each first:\n{names}"
+                f"stack. Nothing was done. Where you mean it, unprotect each first:\n{names}{dns}"
             )
 
     def _owner_is_up(self, workspace: Workspace) -> None:

@@ -46,6 +46,40 @@ def test_a_member_has_its_own_part_alone(plans: dict[str, ExposurePlan]) -> None
     assert _work(plans["octavo"])["owner-first"].values == {"Run": "gatehouse up --stack alfred"}
 
 
+def test_who_and_what_has_to_be_approved_is_told_where_approval_is_on() -> None:
+    def title(**settings: bool) -> str | None:
+        tailnet = {**ESTATE["tailnet"], "settings": settings}
+        step = _work(plan_of({"web": HTML}, estate={**ESTATE, "tailnet": tailnet})).get("tailnet-approval")
+        return step.title if step else None
+
+    assert title() is None
+    assert title(devices_approval_on=False) is None
+    assert title(devices_approval_on=True) == "Approve new devices of the tailnet"
+    assert title(devices_approval_on=True, users_approval_on=True) == "Approve new devices and users of the tailnet"
+
+
+def test_a_node_that_all_devices_ask_for_names_is_not_to_ask_itself() -> None:
+    origin = {"namespace": "adguard", "service": "adguard", "port": 53, "scheme": "udp", "selector": {"app": "adguard"}}
+    services = {"adguard": {"origin": origin, "traffic": "non-html", "clients": "tailnet"}}
+    dns = {"nameservers": ["100.101.102.103"], "override_local_dns": True}
+    estate = {**ESTATE, "tailnet": {**ESTATE["tailnet"], "dns": dns}}
+    step = _work(plan_of(services, estate=estate))["node-dns"]
+    assert step.values == {"On alfred": "sudo tailscale set --accept-dns=false"}
+    assert "node-dns" not in _work(plan_of(services)), "nobody asks it unless the tailnet's DNS says so"
+    public = {**ESTATE, "tailnet": {**ESTATE["tailnet"], "dns": {**dns, "nameservers": ["9.9.9.9"]}}}
+    assert "node-dns" not in _work(plan_of({"web": HTML}, estate=public))
+
+
+def test_more_machines_than_lets_encrypt_certifies_at_once_are_opened_one_after_the_other() -> None:
+    def services(count: int) -> dict[str, object]:
+        return {f"media{i}": {**MEDIA, "origin": {**MEDIA["origin"], "service": f"media{i}"}} for i in range(count)}
+
+    assert "tailnet-certificates" not in _work(plan_of(services(10)))
+    assert "there are 11" in _work(plan_of(services(11)))["tailnet-certificates"].title
+    # What is served by a port has no certificate.
+    assert "tailnet-certificates" not in _work(plan_of({**services(10), "ssh": SSH}))
+
+
 def test_outputs_that_hold_a_value_are_named(plans: dict[str, ExposurePlan]) -> None:
     work = _work(plans["alfred"])
     assert work["name-servers"].outputs == {"Name servers": "name_servers"}

@@ -1,0 +1,123 @@
+"""The tailnet's DNS: what devices ask, and whether they reach it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from config.errors import Path_, show
+from config.services import NodeOrigin, UrlOrigin
+from config.stack import TailnetDns
+from config.values import reachable
+from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, StackRule, listed
+from exposure.ways.tailnet import TailnetWay
+
+_PATH = ("estate", "tailnet", "dns")
+_KB = "tailscale.com/kb/1054"
+# [TS net/tsaddr]
+_TAILNET = tuple(map(ipaddress.ip_network, ("100.64.0.0/10", "fd7a:115c:a1e0::/48")))
+
+
+def _used(stack: OneStack) -> Iterator[Problem]:
+    tailnet = stack.estate.tailnet if stack.estate and stack.stack.owns_estate else None
+    if tailnet is None or bool(tailnet.dns.nameservers) == tailnet.dns.override_local_dns:
+        return
+    if tailnet.dns.override_local_dns:
+        yield Problem(
+            (*_PATH, "override_local_dns"),
+            "true",
+            "there is no nameserver that devices could ask in place of their own",
+            "list some under `nameservers:`, or remove it",
+        )
+    else:
+        yield Problem(
+            (*_PATH, "nameservers"),
+            show(tailnet.dns.nameservers),
+            "devices go on asking the nameservers that their network gives them, and never these",
+            "say `override_local_dns: true`, or remove it",
+        )
+
+
+def _reached(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for owner, family in everything.families():
+        tailnet = owner.estate.tailnet if owner.estate else None
+        for path, address in _nameservers(tailnet.dns) if tailnet else ():
+            for reason, fix in _unreached(address, owner, family, everywhere=path[0] == "nameservers"):
+                names = "no name at all" if path[0] == "nameservers" else f"no name of {path[1]}"
+                yield (
+                    owner,
+                    Problem(
+                        (*_PATH, *path),
+                        show(address),
+                        f"{reason}, and would resolve {names}",
+                        f"{fix}; or, where your own policy or a subnet router opens the way, acknowledge "
+                        "`tailnet-nameserver` under `gatehouse:acknowledge`",
+                    ),
+                )
+
+
+def _nameservers(dns: TailnetDns) -> Iterator[tuple[Path_, str]]:
+    lists: list[tuple[Path_, list[str] | None]] = [(("nameservers",), dns.nameservers)]
+    lists += [(("split_dns", domain), addresses) for domain, addresses in (dns.split_dns or {}).items()]
+    for path, addresses in lists:
+        yield from (((*path, index), address) for index, address in enumerate(addresses or ()))
+
+
+def _unreached(
+    address: str, owner: OneStack, family: tuple[OneStack, ...], *, everywhere: bool
+) -> Iterator[tuple[str, str]]:
+    """Why some devices do not reach a nameserver, and what opens the way; `everywhere`: all devices ask it."""
+    found = ipaddress.ip_address(address)
+    if not any(found in network for network in _TAILNET):
+        if reachable(found) in ("home", "shared"):
+            yield (
+                "away from home, devices do not reach this address",
+                "write the nameserver's address on the tailnet, and open its UDP port 53 by a service with "
+                "`clients: tailnet`",
+            )
+        return
+    nodes = [stack for stack in family if stack.node and stack.node.tailnet_ipv4 == address]
+    answering = [
+        service
+        for stack in nodes or family
+        for service in stack.by(TailnetWay)
+        if _answers(service) and (not nodes or isinstance(service.service.origin, NodeOrigin))
+    ]
+    if not answering:
+        yield (
+            "no service opens UDP port 53 of it, so devices may not ask it",
+            "open it by a service with `clients: tailnet` and UDP port 53",
+        )
+        return
+    estate = owner.estate
+    assert estate is not None
+    assert estate.tailnet is not None
+    let_in = {email for service in answering for name in service.people for email in estate.people.get(name, ())}
+    named = {e for stack in family for s in stack.by(TailnetWay) for n in s.people for e in estate.people.get(n, ())}
+    left_out = set(estate.tailnet.users or named) - let_in
+    if everywhere and left_out:
+        services = listed(s.key for s in answering)
+        yield (
+            f"the devices of {listed(sorted(left_out))} ask it too and are not let in by {services}",
+            f"name a set that has them under `people:` of {services}",
+        )
+
+
+def _answers(service: OneService) -> bool:
+    origin = service.service.origin
+    if isinstance(origin, UrlOrigin):
+        return False
+    others = () if isinstance(origin, NodeOrigin) else origin.other_ports or ()
+    return ("udp", 53) in ((origin.scheme, origin.port), *((p.protocol, p.port) for p in others))
+
+
+RULES = (
+    StackRule("tailnet-dns", "The tailnet's nameservers are asked", _KB, check=_used),
+    EstateRule(
+        "tailnet-nameserver",
+        "Devices reach the tailnet's nameservers",
+        _KB,
+        acceptable="stack",
+        check=_reached,
+    ),
+)
