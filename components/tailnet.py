@@ -20,10 +20,10 @@ class Tailnet(Component):
     Takes the whole policy; what devices ask for names; the settings, of which those not said stay as they are; and
     `overwrite`: whether a policy that somebody wrote by hand may be replaced; without it Tailscale refuses.
 
-    Registers Acl (protected; its `tests` are run by Tailscale on every change), DnsPreferences, where more than MagicDNS
-    is said DnsConfiguration, and TailnetSettings [TFT]. Both of DNS are protected and kept, for destroying either turns
-    MagicDNS off, and they say the same of it. The parts that there are beside them are not used: a list of nameservers
-    turns `override_local_dns` on unasked, and MagicDNS off when it goes (docs/adr/0032).
+    Registers Acl (protected; its `tests` are run by Tailscale on every change), DnsPreferences, DnsConfiguration where
+    more than MagicDNS is said, and TailnetSettings [TFT]. Both of DNS are protected and kept, for destroying either
+    turns MagicDNS off, and they say the same of it. The parts that there are beside them are not used: a list of
+    nameservers turns `override_local_dns` on unasked, and MagicDNS off when it goes (docs/adr/0032).
 
     Example:
         ```python

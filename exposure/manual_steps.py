@@ -152,8 +152,8 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> list[Man
                 "node-dns",
                 f"Keep {node.name} on the nameservers of its own network",
                 (
-                    "The nameserver that all devices ask runs here. After a restart, this node would have to ask it for "
-                    "what it needs to start it.",
+                    "The nameserver that all devices ask runs here. After a restart, this node would have to ask it "
+                    "for what it needs to start it.",
                 ),
                 values={f"On {node.name}": "sudo tailscale set --accept-dns=false"},
             )
@@ -211,9 +211,9 @@ def for_tailnet_certificates(machines: int) -> list[ManualStep]:
             "tailnet-certificates",
             f"Open new machines of the tailnet ten at a time, three hours apart: there are {machines}",
             (
-                "A machine gets its certificate when it is first opened, and Let's Encrypt certifies ten in three hours "
-                "from one address, and 50 a week in one tailnet. Until then, browsers show a TLS error; it ends by "
-                "itself.",
+                "A machine gets its certificate when it is first opened, and Let's Encrypt certifies ten in three "
+                "hours from one address, and 50 a week in one tailnet. Until then, browsers show a TLS error, which "
+                "ends by itself.",
                 "Machines that have worked before are not concerned.",
             ),
         )

@@ -30,9 +30,9 @@ def sign_in(client: httpx.Client, *, api_key: str = "", client_id: str = "", cli
 
 
 def read_tailnet(client: httpx.Client, tailnet: str = "-", *, whole_dns: bool = False) -> list[Thing]:
-    """Policy, MagicDNS and settings of a tailnet, by default the one of the credentials; `whole_dns`: all of its DNS too.
+    """Policy, MagicDNS and settings of a tailnet, by default the one of the credentials.
 
-    Raises AccountError.
+    With `whole_dns` all of its DNS too. Raises AccountError.
     """
     of = f"/tailnet/{tailnet}"
     policy = _ask(client, "GET", f"{of}/acl", "policy_file:read", accept="application/hujson").text

@@ -208,7 +208,8 @@ _REASONS: Sequence[_Reason] = (
         "cloudflare",
         r'"code":\s*1097\b',
         "Cloudflare has barred the domain of {what} from its service, and only its support can lift that "
-        f"(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in Pulumi.{{stack}}.yaml. {_AGAIN}",
+        "(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in Pulumi.{stack}.yaml. "
+        + _AGAIN,
         ops=_MAKES,
     ),
     _reason(
@@ -319,9 +320,9 @@ _REASONS: Sequence[_Reason] = (
     _reason(
         "",
         r"DnsConfiguration::.*(?:because it is protected|marked for protection)",
-        "{what}: Pulumi.{stack}.yaml says nothing of the tailnet's nameservers any more, and they stay as they are until "
-        "it does: devices would go on asking them. Go in this order:\n"
-        "  1. Write `nameservers: []` under `dns:` of `estate.tailnet`, and nothing beside it but `magic_dns:`. Then run:\n"
+        "{what}: Pulumi.{stack}.yaml says nothing of the tailnet's nameservers any more, and devices would go on "
+        "asking them. Go in this order:\n"
+        "  1. Write `nameservers: []` under `dns:` of `estate.tailnet`, and nothing beside it but `magic_dns:`. Run:\n"
         "     gatehouse up {on}\n"
         "  2. Take that line out, and run:\n{unprotect}\n"
         "     gatehouse up {on}",
