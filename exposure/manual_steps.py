@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from config.services import Node, Service
 from config.stack import Estate, Zone
+from config.values import on_tailnet
 from exposure.audience import Audience
 from exposure.names import node_tag
 from exposure.ways.tailnet import TailnetWay
@@ -146,14 +147,15 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> list[Man
             },
         )
     ]
-    if estate.tailnet.dns.override_local_dns and any(p.name == "udp-53" for way in ways for p in way.ports):
+    dns = estate.tailnet.dns
+    if dns.override_local_dns and any(map(on_tailnet, dns.nameservers or ())):
         items.append(
             ManualStep(
                 "node-dns",
                 f"Keep {node.name} on the nameservers of its own network",
                 (
-                    "The nameserver that all devices ask runs here. After a restart, this node would have to ask it "
-                    "for what it needs to start it.",
+                    "Before the tailnet's nameservers are in force: its policy lets people's devices ask them, and no "
+                    "node. Without names, this node pulls no images, and cloudflared does not find Cloudflare.",
                 ),
                 values={f"On {node.name}": "sudo tailscale set --accept-dns=false"},
             )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from config.errors import Path_, show
 from config.services import NodeOrigin, UrlOrigin
 from config.stack import TailnetDns
-from config.values import reachable
+from config.values import on_tailnet, reachable
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, StackRule, listed
 from exposure.ways.tailnet import TailnetWay
 
 _PATH = ("estate", "tailnet", "dns")
 _KB = "tailscale.com/kb/1054"
-# [TS net/tsaddr]
-_TAILNET = tuple(map(ipaddress.ip_network, ("100.64.0.0/10", "fd7a:115c:a1e0::/48")))
 
 
 def _used(stack: OneStack) -> Iterator[Problem]:
@@ -67,9 +64,8 @@ def _unreached(
     address: str, owner: OneStack, family: tuple[OneStack, ...], *, everywhere: bool
 ) -> Iterator[tuple[str, str]]:
     """Why some devices do not reach a nameserver, and what opens the way; `everywhere`: all devices ask it."""
-    found = ipaddress.ip_address(address)
-    if not any(found in network for network in _TAILNET):
-        if reachable(found) in ("home", "shared"):
+    if not on_tailnet(address):
+        if reachable(address) == "home":
             yield (
                 "away from home, devices do not reach this address",
                 "write the nameserver's address on the tailnet, and open its UDP port 53 by a service with "
