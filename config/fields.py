@@ -185,7 +185,7 @@ def _dns_domain(value: str) -> str:
         raise PydanticCustomError(
             "dns_domain",
             "a domain is written bare and in lower case, and holds for all names below it",
-            {"fix": f"write `{name}`", "meant": name},
+            {"fix": f"write `{name}`"},
         )
     return value
 

@@ -17,7 +17,8 @@ _KB = "tailscale.com/kb/1054"
 
 def _used(stack: OneStack) -> Iterator[Problem]:
     tailnet = stack.estate.tailnet if stack.estate and stack.stack.owns_estate else None
-    if tailnet is None or bool(tailnet.dns.nameservers) == tailnet.dns.override_local_dns:
+    unread = any(path[:3] == _PATH for path in stack.stack.assumed)
+    if tailnet is None or unread or bool(tailnet.dns.nameservers) == tailnet.dns.override_local_dns:
         return
     if tailnet.dns.override_local_dns:
         yield Problem(
