@@ -152,9 +152,11 @@ class _DnsConfiguration(_Single):
     }
 
     def check(self, inputs: Object) -> Iterator[Failure]:
-        for number, split in enumerate(inputs.get("splitDns") or ()):
+        splits = inputs.get("splitDns") or ()
+        for number, split in enumerate(splits if known(splits) else ()):
             if known(split) and not split.get("nameservers"):
-                yield Failure(f"splitDns[{number}].nameservers", "must have a configuration value")
+                reason = 'Insufficient nameservers blocks. At least 1 "nameservers" blocks are required.'
+                yield Failure(f"splitDns[{number}].nameservers", reason)
 
     def admit(self, inputs: Object, id_: str | None) -> None:
         for _, resolvers in _resolvers(inputs):
