@@ -157,7 +157,7 @@ def _nameserver(value: str) -> str:
     if own or value in _QUAD_100:
         raise PydanticCustomError(
             "nameserver",
-            "each device would ask itself here, and find nobody",
+            "no device would find a nameserver at this address: it is each one's own, or nobody's",
             {"fix": "write the address that other devices reach the nameserver at"},
         )
     return str(address)

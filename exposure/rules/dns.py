@@ -39,26 +39,28 @@ def _used(stack: OneStack) -> Iterator[Problem]:
 def _reached(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
         tailnet = owner.estate.tailnet if owner.estate else None
-        for path, address in _nameservers(tailnet.dns) if tailnet else ():
-            for reason, fix in _unreached(address, owner, family, everywhere=path[0] == "nameservers"):
-                names = "no name at all" if path[0] == "nameservers" else f"no name of {path[1]}"
-                yield (
-                    owner,
-                    Problem(
-                        (*_PATH, *path),
+        for path, addresses in _nameservers(tailnet.dns) if tailnet else ():
+            everywhere = path == ("nameservers",)
+            # All are asked at once, and the first answer counts [TS net/dns/resolver/forwarder.go].
+            others = any(not on_tailnet(a) and reachable(a) != "home" for a in addresses)
+            names = "get every answer from the others" if others else "resolve no name at all"
+            if not (everywhere or others):
+                names = f"resolve no name of {path[1]}"
+            for index, address in enumerate(addresses):
+                for reason, fix in _unreached(address, owner, family, everywhere=everywhere):
+                    problem = Problem(
+                        (*_PATH, *path, index),
                         show(address),
-                        f"{reason}, and would resolve {names}",
+                        f"{reason}, and would {names}",
                         f"{fix}; or, where your own policy or a subnet router opens the way, acknowledge "
                         "`tailnet-nameserver` under `gatehouse:acknowledge`",
-                    ),
-                )
+                    )
+                    yield owner, problem
 
 
-def _nameservers(dns: TailnetDns) -> Iterator[tuple[Path_, str]]:
-    lists: list[tuple[Path_, list[str] | None]] = [(("nameservers",), dns.nameservers)]
-    lists += [(("split_dns", domain), addresses) for domain, addresses in (dns.split_dns or {}).items()]
-    for path, addresses in lists:
-        yield from (((*path, index), address) for index, address in enumerate(addresses or ()))
+def _nameservers(dns: TailnetDns) -> Iterator[tuple[Path_, list[str]]]:
+    yield ("nameservers",), dns.nameservers or []
+    yield from ((("split_dns", domain), addresses) for domain, addresses in (dns.split_dns or {}).items())
 
 
 def _unreached(

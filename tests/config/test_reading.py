@@ -502,8 +502,8 @@ def test_a_wrong_form_is_said_in_words(line: str, words: str) -> None:
         # A port, a URL and a name: nobody would be asked. Each device's own address: it would ask itself.
         ("dns: {nameservers: ['9.9.9.9:53'], override_local_dns: true}", "dns.nameservers[0]", "with no port"),
         ("dns: {nameservers: [dns.quad9.net], override_local_dns: true}", "dns.nameservers[0]", "IPv4 or IPv6 address"),
-        ("dns: {nameservers: ['::1'], override_local_dns: true}", "dns.nameservers[0]", "ask itself"),
-        ("dns: {split_dns: {home.arpa: [100.100.100.100]}}", "dns.split_dns.home.arpa[0]", "ask itself"),
+        ("dns: {nameservers: ['::1'], override_local_dns: true}", "dns.nameservers[0]", "each one's own"),
+        ("dns: {split_dns: {home.arpa: [100.100.100.100]}}", "dns.split_dns.home.arpa[0]", "each one's own"),
         ("dns: {split_dns: {home.arpa: []}}", "dns.split_dns.home.arpa", "nothing is listed"),
         # MagicDNS answers these on each device [tailscale#9495].
         ("dns: {split_dns: {a.tail.ts.net: [9.9.9.9]}}", "dns.split_dns.a.tail.ts.net", "MagicDNS"),
