@@ -43,15 +43,14 @@ def _reached(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             everywhere = path == ("nameservers",)
             # All are asked at once, and the first answer counts [TS net/dns/resolver/forwarder.go].
             others = any(not on_tailnet(a) and reachable(a) != "home" for a in addresses)
-            names = "get every answer from the others" if others else "resolve no name at all"
-            if not (everywhere or others):
-                names = f"resolve no name of {path[1]}"
+            of = "at all" if everywhere else f"of {path[1]}"
+            instead = "get every answer from the others" if others else f"resolve no name {of}"
             for index, address in enumerate(addresses):
                 for reason, fix in _unreached(address, owner, family, everywhere=everywhere):
                     problem = Problem(
                         (*_PATH, *path, index),
                         show(address),
-                        f"{reason}, and would {names}",
+                        f"{reason}, and would {instead}",
                         f"{fix}; or, where your own policy or a subnet router opens the way, acknowledge "
                         "`tailnet-nameserver` under `gatehouse:acknowledge`",
                     )
