@@ -23,7 +23,7 @@ SHAPES: Final = parse(
 Acl: acl! overwriteExistingContent resetAclOnDestroy
 DnsPreferences: magicDns!
 DnsConfiguration: magicDns nameservers=Resolver[] overrideLocalDns searchPaths[] splitDns=SplitDns[]
-SplitDns: domain! nameservers!=Resolver[]
+SplitDns: domain! nameservers=Resolver[]
 Resolver: address! useWithExitNode
 TailnetSettings: aclsExternalLink aclsExternallyManagedOn devicesApprovalOn devicesAutoUpdatesOn
  devicesKeyDurationDays httpsEnabled networkFlowLoggingOn postureIdentityCollectionOn regionalRoutingOn
