@@ -392,6 +392,8 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "http-by-port-forward": "service",
         "hsts": "stack",
         "tailnet-policy-overwrite": "stack",
+        # What a policy of the owner's own opens, or a subnet router.
+        "tailnet-nameserver": "stack",
         "google-test-users": "stack",
         "limit-redirects": "stack",
         # What the platform takes from some: Enterprise plans, suffixes that delegate, rented servers.
