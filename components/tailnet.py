@@ -14,8 +14,8 @@ from components.base import Component
 class Tailnet(Component):
     """The tailnet's policy, DNS preference and HTTPS setting.
 
-    Takes the whole policy, whether MagicDNS and HTTPS are on, and `overwrite`: whether a policy that somebody wrote by
-    hand may be replaced; without it Tailscale refuses.
+    Takes the whole policy (as text where comments are to be kept), whether MagicDNS and HTTPS are on, and `overwrite`:
+    whether a policy that somebody wrote by hand may be replaced; without it Tailscale refuses.
 
     Registers Acl (protected; its `tests` are run by Tailscale on every change), DnsPreferences (protected and kept:
     destroying it turns MagicDNS off) and TailnetSettings (`https_enabled` only; the rest stays as it is) [TFT].
@@ -30,7 +30,7 @@ class Tailnet(Component):
         self,
         name: str,
         *,
-        policy: Mapping[str, object],
+        policy: Mapping[str, object] | str,
         magic_dns: bool = True,
         https: bool = True,
         overwrite: bool = False,
@@ -40,7 +40,7 @@ class Tailnet(Component):
         # Tailscale compares the text but for white space, so it is always written the same way.
         self.acl = tailscale.Acl(
             f"{name}-policy",
-            acl=json.dumps(policy, indent=2),
+            acl=policy if isinstance(policy, str) else json.dumps(policy, indent=2),
             overwrite_existing_content=overwrite or None,
             opts=self.child(protect=True),
         )

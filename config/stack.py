@@ -94,6 +94,8 @@ class Tailnet(Model):
     users: list[Email] = Field(default_factory=list)
     """People who are users of the tailnet, whether a private service names them or not. The policy's tests then show
     what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
+    policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
+    """A file beside this one with a policy of your own, in HuJSON: it is kept, and what the services need is added."""
     overwrite_policy: bool = False
     """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
 

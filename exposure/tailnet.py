@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from config.stack import Estate
 from exposure.model import Json
@@ -10,15 +10,23 @@ from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
 from exposure.ways.way import Grant
 
 
-def policy(estate: Estate, nodes: Iterable[str], private: Sequence[Grant], funnels: bool) -> dict[str, Json]:
+def policy(
+    estate: Estate, nodes: Iterable[str], private: Sequence[Grant], funnels: bool, named: Container[str] = ()
+) -> dict[str, Json]:
     """The whole policy as Tailscale's API takes it: groups, tagOwners, grants, nodeAttrs and its own tests.
 
+    Sets of people are groups where a service names them, or `named` has the group: Personal has three [pricing].
     Grants open only what a service names; `autogroup:self` keeps a person's own devices in reach of each other. A
     funnel's name resolves to a tailnet address inside the tailnet, so members need a grant where strangers need none.
     Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
     """
     private = sorted(private, key=lambda s: (s.node, s.key))
-    groups = {f"group:{name}": sorted(set(emails)) for name, emails in sorted(estate.people.items())}
+    used = {p for s in private for p in s.people}
+    groups = {
+        f"group:{name}": sorted(set(emails))
+        for name, emails in sorted(estate.people.items())
+        if name in used or f"group:{name}" in named
+    }
     tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
     node_tags = {node_tag(n) for n in nodes}
     tag_owners: dict[str, Json] = {
