@@ -201,6 +201,8 @@ def without(text: str, generated: Mapping[str, Json]) -> str:
     said = sections(document)
     edits: list[_Edit] = []
     left = set(said.values())
+    # What stands below our own comment was brought by us whole, and so was all of a text that has none.
+    whole = f"{text}\n  {MARK}\n".find(f"\n  {MARK}\n") if MARK in text else 0
     for key, value in generated.items():
         section = said.get(key.lower(), "")
         theirs = _at(document, (section,)) if section else None
@@ -211,10 +213,10 @@ def without(text: str, generated: Mapping[str, Json]) -> str:
             mine = [(section, index) for index, item in enumerate(theirs) if item in value]
         if mine and len(mine) == len(theirs or ()):
             left.discard(section)
-            mine = [(section,)]
+            mine = [(section,)] if document.spans[(section,)].begin >= whole else mine
         edits += (_cut(document, text, path) for path in mine)
     closed = any(_at(document, (said[key],)) is not None for key in ("acls", "grants") if key in said)
-    if closed and not left:
+    if closed and not any(_at(document, (section,)) not in ({}, [], None) for section in left):
         return ""
     lines = _edited(text, edits).splitlines(keepends=True)
     rest = "".join(line for line in lines if line.strip() != MARK)

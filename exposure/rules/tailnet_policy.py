@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exposure.reach.project import Project
 
 _SYNTAX = "tailscale.com/kb/1337"
-OPENS = "tailnet-policy-opens"
+OPENS, TESTS = "tailnet-policy-opens", "tailnet-policy-tests"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Door(NamedTuple):
     port: int | None
     what: str
     people: frozenset[str] = frozenset()
-    others: frozenset[tuple[str, int]] = frozenset()
+    others: frozenset[int] = frozenset()
 
     def opened(self, policy: Policy, rule: Rule) -> Iterator[str]:
         """What a rule may open of it, as machine, port and protocol."""
@@ -80,7 +80,7 @@ class _Door(NamedTuple):
         if self.port is not None:
             return self.port if traffic.lets(number, self.port) else None
         ports = (p for r in traffic.ports for p in range(max(r.first, 1), r.last + 1) if number in traffic.protocols)
-        return next((port for port in ports if (self.protocol, port) not in self.others), None)
+        return next((port for port in ports if port not in self.others), None)
 
     def outsider(self, policy: Policy, rule: Rule) -> str:
         """Somebody whom a rule takes in and it is not for; empty where there is none."""
@@ -113,7 +113,9 @@ _WORDS = {
 
 def _owners(everything: AllStacks) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
     for owner, family in everything.families():
-        if owner.stack.own_policy is not None and not any(stack.refused for stack in family):
+        # What these rules say themselves keeps no other from being asked.
+        errors = (f for stack in family for f in stack.found if f.severity == "error" and f.rule not in (OPENS, TESTS))
+        if owner.stack.own_policy is not None and not any(errors):
             yield owner, family
 
 
@@ -243,9 +245,13 @@ def _doors(project: Project) -> Iterator[_Door]:
                 what = f"service {way.service}"
                 found[way.tag, protocol, port] = _Door(way.machine, device, protocol, port, what, people)
         yield from found.values()
-        named = frozenset((d.protocol, d.port) for d in found.values() if d.device is node and d.port)
+        # A rule that says no protocol opens both: at a number that a service has, whoever it is for may have the other.
+        named = {d.port: d for d in found.values() if d.device is node and d.port}
         for protocol in ("tcp", "udp"):
-            yield _Door(plan.node, node, protocol, None, f"the node {plan.node}", others=named)
+            for door in named.values():
+                if (node_tag(plan.node), protocol, door.port) not in found:
+                    yield door._replace(protocol=protocol)
+            yield _Door(plan.node, node, protocol, None, f"the node {plan.node}", others=frozenset(named))
     yield from _at_home(project)
 
 
@@ -312,9 +318,8 @@ def _funnels(own: _Own) -> Iterator[Problem]:
     for entry in own.policy.node_attributes:
         if "funnel" not in entry.attributes or entry.path not in _paths(own.document):
             continue
-        names = dict.fromkeys(
-            d.name for d in own.doors if d.device.device and any(may_be(own.policy, t, d.device) for t in entry.targets)
-        )
+        machines = {d.name: d.device for d in own.doors if d.device.device}
+        names = sorted(n for n, device in machines.items() if any(may_be(own.policy, t, device) for t in entry.targets))
         if names:
             yield Problem(
                 (),
@@ -338,9 +343,9 @@ def _addresses(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         named: dict[str, Position] = {}
         for rule in own.rules:
             for target in rule.targets:
-                singles = [r for r in own.policy.ranges(target.selector) or () if unknown(r)]
-                doors = [d for d in own.doors if d.device.device and any(a.value is None for a in d.device.addresses)]
-                if singles and any(d.opened_port(target.traffic) for d in doors):
+                versions = {r.version for r in own.policy.ranges(target.selector) or () if unknown(r)}
+                machines = (d for d in own.doors if d.device.device and d.opened_port(target.traffic))
+                if any(a.value is None and a.version in versions for d in machines for a in d.device.addresses):
                     named.setdefault(target.selector.text, rule.position)
         if named:
             yield (
@@ -406,7 +411,7 @@ RULES = (
         check=_opens,
     ),
     EstateRule(
-        "tailnet-policy-tests",
+        TESTS,
         "The policy's tests pass, yours and Gatehouse's",
         "tailscale.com/kb/1337, tests",
         last=True,

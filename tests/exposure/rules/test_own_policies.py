@@ -1,0 +1,115 @@
+"""Policies of all styles, merged with an example estate: each says beside its lines what is to be found there.
+
+`//! <what> <words>` at a line of tests/fixtures/policies/*.hujson; in a file without one nothing is found. They are
+written after public policies, in other words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import Finding
+from config.loader import LoadedStack, parse_stack_text, tie, type_stack
+from exposure import own_policy
+from exposure.check import check
+from exposure.plan import plan_stack
+from exposure.policy_eval import read_policy, run_tests
+from exposure.policy_eval.hujson import parse
+from exposure.reach.access import MEMBER, Principal
+from exposure.reach.evaluate import Request, who
+from exposure.reach.project import plan_project
+from tests.kit.builders import ESTATE, HTML, MEDIA, NODE, SSH, stack_text
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "policies"
+POLICIES = sorted(path.stem for path in FOLDER.glob("*.hujson"))
+SERVICES = {
+    "ssh": {**SSH, "people": "admins"},
+    "wiki": {**HTML, "clients": "tailnet"},
+    "komga": {**MEDIA, "origin": {"namespace": "media", "service": "komga", "port": 8080}},
+    "nas": {"origin": {"url": "http://192.168.0.9:5000"}, "traffic": "html", "people": "admins"},
+    "db": {
+        "origin": {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}},
+        "traffic": "non-html",
+        "clients": "tailnet",
+    },
+}
+ALICE, BOB, CAROL = (Principal("person", f"{name}@example.com") for name in ("alice", "bob", "carol"))
+MARK = re.compile(r"//! (opens|funnel|twice|test|address|invalid) (.+?)(?= //!|$)", re.M)
+
+
+def stack(own: str, **sections: Any) -> dict[str, LoadedStack]:
+    """The example estate, with a policy of its owner's."""
+    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson"}
+    said = {"node": {**NODE, "tailnet_ipv4": "100.101.102.103"}, "estate": {**ESTATE, "tailnet": tailnet}, **sections}
+    text = stack_text(said.pop("services", SERVICES), **said)
+    return tie([type_stack(parse_stack_text(text, "alfred", {"tailnet.hujson": own}.__getitem__))])
+
+
+def told(finding: Finding) -> tuple[str, str]:
+    """What a finding is about, in the words of the marks."""
+    for what, words in (
+        ("opens", r"lets (.+?) reach (.+?\))(?:,|$)"),
+        ("funnel", r"lets (.+) go public"),
+        ("twice", r"(\S+) is (?:the set|a tag)"),
+        ("test", r"the test from (\S+) fails|what (\S+) is to reach fails"),
+        ("address", r"^(.+): an address"),
+        ("invalid", r"would refuse the policy: \S+ (.+?)(?: \(did you mean|$)|takes: (.+)"),
+    ):
+        found = re.search(words, finding.reason)
+        if found:
+            return what, " -> ".join(filter(None, found.groups()))
+    raise AssertionError(finding)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_what_an_own_policy_opens_or_breaks_is_found_at_its_line_and_nothing_else(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    marks = {(n, *m.groups()) for n, line in enumerate(text.splitlines(), 1) for m in MARK.finditer(line)}
+    found = check(stack(text))
+    assert {(f.place.line, *told(f)) for f in found} == marks
+    assert {f.place.file for f in found} <= {"tailnet.hujson"}
+    assert {f.severity for f in found if told(f)[0] == "address"} <= {"warning"}
+    assert all(f.fix for f in found)
+
+
+def test_the_policies_are_of_every_kind_and_some_are_refused_and_some_are_not() -> None:
+    marked = {name for name in POLICIES if MARK.search((FOLDER / f"{name}.hujson").read_text())}
+    assert len(POLICIES) >= 12
+    assert {"homelab-by-tags", "services"} == set(POLICIES) - marked
+    every = "".join((FOLDER / f"{name}.hujson").read_text() for name in POLICIES)
+    for word in ("grants", "acls", "ssh", "postures", "svc:", "via", "autoApprovers", "autogroup:internet", "@github"):
+        assert word in every
+
+
+@pytest.mark.parametrize("name", [n for n in POLICIES if " twice " not in (FOLDER / f"{n}.hujson").read_text()])
+def test_what_is_registered_is_the_owners_text_with_what_the_services_need_and_can_be_told_apart_again(
+    name: str,
+) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    stacks = stack("{}")
+    ours = plan_stack(stacks["alfred"], stacks).tailnet_policy
+    assert ours is not None
+    whole = own_policy.merged(text, ours)
+    comments = re.findall(r"//.*", text)
+    assert [c for c in re.findall(r"//.*", whole) if c != own_policy.MARK] == comments
+    said: Any = parse(whole).value
+    theirs: Any = parse(text).value
+    assert [key for key in said if key in theirs] == list(theirs)
+    names = {key.lower(): key for key in said}
+    for key, value in said.items():
+        mine = next((v for k, v in ours.items() if names[k.lower()] == key), None)
+        own = theirs.get(key)
+        if mine is None or own is None:
+            assert value == (own if mine is None else mine)
+        else:
+            assert value == ([*own, *mine] if isinstance(own, list) else {**own, **mine})
+    rest = own_policy.without(whole, ours)
+    assert re.findall(r"//.*", rest) == comments
+    # But for commas after the last of a list, it is the owner's file again.
+    assert parse(rest).value == {k: v for k, v in theirs.items() if v is not None}
+    assert own_policy.merged(rest, ours) == whole
