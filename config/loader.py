@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -120,7 +121,8 @@ class LoadedStack:
             return
         path: Path_ = ("estate", "tailnet", "policy")
         try:
-            self.own_policy = _beside(self.source, tailnet.policy)
+            read = self.source.beside or partial(read_beside, self.source.path.parent)
+            self.own_policy = read(tailnet.policy)
         except LookupError as error:
             reason, fix = error.args
             place = self.source.place(path)
@@ -204,12 +206,10 @@ def _read(path: Path) -> Document:
         )
 
 
-def _beside(source: StackFile, name: str) -> str:
-    """The text of a file beside a stack file. Raises LookupError with the reason and a fix."""
-    if source.beside is not None:
-        return source.beside(name)
-    path = source.path.parent / name
-    fix = f"put the file beside {source.file}, or remove `policy:`; `gatehouse adopt` writes the policy that you have"
+def read_beside(folder: Path, name: str) -> str:
+    """The text of a file beside the stack files. Raises LookupError with the reason and a fix."""
+    path = folder / name
+    fix = "put the file beside the stack file, or remove `policy:`; `gatehouse adopt` writes the policy that you have"
     try:
         if path.resolve().parent != path.parent.resolve():
             raise LookupError("it is a link out of this folder, to what nobody reviews here", fix)
@@ -459,6 +459,7 @@ __all__ = [
     "StackFile",
     "load_project",
     "parse_stack_text",
+    "read_beside",
     "read_stack_file",
     "stack_names",
     "stack_path",

@@ -211,6 +211,9 @@ def without(text: str, generated: Mapping[str, Json]) -> str:
             mine = [(section, name) for name, item in theirs.items() if name in value and value[name] == item]
         elif isinstance(value, list) and isinstance(theirs, list):
             mine = [(section, index) for index, item in enumerate(theirs) if item in value]
+        elif section and value == theirs:
+            left.discard(section)
+            edits.append(_cut(document, text, (section,)))
         if mine and len(mine) == len(theirs or ()):
             left.discard(section)
             mine = [(section,)] if document.spans[(section,)].begin >= whole else mine

@@ -156,11 +156,17 @@ def read_revision(project: Path, revision: str) -> dict[str, LoadedStack]:
     )
     listed = _git(project, "ls-tree", "-z", "--name-only", "--end-of-options", revision, why="git cannot list it")
     loaded = []
+
+    def shown(file: str) -> str:
+        try:
+            return _git(project, "show", "--end-of-options", f"{revision}:./{file}", why=f"git cannot show {file}")
+        except UsageError as error:
+            raise LookupError(str(error), "add the file") from error
+
     for file in sorted(filter(None, listed.split("\0"))):
         stack = file.removeprefix("Pulumi.").removesuffix(".yml").removesuffix(".yaml")
         if file.startswith("Pulumi.") and file.endswith((".yaml", ".yml")) and file != "Pulumi.yaml" and stack:
-            text = _git(project, "show", "--end-of-options", f"{revision}:./{file}", why=f"git cannot show {file}")
-            loaded.append(type_stack(parse_stack_text(text, stack)))
+            loaded.append(type_stack(parse_stack_text(shown(file), stack, shown)))
     return tie(loaded)
 
 

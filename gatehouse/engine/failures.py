@@ -241,11 +241,10 @@ _REASONS: Sequence[_Reason] = (
     _reason(
         "tailscale",
         r"Overwrite Protected",
-        "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. If it says "
-        "the same, "
-        f"{_ADOPT} takes it over. Else save it from Tailscale's admin console (Access controls), put what it allows "
-        "into the stack files, set `overwrite_policy: true` under `estate.tailnet` and acknowledge "
-        f"`tailnet-policy-overwrite`. {_AGAIN}",
+        "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. To keep what it "
+        f"allows, {_ADOPT} writes it into a file beside the stack file and takes it over. To let it go, set "
+        "`overwrite_policy: true` under `estate.tailnet` and acknowledge `tailnet-policy-overwrite`: then all that it "
+        f"allows ends, but for what the stack files say. {_AGAIN}",
     ),
     _reason(
         "kubernetes",
