@@ -139,9 +139,10 @@ def people_of(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
 
 
 def domains_of(document: Mapping[str, Json]) -> frozenset[str]:
-    """Every domain whose people rules let in (`user:*@example.com`)."""
-    rules = policy_of(document).rules
-    return frozenset(s.name.lower() for rule in rules for s in rule.sources if s.kind is Kind.DOMAIN)
+    """Every domain whose people rules let in (`user:*@example.com`), and one that stands for other tailnets' people."""
+    sources = [s for rule in policy_of(document).rules for s in rule.sources]
+    guests = any(s.text in ("autogroup:shared", "autogroup:danger-all") for s in sources)
+    return frozenset([*(s.name.lower() for s in sources if s.kind is Kind.DOMAIN), *["another-tailnet"] * guests])
 
 
 def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protocol: str, port: int | None) -> Gives:

@@ -92,9 +92,9 @@ class TakeOver:
         from gatehouse.adopt.policy import ended, is_new_tailnets, others_part
 
         stacks = load_project(self._project)
-        stack = stacks[self._stack]
-        tailnet = stack.config.estate.tailnet if stack.config and stack.config.estate else None
-        if tailnet is None or tailnet.overwrite_policy or stack.config is None:
+        stack = stacks.get(self._stack)
+        tailnet = stack.config.estate.tailnet if stack and stack.config and stack.config.estate else None
+        if stack is None or stack.config is None or tailnet is None or tailnet.overwrite_policy:
             return
         known = {resource.get("type") for resource in (deployment or {}).get("resources") or ()}
         if _ACL in known or {**stack.config.adopt, **stack.config.recover}.keys() & {"Acl/tailnet-policy"}:

@@ -6,7 +6,6 @@ written after public policies, in other words.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ from config.loader import LoadedStack, parse_stack_text, tie, type_stack
 from exposure import own_policy
 from exposure.check import check
 from exposure.plan import plan_stack
-from exposure.policy_eval import read_policy, run_tests
 from exposure.policy_eval.hujson import parse
 from exposure.reach.access import MEMBER, Principal
+from exposure.reach.compare import Change, compare
 from exposure.reach.evaluate import Request, who
+from exposure.reach.places import table
 from exposure.reach.project import plan_project
 from tests.kit.builders import ESTATE, HTML, MEDIA, NODE, SSH, stack_text
 
@@ -38,7 +38,15 @@ SERVICES = {
         "clients": "tailnet",
     },
 }
-ALICE, BOB, CAROL = (Principal("person", f"{name}@example.com") for name in ("alice", "bob", "carol"))
+CAROL = Principal("person", "carol@example.com")
+STANDS_FOR = {
+    "every device of the tailnet": MEMBER,
+    "every member of the tailnet": MEMBER,
+    # Of whose address or whose machine it is, nobody here knows.
+    "everybody with whom a machine is shared": Principal("person", "somebody@another-tailnet"),
+    "server": CAROL,
+    "user:*@example.org": Principal("person", "somebody@example.org"),
+}
 MARK = re.compile(r"//! (opens|funnel|twice|test|address|invalid) (.+?)(?= //!|$)", re.M)
 
 
@@ -112,3 +120,30 @@ def test_what_is_registered_is_the_owners_text_with_what_the_services_need_and_c
     # But for commas after the last of a list, it is the owner's file again.
     assert parse(rest).value == {k: v for k, v in theirs.items() if v is not None}
     assert own_policy.merged(rest, ours) == whole
+
+
+@pytest.mark.parametrize("name", [n for n in POLICIES if " twice " not in (FOLDER / f"{n}.hujson").read_text()])
+def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that_none_opens(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    if " invalid " in text:
+        return
+    own, bare = plan_project(stack(text)), plan_project(stack("{}"))
+    opened = [(m[1], *m[2].split(" -> ")) for m in MARK.finditer(text) if m[1] == "opens"]
+    for _, people, what in opened:
+        host, port, protocol = re.fullmatch(r"(\S+):(\d+)/(\w+) .*", what).groups()  # type: ignore[union-attr]
+        host = host if host[0].isdigit() else f"{host}.tail.ts.net"
+        request = Request(host, int(port), "/", "udp" if protocol == "udp" else "tcp")
+        kind = "tag" if people.startswith("tag:") else "person"
+        principal = STANDS_FOR.get(people) or Principal(kind, people)  # type: ignore[arg-type]
+        assert who(own.surfaces["alfred"], request, principal).reaches, what
+        assert not who(bare.surfaces["alfred"], request, principal).reaches, "the control"
+    # What changes is of the owner's own machines, unless a rule is marked.
+    mine = {place.request.host for place, _ in table(bare.surfaces["alfred"])}
+    mine |= {f"{machine}.tail.ts.net" for machine in ("alfred", "wiki-alfred", "db-alfred")}
+    changes = compare(bare.surfaces["alfred"], own.surfaces["alfred"])
+    assert bool(opened) >= any(c.place.request.host in mine and _strangers(c) for c in changes)
+    assert all(any(c.place.request.host in mine for c in changes) for _ in opened)
+
+
+def _strangers(change: Change) -> set[Principal]:
+    return set(change.gains) - {Principal("person", f"{name}@example.com") for name in ("alice",)}
