@@ -10,7 +10,16 @@ from itertools import pairwise
 from exposure.model import Json
 from exposure.names import node_tag
 from exposure.policy_eval import Endpoint, Policy, UnknownNameError, endpoints, reach, read_policy
-from exposure.policy_eval.addresses import TAILNET, UNKNOWN, Address, Range, contains, parse_address, parse_range
+from exposure.policy_eval.addresses import (
+    INTERNET,
+    TAILNET,
+    UNKNOWN,
+    Address,
+    Range,
+    contains,
+    parse_address,
+    parse_range,
+)
 from exposure.policy_eval.evaluate import selects
 from exposure.policy_eval.policy import Rule, Target
 from exposure.policy_eval.selectors import TCP, UDP, Kind, Selector, read_protocol
@@ -246,8 +255,8 @@ def destination(document: Mapping[str, Json], host: str) -> Endpoint | None:
     found = parse_range(host) if "-" in host or "/" in host else None
     if found is None:
         return None
-    address = Address(found.version, found.first)
-    return Endpoint(host, (address,), device=False, settled=contains(TAILNET, address) is False)
+    # Whose device it is, if any, nobody knows: it is asked what is opened by the address alone.
+    return Endpoint(host, (Address(found.version, found.first),), device=False)
 
 
 def may_be(policy: Policy, selector: Selector, device: Endpoint) -> bool:
@@ -255,6 +264,10 @@ def may_be(policy: Policy, selector: Selector, device: Endpoint) -> bool:
     ranges = policy.ranges(selector)
     if ranges is not None:
         return any(contains(ranges, address) is not False for address in device.addresses)
+    if selector.kind is Kind.SERVICE or device.service:
+        return selector.text in ("*", device.service)
+    if selector.kind is Kind.AUTOGROUP and selector.name == "internet":
+        return any(contains(INTERNET, address) is True for address in device.addresses)
     return selector.kind is Kind.ANY or selects(policy, selector, device) is not False
 
 

@@ -13,6 +13,7 @@ from exposure.reach.compare import compare
 from exposure.reach.places import few
 from exposure.reach.project import plan_project
 from exposure.reach.surface import merge, with_tailnet
+from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError
 
 FILE = "tailnet.hujson"
@@ -29,9 +30,7 @@ def others_part(standing: str, stacks: Mapping[str, LoadedStack], name: str) -> 
         raise CommandError(f"The tailnet's policy cannot be read: line {error.position.line}: {error}.") from None
 
 
-def owners_part(
-    project: Path, standing: str, stacks: Mapping[str, LoadedStack], name: str
-) -> tuple[str, str] | None:
+def owners_part(project: Path, standing: str, stacks: Mapping[str, LoadedStack], name: str) -> tuple[str, str] | None:
     """The same, for a file beside the stack file: its name and text.
 
     None where nothing is left, where the stack file names such a file already, and where it says `overwrite_policy`.
@@ -57,12 +56,12 @@ def ended(standing: str, stacks: Mapping[str, LoadedStack], name: str) -> list[s
     if now.tailnet is None:
         return []
     try:
-        value = own_policy.value(standing)
-    except own_policy.OwnPolicyError:
-        return []
-    before = with_tailnet(now, replace(now.tailnet, policy=value))
+        before = with_tailnet(now, replace(now.tailnet, policy=own_policy.value(standing)))
+        changes = compare(before, now)
+    except (own_policy.OwnPolicyError, PolicyError) as error:
+        return [f"what it allows cannot be told here ({error})"]
     found: dict[tuple[str, str], list[str]] = {}
-    for change in compare(before, now):
+    for change in changes:
         request = change.place.request
         if change.losses and now.machine_name(request.host) not in now.machines:
             who = few([str(p) for p in change.losses])
