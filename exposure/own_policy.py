@@ -61,6 +61,13 @@ def _at(document: hujson.Document, path: Path) -> Any:
     return value
 
 
+def tags(text: str) -> set[str]:
+    """The tags that the owner defines."""
+    document = parse(text)
+    section = sections(document).get("tagowners")
+    return set(_at(document, (section,)) or ()) if section else set()
+
+
 def words(document: hujson.Document) -> set[str]:
     """Every text and name in it: what the owner's rules may refer to."""
     found: set[str] = set()

@@ -245,16 +245,22 @@ def _range(first: Address, last: Address) -> str:
     return str(found[0]) if len(found) == 1 else f"{first}-{last}"
 
 
+def is_destination(host: str) -> bool:
+    """Whether it is one of the words that `destinations` gives."""
+    named = host.startswith(("autogroup:", "svc:")) or "@" in host
+    return named or (("-" in host or "/" in host) and parse_range(host) is not None)
+
+
 def destination(document: Mapping[str, Json], host: str) -> Endpoint | None:
     """What a policy opens under one of the words that `destinations` gives; None for every other word."""
     policy = policy_of(document)
     if host == _OUTSIDE:
         return Endpoint(host, (_PUBLIC,), device=False)
-    if host == _SOMEBODY or "@" in host or host.startswith("svc:"):
-        return endpoints(policy, host)[0]
-    found = parse_range(host) if "-" in host or "/" in host else None
-    if found is None:
+    if not is_destination(host):
         return None
+    found = parse_range(host)
+    if found is None:
+        return endpoints(policy, host)[0]
     # Whose device it is, if any, nobody knows: it is asked what is opened by the address alone.
     return Endpoint(host, (Address(found.version, found.first),), device=False)
 

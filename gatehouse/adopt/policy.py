@@ -13,7 +13,7 @@ from exposure.reach.compare import compare
 from exposure.reach.places import few
 from exposure.reach.project import plan_project
 from exposure.reach.surface import merge, with_tailnet
-from exposure.reach.tailnet import PolicyError
+from exposure.reach.tailnet import PolicyError, tags_of
 from gatehouse.commands import CommandError
 
 FILE = "tailnet.hujson"
@@ -56,15 +56,16 @@ def ended(standing: str, stacks: Mapping[str, LoadedStack], name: str) -> list[s
     if now.tailnet is None:
         return []
     try:
-        before = with_tailnet(now, replace(now.tailnet, policy=own_policy.value(standing)))
-        changes = compare(before, now)
+        value = own_policy.value(standing)
+        changes = compare(with_tailnet(now, replace(now.tailnet, policy=value)), now)
     except (own_policy.OwnPolicyError, PolicyError) as error:
         return [f"what it allows cannot be told here ({error})"]
+    made = set(tags_of(now.tailnet.policy or {})) - set(tags_of(value))
     found: dict[tuple[str, str], list[str]] = {}
     for change in changes:
         request = change.place.request
         if change.losses and now.machine_name(request.host) not in now.machines:
-            who = few([str(p) for p in change.losses])
+            who = few([str(p) for p in change.losses if p.name not in made])
             found.setdefault((who, request.host), []).append(f"{request.port}/{request.protocol}")
     return [f"{who}: no longer {host}, {_ports(ports)}" for (who, host), ports in found.items()]
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from config.loader import LoadedStack, parse_stack_text, tie, type_stack
+from exposure.own_policy import tags
 from exposure.reach.compare import Change, compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.surface import Surface, merge
-from exposure.reach.tailnet import PolicyError
+from exposure.reach.tailnet import PolicyError, is_destination
 from gatehouse.changes import counts, leads, place, wrap
 from gatehouse.changes import lines as change_lines
 from gatehouse.commands import CommandError, UsageError
@@ -47,11 +48,13 @@ class Row:
     service: str | None
     acknowledged: str | None
     stale: bool = False
+    own: bool = False
+    """Whether it is of the owner's own part of the tailnet's policy, which is no service's to acknowledge."""
 
     @property
     def refused(self) -> bool:
         """Whether it is wider and nobody said why."""
-        return self.change.wider and self.acknowledged is None
+        return self.change.wider and self.acknowledged is None and not self.own
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -196,7 +199,10 @@ def _row(change: Change, now: Project, base: Project | None, only: str | None) -
     reason = _reason(now, stack, service)
     fresh = reason is not None and reason != (_reason(base, stack, service) if base else None)
     wider = change.wider
-    return Row(change, stack, service, reason if fresh and wider else None, wider and reason is not None and not fresh)
+    host = change.place.request.host
+    own = is_destination(host) or any(host in tags(s.own_policy) for s in now.stacks.values() if s.own_policy)
+    accepted = reason if fresh and wider else None
+    return Row(change, stack, service, accepted, wider and reason is not None and not fresh, own)
 
 
 def _reason(project: Project, stack: str | None, service: str | None) -> str | None:
