@@ -118,13 +118,14 @@ def generated_policy(
 ) -> dict[str, Json]:
     """What the services need of the policy, beside an own one that may refer to sets of people."""
     named: set[str] = set()
+    defined: set[str] = set()
     if own is not None:
         from exposure import own_policy
 
-        named = own_policy.words(own_policy.parse(own))
+        named, defined = own_policy.words(own_policy.parse(own)), own_policy.tags(own)
     funnels = any(isinstance(way, FunnelWay) for way in ways)
     grants = [grant for way in ways for grant in way.grants()]
-    return policy(estate, sorted(node.name for node in nodes), grants, funnels, named)
+    return policy(estate, sorted(node.name for node in nodes), grants, funnels, named, defined)
 
 
 def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:

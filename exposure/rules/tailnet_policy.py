@@ -51,7 +51,7 @@ class _Own:
 class _Door(NamedTuple):
     """A port at which a service answers on the tailnet, or at home behind a subnet router; None is any but `others`.
 
-    `people` are whom it is for.
+    `people` and `machines` are whom it is for.
     """
 
     name: str
@@ -60,6 +60,7 @@ class _Door(NamedTuple):
     port: int | None
     what: str
     people: frozenset[str] = frozenset()
+    machines: frozenset[str] = frozenset()
     others: frozenset[int] = frozenset()
 
     def opened(self, policy: Policy, rule: Rule) -> Iterator[str]:
@@ -93,7 +94,7 @@ class _Door(NamedTuple):
             elif source.kind is Kind.GROUP and source.text in policy.groups:
                 who = list(policy.groups[source.text])
             for one in who:
-                if one.lower() not in self.people:
+                if one.lower() not in self.people and one not in self.machines:
                     return one
         return ""
 
@@ -236,14 +237,14 @@ def _doors(project: Project) -> Iterator[_Door]:
                 # Somebody else's Service, which may listen at any port.
                 ports = [("tcp", None), ("udp", None)]
             for protocol, port in ports:
-                people = _emails(plan, way.audience.people)
+                people, machines = _emails(plan, way.audience.people), way.audience.machines
                 same = found.get((way.tag, protocol, port))
                 if same:
                     # Two services at one port of a node are open to whom either names.
-                    people |= same.people
+                    people, machines = people | same.people, machines | same.machines
                 device = node if way.on_node else machine((way.tag,))
                 what = f"service {way.service}"
-                found[way.tag, protocol, port] = _Door(way.machine, device, protocol, port, what, people)
+                found[way.tag, protocol, port] = _Door(way.machine, device, protocol, port, what, people, machines)
         yield from found.values()
         # A rule that says no protocol opens both: at a number that a service has, whoever it is for may have the other.
         named = {d.port: d for d in found.values() if d.device is node and d.port}
@@ -275,7 +276,7 @@ def _at_home(project: Project) -> Iterator[_Door]:
                     device = Endpoint(address, (known,), device=False)
                     people = _emails(plan, service.audience.people)
                     what = f"service {service.key}, where a subnet router leads there"
-                    yield _Door(address, device, protocol, port, what, people)
+                    yield _Door(address, device, protocol, port, what, people, service.audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
