@@ -18,6 +18,7 @@ NAMESPACE = "gatehouse"
 
 
 Ssl: TypeAlias = Literal["off", "flexible", "full", "strict"]
+TailnetPlan: TypeAlias = Literal["personal", "standard", "premium"]
 MinTls: TypeAlias = Literal["1.2", "1.3"]
 
 
@@ -96,6 +97,8 @@ class Tailnet(Model):
     what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
     policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
     """A file beside this one with a policy of your own, in HuJSON: it is kept, and what the services need is added."""
+    plan: TailnetPlan = "personal"
+    """Tailscale's plan, for its limits: `personal`, `standard` or `premium`."""
     overwrite_policy: bool = False
     """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
 

@@ -63,9 +63,22 @@ def _at(document: hujson.Document, path: Path) -> Any:
 
 def tags(text: str) -> set[str]:
     """The tags that the owner defines."""
+    return _names(text, "tagowners")
+
+
+def own_groups(text: str | None) -> int:
+    """How many groups the owner defines; none in what is no policy."""
+    try:
+        return len(_names(text, "groups")) if text else 0
+    except OwnPolicyError:
+        return 0
+
+
+def _names(text: str, section: str) -> set[str]:
     document = parse(text)
-    section = sections(document).get("tagowners")
-    return set(_at(document, (section,)) or ()) if section else set()
+    said = sections(document).get(section)
+    found = _at(document, (said,)) if said else None
+    return set(found) if isinstance(found, dict) else set()
 
 
 def words(document: hujson.Document) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from config.text import wrap
 from exposure.model import ExposurePlan, PlannedService
+from exposure.tailnet import PLANS
 from exposure.ways.way import ManualStep
 
 _INDENT = "    "
@@ -82,11 +83,18 @@ def _output(outputs: Mapping[str, object], name: str) -> object:
 
 
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
-    """The exposure table and the manual steps of one stack."""
+    """The exposure table, the manual steps of one stack and what it takes of the tailnet's plan."""
     return (
         f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n"
-        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}"
+        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan)}"
     )
+
+
+def _of_the_plan(plan: ExposurePlan) -> str:
+    groups, tailnet = (plan.tailnet_policy or {}).get("groups"), plan.estate.tailnet
+    if not isinstance(groups, Mapping) or tailnet is None:
+        return ""
+    return f"\n\nTailnet: {len(groups)} of the {PLANS[tailnet.plan].groups} groups that plan {tailnet.plan} has."
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:

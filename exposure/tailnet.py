@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from config.stack import Estate
+from config.stack import Estate, TailnetPlan
 from exposure.model import Json
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
 from exposure.ways.way import Grant
+
+
+class Limits(NamedTuple):
+    """What a plan has at most; None where it says nothing."""
+
+    users: int | None
+    groups: int
+    machines: int | None
+
+
+PLANS: Mapping[TailnetPlan, Limits] = {
+    "personal": Limits(6, 3, 50),
+    "standard": Limits(None, 10, None),
+    "premium": Limits(None, 300, None),
+}
+"""As read of tailscale.com/pricing on 2026-09-20; that Tailscale holds to them is not verified."""
 
 
 def policy(

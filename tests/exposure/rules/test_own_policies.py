@@ -52,7 +52,7 @@ MARK = re.compile(r"//! (opens|funnel|twice|test|address|invalid) (.+?)(?= //!|$
 
 def stack(own: str, **sections: Any) -> dict[str, LoadedStack]:
     """The example estate, with a policy of its owner's."""
-    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson"}
+    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson", "plan": "standard"}
     said = {"node": {**NODE, "tailnet_ipv4": "100.101.102.103"}, "estate": {**ESTATE, "tailnet": tailnet}, **sections}
     text = stack_text(said.pop("services", SERVICES), **said)
     return tie([type_stack(parse_stack_text(text, "alfred", {"tailnet.hujson": own}.__getitem__))])

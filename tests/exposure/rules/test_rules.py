@@ -265,6 +265,8 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("namespace: ingress-nginx, service: ingress-nginx-controller", "namespace: kube-system, service: traefik"),
     ),
     "managed-ingress-https/refused": (("managed}", "existing}"),),
+    "limit-tailnet/refused": (("plan: personal", "plan: standard"),),
+    "limit-tailnet/refused-by-default": (("name: tail.ts.net", "name: tail.ts.net\n      plan: premium"),),
     "managed-ingress-https/refused-rendered": (
         (", through_ingress: managed", ""),
         ("own_certificate: true", "origin_tls: {origin_server_name: kong.dashboard}"),
