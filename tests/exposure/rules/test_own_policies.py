@@ -147,3 +147,33 @@ def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that
 
 def _strangers(change: Change) -> set[Principal]:
     return set(change.gains) - {Principal("person", f"{name}@example.com") for name in ("alice",)}
+
+
+def test_the_example_of_the_docs_is_a_good_one_and_the_wide_route_that_it_warns_of_is_refused() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tailnet.md").read_text()
+    [example] = re.findall(r"^```json\n(.*?)^```", page, re.M | re.S)
+    assert check(stack(example)) == ()
+    wide = example.replace('"group:admins"], "dst": ["192.168.0.40"]', '"group:household"], "dst": ["192.168.0.0/24"]')
+    assert [f.rule for f in check(stack(wide.replace("tcp:631", "*")))] == ["tailnet-policy-opens"]
+
+
+def test_an_opening_that_is_acknowledged_is_planned_without_the_test_against_it_and_a_claim_still_refuses_it() -> None:
+    own = '{"grants": [{"src": ["group:household"], "dst": ["tag:wiki-alfred"], "ip": ["tcp:443"]}]}'
+    said: dict[str, Any] = {
+        "services": {**SERVICES, "wiki": {**SERVICES["wiki"], "people": "admins"}},
+        "acknowledge": {"tailnet-policy-opens": "the household may read it"},
+    }
+    stacks = stack(own, **said)
+    assert check(stacks) == ()
+
+    def bob(policy: Any) -> set[str]:
+        return {target for t in policy["tests"] if t["src"] == "bob@example.com" for target in t.get("deny", ())}
+
+    bare = stack("{}", services=said["services"])
+    wiki = "tag:wiki-alfred:443"
+    before = bob(plan_stack(bare["alfred"], bare).tailnet_policy)
+    assert wiki in before
+    assert bob(plan_stack(stacks["alfred"], stacks).tailnet_policy) == before - {wiki}
+    found = check(stack(own, **said, claims=[{"only": "admins", "on": "wiki"}]))
+    assert [f.rule for f in found] == ["claim-broken"]
+    assert "bob@example.com reaches https://wiki-alfred.tail.ts.net/" in found[0].reason
