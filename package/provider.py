@@ -98,12 +98,15 @@ def _value(component: str, part: Mapping[str, Any], value: Any, path: _Path, pro
     """A value as its part of the schema says it; text and numbers are for the components to read."""
     kind = schema()["types"].get(part.get("$ref", "").removeprefix("#/types/"), part)
     inner = kind.get("items") or kind.get("additionalProperties")
-    if isinstance(value, pulumi.Output):
-        if part.get("plain") and (inner or "properties" in kind):
-            try:
-                read(component, path, dict[str, Any], value)
-            except GivenError as refused:
-                problems.update(refused.problems)
+    late = isinstance(value, pulumi.Output)
+    if kind.get("type") == "boolean" or (late and (part.get("plain") or "properties" in kind)):
+        # A truth value that is no plain one would count as true.
+        try:
+            return read(component, path, bool, value)
+        except GivenError as refused:
+            problems.update(refused.problems)
+            return None
+    if late:
         return value
     if "properties" in kind:
         return _fields(component, kind["properties"], kind.get("required", []), value, path, problems)

@@ -2,7 +2,7 @@
 package main
 
 import (
-	"github.com/OWNER/gatehouse/sdk/go/gatehouse"
+	"gatehouse.package/sdk/gatehouse"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
@@ -58,7 +58,7 @@ func main() {
 					Hosts:  []string{"wiki.example.com"},
 					Origin: wikiOrigin,
 					People: []string{"household"},
-					Paths:  map[string]gatehouse.PathRouteArgs{"/api": {Public: &public}},
+					Paths:  map[string]gatehouse.PathRouteInput{"/api": gatehouse.PathRouteArgs{Public: &public}},
 				},
 				gatehouse.RouteArgs{
 					Key:    "blog",

@@ -276,6 +276,21 @@ def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str
             for path in ("", "api", "/*", "/api/", "//", "/%61")
         ),
         ("paths", {"/": {"public": True}}, "'/' is not below '/'"),
+        (
+            "paths",
+            {"/api": {"public": "false"}},
+            "routes[0].paths./api.public has a problem: true or false is expected",
+        ),
+        ("paths", {"/api": {"public": pulumi.Output.from_input(False)}}, "it is another resource's output"),
+        (
+            "paths",
+            {"/api": pulumi.Output.from_input({"public": False})},
+            "routes[0].paths./api has a problem: it is an",
+        ),
+        ("public", pulumi.Output.from_input(False), "routes[0].public has a problem: it is another resource's output"),
+        ("public", "false", "routes[0].public has a problem: true or false is expected here"),
+        ("hosts", pulumi.Output.from_input(["wiki.example.com"]), "routes[0].hosts has a problem: it is another"),
+        ("hosts", [pulumi.Output.from_input("wiki.example.com")], "routes[0].hosts[0] has a problem: it is another"),
         ("paths", "/api", "each path is written with whom it is for"),
         ("paths", ["/api"], "each path is written with whom it is for"),
         ("path", "app", "routes[0].path has a problem: it does not start with `/`"),
