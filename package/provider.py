@@ -112,8 +112,6 @@ def _value(component: str, part: Mapping[str, Any], value: Any, path: _Path, pro
         return _fields(component, kind["properties"], kind.get("required", []), value, path, problems)
     if "enum" in kind and value not in (words := [word["value"] for word in kind["enum"]]):
         problems[path] = Problem(f"no such word is known here; write one of: {', '.join(words)}")
-    if "$ref" in part and "enum" not in kind:
-        return whole(value)
     if "additionalProperties" in kind and isinstance(value, Mapping):
         return {key: _value(component, inner, item, (*path, key), problems) for key, item in value.items()}
     if "items" in kind and isinstance(value, list):
