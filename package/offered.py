@@ -111,9 +111,9 @@ def _managed_ingress(name: str, args: Args, opts: _Options) -> Made:
 
 def _funnel_service(name: str, args: Args, opts: _Options) -> Made:
     said = args.get("paths")
-    if said is not None and ROOT in said:
+    if isinstance(said, tuple) and ROOT in said:
         raise wrong(name, ("paths",), "it has '/', which is everything; take `paths` out if that is meant")
-    if said is not None and not said:
+    if said == ():
         raise wrong(name, ("paths",), "at least one is needed; take `paths` out if everything is meant")
     url = _url(args.pop("tailnet", None), args["machine"])
     args.update(backend=args.pop("service"), paths=(ROOT,) if said is None else said)

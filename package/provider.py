@@ -99,7 +99,7 @@ def _value(component: str, part: Mapping[str, Any], value: Any, path: _Path, pro
     kind = schema()["types"].get(part.get("$ref", "").removeprefix("#/types/"), part)
     inner = kind.get("items") or kind.get("additionalProperties")
     late = isinstance(value, pulumi.Output)
-    if kind.get("type") == "boolean" or (late and (part.get("plain") or "properties" in kind)):
+    if kind.get("type") == "boolean" or (late and not _may_be_late(kind)):
         # A truth value that is no plain one would count as true.
         try:
             return read(component, path, bool, value)
@@ -117,6 +117,12 @@ def _value(component: str, part: Mapping[str, Any], value: Any, path: _Path, pro
     if "items" in kind and isinstance(value, list):
         return tuple(_value(component, inner, item, (*path, n), problems) for n, item in enumerate(value))
     return whole(value)
+
+
+def _may_be_late(kind: Mapping[str, Any]) -> bool:
+    """Whether another resource's output may be given: text, numbers, and collections of them. Components ask more."""
+    inner = kind.get("items") or kind.get("additionalProperties") or kind
+    return "properties" not in kind and inner.get("type") in ("string", "integer")
 
 
 def whole(value: Any) -> Any:

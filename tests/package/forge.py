@@ -61,7 +61,7 @@ class Proxy(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         """Carries bytes both ways until an end closes."""
         host, _, port = self.path.rpartition(":")
-        with socket.create_connection(FORGE.server_address[:2] if host in _NAMES else (host, int(port))) as far:
+        with socket.create_connection(("127.0.0.1", FORGE.server_port) if host in _NAMES else (host, int(port))) as far:
             self.send_response(200)
             self.end_headers()
             near = self.connection

@@ -57,14 +57,14 @@ class Stranger:
         """Where the host of a language is."""
         return shutil.which(f"pulumi-language-{language}", path=self.env["PATH"])
 
-    def project(self, example: str) -> Path:
+    def project(self, example: str, stack: str | None = None) -> Path:
         """An example's program with a stack, without the package."""
-        folder = self.home / example
+        folder = self.home / (stack or example)
         shutil.copytree(EXAMPLES / example, folder, ignore=shutil.ignore_patterns("sdks", "node_modules", ".venv"))
         settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
         del settings["packages"]
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-        self.says("stack", "init", "dev", cwd=folder)
+        self.says("stack", "init", stack or example, cwd=folder)
         self.says("config", "set", "accountId", ACCOUNT, cwd=folder)
         for key, value in SECRETS.items():
             self.says("config", "set", "--secret", key, value, cwd=folder)
@@ -100,7 +100,7 @@ def stranger(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         plugin.parent.mkdir(parents=True)
         plugin.write_text("#!/bin/sh\nexit 1\n")
         plugin.chmod(0o755)
-    command = [sys.executable, "-m", "tests.package.forge", repository.parents[1], home / "ca.pem"]
+    command = [sys.executable, "-m", "tests.package.forge", str(repository.parents[1]), str(home / "ca.pem")]
     with (
         subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as forge,
         SimulatedClouds(home / "clouds" / "clouds.json") as clouds,
@@ -147,7 +147,7 @@ def test_a_program_goes_from_package_add_of_a_tag_to_what_the_components_make(st
 def test_what_would_open_a_host_is_refused_with_its_property(stranger: Stranger) -> None:
     if stranger.host("yaml") is None:
         pytest.skip("no pulumi-language-yaml")
-    project = stranger.project("yaml").rename(stranger.home / "refused")
+    project = stranger.project("yaml", "refused")
     stranger.says("package", "add", PACKAGE, cwd=project)
     program = (project / "Pulumi.yaml").read_text()
     (project / "Pulumi.yaml").write_text(program.replace("http://blog.blog", "blog.blog"))
