@@ -4,7 +4,7 @@ using System.Linq;
 using Pulumi;
 using Gatehouse = GatehousePackage.Gatehouse;
 
-return await Deployment.RunAsync(() => 
+return await Deployment.RunAsync(() =>
 {
     var config = new Config();
     var accountId = config.Require("accountId");
@@ -22,7 +22,7 @@ return await Deployment.RunAsync(() =>
         Team = "example",
         ClientId = "1-a.apps.googleusercontent.com",
         ClientSecret = clientSecret,
-        People = 
+        People =
         {
             { "household", new[]
             {
@@ -63,7 +63,7 @@ return await Deployment.RunAsync(() =>
                 {
                     "household",
                 },
-                Paths = 
+                Paths =
                 {
                     { "/api", new Gatehouse.Inputs.PathRouteArgs
                     {

@@ -45,7 +45,7 @@ def page(kind: str, blocks: dict[str, str]) -> str:
         "## Inputs",
         _table(resource["inputProperties"], resource["requiredInputs"]),
         "## Outputs",
-        _table(resource["properties"], resource["required"]),
+        _table(resource["properties"], []),
     ]
     for name in types:
         part = schema()["types"][f"gatehouse:index:{name}"]
@@ -78,7 +78,8 @@ def _table(properties: dict[str, Any], required: list[str]) -> str:
         marks = ["required"] if key in required else []
         marks += ["secret"] if part.get("secret") else []
         if "default" in part:
-            marks.append(f"default `{json.dumps(part['default'])}`")
+            default = part["default"]
+            marks.append(f"default `{default if isinstance(default, str) else json.dumps(default)}`")
         said = f" ({', '.join(marks)})" if marks else ""
         lines.append(f"| `{key}` | {_type(part)} | {part['description'].replace('|', chr(92) + '|')}{said} |")
     return "\n".join(lines)
@@ -112,7 +113,8 @@ def converted(pulumi: str, programs: dict[str, str], language: str, env: dict[st
             done = subprocess.run(command, cwd=at, env={**env, "PATH": path}, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(done.stdout + done.stderr)
-            found[name] = (at / "out" / LANGUAGES[language]).read_text(encoding="utf-8").strip() + "\n"
+            lines = (at / "out" / LANGUAGES[language]).read_text(encoding="utf-8").strip().splitlines()
+            found[name] = "".join(f"{line.rstrip()}\n" for line in lines)
     return found
 
 

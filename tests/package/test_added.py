@@ -25,6 +25,7 @@ from config import VERSION
 from gatehouse.engine.acquire import Engine
 from gatehouse.simulation.launch import SimulatedClouds
 from package.provider import schema
+from tests.docs import components as pages
 from tests.kit.builders import PROJECT
 from tests.package.test_package import ACCOUNT, SECRETS, by_hand_recorded, of_clouds
 
@@ -156,6 +157,18 @@ def test_what_would_open_a_host_is_refused_with_its_property(stranger: Stranger)
     said = refused.stdout + refused.stderr
     assert "property routes[1].origin with value" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("language", pages.LANGUAGES)
+def test_the_pages_examples_are_pulumis_conversions(stranger: Stranger, language: str) -> None:
+    host = {"typescript": "nodejs", "csharp": "dotnet"}.get(language, language)
+    if stranger.host(host) is None or shutil.which("pulumi-converter-yaml", path=stranger.env["PATH"]) is None:
+        pytest.skip(f"no pulumi-language-{host}, or no pulumi-converter-yaml")
+    # Those with the most in them: all twelve take minutes.
+    kinds = ("TunnelRoutes", "PortForward")
+    programs = {kind: pages.examples(kind)["yaml"] for kind in kinds}
+    made = pages.converted(str(stranger.pulumi), programs, language, stranger.env)
+    assert made == {kind: pages.examples(kind)[language] for kind in kinds}
 
 
 @pytest.mark.parametrize("language", ["nodejs", "python", "go", "dotnet", "java"])

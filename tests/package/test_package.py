@@ -21,6 +21,7 @@ from config.stack import Hsts, Token
 from config.values import Certificates
 from package.offered import OFFERED
 from package.provider import Provider
+from tests.docs import components as pages
 from tests.kit import cloudflared
 from tests.kit.certificates import HOME_CA
 from tests.kit.recorder import Recording, Registered, Secret, record
@@ -671,7 +672,26 @@ def test_a_missing_input_is_named() -> None:
         record(lambda: construct("Zone", "zone", {"accountId": ACCOUNT}), False)
 
 
-# TypeScript
+# Pages and examples
+
+
+def test_each_component_has_its_page_with_an_example_in_each_language() -> None:
+    for kind in OFFERED:
+        blocks = pages.examples(kind)
+        assert list(blocks) == ["yaml", *pages.LANGUAGES], kind
+        assert (pages.PAGES / f"{kind}.md").read_text() == pages.page(kind, blocks), "python -m tests.docs.components"
+        assert "{{% example %}}\n```yaml\n" in schema()["resources"][f"gatehouse:index:{kind}"]["description"]
+    assert {page.stem for page in pages.PAGES.iterdir()} == set(OFFERED)
+
+
+@pytest.mark.parametrize("kind", OFFERED)
+def test_the_example_of_a_page_is_one_that_is_taken(kind: str) -> None:
+    document = yaml.safe_load(pages.examples(kind)["yaml"])
+    [resource] = document["resources"].values()
+    assert resource["type"] == f"gatehouse:{kind}"
+    known = {"accountId": ACCOUNT, **SECRETS}
+    text = re.sub(r"\$\{(\w+)\}", lambda m: known.get(m[1], m[1]), json.dumps(resource["properties"]))
+    assert record(lambda: construct(kind, "it", json.loads(text)), False).resources
 
 
 def test_the_typescript_example_says_what_the_yaml_example_says() -> None:
