@@ -45,7 +45,9 @@ def schema() -> dict[str, Any]:
 
 def _examples(page: str) -> str:
     blocks = re.findall(r"^```\w+\n.*?^```$", page, re.MULTILINE | re.DOTALL)
-    return "\n".join(["{{% examples %}}", "{{% example %}}", *blocks, "{{% /example %}}", "{{% /examples %}}"])
+    return "\n".join(
+        ["{{% examples %}}", "## Example Usage", "{{% example %}}", *blocks, "{{% /example %}}", "{{% /examples %}}"]
+    )
 
 
 class Provider(pulumi.provider.Provider):

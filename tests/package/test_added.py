@@ -125,8 +125,10 @@ def stranger(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "GOFLAGS": "-mod=mod",
         }
-        yield Stranger(engine.path, home, env)
-        forge.kill()
+        try:
+            yield Stranger(engine.path, home, env)
+        finally:
+            forge.kill()
 
 
 @pytest.mark.parametrize("example", TOOLS)
