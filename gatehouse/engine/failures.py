@@ -207,7 +207,8 @@ _REASONS: Sequence[_Reason] = (
         "cloudflare",
         r'"code":\s*1097\b',
         "Cloudflare has barred the domain of {what} from its service, and only its support can lift that "
-        f"(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in Pulumi.{{stack}}.yaml. {_AGAIN}",
+        "(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in Pulumi.{stack}.yaml. "
+        f"{_AGAIN}",
         ops=_MAKES,
     ),
     _reason(

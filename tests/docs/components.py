@@ -116,7 +116,7 @@ def converted(pulumi: str, programs: dict[str, str], language: str, env: dict[st
             lines = (at / "out" / LANGUAGES[language]).read_text(encoding="utf-8").strip().splitlines()
             found[name] = "".join(f"{line.rstrip()}\n" for line in lines)
             if language == "python":
-                ruff = [Path(sys.executable).with_name("ruff"), "format", "-"]
+                ruff = [str(Path(sys.executable).with_name("ruff")), "format", "-"]
                 found[name] = subprocess.run(ruff, input=found[name], capture_output=True, text=True, check=True).stdout
     return found
 

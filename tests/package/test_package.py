@@ -20,7 +20,7 @@ from config.services import Connector as ConnectorSettings
 from config.stack import Hsts, Token
 from config.values import Certificates
 from package.offered import OFFERED
-from package.provider import Provider
+from package.provider import PAGES, Provider
 from tests.docs import components as pages
 from tests.kit import cloudflared
 from tests.kit.certificates import HOME_CA
@@ -679,9 +679,9 @@ def test_each_component_has_its_page_with_an_example_in_each_language() -> None:
     for kind in OFFERED:
         blocks = pages.examples(kind)
         assert list(blocks) == ["yaml", *pages.LANGUAGES], kind
-        assert (pages.PAGES / f"{kind}.md").read_text() == pages.page(kind, blocks), "python -m tests.docs.components"
+        assert (PAGES / f"{kind}.md").read_text() == pages.page(kind, blocks), "python -m tests.docs.components"
         assert "{{% example %}}\n```yaml\n" in schema()["resources"][f"gatehouse:index:{kind}"]["description"]
-    assert {page.stem for page in pages.PAGES.iterdir()} == set(OFFERED)
+    assert {page.stem for page in PAGES.iterdir()} == set(OFFERED)
 
 
 @pytest.mark.parametrize("kind", OFFERED)
