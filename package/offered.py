@@ -22,7 +22,7 @@ from components.way import Locks
 from config.fields import Label
 from config.services import Connector as ConnectorSettings
 from config.stack import Hsts, Token
-from config.values import ROOT, Certificates, Host, OriginUrl, TeamText
+from config.values import ROOT, Certificates, DurationText, Host, OriginUrl, TeamText
 from exposure import estate
 from exposure.audience import ANYONE, NOBODY, Audience
 from exposure.model import AccessApplication, PeopleSet, TunnelRule
@@ -152,6 +152,11 @@ def _port_forward(name: str, args: Args, opts: _Options) -> Made:
     made = components.PortForward(name, way=PortForwardWay(name, name, ANYONE, **args), opts=opts)
     made.publish(zone_id=zone_id)
     return made, {"urls": list(made.way.urls)}
+
+
+def _tailnet(name: str, args: Args, opts: _Options) -> Made:
+    read(name, ("policy",), dict[str, Any], args["policy"])
+    return components.Tailnet(name, **args, opts=opts), {}
 
 
 class TunnelRoutes(Component):
@@ -349,7 +354,7 @@ def _access(component: str, args: Args, planned: Iterable[AccessApplication]) ->
         args.get("identity_provider_id"),
         bypass_policy_id=args.get("bypass_policy_id"),
         deny_policy_id=args.get("deny_policy_id"),
-        session_duration=args["session_duration"],
+        session_duration=read(component, ("session_duration",), DurationText, args["session_duration"]),
         **policies,
     )
 
@@ -422,7 +427,7 @@ OFFERED: dict[str, Callable[[str, Args, _Options], Made]] = {
     "FunnelService": _funnel_service,
     "TailnetService": _tailnet_service,
     "PortForward": _port_forward,
-    "Tailnet": _as_it_is(components.Tailnet),
+    "Tailnet": _tailnet,
     "TailscaleOperator": _as_it_is(components.TailscaleOperator),
 }
 """By the component's name in the schema."""

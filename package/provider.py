@@ -100,11 +100,11 @@ def _value(component: str, part: Mapping[str, Any], value: Any, path: _Path, pro
     """A value as its part of the schema says it; text and numbers are for the components to read."""
     kind = schema()["types"].get(part.get("$ref", "").removeprefix("#/types/"), part)
     inner = kind.get("items") or kind.get("additionalProperties")
-    late = isinstance(value, pulumi.Output)
+    late = isinstance(value, pulumi.Output) or ("type" not in kind and _has_output(value))
     if kind.get("type") == "boolean" or (late and not _may_be_late(kind)):
         # A truth value that is no plain one would count as true.
         try:
-            return read(component, path, bool, value)
+            return read(component, path, bool, pulumi.Output.from_input(value) if late else value)
         except GivenError as refused:
             problems.update(refused.problems)
             return None
@@ -125,6 +125,11 @@ def _may_be_late(kind: Mapping[str, Any]) -> bool:
     """Whether another resource's output may be given: text, numbers, and collections of them. Components ask more."""
     inner = kind.get("items") or kind.get("additionalProperties") or kind
     return "properties" not in kind and inner.get("type") in ("string", "integer")
+
+
+def _has_output(value: Any) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return isinstance(value, pulumi.Output) or any(_has_output(item) for item in inner)
 
 
 def whole(value: Any) -> Any:
