@@ -21,7 +21,7 @@ from components.given import GivenError, Problem, read
 from components.way import Locks
 from config.fields import Label
 from config.services import Connector as ConnectorSettings
-from config.stack import Hsts, Token
+from config.stack import Hsts, TailnetDns, TailnetSettings, Token
 from config.values import ROOT, Certificates, DurationText, Host, OriginUrl, TeamText
 from exposure import estate
 from exposure.audience import ANYONE, NOBODY, Audience
@@ -91,7 +91,7 @@ def _connector(name: str, args: Args, opts: _Options) -> Made:
         name,
         token=token,
         rules=[TunnelRule(None, None, origin, None, _LOGIN if logins else ()) for origin in origins],
-        settings=read(name, ("settings",), ConnectorSettings, {k: _list(v) for k, v in args.items()}),
+        settings=read(name, ("settings",), ConnectorSettings, lists(args)),
         certificates=pools,
         opts=opts,
     )
@@ -99,7 +99,10 @@ def _connector(name: str, args: Args, opts: _Options) -> Made:
     return made, {"certificates": ready.apply(lambda _: [pool.path for pool in pools])}
 
 
-def _list(value: Any) -> Any:
+def lists(value: Any) -> Any:
+    """With lists in place of tuples, at any depth: a model of the stack file takes no others."""
+    if isinstance(value, Mapping):
+        return {key: lists(item) for key, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -156,6 +159,9 @@ def _port_forward(name: str, args: Args, opts: _Options) -> Made:
 
 def _tailnet(name: str, args: Args, opts: _Options) -> Made:
     read(name, ("policy",), dict[str, Any], args["policy"])
+    for key, kind in (("dns", TailnetDns), ("settings", TailnetSettings)):
+        if key in args:
+            args[key] = read(name, (key,), kind, lists(args[key]))
     return components.Tailnet(name, **args, opts=opts), {}
 
 
@@ -281,8 +287,8 @@ def _audience(component: str, at: _At, said: Mapping[str, Any]) -> Audience:
         raise wrong(
             component,
             at,
-            f"says {' and '.join(named) or 'none'} of `people`, `public`, `nobody` and `tokens`; say one, or `people` "
-            "and `tokens`",
+            f"says {' and '.join(named) or 'none'} of `people`, `public`, `nobody` and `tokens`; say exactly "
+            "one, or `people` and `tokens`",
         )
     found = {key: frozenset(read(component, (*at, key), _NAMES, said[key])) for key in named}
     return Audience(people=found.get("people", frozenset()), tokens=found.get("tokens", frozenset()))
@@ -371,7 +377,7 @@ def _policy(component: str, key: str, name: str, policies: Any, others: Sequence
             fix = (
                 "`together` of the ServiceTokens that combination"
                 if key == "token_policy_ids"
-                else "Google a set of it"
+                else "Google a set of that name"
             )
             raise wrong(component, (key,), f"it has {listed}, and a route is for {name!r}; give {fix}")
         return known[name]

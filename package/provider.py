@@ -14,7 +14,7 @@ import pulumi
 import yaml
 from pulumi.provider import ConstructResult
 
-from components.given import GivenError, Problem, read
+from components.given import NOT_YET, GivenError, Problem
 from config import VERSION
 from config.errors import dotted
 from package.offered import OFFERED
@@ -101,13 +101,12 @@ def _value(component: str, part: Mapping[str, Any], value: Any, path: _Path, pro
     kind = schema()["types"].get(part.get("$ref", "").removeprefix("#/types/"), part)
     inner = kind.get("items") or kind.get("additionalProperties")
     late = isinstance(value, pulumi.Output) or ("type" not in kind and _has_output(value))
-    if kind.get("type") == "boolean" or (late and not _may_be_late(kind)):
-        # A truth value that is no plain one would count as true.
-        try:
-            return read(component, path, bool, pulumi.Output.from_input(value) if late else value)
-        except GivenError as refused:
-            problems.update(refused.problems)
-            return None
+    if late and not _may_be_late(kind):
+        problems[path] = Problem(NOT_YET)
+    elif kind.get("type") == "boolean" and not isinstance(value, bool):
+        problems[path] = Problem("true or false is expected here")
+    if path in problems:
+        return None
     if late:
         return value
     if "properties" in kind:

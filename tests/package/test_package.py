@@ -18,7 +18,7 @@ import yaml
 import components
 from config import VERSION
 from config.services import Connector as ConnectorSettings
-from config.stack import Hsts, Token
+from config.stack import Hsts, TailnetDns, TailnetSettings, Token
 from config.values import Certificates
 from package.offered import OFFERED
 from package.provider import PAGES, Provider
@@ -517,7 +517,7 @@ MAY: dict[str, dict[str, Any]] = {
         "tailnet": ("tail1.ts.net", {"ports": None, "port": 80.0}),
     },
     "PortForward": {},
-    "Tailnet": {"magicDns": False, "https": False, "overwrite": True},
+    "Tailnet": {"dns": {"nameservers": ["9.9.9.9"]}, "settings": {"httpsEnabled": False}, "overwrite": True},
     "TailscaleOperator": {"key": 2.0},
 }
 ROUTE_MAY: dict[str, Any] = {
@@ -574,7 +574,13 @@ def test_those_are_all() -> None:
 
 def test_the_defaults_of_the_schema_are_the_components_own() -> None:
     compared = 0
-    models: dict[str, Any] = {"Token": Token, "Hsts": Hsts, "Connector": ConnectorSettings}
+    models: dict[str, Any] = {
+        "Token": Token,
+        "Hsts": Hsts,
+        "TailnetDns": TailnetDns,
+        "TailnetSettings": TailnetSettings,
+        "Connector": ConnectorSettings,
+    }
     for token, part in {**schema()["types"], **schema()["resources"]}.items():
         kind = token.rpartition(":")[2]
         if kind in models:
