@@ -180,7 +180,7 @@ def _wrong(owner: OneStack, position: Position, reason: str, fix: str) -> Proble
 def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) -> Problem:
     related: tuple[Ref, ...]
     if found.section.lower() == "groups":
-        name = found.name.removeprefix("group:")
+        name = found.name.removeprefix("group:").lower()
         reason = f"{found.name} is the set of people {name} of the estate, and a group has one list of members"
         fix = f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group"
         related = (owner.ref("estate", "people", name),)
