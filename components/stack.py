@@ -73,8 +73,8 @@ def register_tailnet(plan: ExposurePlan, providers: Providers) -> list[pulumi.Re
         registered = Tailnet(
             "tailnet",
             policy=plan.tailnet_policy_text or plan.tailnet_policy,
-            magic_dns=tailnet.magic_dns,
-            https=tailnet.https,
+            dns=tailnet.dns,
+            settings=tailnet.settings,
             overwrite=tailnet.overwrite_policy,
             opts=providers.options,
         )

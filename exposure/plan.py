@@ -156,6 +156,8 @@ def _manual_steps(
         )
     yield from manual_steps.for_node(node, estate, [w for w in ways if isinstance(w, TailnetWay)])
     yield from manual_steps.for_operator(node.tailscale_operator, len(proxied))
+    served = [w for w in proxied if isinstance(w, FunnelWay) or w.served]
+    yield from manual_steps.for_tailnet_certificates(len(served))
     yield from manual_steps.for_certificates(
         services, node.ingress_controller.cluster_issuer, node.ingress_controller.class_name
     )

@@ -82,10 +82,23 @@ def _output(outputs: Mapping[str, object], name: str) -> object:
     return of_zone.get(last) if isinstance(of_zone, Mapping) else None
 
 
+def nameservers(plan: ExposurePlan) -> dict[str, list[str]]:
+    """Whom devices of the tailnet ask for which names, as far as this stack says it."""
+    tailnet = plan.estate.tailnet
+    if plan.owner is not None or tailnet is None:
+        return {}
+    asked = {"all names": tailnet.dns.nameservers or [], **dict(sorted((tailnet.dns.split_dns or {}).items()))}
+    return {what: addresses for what, addresses in asked.items() if addresses}
+
+
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
-    """The exposure table, the manual steps of one stack and what it takes of the tailnet's plan."""
+    """The exposure table, whom devices ask for names, the manual steps, and what it takes of the tailnet's plan."""
+    asked = [
+        line for what, of in nameservers(plan).items() for line in wrap(f"{what}: {', '.join(of)}", width, _INDENT)
+    ]
+    names = "".join(("Whom devices of the tailnet ask:\n", *(f"{line}\n" for line in asked), "\n")) if asked else ""
     return (
-        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n"
+        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n{names}"
         f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan)}"
     )
 

@@ -57,11 +57,6 @@ class Crowd:
     note: str
     members: tuple[str, ...] = ()
 
-    @property
-    def strangers(self) -> bool:
-        """Whether it is anyone on the internet."""
-        return (self.label, self.note) == _STRANGERS
-
 
 @dataclass(frozen=True)
 class Way:

@@ -594,7 +594,9 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
     settings = plan.estate.tailnet
     return Known(
         zones=tuple(Zone(z.name, z.advanced_certificate, z.always_use_https) for z in plan.estate.zones),
-        tailnet=Tailnet(settings.name, policy, settings.magic_dns, settings.https) if settings else None,
+        tailnet=Tailnet(settings.name, policy, settings.dns.magic_dns, settings.settings.https_enabled)
+        if settings
+        else None,
         people={s.name: people_policy(s.name, s.emails) for s in sets},
         tokens={policy.name: policy for policy in map(tokens_policy, tokens)},
         bypass=Policy("bypass", (Selector("everyone"),), name="bypass"),
@@ -734,8 +736,3 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         planned.service,
         "24h" if anyone else session,
     )
-
-
-def with_tailnet(found: Surface, tailnet: Tailnet | None) -> Surface:
-    """The surface with another tailnet."""
-    return replace(found, tailnet=tailnet)

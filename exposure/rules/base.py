@@ -183,9 +183,13 @@ class OneService:
         """The kinds of its ways, as far as they are known."""
         return tuple(WAYS[gate] for gate in self.gates)
 
+    @cached_property
+    def _kinds(self) -> frozenset[type]:
+        return frozenset(kind for way in self.ways for kind in way.__mro__)
+
     def by(self, *ways: type[Way]) -> bool:
         """Whether it has a way of one of these kinds."""
-        return any(issubclass(way, ways) for way in self.ways)
+        return not self._kinds.isdisjoint(ways)
 
     def counts(self, setting: str) -> bool:
         """Whether a key of the service means something to one of its ways."""

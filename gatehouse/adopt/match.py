@@ -97,6 +97,7 @@ class _Matcher:
     def run(self) -> None:
         finders: Mapping[str, Callable[[Planned], Thing | None]] = {
             "Zone": lambda p: self._first(p, lambda t: t.inputs.get("name") == p.inputs.get("name")),
+            "DnsConfiguration": lambda p: self._first(p, lambda t: True),
             "ZoneSetting": self._setting,
             "ZoneDnssec": lambda p: self._first(p, lambda t: self._in_its_zone(p, t)),
             "ZeroTrustTunnelCloudflared": lambda p: None if self.tunnel and self.tunnel.managed else self.tunnel,

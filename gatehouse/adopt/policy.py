@@ -12,7 +12,7 @@ from exposure.plan import plan_stack
 from exposure.reach.compare import compare
 from exposure.reach.places import few
 from exposure.reach.project import plan_project
-from exposure.reach.surface import merge, with_tailnet
+from exposure.reach.surface import merge
 from exposure.reach.tailnet import PolicyError, tags_of
 from gatehouse.commands import CommandError
 
@@ -57,7 +57,7 @@ def ended(standing: str, stacks: Mapping[str, LoadedStack], name: str) -> list[s
         return []
     try:
         value = own_policy.value(standing)
-        changes = compare(with_tailnet(now, replace(now.tailnet, policy=value)), now)
+        changes = compare(replace(now, tailnet=replace(now.tailnet, policy=value)), now)
     except (own_policy.OwnPolicyError, PolicyError) as error:
         return [f"what it allows cannot be told here ({error})"]
     made = set(tags_of(now.tailnet.policy or {})) - set(tags_of(value))

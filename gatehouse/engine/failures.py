@@ -56,6 +56,7 @@ NEEDS: Mapping[str, str] = {
     "cloudflare:ZeroTrustOrganization": "Access: Organizations, Identity Providers, and Groups Write",
     "cloudflare:ZeroTrustAccessServiceToken": "Access: Service Tokens Write",
     "tailscale:Acl": "policy_file",
+    "tailscale:DnsConfiguration": "dns",
     "tailscale:DnsPreferences": "dns",
     "tailscale:TailnetSettings": "feature_settings (if Tailscale still refuses, networking_settings too)",
     "tailscale:OauthClient": "oauth_keys, and each scope that the new client gets",
@@ -314,6 +315,16 @@ _REASONS: Sequence[_Reason] = (
         "     gatehouse {command} {on}\n"
         "  4. Disable DNSSEC in Cloudflare's dashboard (the zone, DNS, Settings): Gatehouse only forgets it.\n"
         "Until then leave `dnssec: true` in Pulumi.{stack}.yaml.",
+    ),
+    _reason(
+        "",
+        r"DnsConfiguration::.*(?:because it is protected|marked for protection)",
+        "{what}: Pulumi.{stack}.yaml says nothing of the tailnet's nameservers any more, and devices would go on "
+        "asking them. Go in this order:\n"
+        "  1. Write `nameservers: []` under `dns:` of `estate.tailnet`, and nothing beside it but `magic_dns:`. Run:\n"
+        "     gatehouse up {on}\n"
+        "  2. Take that line out, and run:\n{unprotect}\n"
+        "     gatehouse up {on}",
     ),
     _reason(
         "",
