@@ -69,6 +69,8 @@ def in_words(
             "missing-key", path, "", "this is needed, and it is not there", fix, place(path)
         )
     said = _READ.get(kind, _other)(wrong)
+    if path[:1] == ("services",) and "people" in path[-2:] and isinstance(value, str) and value.startswith("tag:"):
+        said = _Said("this is a tag of machines, and no set of people", "write it under `machines:`")
     shown = show(value) if isinstance(value, str | int | float | bool) else ""
     rule = "unknown-name" if kind == "literal_error" else "wrong-form"
     return Mistake(path, meant=said.meant), Finding(

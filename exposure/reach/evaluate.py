@@ -28,7 +28,7 @@ from exposure.reach.surface import (
     TailnetAddress,
     TailnetIngress,
 )
-from exposure.reach.tailnet import Gives, by_route, destination, gives, has_attribute, nodes
+from exposure.reach.tailnet import Gives, at_home, destination, gives, has_attribute, nodes
 from exposure.workload import Protocol, Workload, of_url
 
 Scheme = Literal["http", "https", "tcp", "udp"]
@@ -358,8 +358,9 @@ def _at_home(
         step = Step("listener", f"{request.protocol} {request.port}", f"known to answer there: {ports}")
         return Answer(Outcome.NO_LISTENER, (*steps, step))
     policy = surface.tailnet.policy if surface.tailnet else None
-    if policy and not principal.off_tailnet:
-        found = by_route(policy, principal, request.host, request.protocol, request.port)
+    target = at_home(policy, request.host) if policy and not principal.off_tailnet else None
+    if policy and target:
+        found = gives(policy, principal, target, request.protocol, request.port)
         if found.allowed:
             why = f"lets it in, where a subnet router of the tailnet leads to {request.host}"
             routed = Step("tailnet", "; ".join(found.why), why)
