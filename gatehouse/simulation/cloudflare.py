@@ -918,23 +918,27 @@ class _ServiceToken(_Access):
             self.duration(inputs, "duration")
 
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        # A raised version makes a new secret (`plan_modifiers.go`).
-        version = inputs.get("clientSecretVersion", 1)
-        if version == old.get("clientSecretVersion", 1):
-            return {}
-        return {"clientSecret": self.store.mint(f"{id_} {version}")("secret")}
+        # A raised version makes a new secret (`plan_modifiers.go`), and another duration counts from now on
+        # [CFDOC service-tokens#renew-service-tokens].
+        version, renewed = inputs.get("clientSecretVersion", 1), inputs.get("duration") != old.get("duration")
+        rotated = version != old.get("clientSecretVersion", 1)
+        secret = {"clientSecret": self.store.mint(f"{id_} {version}")("secret")} if rotated else {}
+        return {**secret, **(self._end(inputs) if renewed else {})}
 
     def preview(self, inputs: Object, old: Object | None) -> Object:
-        same = old is None or inputs.get("clientSecretVersion", 1) == old.get("clientSecretVersion", 1)
-        return {} if same else {"clientSecret": UNKNOWN}
+        if old is None:
+            return {}
+        same = inputs.get("clientSecretVersion", 1) == old.get("clientSecretVersion", 1)
+        # The plugin knows the end of no token that it changes: the attribute has no plan modifier (`schema.go`).
+        return {"expiresAt": UNKNOWN, **({} if same else {"clientSecret": UNKNOWN})}
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        return {"clientId": f"{mint('client')[:32]}.access", "clientSecret": mint("secret"), **self._end(inputs)}
+
+    def _end(self, inputs: Object) -> Object:
         hours = re.fullmatch(r"(\d+)h", str(inputs.get("duration", "8760h")))
-        return {
-            "clientId": f"{mint('client')[:32]}.access",
-            "clientSecret": mint("secret"),
-            "expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 8760)),
-        }
+        # What lasts forever has an end too (the plugin's acceptance test): far away.
+        return {"expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 876_000))}
 
 
 class Cloudflare(FlatCloud):

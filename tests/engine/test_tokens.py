@@ -10,6 +10,7 @@ from tests.engine.kit import Object, Project, orphans
 from tests.engine.stacks import at, small
 from tests.engine.test_lifecycle import quiet
 from tests.engine.wider import wider
+from tests.gatehouse.probe.world import Request, Response, World, login
 from tests.kit.builders import ESTATE, HTML
 
 pytestmark = pytest.mark.engine
@@ -33,6 +34,26 @@ def headers(project: Project, name: str) -> list[str]:
     shown = project.run("token", name, "--show", simulated=True)
     assert shown.code == 0, shown.text
     return re.findall(r"^CF-Access-Client-(?:Id|Secret): (\S+)$", shown.out, re.MULTILINE)
+
+
+def edge_of(project: Project) -> World:
+    """Cloudflare's edge on loopback, which lets in by the ids and secrets that the simulated clouds gave out."""
+    good = {tuple(headers(project, name)): name for name in TOKENS}
+    assert len(good) == 2
+
+    def edge(request: Request) -> Response:
+        if request.scheme == "http":
+            return Response(301, headers={"Location": f"https://{request.name}{request.target}"})
+        sent = (request.headers.get("cf-access-client-id", ""), request.headers.get("cf-access-client-secret", ""))
+        token, photos = good.get(sent), request.name.startswith("photos")
+        if not photos and not request.target.startswith("/federate"):
+            return Response(403)
+        if token == ("phone" if photos else "prometheus"):
+            return there.origin(request)
+        return login(request, ESTATE["team"]) if photos else Response(401, headers={"Cf-Access-Domain": request.name})
+
+    there = World(hosts=["photos-alfred", "metrics-alfred"], replies=[(lambda r: True, edge)])
+    return there
 
 
 def test_tokens_get_in_by_name_beside_people_and_alone_and_their_secrets_stay_secret(project: Project) -> None:
@@ -64,6 +85,28 @@ def test_tokens_get_in_by_name_beside_people_and_alone_and_their_secrets_stay_se
             assert secret.encode() not in path.read_bytes(), path
     quiet(project.ok("preview"))
     quiet(project.ok("refresh"))
+
+    # From outside each gets in where it is named, with the secret that the state has, and nothing else does.
+    with edge_of(project) as there:
+        seen = project.run("verify", *there.arguments(), "--all", "--only", "zero-trust", simulated=False)
+    assert "none failed" in seen.out.splitlines()[-1], seen.text
+    assert re.search(r"^ok  photos/token-phone: 200$", seen.out, re.MULTILINE)
+    assert re.search(r"^ok  metrics/wrong-secret-prometheus/federate: 401, refused$", seen.out, re.MULTILINE)
+    assert len(there.reached) == 2
+    assert secret not in seen.text
+
+    # It is said thirty days before the end, until another duration renews it, in place and with the same secret.
+    check = project.run("check", simulated=False)
+    assert (check.code, check.out.count("[token-ends]")) == (0, 1)
+    assert project.run("token", simulated=False).code == 1
+    ends = headers(project, "prometheus")
+    write(project, {**TOKENS, "prometheus": {"duration": "8760h"}}, tokens="phone")
+    renewed = project.ok("up")
+    assert renewed.steps == {"ZeroTrustAccessServiceToken/tokens-prometheus": "update"}
+    assert headers(project, "prometheus") == ends
+    assert "token-ends" not in project.run("check", simulated=False).out
+    write(project, TOKENS, tokens="phone")
+    project.ok("up")
 
     # A raised version makes a new secret, in place.
     rotation = project.run("token", "phone", "--rotate", simulated=False)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -552,6 +553,19 @@ def test_a_service_tokens_secret_stays_one_and_a_raised_version_makes_another(cl
     rotated = token.update(accountId=ACCOUNT, name="robot", **until)
     assert isinstance(rotated["clientSecret"], Secret)
     assert rotated["clientSecret"] != first
+
+
+def test_another_duration_renews_a_service_token_from_that_moment_on(cloudflare: Plugin, store: Store) -> None:
+    # Cloudflare resets the expiration relative to the time of the update [CFDOC service-tokens#renew-service-tokens].
+    token = cloudflare.create(TOKEN, "robot", accountId=ACCOUNT, name="robot", duration="24h")
+    first, secret = token["expiresAt"], token["clientSecret"]
+    store._now = lambda: datetime.fromisoformat(first).timestamp() + 3600
+    renewed = token.update(accountId=ACCOUNT, name="robot", duration="48h")
+    hours = datetime.fromisoformat(renewed["expiresAt"]) - datetime.fromisoformat(first)
+    assert (hours.total_seconds() // 3600, renewed["clientSecret"]) == (49, secret)
+    # Another name, or a new secret, is no renewal.
+    named = token.update(accountId=ACCOUNT, name="other", duration="48h")
+    assert named["expiresAt"] == renewed["expiresAt"]
 
 
 def test_the_zone_goes_with_all_that_is_in_it(cloudflare: Plugin, zone: Resource, store: Store) -> None:

@@ -1,0 +1,47 @@
+"""Which service tokens end soon, by the dates in a stack's outputs: `check`, `todo` and `token` say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from config import dates
+from config.errors import Finding
+from config.loader import LoadedStack
+from config.stack import Token
+from gatehouse.probe.outputs import token_ends
+
+TOKEN_ENDS = "token-ends"
+
+
+def tokens_ending(stack: LoadedStack, outputs: Mapping[str, Any]) -> list[Finding]:
+    """A warning for each token of a stack's estate that ends within thirty days, or has ended."""
+    if not (stack.owns_estate and stack.estate):
+        return []
+    found = []
+    for name, end in sorted(token_ends(outputs).items()):
+        said = dates.ending(end, dates.now())
+        token = stack.estate.tokens.get(name)
+        if token is None or not said:
+            continue
+        path = ("estate", "tokens", name)
+        found.append(
+            Finding(
+                TOKEN_ENDS,
+                stack.source.written(path),
+                "",
+                f"this service token {said}: {token.holder or 'whoever has it'} is kept out from then on",
+                f"renew it: write `duration: {renewed(token)}`, and run `gatehouse up --stack {stack.name}`; it is"
+                " good that long from then on, with the secret that it has",
+                stack.source.place(path),
+                "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens#renew-service-tokens",
+                severity="warning",
+            )
+        )
+    return found
+
+
+def renewed(token: Token) -> str:
+    """Another duration of the same length, as good as: Cloudflare counts from the moment at which it changes."""
+    hours = int(token.duration.removesuffix("h")) if token.duration != "forever" else 0
+    return f"{hours + 1 if hours < 999_999 else hours - 1}h"
