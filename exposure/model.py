@@ -10,12 +10,12 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import Field
 
 from config.fields import Email
-from config.services import Node
+from config.services import AccessSettings, Node
 from config.stack import Estate
 from config.values import AnswerText, Certificates, Host, HostText, Path
 from exposure.audience import NOBODY, Audience
 from exposure.ways.tunnel import TunnelWay
-from exposure.ways.way import DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
+from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
 from exposure.workload import Workload
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
@@ -53,6 +53,7 @@ class AccessApplication:
     audience: Audience
     origin: str
     was: str | None = None
+    settings: AccessSettings = DEFAULT_ACCESS
 
     @property
     def name(self) -> str:

@@ -26,6 +26,8 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
+_COOKIES = "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie#cookie-settings"
+_CORS = "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie/cors"
 _SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
 
 
@@ -218,6 +220,68 @@ def _nearest(path: str, others: Iterable[str]) -> int:
     return max((len(o) for o in others if o != path and Path(o).covers(path)), default=-1)
 
 
+def _weakened(service: OneService) -> Iterator[Problem]:
+    said = service.service.access
+    if said is None or not service.counts("access"):
+        return
+    fix = "remove it, or acknowledge `access-weakened` and say why it is needed"
+    if said.same_site_cookie_attribute == "strict":
+        why = (
+            "a login may end in a loop of redirects: the browser withholds the cookie when it comes back from the login"
+        )
+        yield service.problem(("access", "same_site_cookie_attribute"), "strict", why, fix, source=_COOKIES)
+    if said.same_site_cookie_attribute == "none":
+        why = (
+            "the login's cookie goes with requests that pages of other sites send, so such a page may act as whoever "
+            "is logged in, unless the service itself has protection (CSRF)"
+        )
+        yield service.problem(("access", "same_site_cookie_attribute"), "none", why, fix, source=_COOKIES)
+    if not said.http_only_cookie_attribute:
+        why = (
+            "scripts of the service's pages read the login's cookie, and one that somebody smuggles in carries it away"
+        )
+        yield service.problem(("access", "http_only_cookie_attribute"), False, why, fix, source=_COOKIES)
+    if said.skip_interstitial:
+        why = (
+            "whoever gets somebody who is logged in to open a link of `cloudflared access login` is logged in as them: "
+            "no page asks in between"
+        )
+        yield service.problem(("access", "skip_interstitial"), True, why, fix)
+    cors = said.cors_headers
+    mine = {f"https://{a.host}" for a in service.inside.applications if a.audience.people}
+    others = [o for o in cors.allowed_origins if o not in mine] if cors and cors.allow_credentials else []
+    if others:
+        why = (
+            f"pages of {listed(others)} act as whoever is logged in, and no login of this stack guards those pages: "
+            "who writes them, or smuggles a script into them, reaches the service"
+        )
+        yield service.problem(("access", "cors_headers", "allow_credentials"), True, why, fix, source=_CORS)
+
+
+def _cookie_stays(service: OneService) -> Iterator[Problem]:
+    """Where a page of another site is to send the login's cookie, which goes to its own site alone."""
+    said = service.service.access
+    cors = said.cors_headers if said else None
+    if not said or not cors or not cors.allow_credentials or said.same_site_cookie_attribute == "none":
+        return
+    zones = {z.name for h in service.hosts if service.estate and (z := service.estate.zone_of(h))}
+    others = [o for o in cors.allowed_origins if not any(_is_of(o, zone) for zone in zones)]
+    if others and zones:
+        yield service.problem(
+            ("access", "cors_headers", "allow_credentials"),
+            True,
+            f"a browser sends the login's cookie from https pages of {listed(sorted(zones))} alone, so each request of "
+            f"{listed(others)} would be refused",
+            "remove it, or say `same_site_cookie_attribute: none` beside `cors_headers:`",
+        )
+
+
+def _is_of(origin: str, zone: str) -> bool:
+    """Whether a page's origin is of a zone, and so of its site: by https, for browsers tell schemes apart."""
+    scheme, _, rest = origin.partition("://")
+    return scheme == "https" and f".{rest.partition(':')[0]}".endswith(f".{zone}")
+
+
 def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
@@ -265,6 +329,20 @@ RULES = (
         (41,),
         acceptable="service",
         check=_bypass,
+    ),
+    ServiceRule(
+        "access-weakened",
+        "A setting of Access that makes a login worth less needs an acknowledgement",
+        "CFDOC cloudflare-one/access-controls/applications/non-http/cloudflared-authentication",
+        (46,),
+        acceptable="service",
+        check=_weakened,
+    ),
+    ServiceRule(
+        "access-cookie-stays",
+        "Pages of another site that send the login's cookie need one that goes with them",
+        "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie#samesite-attribute",
+        check=_cookie_stays,
     ),
     StackRule(
         "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_session

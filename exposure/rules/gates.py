@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
-from config.services import NodeOrigin
+from config.services import NodeOrigin, Service
 from config.values import bare_host
 from exposure.audience import ANYONE, NOBODY, meant_for_path, tokens
 from exposure.names import is_web, scheme_of
@@ -251,6 +251,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         (("hosts",), said.hosts if named else None, True, ""),
         (("redirect_from",), said.redirect_from, True, ""),
         (("tokens",), said.tokens, said.clients != "anyone", " where not anyone gets in anyway"),
+        (("access",), said.access, _asks(said), " where people or tokens get in"),
         (("path",), said.path, True, ""),
         (("tailnet_name",), said.tailnet_name, origin is not None, " for a Service of the cluster"),
         (("port_forward",), said.port_forward, True, ""),
@@ -277,6 +278,12 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
             ]
             yield _without_effect(service, path, value, listed(able))
     yield from _people_without_effect(service)
+
+
+def _asks(said: Service) -> bool:
+    """Whether people or tokens get in somewhere: then there is an Access application that asks."""
+    paths = any(to.clients == "people" or to.tokens for to in said.paths.values())
+    return said.clients == "people" or bool(said.tokens) or paths
 
 
 def _people_without_effect(service: OneService) -> Iterator[Problem]:

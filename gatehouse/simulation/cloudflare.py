@@ -787,6 +787,7 @@ class _Policy(_Access):
 
 
 _MOST_DESTINATIONS: Final = 5
+_METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 _ANSWERED: Final = ("autoRedirectToIdentity", "enableBindingCookie", "optionsPreflightBypass")
 
 
@@ -813,6 +814,23 @@ class _Application(_Access):
             message = 'Invalid Attribute Combination. Attribute "{}" cannot be specified when "{}" is specified'
             yield Failure("destinations", message.format("self_hosted_domains", "destinations"))
             yield Failure("selfHostedDomains", message.format("destinations", "self_hosted_domains"))
+        cors = inputs.get("corsHeaders")
+        if cors is not None and known(cors):
+            yield from self._cors(cors)
+
+    def _cors(self, cors: Object) -> Iterator[Failure]:
+        """What the plugin's validators say of CORS (`schema.go`)."""
+        for all_, some in (("allowAllMethods", "allowedMethods"), ("allowAllOrigins", "allowedOrigins")):
+            if (cors.get(all_) is None) == (cors.get(some) is None):
+                yield Failure(f"corsHeaders.{all_}", f"Exactly one of {all_!r} and {some!r} must be specified")
+        for one, other in (("allowAllHeaders", "allowedHeaders"), ("allowCredentials", "allowAllOrigins")):
+            if cors.get(one) is not None and cors.get(other) is not None:
+                yield Failure(f"corsHeaders.{one}", f"{one!r} cannot be specified when {other!r} is specified")
+        for method in cors.get("allowedMethods") or ():
+            if str(method).upper() not in _METHODS:
+                yield Failure("corsHeaders.allowedMethods", f"value must be one of {' '.join(_METHODS)}, got: {method}")
+        if not -1 <= (cors.get("maxAge") or 0) <= 86400:
+            yield Failure("corsHeaders.maxAge", f"value must be between -1 and 86400, got: {cors['maxAge']}")
 
     def places(self, inputs: Object) -> list[str]:
         """Gives the public addresses (host or host/path) the application guards."""
@@ -841,6 +859,8 @@ class _Application(_Access):
                 raise self.bad(inputs, f"invalid_request: {place}: no scheme, port, query or fragment")
             if not any(host == zone or host.endswith(f".{zone}") for zone in zones):
                 raise self.bad(inputs, f"invalid_request: domain {host} does not belong to a zone of the account")
+        if inputs.get("optionsPreflightBypass") and inputs.get("corsHeaders"):
+            raise self.bad(inputs, "invalid_request: options_preflight_bypass cannot be on where cors_headers is set")
         idps = inputs.get("allowedIdps") or []
         for idp in idps:
             if not self.exists("idp", idp, inputs.get("accountId")):
