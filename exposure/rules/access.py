@@ -206,13 +206,29 @@ def _bypass(service: OneService) -> Iterator[Problem]:
     # The nearest above decides: a path of anyone inside an open one lets nobody by.
     past = [p for p in open_ if max(_nearest(p, shut), whole) > _nearest(p, open_)]
     if past:
+        name = service.cluster_origin.service if service.cluster_origin else ""
+        able = next((f", as {app} can" for word, app in _SENDERS.items() if word in f"{service.key} {name}"), "")
         yield service.problem(
             "paths",
             past,
             f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a Google login",
-            "acknowledge `access-path-bypass` and say what login the service asks for there"
+            f"let the callers in by a service token in its place (`tokens:`), where they can send two headers{able}; "
+            "or acknowledge `access-path-bypass` and say what login the service asks for there"
             + (", or remove them" if said.clients != "nobody" and len(past) == len(said.paths) else ""),
         )
+
+
+_SENDERS = {
+    "immich": "Immich's app",
+    "ntfy": "ntfy's Android app",
+    "paperless": "Swift Paperless and Paperless Mobile",
+    "audiobookshelf": "ShelfPlayer, Plappa and Lissen",
+    "jellyfin": "Streamyfin",
+    "firefly": "Waterfly III",
+    "aliasvault": "AliasVault's apps",
+    "prometheus": "Prometheus",
+}
+"""Of services whose clients are known to send headers that are named, by words of theirs: which [docs/operate.md]."""
 
 
 def _nearest(path: str, others: Iterable[str]) -> int:
