@@ -66,6 +66,12 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if not (sys.stdout.isatty() or args.show):
         raise UsageError("This shows a secret, and the output is no terminal: add --show where you mean it.")
     client = _client(args, project, stack)
+    if not client.get("client_secret"):
+        raise CommandError(
+            f"The secret of token {args.name!r} is not in the state: the token was adopted, and Cloudflare shows a "
+            "secret once. The app that has it keeps working. For a new secret: "
+            f"gatehouse token {args.name} --rotate {about(stack.name, args.simulated)}"
+        )
     print(f"CF-Access-Client-Id: {client['client_id']}\nCF-Access-Client-Secret: {client['client_secret']}")
     print(f"Good until {client['expires_at']}." if client.get("expires_at") else "Good until it is deleted.")
     return 0

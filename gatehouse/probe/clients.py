@@ -46,7 +46,9 @@ def clients_of(project: Path, stack: LoadedStack, plan: ExposurePlan, *, secrets
             workspace = open_workspace(project, owner.name, simulated=is_simulated(owner), say=lambda text: None)
             found = service_tokens(workspace, owner.name)
             outputs = {"service_tokens": found}
-            by_name = {name: Client(token["client_id"], token["client_secret"]) for name, token in found.items()}
+            # One that was adopted has no secret here.
+            known = {name: token for name, token in found.items() if token.get("client_secret")}
+            by_name = {name: Client(token["client_id"], token["client_secret"]) for name, token in known.items()}
         except (CommandError, ValueError) as error:
             why = f"the secrets of service tokens are in the state of {owner.name}: {error}"
     ended = frozenset(name for name, end in token_ends(outputs).items() if end <= dates.now())

@@ -9,6 +9,7 @@ import pytest
 from tests.engine.kit import Object, Project, orphans
 from tests.engine.stacks import at, small
 from tests.engine.test_lifecycle import quiet
+from tests.engine.test_lost_state import lose_state
 from tests.engine.wider import wider
 from tests.gatehouse.probe.world import Request, Response, World, login
 from tests.kit.builders import ESTATE, HTML
@@ -127,3 +128,29 @@ def test_tokens_get_in_by_name_beside_people_and_alone_and_their_secrets_stay_se
     assert set(of(project, "service-token")) == {"Gatehouse prometheus"}
     assert not orphans(project, "alfred")
     project.ok("destroy")
+
+
+def test_after_a_lost_state_a_token_keeps_its_secret_which_nobody_can_read(project: Project) -> None:
+    write(project, tokens="phone")
+    project.ok("up")
+    before = {name: body["clientId"] for name, body in of(project, "service-token").items()}
+    assert len(before) == 2
+    lose_state(project)
+    since = len(project.calls())
+    adopted = project.ok("adopt", "--apply")
+    assert "ZeroTrustAccessServiceToken/tokens-phone" in adopted.out
+    up = project.ok("up")
+    assert not set(up.steps.values()) & {"replace", "delete"}
+    made = [call["type"].rsplit(":", 1)[-1] for call in project.calls()[since:] if call["method"] == "create"]
+    assert not [kind for kind in made if kind.startswith("ZeroTrustAccess")]
+    assert {name: body["clientId"] for name, body in of(project, "service-token").items()} == before
+    project.ok("adopt", "--done", "--apply")
+    quiet(project.ok("up"))
+    shown = project.run("token", "phone", "--show", simulated=True)
+    assert shown.code == 1
+    assert "Cloudflare shows a secret once. The app that has it keeps working." in " ".join(shown.err.split())
+    assert "None" not in shown.text
+    # Rotated on purpose, it has one that is known.
+    write(project, {**TOKENS, "phone": {"version": 2, "previous_until": "2026-12-24T18:00:00Z"}}, tokens="phone")
+    project.ok("up")
+    assert headers(project, "phone")[0] == before["Gatehouse phone"]
