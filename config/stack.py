@@ -138,9 +138,10 @@ class Claim(Model):
     """What holds of who reaches services, proved before anything is registered: `never` or `only`, of what is `on`."""
 
     never: str | None = None
-    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), or an e-mail address."""
+    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), `token:` and the name of a
+    service token, or an e-mail address."""
     only: Words | None = None
-    """Nobody reaches it but these: sets of people, e-mail addresses, or `lan`."""
+    """Nobody reaches it but these: sets of people, service tokens (`token:phone`), e-mail addresses, or `lan`."""
     on: Words
     """Services of this stack, by key."""
     except_: Words = Field(default_factory=list, alias="except")
