@@ -127,11 +127,11 @@ def _other(wrong: _Wrong) -> _Said:
 
 def _not_keys(wrong: _Wrong) -> _Said:
     path, value = wrong.path, wrong.value
+    needed = _fields_at(path, needed=True)
+    keys = " and ".join(f"`{key}:`" for key in needed)
+    fix = f"write below it {keys} at least" if needed else f"write its keys below it{_what(path)}"
     if value is None:
-        fix = f"write its keys below it{_what(path)}, or remove it"
-        if len(path) == 2 and path[0] == "services":
-            fix = "say what the service is, with `origin:` and `traffic:` at least, or remove it"
-        return _Said(f"nothing stands below `{path[-1]}:`", fix)
+        return _Said(f"nothing stands below `{path[-1]}:`", f"{fix}, or remove it")
     if len(path) == 3 and path[0] == "services" and path[2] == "origin":
         if isinstance(value, str) and "://" in value:
             bare = _BARE.match(value)
@@ -142,7 +142,12 @@ def _not_keys(wrong: _Wrong) -> _Said:
                 meant={"url": value},
             )
         return _Said("this does not say where the service answers", _FORMS)
-    return _Said("keys with values are expected here", f"write them below it{_what(path)}")
+    only = _known((*path, needed[0])) if len(needed) == 1 else None
+    if isinstance(value, str) and only and only.annotation is str:
+        text = f"{{{needed[0]}: {_as_yaml(value)}}}"
+        said = text if isinstance(path[-1], int) else f"{path[-1]}: {text}"
+        return _Said("a value alone is not enough here", f"write `{said}`", text, {needed[0]: value})
+    return _Said("keys with values are expected here", fix)
 
 
 def _not_list(wrong: _Wrong) -> _Said:
@@ -157,6 +162,8 @@ def _not_text(wrong: _Wrong) -> _Said:
     value = wrong.value
     if value is None:
         return _Said(f"nothing stands behind `{wrong.path[-1]}:`", "write its value, or remove it")
+    if isinstance(value, int) and not isinstance(value, bool) and str(wrong.path[-1]).endswith("duration"):
+        return _Said("this has no unit", f"write `{value}h` for hours", f"{value}h", f"{value}h")
     if isinstance(value, bool | int | float):
         return _Said("text is expected here, and this is not text without quotes", f'write `"{_as_yaml(value)}"`')
     return _Said("text is expected here", f"write one text{_what(wrong.path)}")
@@ -293,17 +300,20 @@ def _plain(loc: tuple[int | str, ...]) -> Path_:
     return tuple(path)
 
 
-def _fields_at(path: Path_) -> list[str]:
-    """The keys known at a path of the configuration."""
+def _fields_at(path: Path_, needed: bool = False) -> list[str]:
+    """The keys known at a path of the configuration, or those that are needed there."""
     model: object = StackConfig
     for part in path:
         model = _below(model, part)
     if isinstance(model, tuple):
-        return sorted({name for m in model for name in m.model_fields})
+        return sorted(
+            {name for m in model for name, field in m.model_fields.items() if field.is_required() or not needed}
+        )
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return []
     # `except` is a word of Python's, so its field has another name.
-    return sorted(field.alias or name for name, field in model.model_fields.items())
+    fields = model.model_fields.items()
+    return sorted(field.alias or name for name, field in fields if field.is_required() or not needed)
 
 
 def _below(model: object, part: int | str) -> object:

@@ -26,12 +26,14 @@ def _name(stack: OneStack) -> Iterator[Problem]:
         wrong = _no_domain(zone.name)
         if wrong:
             fixed = _spelt(bare_host(zone.name.strip()).removeprefix("*."))
+            if not _no_domain(fixed):
+                fixed = (_not_registered(fixed) or ("", "", fixed))[2]
             yield Problem(
                 (*path, "name"),
                 show(zone.name),
                 wrong,
                 "write the domain as its registrar does, such as `example.com`; register one where you have none",
-                fixed if fixed != zone.name and not _no_domain(fixed) else "",
+                fixed if fixed and fixed != zone.name and not _no_domain(fixed) else "",
             )
 
 

@@ -197,6 +197,21 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "cloudflare",
+        r'"code":\s*(?:1049|1093|1099|1105|1116)\b',
+        "Cloudflare does not take {what}: its name is no domain that somebody registered, is a subdomain, or was tried "
+        "too often (code 1105: wait three hours). Write the zone's `name:` in Pulumi.{stack}.yaml as it was "
+        f"registered, and register it first where it is new. {_AGAIN}",
+        ops=_MAKES,
+    ),
+    _reason(
+        "cloudflare",
+        r'"code":\s*1097\b',
+        "Cloudflare has barred the domain of {what} from its service, and only its support can lift that "
+        f"(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in Pulumi.{{stack}}.yaml. {_AGAIN}",
+        ops=_MAKES,
+    ),
+    _reason(
+        "cloudflare",
         r'"code":\s*81058\b',
         "Cloudflare has exactly the record of {what} already, and this stack does not know it. To keep it, run "
         f"{_ADOPT}; or delete it in the dashboard (the zone, DNS, Records). {_AGAIN}",

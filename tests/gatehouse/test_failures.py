@@ -293,6 +293,19 @@ EXISTS = (
             refusal(1061, "example.com already exists"),
             "`gatehouse adopt --stack alfred --apply`",
         ),
+        # The words of 1097 are Cloudflare's own [github.com/mandatoryprogrammer/cloudflare_enum/issues/1].
+        (
+            "create",
+            "Zone/estate-zone",
+            refusal(1049, "smith.examplex is not a registered domain"),
+            "Write the zone's `name:` in Pulumi.alfred.yaml as it was registered",
+        ),
+        (
+            "create",
+            "Zone/estate-zone",
+            refusal(1097, "This zone is banned and cannot be added to CloudFlare at this time"),
+            "only its support can lift that",
+        ),
         (
             "create",
             "DnsRecord/blog-dns",
@@ -396,7 +409,7 @@ def test_what_a_cloud_refuses_is_told_with_what_to_type(op: str, label: str, err
 
 
 def test_an_error_of_no_known_kind_is_printed_and_not_explained() -> None:
-    error = refusal(1049, "example is not a registered domain")
+    error = refusal(1004, "DNS Validation Error")
     assert told({"Zone/estate-zone": error}) == ""
     assert [m.text for m in shown(failing({"Zone/estate-zone": error}))] == [error]
 

@@ -28,7 +28,7 @@ from tests.kit.certificates import HOME_CA
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 MARK = re.compile(
     r"(?P<rule>[a-z0-9-]+)(?: (?P<path>[^=?@\s].*?))?(?: = (?P<value>.+?))?"
-    r"(?: \? (?P<suggestion>\S+))?(?: @(?P<line>\d+))?"
+    r"(?: \? (?P<suggestion>.+?))?(?: @(?P<line>\d+))?"
 )
 RULE_IDS = sorted({rule.id for rule in RULES} | set(STRUCTURAL))
 
