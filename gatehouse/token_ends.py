@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from config import dates
+from config import clock
 from config.errors import Finding
 from config.loader import LoadedStack
 from config.stack import Token
 from gatehouse.probe.outputs import token_ends
 
 TOKEN_ENDS = "token-ends"
+SOON = timedelta(days=30)
+"""How long before a token ends it is said."""
 
 
 def tokens_ending(stack: LoadedStack, outputs: Mapping[str, Any]) -> list[Finding]:
@@ -20,7 +23,7 @@ def tokens_ending(stack: LoadedStack, outputs: Mapping[str, Any]) -> list[Findin
         return []
     found = []
     for name, end in sorted(token_ends(outputs).items()):
-        said = dates.ending(end, dates.now())
+        said = ending(end, clock.now())
         token = stack.estate.tokens.get(name)
         if token is None or not said:
             continue
@@ -45,3 +48,15 @@ def renewed(token: Token) -> str:
     """Another duration of the same length, as good as: Cloudflare counts from the moment at which it changes."""
     hours = int(token.duration.removesuffix("h")) if token.duration != "forever" else 0
     return f"{hours + 1 if hours < 999_999 else hours - 1}h"
+
+
+def ending(until: datetime, at: datetime) -> str:
+    """That something ends soon, or has ended: `ends on 2026-12-24, in 3 days`; empty where it is later than SOON."""
+    left = until - at
+    if left > SOON:
+        return ""
+    day, days = f"{until.astimezone(UTC):%Y-%m-%d}", abs(until.astimezone(UTC).date() - at.astimezone(UTC).date()).days
+    count = f"{days} day{'' if days == 1 else 's'}"
+    if left > timedelta(0):
+        return f"ends on {day}, {f'in {count}' if days else 'today'}"
+    return f"ended on {day}, {f'{count} ago' if days else 'today'}"

@@ -245,9 +245,8 @@ def _through(
         if answer.verdict == "login":
             providers = application.identity_providers
             how = " or ".join(providers) if providers else "any login method of the team"
-            steps_here += (
-                Step("login", how, "Instant Auth" if application.redirect else "asked for on Access's page"),
-            )
+            why = "Instant Auth" if application.redirect else "asked for on Access's page"
+            steps_here += (Step("login", how, "; ".join((why, *application.weakened))),)
         answers.append(_origin(surface, request, record, steps_here, routed, application, answer.verdict))
     return widest(answers)
 

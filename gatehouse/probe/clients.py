@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config import dates
+from config import clock
 from config.loader import LoadedStack
 from exposure.model import ExposurePlan
 from exposure.ways.tunnel import TunnelWay
@@ -51,5 +51,5 @@ def clients_of(project: Path, stack: LoadedStack, plan: ExposurePlan, *, secrets
             by_name = {name: Client(token["client_id"], token["client_secret"]) for name, token in known.items()}
         except (CommandError, ValueError) as error:
             why = f"the secrets of service tokens are in the state of {owner.name}: {error}"
-    ended = frozenset(name for name, end in token_ends(outputs).items() if end <= dates.now())
+    ended = frozenset(name for name, end in token_ends(outputs).items() if end <= clock.now())
     return Clients(by_name, ended, why)

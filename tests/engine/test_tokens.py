@@ -10,8 +10,9 @@ from tests.engine.kit import Object, Project, orphans
 from tests.engine.stacks import at, small
 from tests.engine.test_lifecycle import quiet
 from tests.engine.test_lost_state import lose_state
-from tests.engine.wider import wider
-from tests.gatehouse.probe.world import Request, Response, World, login
+from tests.engine.wider import Request, View, wider
+from tests.gatehouse.probe.world import Request as Asked
+from tests.gatehouse.probe.world import Response, World, login
 from tests.kit.builders import ESTATE, HTML
 
 pytestmark = pytest.mark.engine
@@ -42,7 +43,7 @@ def edge_of(project: Project) -> World:
     good = {tuple(headers(project, name)): name for name in TOKENS}
     assert len(good) == 2
 
-    def edge(request: Request) -> Response:
+    def edge(request: Asked) -> Response:
         if request.scheme == "http":
             return Response(301, headers={"Location": f"https://{request.name}{request.target}"})
         sent = (request.headers.get("cf-access-client-id", ""), request.headers.get("cf-access-client-secret", ""))
@@ -96,6 +97,7 @@ def test_tokens_get_in_by_name_beside_people_and_alone_and_their_secrets_stay_se
     assert len(there.reached) == 2
     assert secret not in seen.text
 
+    made = len(project.history())
     # It is said thirty days before the end, until another duration renews it, in place and with the same secret.
     check = project.run("check", simulated=False)
     assert (check.code, check.out.count("[token-ends]")) == (0, 1)
@@ -119,6 +121,12 @@ def test_tokens_get_in_by_name_beside_people_and_alone_and_their_secrets_stay_se
     assert again[0] == identity
     assert again[1] != secret
     quiet(project.ok("up"))
+    # At no moment since it was made was the app out, and nobody else came in meanwhile.
+    photos = Request("internet", "photos-alfred.example.com", "tcp", 443, "/")
+    states = [View(objects) for _, objects in project.history()[made:]]
+    assert len(states) > 2
+    assert all(view.reached("token:phone", photos) for view in states)
+    assert wider(project, made) == []
 
     # Taken away: the policy lets it in no longer before the token is gone, and nobody else gets in.
     since = len(project.history())

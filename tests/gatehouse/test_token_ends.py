@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config import dates
+from config import clock
 from gatehouse.cli import main
+from gatehouse.token_ends import ending
 from tests.kit.builders import ESTATE, HTML, NODE, stack_text
 
 TOKENS = {"phone": {"holder": "the phone of Ada"}, "ci": {"duration": "720h"}, "kept": {"duration": "forever"}}
@@ -42,7 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def at(monkeypatch: pytest.MonkeyPatch, day: str) -> None:
-    monkeypatch.setattr(dates, "now", lambda: datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC))
+    monkeypatch.setattr(clock, "now", lambda: datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC))
 
 
 def run(project: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -111,3 +112,29 @@ def test_the_drift_workflow_gives_the_outputs_and_fails_by_them(
     code, text = run(project, capsys, "token", "--stack", "nuc", *given)
     assert code == 0
     assert "nuc has no service tokens of its own" in text
+
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        (NOW + timedelta(days=30, seconds=1), ""),
+        (NOW + timedelta(days=30), "ends on 2026-12-29, in 30 days"),
+        (datetime(2026, 11, 30, 0, 1, tzinfo=UTC), "ends on 2026-11-30, in 1 day"),
+        (NOW + timedelta(hours=1), "ends on 2026-11-29, today"),
+        (NOW - timedelta(hours=1), "ended on 2026-11-29, today"),
+        (NOW - timedelta(days=400), "ended on 2025-10-25, 400 days ago"),
+        # Half past midnight in Berlin is the day before in UTC.
+        (datetime(2026, 12, 1, 0, 30, tzinfo=timezone(timedelta(hours=1))), "ends on 2026-11-30, in 1 day"),
+    ],
+)
+def test_an_end_is_said_thirty_days_before_and_ever_after(until: datetime, said: str) -> None:
+    assert ending(until, NOW) == said
+
+
+def test_a_held_clock_holds_the_day_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert clock.now().tzinfo is UTC
+    at(monkeypatch, "2026-12-21")
+    assert str(clock.today()) == "2026-12-21"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gatehouse.cli import main
+from gatehouse.engine.acquire import VARIABLE
 from gatehouse.engine.program import collector_held
 from gatehouse.probe.checks import checks_of
 from gatehouse.probe.probes import Check, HttpProbe
 from gatehouse.probe.runner import Result, run_checks
 from gatehouse.probe.settings import Client
 from tests.gatehouse.probe.world import TEAM, ZONE, Request, Response, World, at, login
-from tests.kit.builders import ESTATE, HTML, plan_of
+from tests.kit.builders import ESTATE, HTML, plan_of, stack_text
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 PHONE, CI = Client("phone.access", "phones-own-secret"), Client("ci.access", "the-secret-of-ci")
@@ -198,3 +201,22 @@ def test_no_secret_is_in_what_is_shown() -> None:
     asked = {r.check.id: r.check.asked for r in results}
     assert asked["photos/token-phone"] == f"https://{PHOTOS}/ with token phone"
     assert asked["photos/wrong-secret-phone"] == f"https://{PHOTOS}/ with token phone and a wrong secret"
+
+
+def test_without_an_engine_or_a_state_verify_says_why_nothing_is_proven_of_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "none")
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\nruntime: python\n")
+    estate = {**ESTATE, "tokens": {"phone": {}, "ci": {}}}
+    (tmp_path / "Pulumi.alfred.yaml").write_text(stack_text(SERVICES, estate=estate))
+    there = world()
+    with there:
+        words = ["--only", "photos/*token*", "--only", "photos/wrong*", "--only", "photos/login", *there.arguments()]
+        assert main(["-C", str(tmp_path), "verify", *words]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not proven: photos/token-phone, photos/wrong-secret-phone" in said
+    assert (
+        "the secrets of service tokens are in the state of alfred: it takes the Pulumi engine, and none is here" in said
+    )
+    assert there.reached == []
