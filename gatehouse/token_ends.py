@@ -45,8 +45,8 @@ def tokens_ending(stack: LoadedStack, outputs: Mapping[str, Any]) -> list[Findin
 
 
 def renewed(token: Token) -> str:
-    """Another duration of the same length, as good as: Cloudflare counts from the moment at which it changes."""
-    hours = int(token.duration.removesuffix("h")) if token.duration != "forever" else 0
+    """Another duration of almost the same length: Cloudflare counts from the moment at which it changes."""
+    hours = int(token.duration.removesuffix("h")) if token.duration != "forever" else 8759
     return f"{hours + 1 if hours < 999_999 else hours - 1}h"
 
 
