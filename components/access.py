@@ -52,7 +52,7 @@ class Access:
             name = audience.token_name
             wanted.append((self.token_policy_ids.get(name), f"a policy for {name!r} in token_policy_ids"))
         if audience.people:
-            name = audience.set_name
+            name = planned.people_policy
             wanted.append((self.policy_ids.get(name), f"a policy for {name!r} in policy_ids"))
         if audience == ANYONE:
             wanted.append((self.bypass_policy_id, "bypass_policy_id, the policy that lets anyone by"))
@@ -103,7 +103,7 @@ def access_application(
         auto_redirect_to_identity=True if asks else None,
         policies=[{"id": found, "precedence": n} for n, found in enumerate(access.policies_of(planned), 1)],
         service_auth401_redirect=True if planned.audience.tokens else None,
-        session_duration=access.session_duration if asks else "24h",
+        session_duration=settings.session_duration or access.session_duration if asks else "24h",
         app_launcher_visible=bool(planned.audience.people) and settings.app_launcher_visible,
         logo_url=settings.logo_url,
         cors_headers=_cors(settings.cors_headers) if settings.cors_headers else None,

@@ -209,6 +209,8 @@ class CorsHeaders(Model):
 class AccessSettings(Model):
     """Settings of a service's Access applications, by the provider's names, where they let in people or tokens."""
 
+    session_duration: str | None = None
+    """How long a login lasts at this service; the estate's `session_duration` otherwise."""
     cors_headers: CorsHeaders | None = None
     """Access answers preflights itself; without it, 403."""
     app_launcher_visible: bool = True

@@ -6,6 +6,7 @@ Each fold stands here once. The component that registers it takes it, and so doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from config.stack import Estate
 from config.values import Host, unguarded
@@ -163,6 +164,16 @@ def people_sets(audiences: Iterable[Audience], estate: Estate) -> tuple[PeopleSe
         PeopleSet(a.set_name, tuple(sorted({email for name in a.people for email in estate.people[name]})))
         for a in sorted({people(a.people) for a in audiences if a.people}, key=lambda a: a.set_name)
     )
+
+
+def with_sessions(sets: Iterable[PeopleSet], found: Iterable[AccessApplication]) -> tuple[PeopleSet, ...]:
+    """The sets with the sessions that applications have beside the estate's: a policy's session counts before an
+    application's [CFDOC session-management]."""
+    asked: dict[str, set[str]] = {}
+    for application in found:
+        if application.audience.people and application.settings.session_duration:
+            asked.setdefault(application.audience.set_name, set()).add(application.settings.session_duration)
+    return tuple(replace(one, sessions=tuple(sorted(asked.get(one.name, ())))) for one in sets)
 
 
 def token_sets(audiences: Iterable[Audience]) -> tuple[tuple[str, ...], ...]:

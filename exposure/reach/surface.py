@@ -725,7 +725,7 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         bool(providers),
         planned.title,
         planned.service,
-        "24h" if anyone else session,
+        "24h" if anyone else planned.settings.session_duration or session,
         planned.settings.weakened,
     )
 

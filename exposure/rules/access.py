@@ -304,6 +304,15 @@ def _session(stack: OneStack) -> Iterator[Problem]:
     yield from malformed(Duration.parse, stack.estate.session_duration, ("estate", "session_duration"))
 
 
+def _sessions(stack: OneStack) -> Iterator[Problem]:
+    yield from _session(stack)
+    for service in stack.services:
+        access = service.service.access
+        if access and access.session_duration is not None:
+            path = (*service.path, "access", "session_duration")
+            yield from malformed(Duration.parse, access.session_duration, path)
+
+
 RULES = (
     ServiceRule(
         "people-missing",
@@ -361,6 +370,6 @@ RULES = (
         check=_cookie_stays,
     ),
     StackRule(
-        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_session
+        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_sessions
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from components.access import Access
 from config.services import AccessSettings
 from exposure.audience import ANYONE, people, tokens
 from exposure.ways.tunnel import ZeroTrustWay
@@ -17,13 +18,15 @@ from tests.kit.recorder import record
 CORS = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["POST", "GET"]}
 
 
-def registered(access: dict[str, Any], audience: Any = HOUSEHOLD, paths: Any = None) -> dict[str, Any]:
+def registered(
+    access: dict[str, Any], audience: Any = HOUSEHOLD, paths: Any = None, with_access: Access = ACCESS
+) -> dict[str, Any]:
     """The inputs of each application, by its destination."""
     from components.zero_trust_app import ZeroTrustApp
 
     way = ZeroTrustWay.of("wiki", hosts=["wiki.example.com"], origin=ORIGIN, audience=audience, paths=paths)
     way = replace(way, access=AccessSettings.model_validate(access))
-    found = record(lambda: ZeroTrustApp("wiki", way=way, access=ACCESS), False)
+    found = record(lambda: ZeroTrustApp("wiki", way=way, access=with_access), False)
     return {r.name: r.inputs for r in found if r.type.endswith(":ZeroTrustAccessApplication")}
 
 
@@ -65,6 +68,17 @@ def test_each_application_that_asks_has_them_and_one_that_lets_anyone_by_has_non
         "appLauncherVisible": False,
         "httpOnlyCookieAttribute": True,
     }
+
+
+def test_a_session_of_its_own_has_a_policy_of_its_own() -> None:
+    access = replace(ACCESS, policy_ids={**ACCESS.policy_ids, "household@1h": "hour-id"})
+    found = registered({"session_duration": "1h"}, paths={"/open": ANYONE}, with_access=access)
+    assert {name: (i["policies"][0]["id"], i["sessionDuration"]) for name, i in found.items()} == {
+        "wiki.example.com": ("hour-id", "1h"),
+        "wiki.example.com/open": ("bypass-id", "24h"),
+    }
+    with pytest.raises(ValueError, match="a policy for 'household@1h' in policy_ids"):
+        registered({"session_duration": "1h"})
 
 
 def test_every_one_is_a_word_of_the_providers_own() -> None:

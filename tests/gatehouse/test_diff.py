@@ -218,6 +218,19 @@ def test_another_host_header_and_a_longer_login_are_wider(project: Path, capsys:
     assert (code, {c["kind"] for c in found}) == (0, {"narrower"})
 
 
+def test_a_longer_login_at_one_service_is_wider_there_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(session: str) -> None:
+        _write(project, {"grafana": {**builders.HTML, "access": {"session_duration": session}}})
+
+    write("1h")
+    _commit(project)
+    write("720h")
+    code, found = changes(project, capsys)
+    assert (code, [(c["service"], c["also"]) for c in found]) == (1, [("grafana", "a login lasts 720h, no longer 1h")])
+    write("30m")
+    assert changes(project, capsys)[0] == 0
+
+
 def test_what_makes_a_login_worth_less_is_wider_and_its_end_is_not(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

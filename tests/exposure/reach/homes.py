@@ -25,7 +25,9 @@ _PAGES = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["*
 ACCESS = (
     {"cors_headers": _PAGES, "skip_interstitial": True},
     {"cors_headers": {**_PAGES, "allowed_origins": ["*"], "allow_credentials": False}, "app_launcher_visible": False},
-    {"same_site_cookie_attribute": "none", "http_only_cookie_attribute": False},
+    {"same_site_cookie_attribute": "none", "http_only_cookie_attribute": False, "session_duration": "1h"},
+    {"session_duration": "1h"},
+    {"session_duration": "1.5h"},
 )
 CLIENTS = ("anyone", "people", "nobody")
 TOKENS = ("phone", "watch")
