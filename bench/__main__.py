@@ -1,4 +1,4 @@
-"""`python -m bench [SECTION ...]`: measure, print the table with goals and ratios, and keep it in docs/performance.md.
+"""`python -m bench [SECTION ...]`: measure, print the rows with goals and ratios, and put them in docs/performance.md.
 
 Sections: import, questions, reach, offline, engine, typed, growth; all by default. What is not measured keeps its rows.
 """
@@ -18,16 +18,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.generate import STACK, TAILNET, THIN, crowds, make_estate, make_project, paths, services
 from bench.measure import ROOT, Cost, medians, once, python
 from gatehouse.engine.acquire import VARIABLE
 
-_KEPT = ROOT / ".gatehouse" / "bench.json"
 _PAGE = ROOT / "docs" / "performance.md"
-_TABLE = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
+_ROWS = re.compile(r"(?<=\n\|---\|---\|---\|---\|---\|---\|\n)(\|.*\n)*")
 _SIZES = (15, 300, 1000)
 _LARGE = (1000, 2000, 3000)
 _OFTEN = 10
@@ -339,15 +338,20 @@ SECTIONS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
 }
 
 
-def table(kept: dict[str, list[dict[str, object]]]) -> str:
-    """The table in Markdown; times are seconds of processor and, in brackets, on the wall."""
-    lines = ["| what | ours | against | ratio | goal | met |", "|---|---|---|---|---|---|"]
-    for name in SECTIONS:
-        for values in kept.get(name, ()):
-            row = Row(**values)  # type: ignore[arg-type]
-            goal = "" if row.goal is None else f"≤ {row.goal:g}"
-            lines.append(f"| {row.what} | {row.ours} | {row.base} | {row.ratio:.2f} | {goal} | {row.met} |")
-    return "\n".join(lines) + "\n"
+def line(row: Row) -> str:
+    """A row in Markdown; times are seconds of processor and, in brackets, on the wall."""
+    goal = "" if row.goal is None else f"≤ {row.goal:g}"
+    return f"| {row.what} | {row.ours} | {row.base} | {row.ratio:.2f} | {goal} | {row.met} |"
+
+
+def renewed(page: str, lines: list[str]) -> str:
+    """The page with these rows: in the place of those of the same names, or at the table's end."""
+
+    def named(row: str) -> tuple[str, str]:
+        what, _, base, *_ = row.split(" | ")
+        return what, base.rpartition(": ")[0]
+
+    return _ROWS.sub(lambda m: "\n".join({named(r): r for r in [*m[0].splitlines(), *lines]}.values()) + "\n", page)
 
 
 def main() -> None:
@@ -360,22 +364,16 @@ def main() -> None:
     if unknown:
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}."
     try:
         for name in [n for n in SECTIONS if n in (args.sections or SECTIONS)]:
             print(f"{name}...", flush=True)
-            rows = [asdict(row) for row in SECTIONS[name](folder, args.times)]
-            kept = json.loads(_KEPT.read_text()) if _KEPT.is_file() else {}
-            if rows:
-                kept[name] = rows
-            _KEPT.parent.mkdir(exist_ok=True)
-            _KEPT.write_text(json.dumps(kept, indent=1))
+            lines = [line(row) for row in SECTIONS[name](folder, args.times)]
+            print("\n".join(lines), flush=True)
+            _PAGE.write_text(renewed(_PAGE.read_text(encoding="utf-8"), lines), encoding="utf-8")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    text = table(kept)
-    print(text)
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}."
-    page = _PAGE.read_text(encoding="utf-8")
-    _PAGE.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{text}\nMeasured with {machine}\n\n{m[2]}", page), encoding="utf-8")
+    print(f"docs/performance.md has these rows. Say there what they were measured with: {machine}")
 
 
 if __name__ == "__main__":

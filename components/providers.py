@@ -64,7 +64,13 @@ def make_providers(context: str, tailnet: str | None, manifests_folder: str | No
     )
 
 
-_TAILSCALE_VARIABLES = ("TAILSCALE_API_KEY", "TAILSCALE_OAUTH_CLIENT_SECRET", "TAILSCALE_IDENTITY_TOKEN")
+# A job of GitHub's has an identity of its own, which the plugin asks for where an audience is set [TFT docs/index.md].
+_TAILSCALE_VARIABLES = (
+    "TAILSCALE_API_KEY",
+    "TAILSCALE_OAUTH_CLIENT_SECRET",
+    "TAILSCALE_IDENTITY_TOKEN",
+    "TAILSCALE_AUDIENCE",
+)
 
 
 def _has_tailscale_credentials() -> bool:

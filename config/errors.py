@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from config.text import wrap
 
@@ -16,8 +16,7 @@ _LONGEST = 80
 _PAGE = "docs/refusals.md"
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A place in a file; lines and columns count from 1, 0 where unknown."""
 
     file: str
@@ -66,7 +65,6 @@ class Finding:
 
     def to_dict(self) -> dict[str, object]:
         """For `--json`."""
-        place = asdict(self.place)
         return {
             "rule": self.rule,
             "severity": self.severity,
@@ -78,8 +76,8 @@ class Finding:
             "fix": self.fix,
             "suggestion": self.suggestion,
             "docs": self.docs,
-            **place,
-            "related": [asdict(p) for p in self.related],
+            **self.place._asdict(),
+            "related": [p._asdict() for p in self.related],
         }
 
 

@@ -159,6 +159,52 @@ def _is_ip(value: str) -> bool:
     return True
 
 
+def _nameserver(value: str) -> str:
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        raise PydanticCustomError(
+            "nameserver",
+            "a nameserver is known by its IPv4 or IPv6 address, with no port: a name would have to be asked for first",
+            {"fix": "write its address, such as `9.9.9.9`"},
+        ) from None
+    own = address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast
+    if own or value in _QUAD_100:
+        raise PydanticCustomError(
+            "nameserver",
+            "no device would find a nameserver at this address: it is each one's own, or nobody's",
+            {"fix": "write the address that other devices reach the nameserver at"},
+        )
+    return str(address)
+
+
+_QUAD_100 = ("100.100.100.100", "fd7a:115c:a1e0::53")
+"""Where Tailscale itself answers on each device, and from where it asks the nameservers [TS net/tsaddr]."""
+
+
+def _dns_domain(value: str) -> str:
+    name = value.strip(".").removeprefix("*.").lower()
+    if not all(LABEL.fullmatch(label) for label in name.split(".")) or len(name) > 253:
+        raise PydanticCustomError(
+            "dns_domain",
+            "this is no DNS name of letters, digits and hyphens",
+            {"fix": "write it as `home.example.com`"},
+        )
+    if name == "ts.net" or name.endswith(".ts.net"):
+        raise PydanticCustomError(
+            "dns_domain",
+            "names below `ts.net` are answered by MagicDNS on each device, and no nameserver is asked for them",
+            {"fix": "remove it"},
+        )
+    if name != value:
+        raise PydanticCustomError(
+            "dns_domain",
+            "a domain is written bare and in lower case, and holds for all names below it",
+            {"fix": f"write `{name}`"},
+        )
+    return value
+
+
 def _selector_key(value: str) -> str:
     prefix, slash, name = value.rpartition("/")
     right = _PART.fullmatch(name) and (not slash or (len(prefix) <= 253 and _SUBDOMAIN.fullmatch(prefix)))
@@ -250,6 +296,16 @@ TargetPort = Annotated[
     ),
 ]
 """A port of pods, by number or by name (RFC 6335)."""
+Nameserver = Annotated[
+    str, AfterValidator(_nameserver), WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+$"})
+]
+"""The address of a nameserver, IPv4 or IPv6, in its usual form."""
+DnsDomain = Annotated[
+    str,
+    AfterValidator(_dns_domain),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?!(.*\.)?ts\.net$){LABEL.pattern}(\.{LABEL.pattern})*$"}),
+]
+"""A domain whose names nameservers are asked for; none of Tailscale's own [tailscale#9495]."""
 SelectorKey = Annotated[str, AfterValidator(_selector_key), _SELECTOR_KEY_SCHEMA]
 """The key of a Kubernetes label."""
 SelectorValue = Annotated[str, AfterValidator(_selector_value), _SELECTOR_VALUE_SCHEMA]

@@ -218,10 +218,10 @@ def _too_long(wrong: _Wrong) -> _Said:
 
 def _out_of_range(wrong: _Wrong) -> _Said:
     known = _known(wrong.path)
-    least, most = (
-        next((getattr(m, name) for m in (known.metadata if known else ()) if hasattr(m, name)), None)
-        for name in ("ge", "le")
-    )
+    # Of a number that may be left out, the limits stand with one of the two.
+    forms = [known, *(f for a in get_args(known.annotation) for f in getattr(a, "__metadata__", ()))] if known else []
+    limits = [limit for form in forms for limit in getattr(form, "metadata", ())]
+    least, most = (next((getattr(m, name) for m in limits if hasattr(m, name)), None) for name in ("ge", "le"))
     bounds = f"at least {least}" if most is None else f"from {least} to {most}"
     return _Said(f"this is out of range: a number {bounds} is expected", f"write a number {bounds}{_what(wrong.path)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, LiteralString, NamedTuple, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
@@ -59,6 +59,24 @@ Tokens: TypeAlias = Annotated[
     list[Label], Field(min_length=1), _several("the name of a token"), _word_or_list({"type": "string"})
 ]
 """Names of service tokens; a single one may be written without brackets."""
+
+
+def _no_way_in(value: str) -> str:
+    if value == "tag:k8s-funnel":
+        raise PydanticCustomError(
+            "funnel", "machines with this tag face the internet", {"fix": "give the machine that is meant another tag"}
+        )
+    return value
+
+
+MachineTag: TypeAlias = Annotated[str, Field(pattern=r"^tag:[a-zA-Z][a-zA-Z0-9-]*$"), AfterValidator(_no_way_in)]
+Machines: TypeAlias = Annotated[
+    list[MachineTag],
+    Field(min_length=1),
+    _several("the tag of a machine"),
+    _word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
+]
+"""Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
 Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
 """A word, or several."""
 
@@ -277,6 +295,9 @@ class Service(Model):
     """Service tokens (estate `tokens`) that get in by the tunnel too, with no login: apps and scripts."""
     access: AccessSettings | None = None
     """Settings of its Access applications: CORS, the launcher's tile, cookies."""
+    machines: Machines | None = None
+    """Machines that get in on the tailnet too, by tag, such as `tag:ci`; with `clients: tailnet` and no `people` they
+    alone."""
     host: str | None = None
     """The public host name; `<service>-<node>.<zone>` otherwise. `*.` in front is every name below."""
     hosts: Annotated[list[str], Field(min_length=1)] | None = None

@@ -9,7 +9,19 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
-from config.fields import LABEL, AccountId, ClientId, Email, Instant, Label, Reason, Text, TokenDuration
+from config.fields import (
+    LABEL,
+    AccountId,
+    ClientId,
+    DnsDomain,
+    Email,
+    Instant,
+    Label,
+    Nameserver,
+    Reason,
+    Text,
+    TokenDuration,
+)
 from config.services import Node, People, Service, Words
 from config.values import TeamText
 
@@ -18,6 +30,7 @@ NAMESPACE = "gatehouse"
 
 
 Ssl: TypeAlias = Literal["off", "flexible", "full", "strict"]
+TailnetPlan: TypeAlias = Literal["personal", "standard", "premium"]
 MinTls: TypeAlias = Literal["1.2", "1.3"]
 
 
@@ -82,18 +95,58 @@ class Token(Model):
         return self
 
 
+class TailnetDns(Model):
+    """What every device of the tailnet asks for names, as far as it accepts the tailnet's DNS.
+
+    Written as one whole wherever more than `magic_dns` is said [TFT resource_dns_configuration.go].
+    """
+
+    magic_dns: bool = True
+    """Names for machines; Funnel and Serve need them."""
+    nameservers: list[Nameserver] | None = None
+    """What devices ask for all other names, in place of their own nameservers; needs `override_local_dns`."""
+    override_local_dns: bool = False
+    """Devices ask `nameservers` wherever they are, and not what their network gives them."""
+    split_dns: dict[DnsDomain, Annotated[list[Nameserver], Field(min_length=1)]] | None = None
+    """By domain, what devices ask for its names and those below it, whatever else they ask."""
+    search_paths: list[DnsDomain] | None = None
+    """Domains that are tried after a name of one word; the tailnet's own is the first by itself."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether more is said than MagicDNS, so that this is the tailnet's whole DNS."""
+        return any(said is not None for said in (self.nameservers, self.split_dns, self.search_paths))
+
+
+class TailnetSettings(Model):
+    """The tailnet's settings; what is not said stays as the tailnet has it [TFT resource_tailnet_settings.go]."""
+
+    https_enabled: bool = True
+    """Certificates for `*.ts.net` names; Funnel and Serve need them."""
+    devices_approval_on: bool | None = None
+    """A new device waits until somebody approves it; the operator's machines are approved by their key."""
+    users_approval_on: bool | None = None
+    """A new user waits until somebody approves them."""
+    devices_key_duration_days: Annotated[int, Field(ge=1, le=180)] | None = None
+    """After how many days a device without a tag logs in again."""
+
+
 class Tailnet(Model):
     """The tailnet and what there is one of in it."""
 
     name: str
     """Such as `xantu-lizard.ts.net`."""
-    magic_dns: bool = True
-    """Names for machines; Funnel and Serve need them."""
-    https: bool = True
-    """Certificates for `*.ts.net` names; Funnel and Serve need them."""
+    dns: TailnetDns = TailnetDns()
+    """What its devices ask for names."""
+    settings: TailnetSettings = TailnetSettings()
+    """Certificates, approval, expiry."""
     users: list[Email] = Field(default_factory=list)
     """People who are users of the tailnet, whether a private service names them or not. The policy's tests then show
     what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
+    policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
+    """A file beside this one with a policy of your own, in HuJSON: it is kept, and what the services need is added."""
+    plan: TailnetPlan = "personal"
+    """Tailscale's plan, for its limits: `personal`, `standard` or `premium`."""
     overwrite_policy: bool = False
     """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
 
@@ -139,9 +192,10 @@ class Claim(Model):
 
     never: str | None = None
     """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), `token:` and the name of a
-    service token, or an e-mail address."""
+    service token, an e-mail address, or machines by their tag."""
     only: Words | None = None
-    """Nobody reaches it but these: sets of people, service tokens (`token:phone`), e-mail addresses, or `lan`."""
+    """Nobody reaches it but these: sets of people, service tokens (`token:phone`), e-mail addresses, tags of machines,
+    or `lan`."""
     on: Words
     """Services of this stack, by key."""
     except_: Words = Field(default_factory=list, alias="except")

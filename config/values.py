@@ -12,7 +12,7 @@ import ipaddress
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -81,6 +81,7 @@ Reachable: TypeAlias = Literal["nowhere", "shared", "home", "example", "internet
 """From where an address is reached: from nowhere but the machine itself, inside a provider's network (or a tailnet),
 inside a home, from the internet; those for examples in documents (RFC 5737) stand for any."""
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
+_TAILSCALE_IPV6 = ipaddress.ip_network("fd7a:115c:a1e0::/48")
 _THIS = ipaddress.ip_network("0.0.0.0/8")
 _EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
 
@@ -96,6 +97,12 @@ def reachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address | str) -> R
     if any(address in examples for examples in _EXAMPLES):
         return "example"
     return "home" if address.is_private else "internet"
+
+
+def on_tailnet(address: str) -> bool:
+    """Whether an address is a tailnet's own: carrier-grade NAT's, or Tailscale's part of IPv6 [TS net/tsaddr]."""
+    found = ipaddress.ip_address(address)
+    return found in _SHARED or found in _TAILSCALE_IPV6
 
 
 def is_name(text: str) -> bool:
@@ -213,6 +220,13 @@ class Path(_Value):
     def covers(self, other: str) -> bool:
         """Whether the other path is this one or below it."""
         return self.root or other == self or other.startswith(f"{self}/")
+
+    @property
+    def above(self) -> Iterator[Path]:
+        """The other paths that cover it, the nearest first."""
+        yield from (Path(self[:end]) for end in range(len(self) - 1, 0, -1) if self[end] == "/")
+        if not self.root:
+            yield ROOT
 
     @property
     def expression(self) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from config.stack import Estate
-from config.values import Host, unguarded
+from config.values import ROOT, Host, unguarded
 from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.model import AccessApplication, DnsRecord, PeopleSet, Redirect, TunnelRule
 from exposure.names import ACME_EXPRESSION
@@ -37,28 +37,26 @@ def guards(found: Sequence[Claim]) -> dict[Claim, Claim | None]:
     A claim needs an application of its own where its audience, or a setting, is not that of what is above it: the most
     specific application wins, with nothing inherited [CFDOC cloudflare-one/access-controls/policies/app-paths].
     """
-    by_host: dict[str, list[Claim]] = {}
+    places: dict[tuple[str, str], Claim] = {}
     for claim in found:
-        by_host.setdefault(claim.host, []).append(claim)
+        places.setdefault((claim.host, claim.path), claim)
     decided: dict[Claim, Claim | None] = {}
     # A wildcard is above the hosts that it covers, and a path above what is below it.
     for claim in sorted(
         found, key=lambda c: (not c.host.wildcard, -len(c.host) if c.host.wildcard else 0, len(c.path))
     ):
-        above = _above(claim, by_host)
+        above = _above(claim, places)
         inherited = (above.audience, above.access) if above else (ANYONE, DEFAULT_ACCESS)
         decided[claim] = claim if (claim.audience, claim.access) != inherited else decided[above] if above else None
     return decided
 
 
-def _above(claim: Claim, by_host: Mapping[str, list[Claim]]) -> Claim | None:
-    nearer = [c for c in by_host[claim.host] if c.path != claim.path and c.path.covers(claim.path)]
-    if nearer:
-        return max(nearer, key=lambda c: len(c.path))
-    if claim.host.wildcard:
-        return None
+def _above(claim: Claim, places: Mapping[tuple[str, str], Claim]) -> Claim | None:
+    nearer = next((places[claim.host, p] for p in claim.path.above if (claim.host, p) in places), None)
+    if nearer or claim.host.wildcard:
+        return nearer
     # Access's `*` is a single label, so only the wildcard that is right above a name is above it.
-    return next((c for c in by_host.get(f"*.{claim.host.partition('.')[2]}", ()) if c.path.root), None)
+    return places.get((f"*.{claim.host.partition('.')[2]}", ROOT))
 
 
 def applications(found: Sequence[Claim]) -> tuple[AccessApplication, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from config.services import Node, Service
 from config.stack import Estate, Zone
+from config.values import on_tailnet
 from exposure.audience import Audience
 from exposure.names import node_tag
 from exposure.ways.tailnet import TailnetWay
@@ -13,6 +14,8 @@ from exposure.ways.way import ManualStep
 
 _GOOGLE_TEST_USERS = 100
 """Google allows 100 test users while the OAuth client is in testing [Google Cloud Console, Audience]."""
+_ACME_ACCOUNTS = 10
+"""Let's Encrypt makes 10 accounts in 3 hours for one address [letsencrypt.org/docs/rate-limits]."""
 
 
 def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
@@ -47,6 +50,22 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
                 values={"Tailnet name": estate.tailnet.name},
             )
         )
+        settings = estate.tailnet.settings
+        waiting = [
+            w for w, on in (("devices", settings.devices_approval_on), ("users", settings.users_approval_on)) if on
+        ]
+        if waiting:
+            items.append(
+                ManualStep(
+                    "tailnet-approval",
+                    f"Approve new {' and '.join(waiting)} of the tailnet",
+                    (
+                        "Tailscale admin console, Machines or Users: whoever is new waits there, and reaches nothing.",
+                        # [TS cmd/k8s-operator/sts.go, newAuthKey: Preauthorized]
+                        "Nodes wait too; the Tailscale operator's machines do not, since their keys approve them.",
+                    ),
+                )
+            )
     return items
 
 
@@ -128,6 +147,19 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> list[Man
             },
         )
     ]
+    dns = estate.tailnet.dns
+    if dns.override_local_dns and any(map(on_tailnet, dns.nameservers or ())):
+        items.append(
+            ManualStep(
+                "node-dns",
+                f"Keep {node.name} on the nameservers of its own network",
+                (
+                    "Before the tailnet's nameservers are in force: its policy lets people's devices ask them, and no "
+                    "node. Without names, this node pulls no images, and cloudflared does not find Cloudflare.",
+                ),
+                values={f"On {node.name}": "sudo tailscale set --accept-dns=false"},
+            )
+        )
     machines: dict[str, set[str]] = {}
     for way in ways:
         emails = {email for name in way.audience.people for email in estate.people.get(name, ())}
@@ -163,6 +195,28 @@ def for_operator(installed_by: str, ingresses: int) -> list[ManualStep]:
                 " tag:k8s-operator and the write scopes Devices Core, Auth Keys and Services,"
                 " or set `node.tailscale_operator: helm`.",
                 "Until it runs, the Ingresses of class tailscale wait; nothing else does.",
+            ),
+        )
+    ]
+
+
+def for_tailnet_certificates(machines: int) -> list[ManualStep]:
+    """What to do where Let's Encrypt does not certify so many machines of the tailnet at once.
+
+    Each proxy has an account of its own there, and asks for its certificate when it is first opened [tailscale#11119].
+    50 certificates a week are for one domain, which a tailnet's is, since `ts.net` is a public suffix.
+    """
+    if machines <= _ACME_ACCOUNTS:
+        return []
+    return [
+        ManualStep(
+            "tailnet-certificates",
+            f"Open new machines of the tailnet ten at a time, three hours apart: there are {machines}",
+            (
+                "A machine gets its certificate when it is first opened, and Let's Encrypt certifies ten in three "
+                "hours from one address, and 50 a week in one tailnet. Until then, browsers show a TLS error, which "
+                "ends by itself.",
+                "Machines that have worked before are not concerned.",
             ),
         )
     ]

@@ -311,15 +311,43 @@ class PortForwardArgs(TypedDict):
     """The router's public address."""
 
 
+class TailnetDns(TypedDict):
+    """What every device of the tailnet asks for names. Written as one whole where more than MagicDNS is said."""
+
+    magic_dns: NotRequired[bool]
+    """Names for machines. Default: true."""
+    nameservers: NotRequired[list[str]]
+    """Addresses of what devices ask for all other names."""
+    override_local_dns: NotRequired[bool]
+    """Devices ask `nameservers`, and not what their network gives them. Default: false."""
+    split_dns: NotRequired[dict[str, list[str]]]
+    """By domain, addresses of what devices ask for its names and those below it."""
+    search_paths: NotRequired[list[str]]
+    """Domains that are tried after a name of one word."""
+
+
+class TailnetSettings(TypedDict):
+    """The tailnet's settings. What is not said stays as the tailnet has it."""
+
+    https_enabled: NotRequired[bool]
+    """Certificates for `*.ts.net` names. Default: true."""
+    devices_approval_on: NotRequired[bool]
+    """A new device waits until somebody approves it."""
+    users_approval_on: NotRequired[bool]
+    """A new user waits until somebody approves them."""
+    devices_key_duration_days: NotRequired[int]
+    """After how many days a device without a tag logs in again: at most 180."""
+
+
 class TailnetArgs(TypedDict):
-    """The tailnet's policy, DNS and HTTPS."""
+    """The tailnet's policy, DNS and settings."""
 
     policy: dict[str, Any]
     """The whole policy."""
-    magic_dns: NotRequired[bool]
-    """Names for machines. Default: true."""
-    https: NotRequired[bool]
-    """Certificates for `*.ts.net` names. Default: true."""
+    dns: NotRequired[TailnetDns]
+    """What devices ask for names."""
+    settings: NotRequired[TailnetSettings]
+    """Certificates, approval, expiry."""
     overwrite: NotRequired[bool]
     """Replace a policy that somebody wrote by hand. Default: false."""
 

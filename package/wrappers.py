@@ -17,6 +17,7 @@ from components.base import Component
 from components.way import Locks
 from config.services import Connector as ConnectorSettings
 from config.stack import Hsts as HstsSettings
+from config.stack import TailnetDns, TailnetSettings
 from config.values import Host, OriginUrl, TeamText
 from exposure import estate
 from exposure.model import AccessApplication, PeopleSet, TunnelRule
@@ -214,13 +215,15 @@ class PortForward(components.PortForward):
 
 
 class Tailnet(components.Tailnet):
-    """The tailnet's policy (its tests are run by Tailscale on every change), DNS preference and HTTPS setting."""
+    """The tailnet's policy (its tests are run by Tailscale on every change), DNS and settings."""
 
     policy_id: pulumi.Output[str]
     """The policy's id: give it where something has to wait for the policy."""
 
     def __init__(self, name: str, args: TailnetArgs, opts: _Options = None) -> None:
-        super().__init__(name, **_given(args), opts=opts)
+        dns = given.read(name, ("dns",), TailnetDns, _given(args.get("dns") or {}))
+        settings = given.read(name, ("settings",), TailnetSettings, _given(args.get("settings") or {}))
+        super().__init__(name, **_given(args, "dns", "settings"), dns=dns, settings=settings, opts=opts)
 
 
 class TailscaleOperator(components.TailscaleOperator):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import tests.kit.profiles  # noqa: F401
 from gatehouse.engine.acquire import VARIABLE, Engine, find_engine
 
 ROOT = Path(__file__).parents[1]

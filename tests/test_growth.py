@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bench.__main__ import _PAGE, Row, line, renewed
 from bench.flat import write_flat
 from bench.generate import STACK, TAILNET, THIN, make_estate, make_project, services, stack_file
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
@@ -25,7 +26,7 @@ from exposure.reach.surface import from_plan
 from gatehouse.engine.program import run_program
 from gatehouse.offline import run_offline
 
-FEW, MANY = 100, 400
+FEW, MANY = 50, 200
 # Four times the services. What grows with the square would take sixteen times as long.
 ROOM = 8.0
 
@@ -98,10 +99,10 @@ def test_the_guard_sees_what_grows_with_the_square() -> None:
 
 
 def test_the_program_grows_with_the_services(tmp_path: Path) -> None:
-    projects = {count: make_project(tmp_path / str(count), count) for count in (0, 20, 80)}
-    run_offline(projects[20], STACK)
+    projects = {count: make_project(tmp_path / str(count), count) for count in (0, 10, 40)}
+    run_offline(projects[10], STACK)
     # The zone, the tunnel and the rest that is there at any size are no growth.
-    assert _growth(lambda count: run_offline(projects[count], STACK).steps, 20, 80, none=0) < ROOM
+    assert _growth(lambda count: run_offline(projects[count], STACK).steps, 10, 40, none=0) < ROOM
 
 
 def _looked_at(project: Path, monkeypatch: pytest.MonkeyPatch) -> float:
@@ -202,3 +203,14 @@ def test_a_member_of_a_large_estate_is_planned_by_the_program(tmp_path: Path) ->
     # The owner's alone.
     assert "tailnet-policy" not in names
     assert "tailnet-policy" in {step.name for step in run_offline(project, "node00").steps}
+
+
+def test_a_part_of_the_bench_leaves_the_other_rows_of_the_page_as_they_are() -> None:
+    page = _PAGE.read_text(encoding="utf-8")
+    one, other = (
+        Row("`gatehouse prove`, alfred", f"{n} s", f"`gatehouse check`, alfred: {n} s", n) for n in (1.0, 2.0)
+    )
+    once, twice = renewed(page, [line(one)]), renewed(renewed(page, [line(one)]), [line(other)])
+    assert once.replace(line(one), line(other)) == twice != once
+    assert len(once.splitlines()) == len(page.splitlines())
+    assert renewed(page, [line(Row("new", "1 s", "2 s", 0.5))]).count("\n") == page.count("\n") + 1

@@ -69,6 +69,11 @@ def test_nothing_is_permitted_but_by_job(path: Path) -> None:
     for name, job in document["jobs"].items():
         rights = job["permissions"]
         assert set(rights.values()) <= {"read", "write"}, name
+        # A job's own identity is worth what somebody trusts it with: it is of an environment, and of main alone.
+        if rights.pop("id-token", None):
+            assert job["environment"], name
+            assert "github.ref == 'refs/heads/main'" in job.get("if", "") or job["needs"] == "preview", name
+            assert "vars.TAILSCALE_AUDIENCE" in json.dumps(job), name
         # Whoever may write runs no code of the repository and sees no secret.
         if "write" in rights.values():
             assert [s["uses"].split("@")[0] for s in job["steps"]] in (

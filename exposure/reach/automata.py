@@ -7,8 +7,11 @@ another language.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import xor
 from typing import Final
 
 _LAST: Final = 0x10FFFF
@@ -105,6 +108,7 @@ class Automaton:
     start: State = frozenset()
     _stepped: dict[tuple[State, int], State] = field(default_factory=dict, repr=False)
     _accepting: dict[State, bool] = field(default_factory=dict, repr=False)
+    _kinds: dict[State, frozenset[Ranges]] = field(default_factory=dict, repr=False)
 
     def step(self, state: State, char: int) -> State:
         """The state after one more character."""
@@ -129,11 +133,12 @@ class Automaton:
             self._accepting[state] = found
         return found
 
-    def ranges(self, state: State) -> Iterator[Ranges]:
-        """The characters that its edges tell apart."""
-        if state != MATCHED:
-            for one in state:
-                yield from (ranges for ranges, _ in self.edges[one])
+    def kinds(self, state: State) -> frozenset[Ranges]:
+        """The characters that the edges of a state that has not matched tell apart."""
+        found = self._kinds.get(state)
+        if found is None:
+            found = self._kinds[state] = frozenset(ranges for one in state for ranges, _ in self.edges[one])
+        return found
 
     def matches(self, text: str) -> bool:
         """Whether it matches anywhere in a text."""
@@ -447,12 +452,16 @@ def classes(automata: Sequence[Automaton], begin: str, most: int = 100_000) -> l
     witnesses = {start: begin}
     queue = [start]
     found: dict[frozenset[int], str] = {}
+    told: dict[frozenset[Ranges], list[int]] = {}
     for now in queue:
         states, matched = now
         text = witnesses[now]
         ends = matched | {n for n, state in states if automata[n].accepts(state)}
         found.setdefault(ends, text)
-        for char in _told_apart(automata, states):
+        kinds = frozenset[Ranges]().union(*(automata[n].kinds(state) for n, state in states))
+        if kinds not in told:
+            told[kinds] = _told_apart(kinds)
+        for char in told[kinds] if states else ():
             after: list[tuple[int, State]] = []
             reached = set(matched)
             for number, state in states:
@@ -482,16 +491,17 @@ def shortest(expression: str, begin: str = "/") -> str | None:
 _NICE: Final = [ord(c) for c in "abcdefghijklmnopqrstuvwxyz0123456789-_.~/ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
 
 
-def _told_apart(automata: Sequence[Automaton], states: Sequence[tuple[int, State]]) -> list[int]:
-    """One character of each kind that the states tell apart, such as people write where there is one."""
-    kinds = {ranges for number, state in states for ranges in automata[number].ranges(state)}
-    if not states:
-        return []
-    bounds = sorted({0, *(low for r in kinds for low, _ in r), *(high + 1 for r in kinds for _, high in r)})
-    found: dict[frozenset[Ranges], int] = {}
-    for low in [*_NICE, *(b for b in bounds if b <= _LAST)]:
-        if 0xD800 <= low <= 0xDFFF:
-            continue
-        kind = frozenset(r for r in kinds if any(a <= low <= b for a, b in r))
-        found.setdefault(kind, low)
+def _told_apart(kinds: Iterable[Ranges]) -> list[int]:
+    """One character of each combination of these kinds, such as people write where there is one."""
+    # From bound to bound the combination is one; it is written as a bit for each kind.
+    flips = {0: 0}
+    for number, ranges in enumerate(kinds):
+        for bound in (b for low, high in ranges for b in (low, high + 1)):
+            flips[bound] = flips.get(bound, 0) ^ (1 << number)
+    bounds = sorted(flips)
+    combined = list(accumulate((flips[bound] for bound in bounds), xor))
+    found: dict[int, int] = {}
+    for char in (*_NICE, *bounds):
+        if char <= _LAST and not 0xD800 <= char <= 0xDFFF:
+            found.setdefault(combined[bisect(bounds, char) - 1], char)
     return list(found.values())

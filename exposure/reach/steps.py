@@ -62,6 +62,7 @@ _ZONE = "cloudflare:index/zone:Zone"
 _SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
 _ACL = "tailscale:index/acl:Acl"
 _DNS = "tailscale:index/dnsPreferences:DnsPreferences"
+_WHOLE_DNS = "tailscale:index/dnsConfiguration:DnsConfiguration"
 _TAILNET = "tailscale:index/tailnetSettings:TailnetSettings"
 _INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _SERVICE = "kubernetes:core/v1:Service"
@@ -492,7 +493,8 @@ class _Reader:
 
     def _tailnet(self) -> Tailnet | None:
         known = self.known.tailnet
-        policies, dns, settings = self.of(_ACL), self.of(_DNS), self.of(_TAILNET)
+        policies, settings = self.of(_ACL), self.of(_TAILNET)
+        dns = [*self.of(_WHOLE_DNS), *self.of(_DNS)]
         if not (policies or dns or settings):
             return known
         policy = known.policy if known else None
@@ -501,7 +503,7 @@ class _Reader:
         return Tailnet(
             known.name if known else None,
             policy,
-            dns[0].inputs.get("magicDns") is True if dns else (known.magic_dns if known else True),
+            dns[0].inputs.get("magicDns", True) is True if dns else (known.magic_dns if known else True),
             settings[0].inputs.get("httpsEnabled") is True if settings else (known.https if known else True),
         )
 

@@ -18,6 +18,8 @@ from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json
 from exposure.names import ACME_PATH
+from exposure.policy_eval import Endpoint
+from exposure.policy_eval import machine as device
 from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
@@ -277,7 +279,7 @@ class AtHome:
 
     `ports` are the services that listen there with no cluster between, which no resource says. `controller` is its
     ingress controller, by http and by https, which listens at home too where it is `on_lan`, and `behind` what that
-    leads on to: by host and the beginning of the path.
+    leads on to: by host and the beginning of the path. `tailnet_ipv4` is its address on the tailnet, where it is known.
     """
 
     name: str
@@ -286,6 +288,7 @@ class AtHome:
     controller: tuple[Workload, ...] = ()
     on_lan: bool = False
     behind: tuple[tuple[str, str, Workload], ...] = ()
+    tailnet_ipv4: str = ""
 
 
 @dataclass(frozen=True)
@@ -461,6 +464,11 @@ class Surface:
         wanted = (rule.node, rule.protocol, rule.node_port)
         return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
 
+    def device(self, machine: str, tags: Iterable[str]) -> Endpoint:
+        """A machine with these tags as the tailnet's policy sees it."""
+        known = next((node.tailnet_ipv4 for node in self.nodes if node.name == machine), "")
+        return device(tags, known)
+
     @cached_property
     def machines(self) -> Mapping[str, TailnetIngress | TailnetAddress]:
         """What the operator puts on the tailnet, by the machine's name; an Ingress comes before a Service."""
@@ -588,7 +596,9 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
     settings = plan.estate.tailnet
     return Known(
         zones=tuple(Zone(z.name, z.advanced_certificate, z.always_use_https) for z in plan.estate.zones),
-        tailnet=Tailnet(settings.name, policy, settings.magic_dns, settings.https) if settings else None,
+        tailnet=Tailnet(settings.name, policy, settings.dns.magic_dns, settings.settings.https_enabled)
+        if settings
+        else None,
         people={s.name: people_policy(s.name, s.emails) for s in sets},
         tokens={policy.name: policy for policy in map(tokens_policy, tokens)},
         bypass=Policy("bypass", (Selector("everyone"),), name="bypass"),
@@ -606,6 +616,7 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
             controller(plan.home),
             plan.home.ingress_controller.on_lan,
             tuple(sorted(_behind(plan, managed=False))),
+            plan.home.tailnet_ipv4 or "",
         ),
     )
 
@@ -728,8 +739,3 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         "24h" if anyone else planned.settings.session_duration or session,
         planned.settings.weakened,
     )
-
-
-def with_tailnet(found: Surface, tailnet: Tailnet | None) -> Surface:
-    """The surface with another tailnet."""
-    return replace(found, tailnet=tailnet)

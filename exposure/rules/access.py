@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 
 from config.errors import Path_, show
 from config.values import Duration, MalformedError, Path
@@ -34,6 +34,8 @@ _SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-manage
 def _people_missing(service: OneService) -> Iterator[Problem]:
     said = service.service
     if service.estate is None or service.people:
+        return
+    if service.service.machines and service.service.clients == "tailnet":
         return
     login = service.by(ZeroTrustWay)
     unnamed: list[tuple[str, ...]] = [("paths", p) for p, to in said.paths.items() if to.clients == "people"]
@@ -200,11 +202,11 @@ def _bypass(service: OneService) -> Iterator[Problem]:
     if not service.by(TunnelWay):
         return
     said = service.service
-    shut = [p for p, to in said.paths.items() if to.clients != "anyone"]
-    open_ = [p for p, to in said.paths.items() if to.clients == "anyone"]
+    open_ = {p for p, to in said.paths.items() if to.clients == "anyone"}
+    shut = set(said.paths) - open_
     whole = 0 if service.by(ZeroTrustWay) else -1
     # The nearest above decides: a path of anyone inside an open one lets nobody by.
-    past = [p for p in open_ if max(_nearest(p, shut), whole) > _nearest(p, open_)]
+    past = [p for p in said.paths if p in open_ and max(_nearest(p, shut), whole) > _nearest(p, open_)]
     if past:
         name = service.cluster_origin.service if service.cluster_origin else ""
         able = next((f", as {app} can" for word, app in _SENDERS.items() if word in f"{service.key} {name}"), "")
@@ -231,9 +233,9 @@ _SENDERS = {
 """Of services whose clients are known to send headers that are named, by words of theirs: which [docs/operate.md]."""
 
 
-def _nearest(path: str, others: Iterable[str]) -> int:
+def _nearest(path: str, others: Container[str]) -> int:
     """The length of the nearest of the others that is above a path; -1 where none is."""
-    return max((len(o) for o in others if o != path and Path(o).covers(path)), default=-1)
+    return next((len(p) for p in Path(path).above if p in others), -1)
 
 
 def _weakened(service: OneService) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations, permutations
+from itertools import permutations
 
 from config.errors import show
 from config.fields import LABEL
@@ -224,16 +224,25 @@ def _path_twice(stack: OneStack) -> Iterator[Problem]:
             sharing.setdefault(name, []).append((Path(service.service.path or "/"), service))
     for name, parts in sharing.items():
         said = [(Path(p), service, at) for _, service in parts for p, at in _said(service)]
-        for (one, service, at), (other, owner, there) in combinations(said, 2):
-            alike = Path(one.lower()), Path(other.lower())
-            if (one.covers(other), other.covers(one)) != (alike[0].covers(alike[1]), alike[1].covers(alike[0])):
-                yield owner.problem(
-                    there,
-                    f"{name}{other}",
-                    f"{one} is the same but for capitals: Access tells the two apart, and many a server does not",
-                    "write both alike, or take one out",
-                    related=(service.ref(*at),),
-                )
+        alike: dict[str, list[int]] = {}
+        for n, (one, _, _) in enumerate(said):
+            alike.setdefault(one.lower(), []).append(n)
+        pairs = {
+            (min(n, m), max(n, m))
+            for n, (one, _, _) in enumerate(said)
+            for above in (one.lower(), *Path(one.lower()).above)
+            for m in alike.get(above, ())
+            if not said[m][0].covers(one)
+        }
+        for n, m in sorted(pairs):
+            (one, service, at), (other, owner, there) = said[n], said[m]
+            yield owner.problem(
+                there,
+                f"{name}{other}",
+                f"{one} is the same but for capitals: Access tells the two apart, and many a server does not",
+                "write both alike, or take one out",
+                related=(service.ref(*at),),
+            )
         for (base, service), (other, owner) in permutations(parts, 2):
             for path in service.service.paths if base != other and base.covers(other) else ():
                 if other.covers(path):

@@ -64,15 +64,15 @@ def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         served = [s for s in _on_tailnet(family) if _served(s)]
         if not served or tailnet is None:
             continue
-        for field, on, what in (
-            ("magic_dns", tailnet.magic_dns, "names on the tailnet"),
-            ("https", tailnet.https, "certificates for *.ts.net names"),
+        for part, field, on, what in (
+            ("dns", "magic_dns", tailnet.dns.magic_dns, "names on the tailnet"),
+            ("settings", "https_enabled", tailnet.settings.https_enabled, "certificates for *.ts.net names"),
         ):
             if not on:
                 yield (
                     owner,
                     Problem(
-                        ("estate", "tailnet", field),
+                        ("estate", "tailnet", part, field),
                         "false",
                         f"{listed(s.key for s in served)} {'is' if len(served) == 1 else 'are'} served by Funnel or "
                         f"Serve, "

@@ -104,6 +104,7 @@ def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:
         people = wide.estate.people if wide.estate and not other.anyone else {}
         known = {email for name in other.people for email in people.get(name, ())}
         more = {email for name in one.people for email in people.get(name, ())} - known
+        more |= set() if other.anyone else one.machines - other.machines
         if more:
             return path, listed(sorted(more))
     return ROOT, ""
@@ -112,7 +113,7 @@ def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:
 def _let_in(service: OneService, path: Path) -> Audience | None:
     """Whom a service lets in to a path of what answers; None where the path is outside its part."""
     said = service.service
-    nearest = max((p for p in said.paths if Path(p).covers(path)), key=len, default=None)
+    nearest = next((p for p in (path, *path.above) if p in said.paths), None)
     if nearest is not None:
         return meant_for_path(said.paths[nearest], said, service.estate)
     part = Path(said.path or ROOT).covers(path) or not all(issubclass(way, TunnelWay) for way in service.ways)

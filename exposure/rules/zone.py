@@ -96,17 +96,24 @@ def _not_registered(name: str) -> tuple[str, str, str] | None:
 
 def _listed(name: str, official: bool = False) -> tuple[str | None, str | None]:
     """The public suffix that a name ends in, and the domain right below it; `official`: by the registries' alone."""
-    found = _suffixes("xn--" in name, official)
+    found = _suffixes("" if "xn--" in name else name.rpartition(".")[2], official)
     return found.publicsuffix(name), found.privatesuffix(name)
 
 
 @lru_cache
-def _suffixes(international: bool, official: bool) -> PublicSuffixList:
-    """The list that Cloudflare goes by, as it was when the lock was made [CFDOC dns/zone-setups/full-setup/setup]."""
-    # Here, since few commands need it; and the names in other scripts triple the time to read it.
-    from publicsuffixlist import PublicSuffixList
+def _suffixes(last: str, official: bool) -> PublicSuffixList:
+    """The list that Cloudflare goes by, as it was when the lock was made [CFDOC dns/zone-setups/full-setup/setup].
 
-    return PublicSuffixList(accept_unknown=False, accept_encoded_idn=international, only_icann=official)
+    Only what ends in one top-level domain, for the rest takes longer to read than the stack files; whole where that is
+    empty.
+    """
+    # Here, since few commands need it.
+    from publicsuffixlist import PSLFILE, PublicSuffixList
+
+    end = f".{last}\n" if last else "\n"
+    with open(PSLFILE, encoding="utf-8") as file:
+        lines = [line for line in file if line.startswith("// ===") or f".{line}".endswith(end)]
+    return PublicSuffixList(lines, accept_unknown=False, accept_encoded_idn=not last, only_icann=official)
 
 
 def _free(stack: OneStack) -> Iterator[Problem]:

@@ -15,8 +15,6 @@ from gatehouse.commands import UsageError
 if TYPE_CHECKING:
     from cloudflare import Cloudflare
 
-PARTS = ("cloudflare", "tailnet", "cluster")
-"""What can be read, and left out."""
 _SECONDS = 20
 
 
@@ -66,13 +64,13 @@ def cloudflare_client(settings: Settings) -> Cloudflare:
 
 
 def read_accounts(stack: LoadedStack, settings: Settings, *, without: Collection[str] = ()) -> list[Thing]:
-    """What is in the accounts and the cluster that a stack uses, without the `PARTS` that are left out.
+    """What is in the accounts and the cluster that a stack uses, without the parts that are left out.
 
     Raises UsageError without credentials, AccountError where something cannot be read.
     """
     assert stack.config is not None
     assert stack.estate is not None
-    tailnet = stack.estate.tailnet is not None and stack.owns_estate and "tailnet" not in without
+    tailnet = stack.estate.tailnet if stack.owns_estate and "tailnet" not in without else None
     missing = []
     if "cloudflare" not in without and not settings.cloudflare_token:
         missing.append("CLOUDFLARE_API_TOKEN: an API token that may read the zone, DNS, tunnels and Access")
@@ -101,7 +99,8 @@ def read_accounts(stack: LoadedStack, settings: Settings, *, without: Collection
         url = settings.get("TAILSCALE_BASE_URL", "tailscale:baseUrl") or DEFAULT_URL
         with httpx.Client(base_url=url, timeout=_SECONDS) as http:
             sign_in(http, **settings.tailscale_credentials)
-            things += read_tailnet(http, settings.get("TAILSCALE_TAILNET", "tailscale:tailnet") or "-")
+            name = settings.get("TAILSCALE_TAILNET", "tailscale:tailnet") or "-"
+            things += read_tailnet(http, name, whole_dns=tailnet.dns.whole)
     if "cluster" not in without and not stack.config.node.manifests_folder:
         from gatehouse.adopt.cluster import connect, read_cluster
 
@@ -119,9 +118,13 @@ def read_clouds(project: Path, stack: LoadedStack) -> list[Thing]:
     return read_simulated(clouds_file(project), stack.config.node.context)
 
 
+_SINGLES = ("Acl", "DnsConfiguration", "DnsPreferences", "TailnetSettings")
+"""Of these a tailnet has one, whatever its id is."""
+
+
 def marked(things: list[Thing], known: Collection[tuple[str, str]]) -> list[Thing]:
     """The things, those marked that a state has: `known` holds the type's last part and the id of each resource."""
-    singles = {type_ for type_, _ in known if type_ in ("Acl", "DnsPreferences", "TailnetSettings")}
+    singles = {type_ for type_, _ in known if type_ in _SINGLES}
 
     def has(thing: Thing) -> bool:
         return (thing.type, thing.own_id) in known or (thing.type, thing.id) in known or thing.type in singles

@@ -24,6 +24,7 @@ _COLLECTIONS = {
 _TAILNET = {
     "tailscale/policy": ("Acl", "acl"),
     "tailscale/dns-preferences": ("DnsPreferences", "dns"),
+    "tailscale/dns-configuration": ("DnsConfiguration", "dns_configuration"),
     "tailscale/settings": ("TailnetSettings", "settings"),
 }
 _CLUSTER = ("Deployment", "Ingress", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service")

@@ -22,6 +22,7 @@ class _Sort(NamedTuple):
 # The forms of import ids: [TFC internal/services/*/resource.go, ImportState].
 _SORTS: Mapping[str, _Sort] = {
     "Acl": _Sort("policy of the tailnet", known_by=()),
+    "DnsConfiguration": _Sort("DNS of the tailnet"),
     "DnsPreferences": _Sort("MagicDNS"),
     "DnsRecord": _Sort("DNS record", "{zone}/{id}", ("name", "type")),
     "Namespace": _Sort("namespace"),

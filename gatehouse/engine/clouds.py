@@ -17,6 +17,8 @@ _CREDENTIALS: Mapping[str, tuple[tuple[tuple[str, str], ...], ...]] = {
             ("TAILSCALE_OAUTH_CLIENT_ID", "tailscale:oauthClientId"),
             ("TAILSCALE_OAUTH_CLIENT_SECRET", "tailscale:oauthClientSecret"),
         ),
+        # No secret: a job of GitHub's has an identity of its own [TFT docs/index.md, federated identities].
+        (("TAILSCALE_OAUTH_CLIENT_ID", ""), ("TAILSCALE_AUDIENCE", "")),
     ),
 }
 

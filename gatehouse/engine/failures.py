@@ -56,6 +56,7 @@ NEEDS: Mapping[str, str] = {
     "cloudflare:ZeroTrustOrganization": "Access: Organizations, Identity Providers, and Groups Write",
     "cloudflare:ZeroTrustAccessServiceToken": "Access: Service Tokens Write",
     "tailscale:Acl": "policy_file",
+    "tailscale:DnsConfiguration": "dns",
     "tailscale:DnsPreferences": "dns",
     "tailscale:TailnetSettings": "feature_settings (if Tailscale still refuses, networking_settings too)",
     "tailscale:OauthClient": "oauth_keys, and each scope that the new client gets",
@@ -207,7 +208,8 @@ _REASONS: Sequence[_Reason] = (
         "cloudflare",
         r'"code":\s*1097\b',
         "Cloudflare has barred the domain of {what} from its service, and only its support can lift that "
-        f"(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in Pulumi.{{stack}}.yaml. {_AGAIN}",
+        "(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in "
+        f"Pulumi.{{stack}}.yaml. {_AGAIN}",
         ops=_MAKES,
     ),
     _reason(
@@ -256,11 +258,10 @@ _REASONS: Sequence[_Reason] = (
     _reason(
         "tailscale",
         r"Overwrite Protected",
-        "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. If it says "
-        "the same, "
-        f"{_ADOPT} takes it over. Else save it from Tailscale's admin console (Access controls), put what it allows "
-        "into the stack files, set `overwrite_policy: true` under `estate.tailnet` and acknowledge "
-        f"`tailnet-policy-overwrite`. {_AGAIN}",
+        "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. To keep what it "
+        f"allows, {_ADOPT} writes it into a file beside the stack file and takes it over. To let it go, set "
+        "`overwrite_policy: true` under `estate.tailnet` and acknowledge `tailnet-policy-overwrite`: then all that it "
+        f"allows ends, but for what the stack files say. {_AGAIN}",
     ),
     _reason(
         "kubernetes",
@@ -314,6 +315,16 @@ _REASONS: Sequence[_Reason] = (
         "     gatehouse {command} {on}\n"
         "  4. Disable DNSSEC in Cloudflare's dashboard (the zone, DNS, Settings): Gatehouse only forgets it.\n"
         "Until then leave `dnssec: true` in Pulumi.{stack}.yaml.",
+    ),
+    _reason(
+        "",
+        r"DnsConfiguration::.*(?:because it is protected|marked for protection)",
+        "{what}: Pulumi.{stack}.yaml says nothing of the tailnet's nameservers any more, and devices would go on "
+        "asking them. Go in this order:\n"
+        "  1. Write `nameservers: []` under `dns:` of `estate.tailnet`, and nothing beside it but `magic_dns:`. Run:\n"
+        "     gatehouse up {on}\n"
+        "  2. Take that line out, and run:\n{unprotect}\n"
+        "     gatehouse up {on}",
     ),
     _reason(
         "",

@@ -226,16 +226,25 @@ class _Run:
         return False
 
     def _refuse_protected(self, workspace: Workspace) -> None:
+        """Raises CommandError where something is protected: with the commands, and what has to come before them."""
         resources = (workspace.state(self.stack)["deployment"] or {}).get("resources") or []
-        protected = [r["urn"] for r in resources if r.get("protect")]
-        if protected:
-            names = "\n".join(
-                f"  gatehouse pulumi state unprotect --stack {self.stack} --yes '{urn}'" for urn in protected
+        protected = [r for r in resources if r.get("protect")]
+        if not protected:
+            return
+        names = "\n".join(
+            f"  gatehouse pulumi state unprotect --stack {self.stack} --yes '{r['urn']}'" for r in protected
+        )
+        dns = ""
+        if any(r["inputs"].get("nameservers") or r["inputs"].get("splitDns") for r in protected):
+            dns = (
+                "\nThe tailnet's nameservers stay set all the same: where one goes with this stack, devices find no "
+                "names any more. First write `nameservers: []` under `dns:` of `estate.tailnet`, and nothing beside it "
+                f"but `magic_dns:`; then run gatehouse up {self._on(self.stack)}."
             )
-            raise CommandError(
-                f"{len(protected)} resources of {self.stack} are protected: losing them takes down more than this "
-                f"stack. Nothing was done. Where you mean it, unprotect each first:\n{names}"
-            )
+        raise CommandError(
+            f"{len(protected)} resources of {self.stack} are protected: losing them takes down more than this stack. "
+            f"Nothing was done. Where you mean it, unprotect each first:\n{names}{dns}"
+        )
 
     def _owner_is_up(self, workspace: Workspace) -> None:
         """A member stack reads its owner's outputs: without them nothing of it can be made."""

@@ -6,7 +6,9 @@ Names, defaults, replacements: tailscale/terraform-provider-tailscale (`tailscal
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any, ClassVar, Final
 
 from gatehouse.simulation.cloud import Faults, FlatCloud, Kind, RefusedError, known, text_of
@@ -20,6 +22,9 @@ SHAPES: Final = parse(
     """
 Acl: acl! overwriteExistingContent resetAclOnDestroy
 DnsPreferences: magicDns!
+DnsConfiguration: magicDns nameservers=Resolver[] overrideLocalDns searchPaths[] splitDns=SplitDns[]
+SplitDns: domain! nameservers=Resolver[]
+Resolver: address! useWithExitNode
 TailnetSettings: aclsExternalLink aclsExternallyManagedOn devicesApprovalOn devicesAutoUpdatesOn
  devicesKeyDurationDays httpsEnabled networkFlowLoggingOn postureIdentityCollectionOn regionalRoutingOn
  usersApprovalOn usersRoleAllowedToJoinExternalTailnet
@@ -135,6 +140,78 @@ class _DnsPreferences(_Single):
         return False
 
 
+class _DnsConfiguration(_Single):
+    type = "DnsConfiguration"
+    collection = "tailscale/dns-configuration"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "magicDns": True,
+        "nameservers": [],
+        "overrideLocalDns": False,
+        "searchPaths": [],
+        "splitDns": [],
+    }
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        splits = inputs.get("splitDns") or ()
+        for number, split in enumerate(splits if known(splits) else ()):
+            if known(split) and not split.get("nameservers"):
+                reason = 'Insufficient nameservers blocks. At least 1 "nameservers" blocks are required.'
+                yield Failure(f"splitDns[{number}].nameservers", reason)
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        for _, resolvers in _resolvers(inputs):
+            for resolver in resolvers:
+                try:
+                    ip_address(resolver["address"])
+                except ValueError:
+                    raise RefusedError(
+                        f"Failed to set DNS configuration: invalid IP {resolver['address']} (400)"
+                    ) from None
+
+    def stored(self, id_: str, body: Object) -> Object:
+        # MagicDNS is one switch, whichever resource writes it.
+        self._magic_dns(bool(body["magicDns"]))
+        return body
+
+    def _magic_dns(self, on: bool) -> None:
+        item = self.store.get(_DnsPreferences.collection) or {"id": "dns_preferences", "urn": ""}
+        self.store.put(_DnsPreferences.collection, {**item, "body": {"magicDns": on}})
+
+    def missing(self, id_: str, state: Object) -> Object | None:
+        return {**self.defaults, "magicDns": self._is_magic()}
+
+    def _is_magic(self) -> bool:
+        item = self.store.get(_DnsPreferences.collection)
+        return bool(item["body"]["magicDns"]) if item else True
+
+    def shown(self, body: Object, state: Object) -> Object:
+        ordered = dict(_resolvers(state))
+        found = {at: _reconciled(ordered.get(at, []), resolvers) for at, resolvers in _resolvers(body)}
+        split = [{**item, "nameservers": found[item["domain"]]} for item in body["splitDns"]]
+        return {**body, "magicDns": self._is_magic(), "nameservers": found[""], "splitDns": split}
+
+    def gone(self, id_: str, body: Object) -> bool:
+        # A destroy writes a configuration that says nothing, so MagicDNS goes off with the rest.
+        self._magic_dns(False)
+        return True
+
+
+def _resolvers(body: Object) -> Iterator[tuple[str, list[Object]]]:
+    """The global nameservers, under no name, and those of each domain."""
+    yield "", body.get("nameservers") or []
+    yield from ((split["domain"], split["nameservers"]) for split in body.get("splitDns") or ())
+
+
+def _reconciled(existing: list[Object], answered: list[Object]) -> list[Object]:
+    """What the provider makes of an answer: those that it knew first, as far as its binary search finds them."""
+    left, found = list(answered), []
+    for address in (one["address"] for one in existing):
+        index = bisect_left(left, address, key=lambda one: one["address"])
+        if index < len(left) and left[index]["address"] == address:
+            found.append(left.pop(index))
+    return found + left
+
+
 class _TailnetSettings(_Single):
     type = "TailnetSettings"
     collection = "tailscale/settings"
@@ -152,6 +229,11 @@ class _TailnetSettings(_Single):
         link = inputs.get("aclsExternalLink")
         if known(link) and not re.match(r"https?://", str(link)):
             yield Failure("aclsExternalLink", "must be a valid URL with http or https scheme")
+
+    def admit(self, inputs: Object, id_: str | None) -> None:
+        days = inputs.get("devicesKeyDurationDays", 180)
+        if not 1 <= days <= 180:
+            raise RefusedError(f"Failed to update tailnet settings: invalid key duration {days} (400)")
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         item = self.store.get("tailscale/settings")
@@ -207,4 +289,5 @@ class Tailscale(FlatCloud):
     def __init__(self, store: Store, faults: Faults | None = None) -> None:
         """Keeps its objects in `store`."""
         super().__init__(store, faults)
-        self.kinds = {kind.type: kind(store) for kind in (_Acl, _DnsPreferences, _TailnetSettings, _OauthClient)}
+        kinds = (_Acl, _DnsPreferences, _DnsConfiguration, _TailnetSettings, _OauthClient)
+        self.kinds = {kind.type: kind(store) for kind in kinds}

@@ -303,11 +303,11 @@ def test_the_usual_things_are_reached_whatever_the_network_plugin(plugin: str, r
 @pytest.mark.parametrize("address", ["169.254.20.10", "169.254.25.10"])
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 def test_a_dns_cache_on_the_node_is_asked(address: str, protocol: str, run: Run) -> None:
-    to = {"address": address, "node": "yes"}
+    to, usual = {"address": address, "node": "yes"}, _policy(run, IN_CLUSTER)
     for plugin in ("calico", "kube-router"):
-        assert _allowed(_policy(run, IN_CLUSTER), plugin, protocol, 53, to)
-        assert not _allowed(_policy(run, IN_CLUSTER), plugin, protocol, 80, to)
-    assert not _allowed(_policy(run, IN_CLUSTER), "cilium", protocol, 53, to), "which is what the key is for"
+        assert _allowed(usual, plugin, protocol, 53, to)
+        assert not _allowed(usual, plugin, protocol, 80, to)
+    assert not _allowed(usual, "cilium", protocol, 53, to), "which is what the key is for"
     assert _allowed(_policy(run, IN_CLUSTER, open_ports=[53]), "cilium", protocol, 53, to)
 
 

@@ -80,6 +80,7 @@ def test_there_is_no_tailscale_provider_without_a_tailnet() -> None:
         ({"CLOUDFLARE_API_TOKEN": "x"}, {}, ["tailscale:oauthClientSecret"]),
         ({"TAILSCALE_API_KEY": "x"}, {}, ["cloudflare:apiToken"]),
         ({"TAILSCALE_OAUTH_CLIENT_SECRET": "x", "CLOUDFLARE_API_TOKEN": "x"}, {}, []),
+        ({"TAILSCALE_AUDIENCE": "x", "CLOUDFLARE_API_TOKEN": "x"}, {}, []),
         ({}, {"cloudflare:apiToken": "x"}, ["tailscale:oauthClientSecret"]),
         ({}, {"cloudflare:apiToken": "x", "tailscale:apiKey": "x"}, []),
     ],

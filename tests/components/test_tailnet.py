@@ -1,9 +1,10 @@
-"""Tailnet: the policy, MagicDNS and HTTPS, of which there is one each."""
+"""Tailnet: the policy, DNS and the settings, of which there is one each."""
 
 from __future__ import annotations
 
 import json
 
+from config.stack import TailnetDns, TailnetSettings
 from tests.components.conftest import Run
 from tests.components.examples import tailnet
 
@@ -38,14 +39,61 @@ def test_magic_dns_is_kept_for_destroying_it_turns_it_off(run: Run) -> None:
     assert found.retain
 
 
-def test_of_the_settings_only_https_is_said(run: Run) -> None:
+def test_of_the_settings_only_https_is_said_and_what_else_the_owner_says(run: Run) -> None:
     # What is not said stays as the tailnet has it [TFT resource_tailnet_settings.go].
     found = run(tailnet).one("tailscale:TailnetSettings")
     assert found.inputs == {"httpsEnabled": True}
     assert not found.protect
+    said = TailnetSettings(https_enabled=False, devices_approval_on=True, devices_key_duration_days=90)
+    assert run(lambda: tailnet(settings=said)).one("tailscale:TailnetSettings").inputs == {
+        "httpsEnabled": False,
+        "devicesApprovalOn": True,
+        "devicesKeyDurationDays": 90,
+    }
 
 
-def test_both_can_be_switched_off(run: Run) -> None:
-    found = run(lambda: tailnet(magic_dns=False, https=False))
+def test_magic_dns_alone_has_one_writer_and_leaves_the_rest_of_dns_alone(run: Run) -> None:
+    found = run(lambda: tailnet(dns=TailnetDns(magic_dns=False)))
     assert found.one("tailscale:DnsPreferences").inputs == {"magicDns": False}
-    assert found.one("tailscale:TailnetSettings").inputs == {"httpsEnabled": False}
+    assert not found.all("tailscale:DnsConfiguration")
+
+
+def test_the_whole_of_dns_is_written_at_once_after_the_policy_and_kept(run: Run) -> None:
+    dns = TailnetDns(
+        nameservers=["9.9.9.9", "100.101.102.103", "9.9.9.9"],
+        override_local_dns=True,
+        split_dns={"home.example.com": ["100.101.102.103"], "a.example.com": ["9.9.9.9"]},
+        search_paths=["home.example.com"],
+    )
+    ran = run(lambda: tailnet(dns=dns))
+    found = ran.one("tailscale:DnsConfiguration")
+    assert found.inputs == {
+        "magicDns": True,
+        "overrideLocalDns": True,
+        "nameservers": [{"address": "100.101.102.103"}, {"address": "9.9.9.9"}],
+        "splitDns": [
+            {"domain": "a.example.com", "nameservers": [{"address": "9.9.9.9"}]},
+            {"domain": "home.example.com", "nameservers": [{"address": "100.101.102.103"}]},
+        ],
+        "searchPaths": ["home.example.com"],
+    }
+    # Destroying it would turn MagicDNS off too [TFT resource_dns_configuration.go, Delete].
+    assert found.protect
+    assert found.retain
+    assert found.dependencies == {"tailscale:Acl tailnet-policy", "tailscale:DnsPreferences tailnet-dns"}
+    # Other parts would undo it; this one says the same.
+    assert {r.short for r in ran if "Dns" in r.short} == {"tailscale:DnsConfiguration", "tailscale:DnsPreferences"}
+    assert run(lambda: tailnet(dns=TailnetDns(magic_dns=False, nameservers=[]))).one(
+        "tailscale:DnsPreferences"
+    ).inputs == {"magicDns": False}
+
+
+def test_an_empty_list_takes_out_what_there_was(run: Run) -> None:
+    found = run(lambda: tailnet(dns=TailnetDns(nameservers=[]))).one("tailscale:DnsConfiguration")
+    assert found.inputs == {
+        "magicDns": True,
+        "overrideLocalDns": False,
+        "nameservers": [],
+        "splitDns": [],
+        "searchPaths": [],
+    }

@@ -14,10 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.values import ROOT, Certificates, Host, Machine, MalformedError, OriginUrl, Path, Tag, reachable
-from tests.kit import profiles
 from tests.kit.certificates import HOME_CA, OTHER_CA
-
-profiles.load_profile()
 
 _TEXT = st.text(st.sampled_from("aZ09-._~/*?#%:@ é\\"), max_size=12)
 

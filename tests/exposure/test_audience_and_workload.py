@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from config.services import Node
 from exposure.audience import ANYONE, DEVICES, NOBODY, Audience, people
 from exposure.workload import Workload, controller, through, workloads
-from tests.kit import profiles
 from tests.kit.builders import GAME, HTML, NODE, plan_of, service
-
-profiles.load_profile()
 
 _WHO = ["alice", "bob", "token:phone", "device", "stranger"]
 _SETS = {"household": {"alice", "bob"}, "admins": {"alice"}}

@@ -17,10 +17,8 @@ from exposure import estate
 from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.model import Redirect
 from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, Claim
-from tests.kit import cloudflared, profiles
+from tests.kit import cloudflared
 from tests.kit.builders import ESTATE, HTML, OPEN_HTML, plan_of
-
-profiles.load_profile()
 
 FAMILY, ADMINS, BOTH = people(["family"]), people(["admins"]), people(["family", "admins"])
 _HOSTS = ["example.com", "a.example.com", "b.example.com", "*.example.com"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from config.loader import load_project
@@ -44,6 +46,51 @@ def test_all_that_no_api_does_is_listed_for_alfred(plans: dict[str, ExposurePlan
 def test_a_member_has_its_own_part_alone(plans: dict[str, ExposurePlan]) -> None:
     assert set(_work(plans["octavo"])) == {"owner-first", "tailscale-up", "share-machines", "tailscale-operator"}
     assert _work(plans["octavo"])["owner-first"].values == {"Run": "gatehouse up --stack alfred"}
+
+
+def test_who_and_what_has_to_be_approved_is_told_where_approval_is_on() -> None:
+    def title(**settings: bool) -> str | None:
+        tailnet = {**ESTATE["tailnet"], "settings": settings}
+        step = _work(plan_of({"web": HTML}, estate={**ESTATE, "tailnet": tailnet})).get("tailnet-approval")
+        return step.title if step else None
+
+    assert title() is None
+    assert title(devices_approval_on=False) is None
+    assert title(devices_approval_on=True) == "Approve new devices of the tailnet"
+    assert title(devices_approval_on=True, users_approval_on=True) == "Approve new devices and users of the tailnet"
+
+
+def test_whom_devices_ask_for_names_is_shown_where_the_stack_says_it() -> None:
+    dns = {"nameservers": ["9.9.9.9"], "override_local_dns": True, "split_dns": {"home.arpa": ["2620:fe::fe"]}}
+    estate = {**ESTATE, "tailnet": {**ESTATE["tailnet"], "dns": dns}}
+    said = report(plan_of({"web": HTML}, estate=estate))
+    assert "Whom devices of the tailnet ask:\n    all names: 9.9.9.9\n    home.arpa: 2620:fe::fe\n\nManual" in said
+    assert "devices of the tailnet ask" not in report(plan_of({"web": HTML}))
+
+
+def test_no_node_asks_a_nameserver_of_the_tailnet_which_the_policy_opens_to_people_alone() -> None:
+    def step(services: Mapping[str, object], **dns: object) -> ManualStep | None:
+        estate = {**ESTATE, "tailnet": {**ESTATE["tailnet"], "dns": dns}}
+        return _work(plan_of(services, estate=estate)).get("node-dns")
+
+    origin = {"namespace": "adguard", "service": "adguard", "port": 53, "scheme": "udp", "selector": {"app": "adguard"}}
+    adguard = {"adguard": {"origin": origin, "traffic": "non-html", "clients": "tailnet"}}
+    told = step(adguard, nameservers=["100.101.102.103"], override_local_dns=True)
+    assert told is not None
+    assert told.values == {"On alfred": "sudo tailscale set --accept-dns=false"}
+    # A node reaches a public one, and asks its own for all names but those of a domain.
+    assert step({"web": HTML}, nameservers=["9.9.9.9"], override_local_dns=True) is None
+    assert step(adguard, split_dns={"home.arpa": ["100.101.102.103"]}) is None
+
+
+def test_more_machines_than_lets_encrypt_certifies_at_once_are_opened_one_after_the_other() -> None:
+    def services(count: int) -> dict[str, object]:
+        return {f"media{i}": {**MEDIA, "origin": {**MEDIA["origin"], "service": f"media{i}"}} for i in range(count)}
+
+    assert "tailnet-certificates" not in _work(plan_of(services(10)))
+    assert "there are 11" in _work(plan_of(services(11)))["tailnet-certificates"].title
+    # What is served by a port has no certificate.
+    assert "tailnet-certificates" not in _work(plan_of({**services(10), "ssh": SSH}))
 
 
 def test_outputs_that_hold_a_value_are_named(plans: dict[str, ExposurePlan]) -> None:

@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from config.values import Path, label_name, object_name
 from exposure import names
 from exposure.names import path_names
-from tests.kit import profiles
 from tests.kit.builders import service
-
-profiles.load_profile()
 
 _PATHS = st.lists(
     st.sampled_from(["/a-b", "/a/b", "/a.b", "/A/b", "/a_b", "/ab", "/é", "/ü", "/api", "/API"]), unique=True

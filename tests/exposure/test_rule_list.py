@@ -15,10 +15,8 @@ from config.values import Path
 from exposure.estate import CATCH_ALL, CLOSING, in_order
 from exposure.model import TunnelRule
 from exposure.names import ACME_EXPRESSION, ACME_PATH
-from tests.kit import cloudflared, profiles
+from tests.kit import cloudflared
 from tests.kit.builders import ACME, HTML, plan_of
-
-profiles.load_profile()
 
 ORIGIN = "http://web.web.svc.cluster.local:80"
 # Few and alike, so that they meet; with what means something in an expression.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from config.loader import parse_stack_text, type_stack
+from config.loader import load_project
 from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
 from gatehouse.adopt.cluster import connect, ingress_controller, read_cluster
@@ -315,7 +315,14 @@ def tailscale(status: int = 200) -> httpx.Client:
             "devicesApprovalOn": False,
             "usersRoleAllowedToJoinExternalTailnets": "admin",
         }
-        return httpx.Response(200, json={"/tailnet/-/settings": settings}.get(path, {"magicDNS": True}))
+        # What is off or empty is not in the answer.
+        whole = {
+            "nameservers": [{"address": "9.9.9.9"}, {"address": "100.101.102.103"}],
+            "splitDNS": {"home.example.com": [{"address": "100.101.102.103", "useWithExitNode": True}]},
+            "preferences": {"magicDNS": True},
+        }
+        known = {"/tailnet/-/settings": settings, "/tailnet/-/dns/configuration": whole}
+        return httpx.Response(200, json=known.get(path, {"magicDNS": True}))
 
     return httpx.Client(base_url="https://api.tailscale.com", transport=httpx.MockTransport(answer))
 
@@ -326,10 +333,24 @@ def tailscale(status: int = 200) -> httpx.Client:
 def test_a_tailnet_is_read_with_its_comments(credentials: dict[str, str]) -> None:
     client = tailscale()
     sign_in(client, **credentials)
-    found = {t.type: t for t in read_tailnet(client)}
+    assert "DnsConfiguration" not in {t.type for t in read_tailnet(client)}, "the API calls it alpha"
+    found = {t.type: t for t in read_tailnet(client, whole_dns=True)}
+    assert found["DnsConfiguration"].inputs == {
+        "magicDns": True,
+        "overrideLocalDns": False,
+        "nameservers": [{"address": "100.101.102.103"}, {"address": "9.9.9.9"}],
+        # What a stack file cannot say is a difference that is shown.
+        "splitDns": [
+            {
+                "domain": "home.example.com",
+                "nameservers": [{"address": "100.101.102.103", "useWithExitNode": True}],
+            }
+        ],
+        "searchPaths": [],
+    }
     assert found["Acl"].inputs["acl"] == '// mine\n{"grants": []}'
     assert found["DnsPreferences"].inputs == {"magicDns": True}
-    assert found["TailnetSettings"].inputs == {"httpsEnabled": False}
+    assert found["TailnetSettings"].inputs == {"httpsEnabled": False, "devicesApprovalOn": False}
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -492,7 +513,7 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr("cloudflare.Cloudflare", lambda **_: cloudflare(answers, found["status"]))
     tail = tailscale()
     monkeypatch.setattr("gatehouse.adopt.tailnet_account.sign_in", lambda _, **given: sign_in(tail, **given))
-    monkeypatch.setattr("gatehouse.adopt.tailnet_account.read_tailnet", lambda *_: read_tailnet(tail))
+    monkeypatch.setattr("gatehouse.adopt.tailnet_account.read_tailnet", lambda *_, **__: read_tailnet(tail))
     monkeypatch.setattr("gatehouse.adopt.cluster.connect", lambda *_: lists.__getitem__)
     monkeypatch.setattr("gatehouse.engine.secrets.open_workspace", lambda *_, **__: None)
     monkeypatch.setattr("gatehouse.engine.secrets.set_value", lambda *given: found["secrets"].append(given))
@@ -507,7 +528,7 @@ def test_accounts_are_adopted_with_the_tunnels_own_secret(
     assert cli.main(["-C", str(project), "adopt", "--apply"]) == 0
     shown = capsys.readouterr()
     text = (project / "Pulumi.alfred.yaml").read_text()
-    loaded = type_stack(parse_stack_text(text, "alfred"))
+    loaded = load_project(project)["alfred"]
     assert loaded.findings == []
     assert loaded.config is not None
     assert set(loaded.config.services) == {"graphs", "comics"}
@@ -517,9 +538,9 @@ def test_accounts_are_adopted_with_the_tunnels_own_secret(
     assert adopted["ZeroTrustAccessPolicy/google-people-household"] == f"{made.ACCOUNT}/{made.FAMILY_POLICY}"
     # As the stack file says already: there is nothing to be left as it was found.
     assert loaded.config.recover["DnsPreferences/tailnet-dns"] == "dns"
-    # A policy somebody wrote: theirs.
-    assert "Acl/tailnet-policy" not in adopted
-    assert "policy of the tailnet" in shown.out
+    # A policy that allows nothing: imported as it is, and there is nothing to be kept in a file.
+    assert adopted["Acl/tailnet-policy"] == "acl"
+    assert not (project / "tailnet.hujson").exists()
     assert accounts["secrets"] == [(None, "alfred", "gatehouse:tunnel_secret", SECRET)]
     for secret in (SECRET, TOKEN, "a-token", "tskey-api-x"):
         assert secret not in shown.out + shown.err + text

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,13 +29,13 @@ def gatehouse(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[
 
 
 def test_help_lists_every_command_and_is_there_at_once() -> None:
-    started = time.monotonic()
+    before = os.times()
     answer = gatehouse("--help")
-    taken = time.monotonic() - started
+    after = os.times()
     assert answer.returncode == 0
     assert [name for name in COMMANDS if f"\n    {name}" not in answer.stdout] == []
-    # 0.03 s on an idle machine; a heavy import would take ten times that.
-    assert taken < 1
+    # 0.03 s of processor; a heavy import would take ten times that.
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.3
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -183,32 +183,6 @@ def test_a_command_works_from_a_folder_inside_the_project(
     monkeypatch.chdir(tmp_path / "docs")
     assert main(["plan", "--stack", "x"]) == 2
     assert str(tmp_path / "Pulumi.x.yaml") in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def imported() -> dict[str, list[str]]:
-    """What a fresh process has imported after `check`, and then after `explain`."""
-    program = (
-        "import sys\nfrom gatehouse.cli import main\n"
-        "for command in ('check', 'explain'):\n"
-        "    code = main([command, '--stack', 'alfred'])\n"
-        "    print('imported:', command, code, *sys.modules)\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
-    told = [line.split()[1:] for line in answer.stdout.splitlines() if line.startswith("imported: ")]
-    return {command: modules for command, *modules in told}
-
-
-@pytest.mark.parametrize("command", ["check", "explain"])
-def test_check_and_explain_import_neither_pulumi_nor_a_providers_sdk(
-    command: str, imported: dict[str, list[str]]
-) -> None:
-    code, *modules = imported[command]
-    assert code == "0"
-    assert [m for m in modules if m.partition(".")[0].startswith("pulumi")] == []
-    # The control.
-    assert {"config.loader", f"gatehouse.commands.{command}"} <= set(modules)
 
 
 @pytest.fixture

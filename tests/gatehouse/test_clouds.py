@@ -11,10 +11,11 @@ from gatehouse.engine.workspace import namespaces, services
 CLOUDFLARE = {"CLOUDFLARE_API_TOKEN": "t"}
 TAILSCALE_KEY = {"TAILSCALE_API_KEY": "k"}
 TAILSCALE_OAUTH = {"TAILSCALE_OAUTH_CLIENT_ID": "i", "TAILSCALE_OAUTH_CLIENT_SECRET": "s"}
+TAILSCALE_IDENTITY = {"TAILSCALE_OAUTH_CLIENT_ID": "i", "TAILSCALE_AUDIENCE": "api.tailscale.com/i"}
 SECURE = {"secure": "v1:made-up"}
 
 
-@pytest.mark.parametrize("tailscale", [TAILSCALE_KEY, TAILSCALE_OAUTH])
+@pytest.mark.parametrize("tailscale", [TAILSCALE_KEY, TAILSCALE_OAUTH, TAILSCALE_IDENTITY])
 def test_real_clouds_where_every_credential_is_set(tailscale: dict[str, str]) -> None:
     assert choose_clouds({**CLOUDFLARE, **tailscale}, {}, simulated=False).real
 

@@ -242,7 +242,7 @@ def test_people_are_called_by_their_sets() -> None:
     assert by_sets(["a", "b", "c", "d", "e"], sets) == "a, b, c and 2 more"
 
 
-def test_check_reads_nothing_of_reach_where_there_are_no_claims_and_prove_no_pulumi(project: Path) -> None:
+def test_check_reads_nothing_of_reach_where_there_are_no_claims(project: Path) -> None:
     def loaded(*words: str) -> set[str]:
         code = (
             "import sys\nfrom gatehouse.cli import main\n"
@@ -252,7 +252,6 @@ def test_check_reads_nothing_of_reach_where_there_are_no_claims_and_prove_no_pul
         return set(done.stderr.split())
 
     assert "exposure.reach.claims" in loaded("check")
-    assert not {"pulumi", "pulumi_cloudflare"} & loaded("prove")
     write(project)
     assert "exposure.reach.claims" not in loaded("check")
 

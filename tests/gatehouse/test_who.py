@@ -14,7 +14,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tests.kit.profiles  # noqa: F401
 from exposure.reach import ANYONE, from_plan
 from exposure.reach import who as ask
 from exposure.reach.places import places

@@ -150,7 +150,9 @@ def _service(draw: st.DrawFn, key: str, node: str, sets: list[str], tailnet: boo
         kinds += ["media", "media-private", "sensitive-media", "tailnet-html", "node-port", "tailnet-tcp"]
         kinds += ["two-ways", "funnel-paths"]
     kind = draw(st.sampled_from(kinds))
-    origin: dict[str, Any] = {"namespace": key, "service": f"{key}-svc", "port": draw(st.integers(1, 65535))}
+    # The operator's proxies speak https to port 443, and this is plain http.
+    port = draw(st.integers(1, 65535).filter(lambda p: p != 443))
+    origin: dict[str, Any] = {"namespace": key, "service": f"{key}-svc", "port": port}
     service: dict[str, Any] = {"origin": origin, "traffic": "html"}
     named = ("private", "media-private", "tailnet-html", "node-port", "tailnet-tcp", "two-ways")
     if kind in named and draw(st.booleans()):

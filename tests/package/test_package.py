@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,9 @@ class RefusedError(Exception):
     """What the engine says of an input that is refused."""
 
 
+@cache
 def provider() -> Provider:
+    """One for all: it is made once a process by the engine too, and reads the SDKs' whole source for it."""
     return Provider()
 
 
@@ -351,7 +354,9 @@ def test_whole_numbers_stay_whole_and_optional_parts_are_used() -> None:
         construct("TailnetService", "dns", {**SERVICE, **TAGGED, "ports": ports[1:]})
         construct("PortForward", "game", GAME)
         construct("ManagedIngress", "own", INGRESS)
-        construct("Tailnet", "tailnet", {"policy": {"grants": []}})
+        dns = {"splitDns": {"home.example.com": ["9.9.9.9"]}}
+        settings = {"devicesApprovalOn": True, "devicesKeyDurationDays": 90.0}
+        construct("Tailnet", "tailnet", {"policy": {"grants": []}, "dns": dns, "settings": settings})
         construct("TailscaleOperator", "operator", {"node": "alfred"})
 
     found = of_clouds(record(program, False))
@@ -363,6 +368,9 @@ def test_whole_numbers_stay_whole_and_optional_parts_are_used() -> None:
     ]
     assert found["cloudflare:DnsRecord game.example.com"].inputs["content"] == "203.0.113.7"
     assert found["tailscale:Acl tailnet-policy"].protect
+    split = found["tailscale:DnsConfiguration tailnet-dns-configuration"].inputs["splitDns"]
+    assert split == [{"domain": "home.example.com", "nameservers": [{"address": "9.9.9.9"}]}]
+    assert found["tailscale:TailnetSettings tailnet-settings"].inputs["devicesKeyDurationDays"] == 90
     assert {r.split()[0] for r in found} >= {"kubernetes:Ingress", "tailscale:OauthClient"}
     funnel = found["kubernetes:Ingress wiki-ingress"].inputs["spec"]
     assert [p["path"] for p in funnel["rules"][0]["http"]["paths"]] == ["/api"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from policy.model import UNKNOWN, Resource
+from tests.kit.profiles import NIGHTLY
 from tests.policy.builders import (
     HOST,
     application,
@@ -95,7 +96,7 @@ def _stack(case: Case, told: bool) -> list[Resource]:
 def test_the_rule_finds_what_a_walk_through_every_request_finds() -> None:
     chance = random.Random(14)
     verdicts: dict[bool, int] = {True: 0, False: 0}
-    for _ in range(1500):
+    for _ in range(15_000 if NIGHTLY else 400):
         case = _drawn(chance)
         if not set(case.places.values()) - {"open"}:
             continue
@@ -107,7 +108,7 @@ def test_the_rule_finds_what_a_walk_through_every_request_finds() -> None:
         # What is not known yet is never taken for wrong where it is right.
         if safe:
             assert ("tunnel-jwt", "rules") not in broken(_stack(case, told=False)), case
-    assert min(verdicts.values()) > 200, verdicts
+    assert min(verdicts.values()) > 50, verdicts
 
 
 ADMIN = {"": "people", "/a": "admins"}

@@ -53,11 +53,13 @@ def test_the_cloudflare_table_is_what_the_sdk_takes(store: Store) -> None:
     assert seen == set(cloudflare_shapes.SHAPES)
 
 
-def test_the_tailscale_table_is_what_the_sdk_takes() -> None:
+def test_the_tailscale_table_is_what_the_sdk_takes(store: Store) -> None:
     import pulumi_tailscale as sdk
 
-    for name in tailscale.SHAPES:
-        _compare(getattr(sdk, f"{name}Args"), name, tailscale.SHAPES, set())
+    seen: set[str] = set()
+    for name in tailscale.Tailscale(store).kinds:
+        _compare(getattr(sdk, f"{name}Args"), name, tailscale.SHAPES, seen)
+    assert seen == set(tailscale.SHAPES)
 
 
 SHAPES = parse("A: one! two=B[] three*\n four\nB: x! y")

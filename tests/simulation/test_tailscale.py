@@ -12,6 +12,7 @@ from tests.simulation.plugin import Plugin, ProviderError
 
 ACL = "tailscale:index/acl:Acl"
 DNS = "tailscale:index/dnsPreferences:DnsPreferences"
+WHOLE_DNS = "tailscale:index/dnsConfiguration:DnsConfiguration"
 SETTINGS = "tailscale:index/tailnetSettings:TailnetSettings"
 OAUTH = "tailscale:index/oauthClient:OauthClient"
 
@@ -96,6 +97,44 @@ def test_destroying_the_dns_preferences_turns_magic_dns_off(tailscale: Plugin, s
     kept = store.get("tailscale/dns-preferences")
     assert kept is not None
     assert kept["body"]["magicDns"] is False
+
+
+def test_magic_dns_is_one_switch_and_a_destroyed_configuration_turns_it_off(tailscale: Plugin) -> None:
+    # The provider's delete writes a configuration that says nothing [TFT resource_dns_configuration.go].
+    preferences = tailscale.create(DNS, "dns", magicDns=False)
+    whole = tailscale.create(WHOLE_DNS, "whole", nameservers=[{"address": "9.9.9.9"}], overrideLocalDns=True)
+    read = preferences.refresh()
+    assert read is not None
+    assert read["magicDns"] is True
+    whole.delete()
+    read = preferences.refresh()
+    assert read is not None
+    assert read["magicDns"] is False
+    found = tailscale.import_(WHOLE_DNS, "again", "dns_configuration")
+    assert found is not None
+    assert found.inputs.get("nameservers", []) == []
+
+
+@pytest.mark.parametrize("wrong", [["9.9.9.9", "1.1.1.1", "8.8.8.8"], ["1.1.1.1", "8.8.8.8", "9.9.9.9"]])
+def test_a_refresh_finds_nameservers_in_another_order_unless_they_are_in_that_of_their_text(
+    tailscale: Plugin, wrong: list[str]
+) -> None:
+    # The provider looks each up by a binary search in what the API answered [the same, reconcileNameservers].
+    servers = [{"address": address} for address in wrong]
+    read = tailscale.create(WHOLE_DNS, "whole", nameservers=servers).refresh()
+    assert read is not None
+    assert (read["nameservers"] == servers) == (wrong == sorted(wrong))
+
+
+def test_what_is_no_address_and_a_domain_with_no_nameserver_are_refused(tailscale: Plugin) -> None:
+    # In the plugin's own words.
+    (said,) = tailscale.failures(WHOLE_DNS, {"splitDns": [{"domain": "a.example", "nameservers": []}]}).values()
+    assert 'At least 1 "nameservers" blocks are required' in said
+    assert tailscale.failures(WHOLE_DNS, {"nameservers": ["9.9.9.9"], "split": []})
+    with pytest.raises(ProviderError, match="invalid IP nowhere"):
+        tailscale.create(WHOLE_DNS, "x", nameservers=[{"address": "nowhere"}])
+    with pytest.raises(ProviderError, match="invalid key duration 181"):
+        tailscale.create(SETTINGS, "x", devicesKeyDurationDays=181)
 
 
 def test_what_every_tailnet_has_can_be_imported(tailscale: Plugin) -> None:

@@ -57,6 +57,21 @@ export interface ForwardedPortArgs {
     targetPort?: any;
 }
 
+export interface TailnetDnsArgs {
+    magicDns?: boolean;
+    nameservers?: string[];
+    overrideLocalDns?: boolean;
+    splitDns?: { [key: string]: string[] };
+    searchPaths?: string[];
+}
+
+export interface TailnetSettingsArgs {
+    httpsEnabled?: boolean;
+    devicesApprovalOn?: boolean;
+    usersApprovalOn?: boolean;
+    devicesKeyDurationDays?: number;
+}
+
 export interface ZoneArgs {
     accountId: pulumi.Input<string>;
     zone: pulumi.Input<string>;
@@ -201,8 +216,8 @@ export declare class PortForward extends pulumi.ComponentResource {
 
 export interface TailnetArgs {
     policy: { [key: string]: pulumi.Input<any> };
-    magicDns?: boolean;
-    https?: boolean;
+    dns?: TailnetDnsArgs;
+    settings?: TailnetSettingsArgs;
     overwrite?: boolean;
 }
 

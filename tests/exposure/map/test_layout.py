@@ -8,7 +8,6 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 
-import tests.kit.profiles  # noqa: F401
 from config.loader import tie
 from exposure.map import Map, map_of
 from exposure.map.layout import FRAMES, Box, Frame, Layout, Line, fitted, layout, measure, shortened, wrapped

@@ -6,7 +6,6 @@ from typing import Any
 
 from hypothesis import given
 
-import tests.kit.profiles  # noqa: F401
 from config.loader import tie
 from exposure.map import map_of
 from exposure.reach.project import plan_project

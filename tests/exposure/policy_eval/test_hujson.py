@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exposure.policy_eval.hujson import DEEPEST, HuJSONError, Position, parse
@@ -89,7 +89,6 @@ def test_bytes_are_read_as_utf_8() -> None:
     assert parse('["Zürich 🚀"]'.encode()).value == ["Zürich 🚀"]
 
 
-@settings(deadline=None)
 @given(_VALUES, st.booleans(), st.sampled_from([None, 0, 3]))
 def test_what_json_writes_is_read_back(value: object, escaped: bool, indent: int | None) -> None:
     assert parse(json.dumps(value, ensure_ascii=escaped, indent=indent)).value == value
@@ -106,7 +105,6 @@ def _error(text: str | bytes) -> HuJSONError | None:
 _PIECES = [*'{}[]",:/*\\ \n0e1-.tfnu', "//\n", '"a":', "true", "\ud800", "é"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(_PIECES)).map("".join))
 def test_any_text_gives_a_value_or_an_error_with_a_place(text: str) -> None:
     error = _error(text)
@@ -115,13 +113,11 @@ def test_any_text_gives_a_value_or_an_error_with_a_place(text: str) -> None:
         assert error.reason.isascii()
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary())
 def test_any_bytes_give_a_value_or_an_error(text: str | bytes) -> None:
     _error(text)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([*'{}[]",: \n01.-e', "true", "null", '"a"'])).map("".join))
 def test_without_comments_and_trailing_commas_it_agrees_with_json(text: str) -> None:
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

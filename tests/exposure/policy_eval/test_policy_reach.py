@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import exposure.policy_eval
@@ -594,7 +594,6 @@ def _small_topology() -> Topology:
     return Topology(tuple(User(person) for person in _PEOPLE), nodes)
 
 
-@settings(deadline=None)
 @given(_RULES, st.lists(_QUESTION, min_size=1, max_size=8))
 def test_it_agrees_with_a_second_reading_of_the_rules(
     rules: tuple[list[dict[str, Any]], list[dict[str, Any]]],
@@ -629,7 +628,6 @@ _NAMED = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(_RULES, _NAMED, st.randoms(use_true_random=False))
 def test_the_order_of_rules_and_of_their_words_changes_nothing(
     rules: tuple[list[dict[str, Any]], list[dict[str, Any]]],
@@ -652,7 +650,6 @@ def test_the_order_of_rules_and_of_their_words_changes_nothing(
     assert words(before) == words(after)
 
 
-@settings(deadline=None)
 @given(_RULES, _ACL | _GRANT | _SELF, _NAMED)
 def test_one_more_rule_takes_no_reach_away(
     rules: tuple[list[dict[str, Any]], list[dict[str, Any]]],
@@ -667,7 +664,6 @@ def test_one_more_rule_takes_no_reach_away(
     assert before.partly <= after.partly
 
 
-@settings(deadline=None)
 @given(_RULES, _NAMED)
 def test_what_is_allowed_is_allowed_by_a_rule_that_says_so(
     rules: tuple[list[dict[str, Any]], list[dict[str, Any]]],

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exposure.policy_eval import Policy, read_policy, run_tests
@@ -402,7 +402,6 @@ _POLICIES = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(_POLICIES)
 def test_any_value_gives_a_policy_that_can_be_run_or_findings(value: dict[str, object]) -> None:
     for source in (value, json.dumps(value)):
@@ -416,7 +415,6 @@ def test_any_value_gives_a_policy_that_can_be_run_or_findings(value: dict[str, o
                 json.dumps(outcome.to_dict())
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary())
 def test_any_text_gives_a_policy_or_findings(text: str | bytes) -> None:
     reading = read_policy(text)

@@ -179,7 +179,7 @@ def test_names_the_terminal_cannot_show_are_escaped(tmp_path: Path, monkeypatch:
     assert b"from \\xfc@example.com" in written.getvalue()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")), st.booleans())
 def test_any_file_ends_with_a_code_and_no_traceback(tmp_path: Path, content: bytes, as_json: bool) -> None:
     (tmp_path / "any.json").write_bytes(content)

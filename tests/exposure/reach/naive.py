@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 ZONE = "example.com"
+_ASKED_AGAIN = lru_cache(100_000)
 HTTPS = {443, 2053, 2083, 2087, 2096, 8443}
 
 
@@ -32,6 +34,7 @@ class World:
     funnel_tags: list[str] = field(default_factory=list)
 
 
+@_ASKED_AGAIN
 def glob(pattern: str, text: str, stop: str) -> bool:
     """Whether a pattern with `*` matches; `*` takes any characters but `stop`."""
     if not pattern:
@@ -43,6 +46,7 @@ def glob(pattern: str, text: str, stop: str) -> bool:
     return bool(text) and pattern[0] == text[0] and glob(pattern[1:], text[1:], stop)
 
 
+@_ASKED_AGAIN
 def app_covers(host_pattern: str, path_pattern: str, host: str, path: str) -> bool:
     """Access: one label a star in the host; a path covers itself and everything below it."""
     if not glob(host_pattern, host, "."):
@@ -171,10 +175,12 @@ def certified(zones: dict[str, bool], host: str) -> bool:
     return zones.get(zone, True) or len(host.split(".")) - len(zone.split(".")) <= 1
 
 
+@_ASKED_AGAIN
 def host_weight(pattern: str) -> tuple[bool, int, int]:
     return ("*" not in pattern, sum(c != "*" for c in pattern), -pattern.count("*"))
 
 
+@_ASKED_AGAIN
 def path_weight(pattern: str) -> tuple[int, int]:
     pattern = pattern.rstrip("/")
     return (sum(c != "*" for c in pattern), -pattern.count("*"))

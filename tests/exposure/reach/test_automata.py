@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 
 from exposure.reach.automata import TooManyError, UnreadError, classes, complement, search, shortest, union
 from exposure.reach.match import covers_path, glob
-from tests.kit import profiles
-
-profiles.load_profile()
 
 EXPRESSIONS = [
     *(r"^/api(/|$)", r"v[0-9]+/pub", r"^/\.well-known/acme-challenge/", "(?i)admin", "a{2,3}b", "[^/]+$"),

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.kit.profiles  # noqa: F401
 from config.loader import LoadedStack, load_project, tie
 from config.stack import Claim
 from config.values import Path

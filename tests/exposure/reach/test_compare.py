@@ -14,6 +14,7 @@ from exposure.reach.compare import Change, compare
 from exposure.reach.surface import Surface
 from tests.exposure.reach import naive, worlds
 from tests.exposure.reach.kit import BYPASS, allow, app, rule, world
+from tests.kit.profiles import NIGHTLY
 
 A, B = "a.example.com", "b.example.com"
 ALICE, BOTH = allow("alice@example.com"), allow("alice@example.com", "bob@example.com")
@@ -129,7 +130,7 @@ def test_a_person_added_to_a_group_of_the_policy_is_wider() -> None:
     assert [[str(p) for p in c.gains] for c in compare(_tailnet(), _tailnet(groups=groups))] == [["bob@example.com"]]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(50 if NIGHTLY else 2))
 def test_another_origin_of_a_rule_is_seen_wherever_a_request_gets_to_it(seed: int) -> None:
     random = Random(seed)
     hits = 0
@@ -154,7 +155,7 @@ def test_another_origin_of_a_rule_is_seen_wherever_a_request_gets_to_it(seed: in
             if found.rules.index(naive.tunnel_rule(found, host, path)) == number:
                 assert moved, (host, path, who, found)
                 hits += 1
-    assert hits > 5
+    assert hits
 
 
 def test_a_rule_taken_away_does_not_say_that_what_it_called_at_home_is_gone() -> None:

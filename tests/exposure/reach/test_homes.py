@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tests.kit.profiles  # noqa: F401
 from config.secrets import SECRETS
 from exposure.reach import Outcome, Request, Surface, from_plan, from_steps, known_of, table, who
 from exposure.reach.places import principals, reached
@@ -22,7 +21,7 @@ from tests.exposure.reach.naive import Home
 from tests.kit.builders import GAME, HTML, MEDIA, OPEN_HTML
 
 _WORDS = {Outcome.OPEN: "open", Outcome.LOGIN: "login", Outcome.TOKEN: "token", Outcome.TAILNET: "tailnet"}
-FEW = settings(max_examples=max(settings().max_examples // 2, 5))
+FEW = settings(max_examples=max(settings().max_examples // 4, 5))
 
 
 def registered(home: Home, folder: Path, dry_run: bool = True) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Whether a change opens or shuts anything is told by the naive reading, asked at 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +25,7 @@ from exposure.reach.surface import Surface
 from tests.exposure.reach import naive
 from tests.exposure.reach.kit import BYPASS
 from tests.kit.builders import PROJECT
+from tests.kit.profiles import NIGHTLY
 
 ELSEWHERE = "192.0.2.99"
 STRANGER = "stranger@example.net"
@@ -252,7 +252,7 @@ def _mutants(found: Surface) -> Iterator[tuple[str, Surface]]:
         for what, now in (("removed", []), ("for all members", [{**grant, "src": ["autogroup:member"]}])):
             changed_policy = {**policy, "grants": grants[:n] + now + grants[n + 1 :]}
             tailnet = replace(found.tailnet, policy=changed_policy) if found.tailnet else None
-            yield f"grant {n}: {what}", s.with_tailnet(found, tailnet)
+            yield f"grant {n}: {what}", replace(found, tailnet=tailnet)
     for n, ingress in enumerate(found.tailnet_ingresses):
         around = list(found.tailnet_ingresses)
         around[n] = replace(ingress, funnel=not ingress.funnel)
@@ -268,7 +268,7 @@ def _some(mutants: Iterator[tuple[str, Surface]]) -> Iterator[tuple[str, Surface
     for said, mutant in mutants:
         kinds.setdefault(said.split()[0], []).append((said, mutant))
     for of_kind in kinds.values():
-        yield from of_kind[:: 1 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 5]
+        yield from of_kind[:: 1 if NIGHTLY else 5]
 
 
 @pytest.mark.parametrize("name", sorted(ESTATES))

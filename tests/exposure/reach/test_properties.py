@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import tests.kit.profiles  # noqa: F401
 from config.values import unguarded
 from exposure.check import check
 from exposure.estate import CLOSING

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.kit.profiles  # noqa: F401
 from config.loader import load_project, stack_names
 from config.secrets import SECRETS
 from exposure.reach import ANYONE, MEMBER, Outcome, Request, Surface, from_steps, merge, stack_of, steps, table, who
@@ -385,6 +384,15 @@ def test_what_differs_from_the_plan_is_seen() -> None:
     assert who(private, Request("komga-alfred"), ANYONE).outcome is Outcome.OFF_TAILNET
     plain = _changed({"magicDns": False}, ":DnsPreferences")
     assert who(plain, Request("komga-alfred"), ANYONE).outcome is Outcome.NO_CERTIFICATE
+
+
+@pytest.mark.parametrize(("said", "outcome"), [({"magicDns": False}, Outcome.NO_CERTIFICATE), ({}, Outcome.OPEN)])
+def test_the_whole_of_dns_says_whether_machines_have_names(said: dict[str, bool], outcome: Outcome) -> None:
+    # It is on where nothing is said [TFT resource_dns_configuration.go].
+    document = _document(OWNER, False)
+    state = next(s["newState"] for s in document["steps"] if s["newState"]["type"].endswith(":DnsPreferences"))
+    state.update(type="tailscale:index/dnsConfiguration:DnsConfiguration", inputs=said)
+    assert who(from_steps(document, _planned().known(OWNER)), Request("komga-alfred"), ANYONE).outcome is outcome
 
 
 def test_an_aud_that_is_missing_from_a_rule_is_seen_before_and_after_up() -> None:

@@ -217,14 +217,14 @@ def test_a_funnel_is_open_to_anyone_with_its_annotation_and_its_attribute() -> N
     assert _outcome(TAILNET, "wiki.tail.ts.net", ANYONE) is Outcome.OFF_TAILNET
     other: Json = [{"target": ["tag:films"], "attr": ["nextdns:abc"]}, {"target": ["tag:wiki"], "attr": ["funnel"]}]
     tailnet = s.Tailnet("tail.ts.net", {**FUNNELS, "nodeAttrs": other})
-    assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", ANYONE) is Outcome.OFF_TAILNET
-    assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", MEMBER) is Outcome.TAILNET
+    assert _outcome(replace(TAILNET, tailnet=tailnet), "films.tail.ts.net", ANYONE) is Outcome.OFF_TAILNET
+    assert _outcome(replace(TAILNET, tailnet=tailnet), "films.tail.ts.net", MEMBER) is Outcome.TAILNET
 
 
 @pytest.mark.parametrize("off", [{"https": False}, {"magic_dns": False}])
 def test_serve_and_funnel_need_certificates_and_names(off: dict[str, bool]) -> None:
     tailnet = s.Tailnet("tail.ts.net", FUNNELS, **off)
-    assert _outcome(s.with_tailnet(TAILNET, tailnet), "films.tail.ts.net", ANYONE) is Outcome.NO_CERTIFICATE
+    assert _outcome(replace(TAILNET, tailnet=tailnet), "films.tail.ts.net", ANYONE) is Outcome.NO_CERTIFICATE
 
 
 def test_a_device_of_the_tailnet_meets_the_policy_and_not_the_funnel() -> None:
@@ -248,7 +248,7 @@ def test_a_node_is_reached_on_the_ports_of_its_grants() -> None:
 
 
 def test_a_tailnet_whose_policy_is_not_known_answers_for_nobody() -> None:
-    assert _outcome(s.with_tailnet(TAILNET, s.Tailnet("tail.ts.net", None)), "wiki", ALICE) is Outcome.NO_RULES
+    assert _outcome(replace(TAILNET, tailnet=s.Tailnet("tail.ts.net", None)), "wiki", ALICE) is Outcome.NO_RULES
 
 
 def test_the_table_has_every_host_and_path_and_says_who() -> None:

@@ -334,7 +334,10 @@ CATALOGUE: tuple[Refusal, ...] = (
         59,
         "DnsConfiguration beside its parts; two owners of a singleton",
         "TFT resource_dns_configuration.go",
-        _registered("only DnsPreferences is registered, once", "test_no_other_singleton_is_registered"),
+        _registered(
+            "DnsPreferences is registered once, and DnsConfiguration beside it only where it says the same of MagicDNS",
+            "test_no_other_singleton_is_registered",
+        ),
     ),
     Refusal(
         60,

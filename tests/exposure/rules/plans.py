@@ -22,6 +22,7 @@ def plans() -> tuple[ExposurePlan, ...]:
     return tuple(found)
 
 
+@cache
 def shipped_estate() -> Estate:
     """The estate of the shipped stacks."""
     estate = load_project(ROOT)["alfred"].estate

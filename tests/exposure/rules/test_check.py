@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 from config.loader import LoadedStack, parse_stack_text, tie, type_stack
 from exposure.check import check, check_one
@@ -118,28 +113,3 @@ def test_findings_can_be_read_by_programs() -> None:
     assert told["path"] == "services.bad.host"
     assert told["service"] == "bad"
     assert (told["file"], told["line"], told["column"]) == ("Pulumi.home.yaml", 18, 7)
-
-
-_CHECKING = ("exposure.check", "gatehouse.commands.check", "gatehouse.commands.schema")
-_HEAVY = {"pulumi", "pulumi_cloudflare", "pulumi_kubernetes", "pulumi_tailscale", "rich", "jsonschema", "grpc"}
-
-
-@pytest.fixture(scope="module")
-def imported() -> dict[str, set[str]]:
-    """Everything that a fresh process has imported after each of the modules, one after the other."""
-    program = (
-        "import importlib, json, sys\n"
-        "for module in sys.argv[1:]:\n"
-        "    importlib.import_module(module)\n"
-        "    print(json.dumps([module, list(sys.modules)]))\n"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program, *_CHECKING], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return {module: set(found) for module, found in map(json.loads, run.stdout.splitlines())}
-
-
-@pytest.mark.parametrize("module", _CHECKING)
-def test_checking_imports_nothing_heavy(module: str, imported: dict[str, set[str]]) -> None:
-    assert {module, "config.loader"} <= imported[module]
-    assert not {name.partition(".")[0] for name in imported[module]} & _HEAVY

@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 
 from config.loader import tie
 from exposure.check import check, checked
-from tests.kit import profiles
 from tests.kit.builders import loaded
 from tests.kit.estates import Estate, estates
-
-profiles.load_profile()
 
 
 @given(estates())

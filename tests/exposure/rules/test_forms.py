@@ -12,10 +12,7 @@ from hypothesis import strategies as st
 
 from config.loader import tie
 from exposure.check import check
-from tests.kit import profiles
 from tests.kit.builders import ESTATE, loaded
-
-profiles.load_profile()
 
 _GO = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 6 * 10**10, "h": 36 * 10**11}
 """Go's time.Duration: nanoseconds in each unit [go.dev/pkg/time, ParseDuration]."""

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from config.loader import load_project
 from exposure.model import ExposurePlan
@@ -137,7 +137,6 @@ def test_every_service_of_the_shipped_stack_is_asked_about(alfred: ExposurePlan)
     assert "kubernetes-dashboard/acme" in {c.id for c in checks_of(alfred)}
 
 
-@settings(max_examples=25, deadline=None)
 @given(estates())
 def test_checks_agree_with_who_reaches_what_in_any_estate(estate: Estate) -> None:
     for plan in estate.plans().values():

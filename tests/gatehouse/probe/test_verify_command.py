@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,7 +18,7 @@ from gatehouse.probe.names import Server
 from gatehouse.probe.options import add_network_arguments, settings_of
 from gatehouse.probe.runner import Result
 from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
-from tests.kit.builders import HTML, PROJECT, stack_text
+from tests.kit.builders import HTML, stack_text
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -187,17 +184,6 @@ def test_a_stack_file_with_findings_is_not_probed(tmp_path: Path, capsys: pytest
     (tmp_path / "Pulumi.alfred.yaml").write_text(stack_text({"wiki": {**HTML, "host": "wiki.elsewhere.org"}}))
     assert verify(tmp_path) == 1
     assert "host-outside-zone" in capsys.readouterr().err
-
-
-def test_other_commands_do_not_load_what_the_probe_needs() -> None:
-    code = (
-        "import sys; from gatehouse.cli import main; main(['check']); main(['explain']); main(['verify', '--list']);"
-        "sys.exit(', '.join({'httpx', 'dns', 'stamina', 'ssl', 'asyncio'} & set(sys.modules)) or 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_after_a_simulated_up_there_is_nothing_outside_to_ask(
