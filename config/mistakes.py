@@ -90,6 +90,10 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
         suggestion, said = "", ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
         reason = "paths have clients of their own now, and this key has no effect any more"
         fix = f"write `paths: {{{said}}}` in its place"
+    elif path[-1] == "options_preflight_bypass":
+        # cloudflared's check makes no exception for OPTIONS [CFD ingress/middleware/jwtvalidator.go].
+        suggestion, reason = "", "a preflight has no JWT, which cloudflared asks of every request: it would answer 403"
+        fix = "remove it, and say `cors_headers:` with the pages that call the service: Access then answers preflights"
     elif path[:1] == ("node",) and re.search("ip_?v6|ip_version", str(path[-1])):
         suggestion, reason = "", NO_IPV6
         fix = f"remove it, and {NO_IPV6_FIX if 'v6' in str(path[-1]) else NO_IP_VERSION_FIX}"

@@ -191,10 +191,11 @@ class Claim(Model):
     """What holds of who reaches services, proved before anything is registered: `never` or `only`, of what is `on`."""
 
     never: str | None = None
-    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), an e-mail address, or
-    machines by their tag."""
+    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), `token:` and the name of a
+    service token, an e-mail address, or machines by their tag."""
     only: Words | None = None
-    """Nobody reaches it but these: sets of people, e-mail addresses, tags of machines, or `lan`."""
+    """Nobody reaches it but these: sets of people, service tokens (`token:phone`), e-mail addresses, tags of machines,
+    or `lan`."""
     on: Words
     """Services of this stack, by key."""
     except_: Words = Field(default_factory=list, alias="except")

@@ -116,7 +116,8 @@ class Answer:
     """How it ends for one principal, and every step of why.
 
     Where it is reached, `workload` is what answers, and `origin` says it for people; None is what has no host.
-    `host_header` is what the origin is asked by, if not the request's host, and `session` how long a login lasts.
+    `host_header` is what the origin is asked by, if not the request's host, `session` how long a login lasts, and
+    `weakened` what makes it worth less.
     """
 
     outcome: Outcome
@@ -125,6 +126,7 @@ class Answer:
     workload: Workload | None = None
     host_header: str = ""
     session: str = ""
+    weakened: tuple[str, ...] = ()
 
     @property
     def reaches(self) -> bool:
@@ -248,9 +250,8 @@ def _through(
         if answer.verdict == "login":
             providers = application.identity_providers
             how = " or ".join(providers) if providers else "any login method of the team"
-            steps_here += (
-                Step("login", how, "Instant Auth" if application.redirect else "asked for on Access's page"),
-            )
+            why = "Instant Auth" if application.redirect else "asked for on Access's page"
+            steps_here += (Step("login", how, "; ".join((why, *application.weakened))),)
         answers.append(_origin(surface, request, record, steps_here, routed, application, answer.verdict))
     return widest(answers)
 
@@ -302,8 +303,9 @@ def _origin(
     workload = surface.listening(called.place, called.protocol, called.port) or called if called else None
     workload = surface.led_on(workload, bare_host(rule.host_header) or request.host, path)
     step = Step("origin", rule.origin, "the service answers" + f" by host {rule.host_header}" * bool(rule.host_header))
-    session = application.session if application and outcome is Outcome.LOGIN else ""
-    return Answer(outcome, (*steps, step), rule.origin, workload, rule.host_header, session)
+    login = application if outcome is Outcome.LOGIN else None
+    terms = (login.session, login.weakened) if login else ("", ())
+    return Answer(outcome, (*steps, step), rule.origin, workload, rule.host_header, *terms)
 
 
 def _jwt(check: JwtCheck, application: Application | None, verdict: str) -> tuple[bool, Step]:

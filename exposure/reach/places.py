@@ -322,7 +322,7 @@ class Reached:
 
     how: Mapping[Principal, Outcome]
     ends: Mapping[Principal, Workload | str] = field(default_factory=dict)
-    terms: Mapping[Principal, tuple[str, str]] = field(default_factory=dict)
+    terms: Mapping[Principal, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict)
     """The Host header that the origin gets, and how long a login lasts (`Answer`)."""
     alike: Mapping[Principal, tuple[Principal, ...]] = field(default_factory=dict, compare=False)
     """Everybody in each crowd."""
@@ -381,7 +381,7 @@ def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> R
     return Reached(
         {c.representative: a.outcome for c, a in found},
         {c.representative: a.workload or a.origin for c, a in found},
-        {c.representative: (a.host_header, a.session) for c, a in found},
+        {c.representative: (a.host_header, a.session, a.weakened) for c, a in found},
         {c.representative: c.everybody for c, _ in found},
     )
 

@@ -97,6 +97,8 @@ class Application:
     service: str | None = field(default=None, compare=False)
     session: str = ""
     """How long a login lasts, in Go's words (`24h`); "" where that is not said."""
+    weakened: tuple[str, ...] = ()
+    """What makes a login worth less, in words (`AccessSettings.weakened`)."""
 
     @property
     def key(self) -> str:
@@ -734,5 +736,6 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         bool(providers),
         planned.title,
         planned.service,
-        "24h" if anyone else session,
+        "24h" if anyone else planned.settings.session_duration or session,
+        planned.settings.weakened,
     )

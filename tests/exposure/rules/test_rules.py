@@ -413,6 +413,7 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "media-through-tunnel": "service",
         "origin-tls-unverified": "service",
         "access-path-bypass": "service",
+        "access-weakened": "service",
         "sensitive-on-funnel": "service",
         "sensitive-by-port-forward": "service",
         "workload-wider": "service",
