@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 
 from components.base import Component
 from components.sdk import cloudflare
+from config.services import CorsHeaders
 from config.values import DurationText
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication
@@ -50,7 +52,7 @@ class Access:
             name = audience.token_name
             wanted.append((self.token_policy_ids.get(name), f"a policy for {name!r} in token_policy_ids"))
         if audience.people:
-            name = audience.set_name
+            name = planned.people_policy
             wanted.append((self.policy_ids.get(name), f"a policy for {name!r} in policy_ids"))
         if audience == ANYONE:
             wanted.append((self.bypass_policy_id, "bypass_policy_id, the policy that lets anyone by"))
@@ -62,6 +64,15 @@ class Access:
                 raise ValueError(f"{planned.name}: it is for {audience}, which needs {what}")
             found.append(policy)
         return found
+
+
+def _cors(cors: CorsHeaders) -> Any:
+    """As the provider has it, where every one is a word of its own [TFC zero_trust_access_application]."""
+    found: dict[str, Any] = {"allow_credentials": cors.allow_credentials or None, "max_age": cors.max_age}
+    for what in ("origins", "methods", "headers"):
+        said = getattr(cors, f"allowed_{what}")
+        found |= {f"allow_all_{what}": True} if "*" in said else {f"allowed_{what}": sorted(said)} if said else {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def access_application(
@@ -79,7 +90,7 @@ def access_application(
     """
     # Those of challenges were never a route's.
     formerly = _ROUTES if type(component).__name__ in _ROUTES else ()
-    asks = planned.audience != ANYONE
+    asks, settings = planned.audience != ANYONE, planned.settings
     if asks and access.identity_provider_id is None:
         raise ValueError(f"{planned.name}: it is for {planned.audience}, which needs identity_provider_id, the login")
     return cloudflare.ZeroTrustAccessApplication(
@@ -92,10 +103,13 @@ def access_application(
         auto_redirect_to_identity=True if asks else None,
         policies=[{"id": found, "precedence": n} for n, found in enumerate(access.policies_of(planned), 1)],
         service_auth401_redirect=True if planned.audience.tokens else None,
-        session_duration=access.session_duration if asks else "24h",
-        app_launcher_visible=bool(planned.audience.people),
-        http_only_cookie_attribute=True,
-        same_site_cookie_attribute="lax" if asks else None,
+        session_duration=settings.session_duration or access.session_duration if asks else "24h",
+        app_launcher_visible=bool(planned.audience.people) and settings.app_launcher_visible,
+        logo_url=settings.logo_url,
+        cors_headers=_cors(settings.cors_headers) if settings.cors_headers else None,
+        skip_interstitial=settings.skip_interstitial or None,
+        http_only_cookie_attribute=settings.http_only_cookie_attribute,
+        same_site_cookie_attribute=settings.same_site_cookie_attribute if asks else None,
         opts=component.child(
             depends_on=after,
             delete_before_replace=True,

@@ -115,7 +115,7 @@ def estate_of(owner: str, plan: ExposurePlan) -> EstateIds:
             _output(stack, "identity_provider_id", owner),
             {
                 name: _entry(policies, name, "policy for people", owner)
-                for name in sorted({a.set_name for a in audiences if a.people})
+                for name in sorted({a.people_policy for a in plan.applications if a.audience.people})
             },
             _output(stack, "bypass_policy_id", owner) if ANYONE in audiences else None,
             _output(stack, "deny_policy_id", owner) if NOBODY in audiences else None,

@@ -22,9 +22,10 @@ class Google(Component):
 
     Takes the account id, the bare team name, the OAuth client's id and secret, and the sets of people. In the API each
     address is an include entry of its own, so the people of a set are an Access group and its policy includes that
-    group alone. `nobody` adds a policy for hosts of which single paths alone are for somebody. Gives `access`, what
-    applications attach, and its parts `identity_provider_id`, `policy_ids` by set, `bypass_policy_id` and
-    `deny_policy_id`; and `redirect_uri`, which is to be entered at Google.
+    group alone, and so does one more for each of its `sessions` (`household@1h`). `nobody` adds a policy for hosts of
+    which single paths alone are for somebody. Gives `access`, what applications attach, and its parts
+    `identity_provider_id`, `policy_ids` by set, `bypass_policy_id` and `deny_policy_id`; and `redirect_uri`, which is
+    to be entered at Google.
 
     Registers ZeroTrustAccessIdentityProvider, and for each set a ZeroTrustAccessGroup and a ZeroTrustAccessPolicy
     (allow), and one ZeroTrustAccessPolicy (bypass, everyone) for path exceptions and ACME. `session_duration` is in Go
@@ -69,14 +70,16 @@ class Google(Component):
         )
         self.identity_provider_id: pulumi.Output[str] = provider.id
 
-        def policy(suffix: str, title: str, decision: str, includes: Any) -> pulumi.Output[str]:
+        def policy(
+            suffix: str, title: str, decision: str, includes: Any, session: str = session_duration
+        ) -> pulumi.Output[str]:
             return cloudflare.ZeroTrustAccessPolicy(
                 f"{name}-{suffix}",
                 account_id=account_id,
                 name=title,
                 decision=decision,
                 includes=[includes],
-                session_duration=session_duration,
+                session_duration=session,
                 opts=self.child(),
             ).id
 
@@ -91,7 +94,11 @@ class Google(Component):
                 opts=self.child(),
             )
             title = f"Google Account: {group.name}"
-            self.policy_ids[group.name] = policy(f"people-{group.name}", title, "allow", {"group": {"id": members.id}})
+            included = {"group": {"id": members.id}}
+            self.policy_ids[group.name] = policy(f"people-{group.name}", title, "allow", included)
+            for session in group.sessions:
+                key = f"{group.name}@{session}"
+                self.policy_ids[key] = policy(f"people-{key}", f"{title} for {session}", "allow", included, session)
         self.bypass_policy_id = policy("bypass", "Gatehouse bypass", "bypass", {"everyone": {}})
         self.deny_policy_id: pulumi.Output[str] | None = None
         if nobody:

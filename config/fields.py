@@ -54,6 +54,21 @@ NO_IP_VERSION_FIX = (
 )
 
 
+def _web_origin(value: str) -> str:
+    if value != "*" and not re.fullmatch(_WEB_ORIGIN, value):
+        raise PydanticCustomError(
+            "web_origin",
+            "a page's origin is scheme, host and port as browsers send them, with no path and no `/` at its end; with "
+            "any other text no request would match",
+            {"fix": "write it like `https://app.example.com`, or `*` alone for every page"},
+        )
+    return value
+
+
+# Lower case, and no port that is the scheme's own [RFC 6454, 6.2].
+_WEB_ORIGIN = r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?!80$|443$)[1-9][0-9]{0,4})?"
+
+
 def _client_id(value: str) -> str:
     if not re.fullmatch(_CLIENT_ID, value):
         raise PydanticCustomError(
@@ -301,6 +316,14 @@ TokenDuration = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,5}h|forever)$")]
 """How long a service token is good: whole hours, or `forever` [TFC zero_trust_access_service_token]."""
 Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
 """A moment as RFC 3339 has it, in UTC."""
+WebOrigin = Annotated[
+    str, AfterValidator(_web_origin), WithJsonSchema({"type": "string", "pattern": r"^(\*|https?://[^/]+)$"})
+]
+"""Where a page is from, as browsers write it [RFC 6454]: `https://app.example.com`; or `*`, which is any."""
+HeaderName = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9!#$%&'+.^_`|~-]+)$")]
+"""The name of an HTTP header [RFC 9110, 5.1]; or `*`, which is any."""
+ImageUrl = Annotated[str, Field(max_length=2000, pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-~]*$")]
+"""An image on the web, by https."""
 Reason = Annotated[str, Field(max_length=400), AfterValidator(_reason), _REASON_SCHEMA]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
 Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text), _TEXT_SCHEMA]

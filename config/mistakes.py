@@ -69,6 +69,8 @@ def in_words(
             "missing-key", path, "", "this is needed, and it is not there", fix, place(path)
         )
     said = _READ.get(kind, _other)(wrong)
+    if path[:1] == ("services",) and "people" in path[-2:] and isinstance(value, str) and value.startswith("tag:"):
+        said = _Said("this is a tag of machines, and no set of people", "write it under `machines:`")
     shown = show(value) if isinstance(value, str | int | float | bool) else ""
     rule = "unknown-name" if kind == "literal_error" else "wrong-form"
     return Mistake(path, meant=said.meant), Finding(
@@ -88,6 +90,10 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
         suggestion, said = "", ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
         reason = "paths have clients of their own now, and this key has no effect any more"
         fix = f"write `paths: {{{said}}}` in its place"
+    elif path[-1] == "options_preflight_bypass":
+        # cloudflared's check makes no exception for OPTIONS [CFD ingress/middleware/jwtvalidator.go].
+        suggestion, reason = "", "a preflight has no JWT, which cloudflared asks of every request: it would answer 403"
+        fix = "remove it, and say `cors_headers:` with the pages that call the service: Access then answers preflights"
     elif path[:1] == ("node",) and re.search("ip_?v6|ip_version", str(path[-1])):
         suggestion, reason = "", NO_IPV6
         fix = f"remove it, and {NO_IPV6_FIX if 'v6' in str(path[-1]) else NO_IP_VERSION_FIX}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, LiteralString, NamedTuple, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
+    HeaderName,
     HostHeader,
+    ImageUrl,
     IPv4,
     Label,
     NodePort,
@@ -21,12 +23,14 @@ from config.fields import (
     ServerName,
     TargetPort,
     Text,
+    WebOrigin,
 )
 
 Gate: TypeAlias = Label
 """The name of a way in; `exposure.ways` knows which there are."""
 Scheme: TypeAlias = Literal["http", "https", "tcp", "udp"]
 Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
+Method: TypeAlias = Literal["GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "*"]
 
 
 def _several(what: LiteralString) -> BeforeValidator:
@@ -55,6 +59,24 @@ Tokens: TypeAlias = Annotated[
     list[Label], Field(min_length=1), _several("the name of a token"), _word_or_list({"type": "string"})
 ]
 """Names of service tokens; a single one may be written without brackets."""
+
+
+def _no_way_in(value: str) -> str:
+    if value == "tag:k8s-funnel":
+        raise PydanticCustomError(
+            "funnel", "machines with this tag face the internet", {"fix": "give the machine that is meant another tag"}
+        )
+    return value
+
+
+MachineTag: TypeAlias = Annotated[str, Field(pattern=r"^tag:[a-zA-Z][a-zA-Z0-9-]*$"), AfterValidator(_no_way_in)]
+Machines: TypeAlias = Annotated[
+    list[MachineTag],
+    Field(min_length=1),
+    _several("the tag of a machine"),
+    _word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
+]
+"""Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
 Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
 """A word, or several."""
 
@@ -167,6 +189,75 @@ class OriginRequest(Model):
     """Speak HTTP/2 to the origin; https only."""
 
 
+class CorsHeaders(Model):
+    """What Access answers to a browser's preflight (CORS): which other pages may send requests to the service.
+
+    The service's answers to the requests themselves need headers of its own.
+    """
+
+    allowed_origins: Annotated[tuple[WebOrigin, ...], Field(min_length=1, strict=False)]
+    """The pages, by origin, such as `https://app.example.com`; `["*"]` is every page, without credentials."""
+    allowed_methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)]
+    """Such as `[GET, POST]`; `["*"]` is every one."""
+    allowed_headers: Annotated[tuple[HeaderName, ...], Field(strict=False)] = ()
+    """Headers that a request may have; `["*"]` is every one."""
+    allow_credentials: bool = False
+    """The login's cookie goes with them: such a page acts as whoever has it open."""
+    max_age: Annotated[int, Field(ge=-1, le=86400)] | None = None
+    """How many seconds a browser keeps the answer; -1 is not at all."""
+
+    @model_validator(mode="after")
+    def _alone(self) -> CorsHeaders:
+        for several in (self.allowed_origins, self.allowed_methods, self.allowed_headers):
+            if "*" in several and len(several) > 1:
+                raise PydanticCustomError(
+                    "cors", "`*` is every one, so nothing stands beside it", {"fix": "leave the others out"}
+                )
+        if self.allow_credentials and "*" in self.allowed_origins:
+            # The provider refuses both together [TFC zero_trust_access_application, schema.go], and browsers do.
+            raise PydanticCustomError(
+                "cors",
+                "with `allow_credentials`, every page on the web would act as whoever is logged in: browsers and "
+                "Cloudflare refuse it for `*`",
+                {"fix": "name the origins, or leave `allow_credentials` out"},
+            )
+        return self
+
+
+class AccessSettings(Model):
+    """Settings of a service's Access applications, by the provider's names, where they let in people or tokens."""
+
+    session_duration: str | None = None
+    """How long a login lasts at this service; the estate's `session_duration` otherwise."""
+    cors_headers: CorsHeaders | None = None
+    """Access answers preflights itself; without it, 403."""
+    app_launcher_visible: bool = True
+    """People see a tile in the App Launcher (`<team>.cloudflareaccess.com`)."""
+    logo_url: ImageUrl | None = None
+    """The tile's image; its server sees who opens the launcher."""
+    same_site_cookie_attribute: Literal["none", "lax", "strict"] = "lax"
+    """`none`: the login's cookie goes with requests of other sites' pages, which may so act as whoever is logged in.
+    `strict`: logins may end in a loop of redirects. Acknowledge `access-weakened`."""
+    http_only_cookie_attribute: bool = True
+    """False: scripts of the service's pages read the login's cookie. Acknowledge `access-weakened`."""
+    skip_interstitial: bool = False
+    """`cloudflared access` asks nothing in the browser of who is logged in. Acknowledge `access-weakened`."""
+
+    @property
+    def weakened(self) -> tuple[str, ...]:
+        """What makes a login worth less, in words."""
+        cors = self.cors_headers
+        pages = sorted(cors.allowed_origins) if cors and cors.allow_credentials else ()
+        found = [f"pages of {page} act as whoever is logged in" for page in pages]
+        if self.same_site_cookie_attribute == "none":
+            found.append("its cookie goes with requests of other sites' pages")
+        if not self.http_only_cookie_attribute:
+            found.append("scripts of its pages read its cookie")
+        if self.skip_interstitial:
+            found.append("a link of `cloudflared access` logs in whoever sent it")
+        return tuple(found)
+
+
 class PathClients(Model):
     """Who may ask for one path of a service, and for what is below it."""
 
@@ -202,6 +293,11 @@ class Service(Model):
     """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""
     tokens: Tokens | None = None
     """Service tokens (estate `tokens`) that get in by the tunnel too, with no login: apps and scripts."""
+    access: AccessSettings | None = None
+    """Settings of its Access applications: CORS, the launcher's tile, cookies."""
+    machines: Machines | None = None
+    """Machines that get in on the tailnet too, by tag, such as `tag:ci`; with `clients: tailnet` and no `people` they
+    alone."""
     host: str | None = None
     """The public host name; `<service>-<node>.<zone>` otherwise. `*.` in front is every name below."""
     hosts: Annotated[list[str], Field(min_length=1)] | None = None

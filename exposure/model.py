@@ -10,12 +10,12 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import Field
 
 from config.fields import Email
-from config.services import Node
+from config.services import AccessSettings, Node
 from config.stack import Estate
-from config.values import AnswerText, Certificates, Host, HostText, Path
+from config.values import AnswerText, Certificates, DurationText, Host, HostText, Path
 from exposure.audience import NOBODY, Audience
 from exposure.ways.tunnel import TunnelWay
-from exposure.ways.way import DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
+from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
 from exposure.workload import Workload
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
@@ -53,6 +53,13 @@ class AccessApplication:
     audience: Audience
     origin: str
     was: str | None = None
+    settings: AccessSettings = DEFAULT_ACCESS
+
+    @property
+    def people_policy(self) -> str:
+        """The name of the policy of its people: their sets, and the session where it is the application's own."""
+        session = self.settings.session_duration
+        return f"{self.audience.set_name}@{session}" if session else self.audience.set_name
 
     @property
     def name(self) -> str:
@@ -84,10 +91,14 @@ class Redirect:
 
 @dataclass(frozen=True)
 class PeopleSet:
-    """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`."""
+    """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`.
+
+    For each of `sessions` there is one more policy like it, whose logins last that long.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")]
     emails: Annotated[tuple[Email, ...], Field(min_length=1)]
+    sessions: tuple[DurationText, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,8 @@ class ExposurePlan:
     """Whether anything in the estate is behind Access for nobody; False in a member's stack."""
     tailnet_policy: Mapping[str, Json] | None
     """The whole tailnet's policy; None in a member's stack or without a tailnet."""
+    tailnet_policy_text: str | None
+    """The same as it is registered, with the comments of the owner's own part; None where there is none."""
     manual_steps: tuple[ManualStep, ...]
     adopt: Mapping[str, str] = field(default_factory=dict)
     """What was there before, to be left as it was found: `<type>/<logical name>` to the import id."""

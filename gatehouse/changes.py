@@ -33,16 +33,19 @@ def place(change: Change) -> str:
 
 
 def leads(change: Change) -> str:
-    """What else it leads to now than before, by which Host header, or for how long; "" where that is no wider."""
+    """What else it leads to now than before, by which Host header, for how long, and what a login is worth less by; ""
+    where that is no wider."""
     found = []
     if change.moved:
         now, before = (_ends(one) for one in (change.now, change.before))
         found.append(f"leads to {now}, no longer to {before}")
     if change.longer:
         now, before = (
-            " or ".join(dict.fromkeys(t for _, t in one.terms.values() if t)) for one in (change.now, change.before)
+            " or ".join(dict.fromkeys(t for _, t, _ in one.terms.values() if t)) for one in (change.now, change.before)
         )
         found.append(f"a login lasts {now}, no longer {before}")
+    was = change.before.terms
+    found += dict.fromkeys(t for p in change.weaker for t in change.now.terms[p][2] if t not in was[p][2])
     return "; ".join(found)
 
 

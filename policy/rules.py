@@ -268,6 +268,22 @@ def _node_ports(resource: Resource) -> Iterator[Problem]:
             yield Problem(resource, f"spec.ports[{number}].nodePort", show(at(port, "nodePort")), why)
 
 
+# --- Access: what a page or a preflight may do
+
+
+def _cors(resource: Resource) -> Iterator[Problem]:
+    if not resource.is_a("cloudflare", *APPLICATION):
+        return
+    if resource.inputs.get("optionsPreflightBypass") is True:
+        why = "anyone's OPTIONS requests go past Access"
+        yield Problem(resource, "optionsPreflightBypass", "true", why)
+    cors = mapping(resource.inputs.get("corsHeaders"))
+    every = cors.get("allowAllOrigins") is True or "*" in items(cors.get("allowedOrigins"))
+    if every and cors.get("allowCredentials") is True:
+        why = "every page on the web acts as whoever is logged in"
+        yield Problem(resource, "corsHeaders", "every origin, with credentials", why)
+
+
 # --- what must not get lost
 
 
@@ -294,6 +310,14 @@ RESOURCE_RULES: tuple[Rule, ...] = (
         "An identity provider of Access is Google.",
         'Set type to "google", or take the identity provider out.',
         _google,
+    ),
+    Rule(
+        "access-cors",
+        "No page on the web acts as whoever is logged in",
+        "An Access application lets no preflight by to the origin, and takes no credentials from pages of every "
+        "origin.",
+        "Name the origins in cors_headers, so that Access answers preflights itself, or leave allow_credentials out.",
+        _cors,
     ),
     Rule(
         "access-allow-everyone",

@@ -178,7 +178,7 @@ def test_gatehouse_commands_in_workflows_are_understood() -> None:
             for line in re.findall(r"\.venv/bin/gatehouse ([^\n>]*)", joined):
                 arguments = re.sub(r'"\$\([^)]*\)"', "main", line).split()
                 found.append(whole_parser().parse_args(arguments).command)
-    assert set(found) == {"check", "diff", "verify"}
+    assert set(found) == {"check", "diff", "token", "verify"}
 
 
 ZIZMOR = Path(sys.executable).with_name("zizmor")

@@ -25,7 +25,7 @@ class Change:
     @property
     def gains(self) -> tuple[Principal, ...]:
         """Who reaches it now and did not, or reaches it by a wider way, or finds another workload there."""
-        found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer}
+        found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer, *self.weaker}
         return self.now.whole(found)
 
     @property
@@ -45,6 +45,12 @@ class Change:
         """Whose login lasts longer than before."""
         was, will = self.before.terms, self.now.terms
         return tuple(p for p in will if p in was and _hours(will[p][1]) > _hours(was[p][1]))
+
+    @property
+    def weaker(self) -> tuple[Principal, ...]:
+        """Whose login is worth less than before."""
+        was, will = self.before.terms, self.now.terms
+        return tuple(p for p in will if p in was and set(will[p][2]) - set(was[p][2]))
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from config.services import AccessSettings, CorsHeaders
 from exposure.model import Json
 from exposure.names import BACKEND_PORT
 from exposure.reach.access import ANYONE, decide
@@ -303,6 +304,7 @@ class _Reader:
             _text(inputs.get("name")),
             resource.service,
             _text(inputs.get("sessionDuration")),
+            _weakened(inputs),
         )
 
     def _waiting(self, application: _Resource, entries: Sequence[Mapping[str, object]]) -> list[_Resource]:
@@ -334,7 +336,8 @@ class _Reader:
         if output in ("bypass_policy_id", "deny_policy_id"):
             return self.known.bypass if output == "bypass_policy_id" else self.known.deny
         by_name = {"policy_ids": self.known.people, "token_policy_ids": self.known.tokens}
-        return by_name[output].get(key) if output in by_name else None
+        # One with a session of its own (`household@1h`) lets in the same people.
+        return by_name[output].get(key.partition("@")[0]) if output in by_name else None
 
     def _owners_output(self, identity: str) -> tuple[str, str]:
         """Which output of the owner an id is, and under which key in it."""
@@ -515,6 +518,21 @@ class _Reader:
         if _is_known(value):
             return value == target.id
         return target in self._depended(resource, property_, target.type)
+
+
+def _weakened(inputs: Mapping[str, object]) -> tuple[str, ...]:
+    cors = _dict(inputs.get("corsHeaders"))
+    origins = ("*",) if cors.get("allowAllOrigins") is True else tuple(map(str, _list(cors.get("allowedOrigins"))))
+    made = AccessSettings.model_construct
+    return made(
+        cors_headers=CorsHeaders.model_construct(
+            allowed_origins=origins, allow_credentials=cors.get("allowCredentials") is True
+        ),
+        # Without a word of it, browsers take `lax`.
+        same_site_cookie_attribute=_text(inputs.get("sameSiteCookieAttribute")).lower() or "lax",
+        http_only_cookie_attribute=inputs.get("httpOnlyCookieAttribute") is not False,
+        skip_interstitial=inputs.get("skipInterstitial") is True,
+    ).weakened
 
 
 def _token_name(token: _Resource) -> str:

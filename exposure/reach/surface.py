@@ -18,6 +18,8 @@ from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json
 from exposure.names import ACME_PATH
+from exposure.policy_eval import Endpoint
+from exposure.policy_eval import machine as device
 from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
@@ -95,6 +97,8 @@ class Application:
     service: str | None = field(default=None, compare=False)
     session: str = ""
     """How long a login lasts, in Go's words (`24h`); "" where that is not said."""
+    weakened: tuple[str, ...] = ()
+    """What makes a login worth less, in words (`AccessSettings.weakened`)."""
 
     @property
     def key(self) -> str:
@@ -275,7 +279,7 @@ class AtHome:
 
     `ports` are the services that listen there with no cluster between, which no resource says. `controller` is its
     ingress controller, by http and by https, which listens at home too where it is `on_lan`, and `behind` what that
-    leads on to: by host and the beginning of the path.
+    leads on to: by host and the beginning of the path. `tailnet_ipv4` is its address on the tailnet, where it is known.
     """
 
     name: str
@@ -284,6 +288,7 @@ class AtHome:
     controller: tuple[Workload, ...] = ()
     on_lan: bool = False
     behind: tuple[tuple[str, str, Workload], ...] = ()
+    tailnet_ipv4: str = ""
 
 
 @dataclass(frozen=True)
@@ -459,6 +464,11 @@ class Surface:
         wanted = (rule.node, rule.protocol, rule.node_port)
         return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
 
+    def device(self, machine: str, tags: Iterable[str]) -> Endpoint:
+        """A machine with these tags as the tailnet's policy sees it."""
+        known = next((node.tailnet_ipv4 for node in self.nodes if node.name == machine), "")
+        return device(tags, known)
+
     @cached_property
     def machines(self) -> Mapping[str, TailnetIngress | TailnetAddress]:
         """What the operator puts on the tailnet, by the machine's name; an Ingress comes before a Service."""
@@ -606,6 +616,7 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
             controller(plan.home),
             plan.home.ingress_controller.on_lan,
             tuple(sorted(_behind(plan, managed=False))),
+            plan.home.tailnet_ipv4 or "",
         ),
     )
 
@@ -725,5 +736,6 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         bool(providers),
         planned.title,
         planned.service,
-        "24h" if anyone else session,
+        "24h" if anyone else planned.settings.session_duration or session,
+        planned.settings.weakened,
     )

@@ -16,18 +16,19 @@ _ANYBODY = ("anyone", "lan", "member")
 
 def _unknown(stack: OneStack) -> Iterator[Problem]:
     typed, estate = stack.stack.typed, stack.estate
-    unread = {("estate",), ("estate", "people")} & stack.owner.assumed
-    sets = sorted(estate.people) if estate and not unread else None
+    unread = {("estate",), ("estate", "people"), ("estate", "tokens")} & stack.owner.assumed
+    sets = [*sorted(estate.people), *(f"token:{t}" for t in sorted(estate.tokens))] if estate and not unread else None
     paths = {f"{s.key}{path}" for s in stack.services for path in (*s.service.paths, s.service.path) if path}
     paths |= {f"{s.key}{ACME_PATH}" for s in stack.services if s.service.own_certificate}
     known = [s.key for s in stack.services]
+    machines = sorted({tag for s in stack.services for tag in s.service.machines or ()})
     for index, claim in enumerate(typed.claims if typed else ()):
         at = ("claims", index)
         if sets is not None:
             never = () if claim.never is None else (claim.never,)
-            yield from _people(never, (*at, "never"), [*_ANYBODY, *sets])
+            yield from _people(never, (*at, "never"), [*_ANYBODY, *sets, *machines])
             for place, name in enumerate(claim.only or ()):
-                yield from _people((name,), (*at, "only", place), ["lan", *sets])
+                yield from _people((name,), (*at, "only", place), ["lan", *sets, *machines])
         if not stack.whole:
             # A service that is not there may be one that could not be read.
             continue
@@ -52,7 +53,7 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
 def _people(names: Iterable[str], path: tuple[str | int, ...], known: Sequence[str]) -> Iterator[Problem]:
     for name in names:
         if "@" not in name and name not in known:
-            reason = "there is no set of people with this name, and it is not an e-mail address"
+            reason = "there is no set of people or service token with this name, and it is not an e-mail address"
             yield _problem(path, name, reason, f"write one of: {', '.join(known)}; or an e-mail address", known)
 
 

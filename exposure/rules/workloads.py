@@ -104,6 +104,7 @@ def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:
         people = wide.estate.people if wide.estate and not other.anyone else {}
         known = {email for name in other.people for email in people.get(name, ())}
         more = {email for name in one.people for email in people.get(name, ())} - known
+        more |= set() if other.anyone else one.machines - other.machines
         if more:
             return path, listed(sorted(more))
     return ROOT, ""

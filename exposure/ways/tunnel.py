@@ -10,12 +10,12 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 from pydantic import Field
 
 from config.fields import Label, Port
-from config.services import Controller, OriginTls, Service, ServiceOrigin
+from config.services import AccessSettings, Controller, OriginTls, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import ROOT, Certificates, Host, MalformedError, OriginUrl, Path
 from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named
 from exposure.names import origin_url, path_names, service_url
-from exposure.ways.way import DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, count
+from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, count
 
 _UPLOADS = re.compile(r"/(api|dav|remote\.php|webdav|assets|uploads?|backups?|sync|v2)(/|$)", re.IGNORECASE)
 """Paths by which apps send whole files: Immich's `/api/assets`, Nextcloud's `/remote.php/dav`, a registry's `/v2`."""
@@ -55,6 +55,7 @@ class TunnelWay(Way):
     ingress: ManagedIngress | None = None
     redirect_from: tuple[Host, ...] = ()
     certificates: Certificates | None = None
+    access: AccessSettings = DEFAULT_ACCESS
     people_count: str = field(default="", compare=False)
 
     by: ClassVar[str] = "host"
@@ -111,6 +112,7 @@ class TunnelWay(Way):
             ingress,
             tuple(Host(h) for h in service.redirect_from or ()),
             certificates,
+            service.access or DEFAULT_ACCESS,
             count(facts.estate, audience),
         )
 
@@ -173,10 +175,10 @@ class TunnelWay(Way):
 
     @property
     def mind(self) -> tuple[str, ...]:
-        """With the paths that look like those of uploads."""
+        """With the paths that look like those of uploads, and what makes its login worth less."""
         uploads = [path for path in (self.path, *(p for p, _ in self.paths)) if _UPLOADS.search(path)]
         more = f": a larger upload by {' or '.join(uploads)} ends in 413, unless the app sends it in parts"
-        return (f"{self.cautions[0]}{more if uploads else ''}",)
+        return (f"{self.cautions[0]}{more if uploads else ''}", *self.access.weakened)
 
     def claims(self) -> tuple[Claim, ...]:
         """The part of each host that is the service's, and each path below it with an audience of its own.
@@ -204,6 +206,7 @@ class TunnelWay(Way):
                 else self.request,
                 path.expression if audience == ANYONE else path.guarded,
                 f"{name}-access" if host == self.hosts[0] else None,
+                DEFAULT_ACCESS if audience in (ANYONE, NOBODY) else self.access,
             )
             for host, path, audience, name, title in (*served, *shut)
         )
@@ -244,7 +247,7 @@ class ZeroTrustWay(TunnelWay):
     component = "components.zero_trust_app.ZeroTrustApp"
     phrase = "Google login first"
     login: ClassVar[bool] = True
-    settings = TunnelWay.settings | {"people", "tokens"}
+    settings = TunnelWay.settings | {"access", "people", "tokens"}
 
     @classmethod
     def lets_in(cls, service: Service, estate: Estate | None) -> Audience:

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from config.fields import Label
-from config.services import Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
+from config.services import AccessSettings, Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
 from config.stack import Estate
 from config.values import Host, HostText, Machine, Path, Tag
 from exposure.audience import Audience, meant, named_people
@@ -38,6 +38,7 @@ class OriginSettings:
 
 
 DEFAULT_SETTINGS = OriginSettings()
+DEFAULT_ACCESS = AccessSettings()
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Claim:
     settings: OriginSettings
     expression: str | None
     was: str | None = None
+    access: AccessSettings = DEFAULT_ACCESS
+    """Of its Access application, where that asks for a login or a token."""
 
     @property
     def destination(self) -> str:
@@ -75,7 +78,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Grant:
-    """What the tailnet's policy opens for a way: these sets of people reach this tag at this port."""
+    """What the tailnet's policy opens for a way: these sets of people and machines reach this tag at this port."""
 
     key: str
     node: str
@@ -83,6 +86,7 @@ class Grant:
     tag: Tag
     port: int
     protocol: Protocol
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

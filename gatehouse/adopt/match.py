@@ -21,6 +21,7 @@ _LISTED = (
     "ZeroTrustAccessGroup",
     "ZeroTrustAccessIdentityProvider",
     "ZeroTrustAccessPolicy",
+    "ZeroTrustAccessServiceToken",
     "ZeroTrustTunnelCloudflared",
 )
 """What its owner wants to see named where it is left alone."""
@@ -70,25 +71,21 @@ class Matched:
         return {m.planned.key: m.thing.id for m in self.matches if not m.differences}
 
 
-def match(
-    planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None, *, overwrite_policy: bool = False
-) -> Matched:
+def match(planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None) -> Matched:
     """Recognise planned resources among the things of the accounts.
 
     `tunnel` is the stack's own, as `choose_tunnel` found it. A tunnel is recognised only where each of its rules is one
-    of the stack's, for Gatehouse writes the whole list; a policy of the tailnet only where it means the same, or where
-    `overwrite_policy` says that it may go.
+    of the stack's, for Gatehouse writes the whole list.
     """
-    matcher = _Matcher(planned, [t for t in things if not t.managed], tunnel, overwrite_policy)
+    matcher = _Matcher(planned, [t for t in things if not t.managed], tunnel)
     matcher.run()
     return matcher.result
 
 
 class _Matcher:
-    def __init__(self, planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None, overwrite: bool) -> None:
+    def __init__(self, planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None) -> None:
         self.planned = planned
         self.things = things
-        self.overwrite = overwrite
         self.result = Matched()
         self.why: dict[int, str] = {}
         self.tunnel = tunnel
@@ -108,6 +105,7 @@ class _Matcher:
             "ZeroTrustTunnelCloudflaredConfig": self._rules,
             "ZeroTrustAccessIdentityProvider": self._login,
             "ZeroTrustAccessGroup": lambda p: self._first(p, lambda t: _same_emails(t.inputs, p.inputs)),
+            "ZeroTrustAccessServiceToken": self._token,
             "ZeroTrustAccessPolicy": self._policy,
             "ZeroTrustAccessApplication": self._application,
             "DnsRecord": self._record,
@@ -115,9 +113,7 @@ class _Matcher:
             **dict.fromkeys(
                 ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service"), self._object
             ),
-            "Acl": self._acl,
-            "DnsPreferences": lambda p: self._first(p, lambda t: True),
-            "TailnetSettings": lambda p: self._first(p, lambda t: True),
+            **dict.fromkeys(("Acl", "DnsPreferences", "TailnetSettings"), lambda p: self._first(p, lambda t: True)),
         }
         taken: set[int] = set()
         for planned in self.planned:
@@ -212,8 +208,16 @@ class _Matcher:
             self.why[id(thing)] = "there are several Google logins, and none has the client id of the stack file"
         return None
 
+    def _token(self, planned: Planned) -> Thing | None:
+        """One that Gatehouse made, by the name that it gives: who has another's secret is not to get in by it."""
+        return self._first(planned, lambda t: t.inputs.get("name") == planned.inputs.get("name"))
+
     def _policy(self, planned: Planned) -> Thing | None:
         decision = str(planned.inputs.get("decision"))
+        if decision == "non_identity":
+            tokens = [self._token(p) for p in self.planned if p.key in planned.refers.get("includes", ())]
+            ids = {t.own_id if t else "" for t in tokens}
+            return self._first(planned, lambda t: tokens_in(t.inputs) == ids)
         if decision in ("bypass", "deny"):
             return self._first(planned, lambda t: is_for_everyone(t.inputs, decision))
         group = next((p for p in self.planned if p.key in planned.refers.get("includes", ())), None)
@@ -261,18 +265,6 @@ class _Matcher:
         return None
 
     # --- tailnet and cluster
-
-    def _acl(self, planned: Planned) -> Thing | None:
-        thing = self._first(planned, lambda t: True)
-        if thing is None or self.overwrite:
-            return thing
-        if _policy_value(str(thing.inputs.get("acl"))) == _policy_value(str(planned.inputs.get("acl"))):
-            return thing
-        self.why[id(thing)] = (
-            "it means something else than Gatehouse's own: bring what you need of it into the stack file, then say"
-            " estate.tailnet.overwrite_policy: true (docs/adopt.md)"
-        )
-        return None
 
     def _ingress(self, planned: Planned) -> Thing | None:
         wanted = Thing(planned.type, "", planned.inputs, "")
@@ -379,6 +371,19 @@ def lets_in(policy: Mapping[str, Any], things: Iterable[Thing]) -> frozenset[str
     return emails_of(policy.get("includes") or (), things)
 
 
+def tokens_in(policy: Mapping[str, Any]) -> set[str] | None:
+    """The service tokens that a Service Auth policy names; None for one that says anything else."""
+    if policy.get("decision") != "non_identity" or policy.get("requires") or policy.get("excludes"):
+        return None
+    found: set[str] = set()
+    for rule in policy.get("includes") or ():
+        given = {k: v for k, v in rule.items() if v is not None} if _is_map(rule) else {}
+        if set(given) != {"serviceToken"}:
+            return None
+        found.add(str(given["serviceToken"].get("tokenId")))
+    return found or None
+
+
 def is_for_everyone(policy: Mapping[str, Any], decision: str) -> bool:
     """Whether a policy has that decision (`bypass`, `deny`) for everyone."""
     rules = policy.get("includes") or []
@@ -391,16 +396,6 @@ def _same_emails(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return False
     emails = emails_of(one.get("includes") or (), ())
     return emails is not None and emails == emails_of(other.get("includes") or (), ())
-
-
-def _policy_value(text: str) -> object:
-    """What a policy says, white space and comments aside; the text itself where it is none."""
-    from exposure.policy_eval.hujson import HuJSONError, parse
-
-    try:
-        return parse(text).value
-    except HuJSONError:
-        return text
 
 
 def _policies_in(thing: Thing) -> list[str]:

@@ -24,6 +24,7 @@ from config.loader import StackFile
 from config.secrets import SECRETS
 from gatehouse.commands import CommandError
 from gatehouse.engine.acquire import Engine, alone
+from gatehouse.engine.backend import backend_url
 from gatehouse.engine.program import REAL_PREFIXES
 
 # Simulated clouds hold nothing worth a secret, and nobody is to be asked for one.
@@ -337,12 +338,6 @@ def real_workspace(project: Path, source: StackFile, engine: Engine) -> Workspac
                 f"or {given[1]} to a file that holds it. (Or use --simulated.)"
             )
     return Workspace(project, EngineCommand(engine, environment), {"PULUMI_SKIP_UPDATE_CHECK": "true"}, None)
-
-
-def backend_url(project: Path) -> str:
-    """Where the states of real stacks are: PULUMI_BACKEND_URL, else what Pulumi.yaml says; empty for a login's."""
-    settings = _read(project / "Pulumi.yaml")
-    return os.environ.get("PULUMI_BACKEND_URL") or (settings.get("backend") or {}).get("url") or ""
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from exposure.rules import (
 )
 from exposure.rules.acknowledgements import WIDER
 from exposure.rules.run import run
+from gatehouse.token_ends import TOKEN_ENDS
 from tests.exposure.rules.catalogue import CATALOGUE, Refusal
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "rules"
@@ -77,6 +78,7 @@ def page() -> str:
         parts += [f"## {title}\n", *(_rule(rule) for rule in rules)]
     parts += [
         _wider(),
+        _ends(),
         "## Reading the file\n",
         "What does not fit the stack file's form is found under these ids; the rules then judge the rest.\n",
         *(_structural(rule, title) for rule, title in STRUCTURAL.items()),
@@ -130,6 +132,21 @@ def _wider() -> str:
     )
 
 
+def _ends() -> str:
+    return "\n".join(
+        [
+            f"### {TOKEN_ENDS}\n",
+            "A service token ends within thirty days, or has ended. A warning only, by the date in the stack's state, "
+            "where that is in a folder of this machine.\n",
+            "- why: from then on whoever has it is kept out\n"
+            "- fix: write another `duration`, such as `8761h`, and run `gatehouse up`: it is good that long from then "
+            "on, with the secret that it has\n",
+            "Source: CFDOC cloudflare-one/access-controls/service-credentials/service-tokens#renew-service-tokens.\n",
+            *_acknowledged(TOKEN_ENDS, None),
+        ]
+    )
+
+
 def _examples(rule: str) -> list[str]:
     """What is found in the files that the rule's tests refuse, one of each way to fix it."""
     shown: dict[str, Finding] = {}
@@ -140,6 +157,7 @@ def _examples(rule: str) -> list[str]:
     for finding in list(shown.values())[:_SHOWN]:
         value = f": {finding.value}" if finding.value else ""
         where = _code(f"{finding.where}{value}") if finding.path else "the file"
+        where = where if finding.place.file.startswith("Pulumi.") else f"a line of {finding.place.file}"
         lines += _wrapped(f"at {where}", "- ")
         lines += _wrapped(f"why: {_prose(finding.reason)}", "  - ")
         lines += _wrapped(f"fix: {_prose(finding.fix)}", "  - ")
@@ -175,7 +193,8 @@ def _acknowledged(rule: str, level: str | None, reason: str = "") -> list[str]:
 
 def _reason(rule: str) -> str:
     """The reason in the first accepted file that takes this risk."""
-    for case in sorted(FIXTURES.joinpath(rule).glob("accepted*.yaml")):
+    folder = FIXTURES.joinpath(rule)
+    for case in sorted([*folder.glob("accepted*.yaml"), *folder.glob("accepted*/Pulumi.*.yaml")]):
         config = yaml.safe_load(case.read_text(encoding="utf-8"))["config"]
         holders = [config.get("gatehouse:acknowledge", {})]
         holders += [service.get("acknowledge", {}) for service in config.get("gatehouse:services", {}).values()]

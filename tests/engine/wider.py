@@ -59,6 +59,8 @@ class View:
         self._apps = [b for _, b in self._bodies("cloudflare/access-app/")]
         self._policies = {key.rsplit("/", 1)[-1]: b for key, b in self._bodies("cloudflare/access-policy/")}
         self._groups = {key.rsplit("/", 1)[-1]: b for key, b in self._bodies("cloudflare/access-group/")}
+        tokens = self._bodies("cloudflare/service-token/")
+        self._tokens = {key.rsplit("/", 1)[-1]: f"token:{b['name'].removeprefix('Gatehouse ')}" for key, b in tokens}
         self._tunnels = {key.rsplit("/", 1)[-1]: b["name"] for key, b in self._bodies("cloudflare/tunnel/")}
         self._rules: dict[str, Sequence[Object]] = {
             key.rsplit("/", 1)[-1]: b["config"]["ingresses"] for key, b in self._bodies("cloudflare/tunnel-config/")
@@ -78,8 +80,9 @@ class View:
     # -- what there is to ask for, and who asks -------------------------------------------------------------
 
     def people(self) -> set[str]:
-        """Everybody who is named anywhere."""
+        """Everybody who is named anywhere, service tokens among them (`token:phone`)."""
         named = {i["email"]["email"] for group in self._groups.values() for i in group["includes"]}
+        named |= set(self._tokens.values())
         return named | {email for emails in self._sets.values() for email in emails}
 
     def hosts(self) -> set[str]:
@@ -185,14 +188,18 @@ class View:
             if self._decides(app, "bypass", who):
                 # Nobody knows that the edge takes away a JWT which is sent by hand where it asks for none.
                 shown = (shown or set()) | self._logins(who)
-            elif self._decides(app, "allow", who):
+            elif self._passes(app, who):
                 shown = (shown or set()) | {app["aud"]}
         return shown
 
     def _logins(self, who: str) -> set[str]:
         if who not in self._held:
-            self._held[who] = {app["aud"] for app in self._apps if self._decides(app, "allow", who)}
+            self._held[who] = {app["aud"] for app in self._apps if self._passes(app, who)}
         return self._held[who]
+
+    def _passes(self, app: Object, who: str) -> bool:
+        """Whether somebody gets a JWT: a person who logs in, or a token."""
+        return self._decides(app, "allow", who) or self._decides(app, "non_identity", who)
 
     def _decides(self, app: Object, decision: str, who: str) -> bool:
         attached = [self._policies.get(entry["id"]) for entry in app["policies"]]
@@ -201,6 +208,8 @@ class View:
     def _includes(self, includes: Iterable[Object], who: str) -> bool:
         for one in includes:
             if "everyone" in one or one.get("email", {}).get("email") == who:
+                return True
+            if "serviceToken" in one and self._tokens.get(one["serviceToken"]["tokenId"]) == who:
                 return True
             if "group" in one and self._includes(self._groups.get(one["group"]["id"], {}).get("includes", ()), who):
                 return True
@@ -273,8 +282,10 @@ class View:
     def _granted(self, who: str, tag: str, request: Request) -> bool:
         mine = {"*", "autogroup:member", who, *(name for name, emails in self._sets.items() if who in emails)}
         ips = {"*", f"{request.protocol}:{request.port}", f"{request.protocol}:*", str(request.port)}
-        return who != STRANGER and any(
-            mine & set(g["src"]) and {"*", tag} & set(g["dst"]) and ips & set(g["ip"]) for g in self._grants
+        return (
+            who != STRANGER
+            and not who.startswith("token:")
+            and any(mine & set(g["src"]) and {"*", tag} & set(g["dst"]) and ips & set(g["ip"]) for g in self._grants)
         )
 
     @cached_property

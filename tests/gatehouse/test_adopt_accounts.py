@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from config.loader import parse_stack_text, type_stack
+from config.loader import load_project
 from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
 from gatehouse.adopt.cluster import connect, ingress_controller, read_cluster
@@ -528,7 +528,7 @@ def test_accounts_are_adopted_with_the_tunnels_own_secret(
     assert cli.main(["-C", str(project), "adopt", "--apply"]) == 0
     shown = capsys.readouterr()
     text = (project / "Pulumi.alfred.yaml").read_text()
-    loaded = type_stack(parse_stack_text(text, "alfred"))
+    loaded = load_project(project)["alfred"]
     assert loaded.findings == []
     assert loaded.config is not None
     assert set(loaded.config.services) == {"graphs", "comics"}
@@ -538,9 +538,9 @@ def test_accounts_are_adopted_with_the_tunnels_own_secret(
     assert adopted["ZeroTrustAccessPolicy/google-people-household"] == f"{made.ACCOUNT}/{made.FAMILY_POLICY}"
     # As the stack file says already: there is nothing to be left as it was found.
     assert loaded.config.recover["DnsPreferences/tailnet-dns"] == "dns"
-    # A policy somebody wrote: theirs.
-    assert "Acl/tailnet-policy" not in adopted
-    assert "policy of the tailnet" in shown.out
+    # A policy that allows nothing: imported as it is, and there is nothing to be kept in a file.
+    assert adopted["Acl/tailnet-policy"] == "acl"
+    assert not (project / "tailnet.hujson").exists()
     assert accounts["secrets"] == [(None, "alfred", "gatehouse:tunnel_secret", SECRET)]
     for secret in (SECRET, TOKEN, "a-token", "tskey-api-x"):
         assert secret not in shown.out + shown.err + text
@@ -575,3 +575,30 @@ def test_parts_can_be_left_out(project: Path, accounts: dict[str, Any], monkeypa
     assert "DnsRecord/graphs.example.com" in text
     assert "Ingress/" not in text
     assert "tailnet-dns" not in text
+
+
+def test_service_tokens_are_read_where_the_estate_has_some_and_without_a_secret() -> None:
+    path = f"/accounts/{made.ACCOUNT}/access/service_tokens"
+    # developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/service_tokens/methods/list
+    token = {
+        "id": "f174e90a-fafe-4643-bbbc-4a0ed4fc8415",
+        "client_id": "88bf3b6d86161464f6509f7219099e57.access",
+        "created_at": "2014-01-01T05:20:00.12345Z",
+        "duration": "8760h",
+        "expires_at": "2015-01-01T05:20:00.12345Z",
+        "name": "Gatehouse phone",
+    }
+    answers = {**ANSWERS, path: [token]}
+    found = read_cloudflare(cloudflare(answers), made.ACCOUNT, ["example.com"], tokens=True)
+    [thing] = [t for t in found if t.type == "ZeroTrustAccessServiceToken"]
+    assert thing.id == f"accounts/{made.ACCOUNT}/{token['id']}"
+    assert thing.inputs == {
+        "name": "Gatehouse phone",
+        "duration": "8760h",
+        "clientId": token["client_id"],
+        "expiresAt": token["expires_at"],
+    }
+    # Without any in the stack file the permission is not needed.
+    read_cloudflare(cloudflare(status={path: 403}), made.ACCOUNT, ["example.com"])
+    with pytest.raises(AccountError, match="Access: Service Tokens Read"):
+        read_cloudflare(cloudflare(answers, status={path: 403}), made.ACCOUNT, ["example.com"], tokens=True)

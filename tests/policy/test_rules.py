@@ -48,7 +48,7 @@ def test_a_careful_stack_breaks_no_rule_and_leaves_nothing_unjudged() -> None:
 
 
 def test_every_rule_says_what_must_hold_and_how_to_fix_it() -> None:
-    assert len({r.id for r in RULES}) == len(RULES) == 13
+    assert len({r.id for r in RULES}) == len(RULES) == 14
     assert all(r.title for r in RULES)
     assert all(r.description.endswith(".") and r.remediation.endswith(".") for r in RULES)
 
@@ -73,6 +73,9 @@ SPOILED: list[tuple[str, str, Change]] = [
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[{"emailDomain": {"domain": "Gmail.com"}}])),
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[{"ip": {"ip": "0.0.0.0/0"}}])),
     ("access-allow-everyone", "people", lambda i: i["includes"].append({"everyone": {}})),
+    ("access-cors", "app", lambda i: i.update(optionsPreflightBypass=True)),
+    ("access-cors", "app", lambda i: i.update(corsHeaders={"allowAllOrigins": True, "allowCredentials": True})),
+    ("access-cors", "app", lambda i: i.update(corsHeaders={"allowedOrigins": ["*"], "allowCredentials": True})),
     ("access-one-login", "app", lambda i: i.pop("allowedIdps")),
     ("access-one-login", "app", lambda i: i.update(allowedIdps=[])),
     ("access-one-login", "app", lambda i: i["allowedIdps"].append("another")),

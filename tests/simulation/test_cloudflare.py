@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -369,11 +370,38 @@ def test_an_application_needs_what_it_refers_to(cloudflare: Plugin, zone: Resour
         (app(other, idp, policy, policies=[{"id": UUID_NOT_THERE}]), "policy .* does not exist"),
         (app(other, idp, policy, policies=[{"decision": "bypass"}]), "needs a decision and an include"),
         (app(other, idp, policy, sessionDuration="1d"), "sessionDuration"),
+        (app(other, idp, policy, corsHeaders=CORS, optionsPreflightBypass=True), "where cors_headers is set"),
         (app(other, idp, policy, policies=[{"id": policy.id}, {"id": policy.id, "precedence": 1}]), "precedence 1"),
     ):
         with pytest.raises(ProviderError, match=words):
             cloudflare.create(APP, "other", **wrong)
     cloudflare.create(APP, "other", **app(other, idp, policy))
+
+
+CORS = {"allowedOrigins": ["https://app.example.com"], "allowedMethods": ["GET"], "allowCredentials": True}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        # cloudflare/terraform-provider-cloudflare zero_trust_access_application/schema.go.
+        ({"allowAllOrigins": True}, "Exactly one of 'allowAllOrigins' and 'allowedOrigins'"),
+        ({"allowedMethods": None}, "Exactly one of 'allowAllMethods' and 'allowedMethods'"),
+        ({"allowedOrigins": None, "allowAllOrigins": True}, "'allowCredentials' cannot be specified"),
+        ({"allowedHeaders": ["a"], "allowAllHeaders": True}, "'allowAllHeaders' cannot be specified"),
+        ({"allowedMethods": ["get", "FETCH"]}, "got: FETCH"),
+        ({"maxAge": 86401}, "between -1 and 86400"),
+    ],
+)
+def test_cors_is_checked_as_the_plugin_does(
+    cloudflare: Plugin, zone: Resource, changed: dict[str, Any], words: str
+) -> None:
+    idp, _, policy = people(cloudflare)
+    host = "grafana.example.com"
+    cors = {key: value for key, value in {**CORS, **changed}.items() if value is not None}
+    with pytest.raises(ProviderError, match=words):
+        cloudflare.create(APP, "grafana", **app(host, idp, policy, corsHeaders=cors))
+    assert cloudflare.create(APP, "grafana", **app(host, idp, policy, corsHeaders=CORS))["corsHeaders"] == CORS
 
 
 def test_an_import_has_an_applications_hosts_in_two_properties_that_exclude_each_other(
@@ -552,6 +580,19 @@ def test_a_service_tokens_secret_stays_one_and_a_raised_version_makes_another(cl
     rotated = token.update(accountId=ACCOUNT, name="robot", **until)
     assert isinstance(rotated["clientSecret"], Secret)
     assert rotated["clientSecret"] != first
+
+
+def test_another_duration_renews_a_service_token_from_that_moment_on(cloudflare: Plugin, store: Store) -> None:
+    # Cloudflare resets the expiration relative to the time of the update [CFDOC service-tokens#renew-service-tokens].
+    token = cloudflare.create(TOKEN, "robot", accountId=ACCOUNT, name="robot", duration="24h")
+    first, secret = token["expiresAt"], token["clientSecret"]
+    store._now = lambda: datetime.fromisoformat(first).timestamp() + 3600
+    renewed = token.update(accountId=ACCOUNT, name="robot", duration="48h")
+    hours = datetime.fromisoformat(renewed["expiresAt"]) - datetime.fromisoformat(first)
+    assert (hours.total_seconds() // 3600, renewed["clientSecret"]) == (49, secret)
+    # Another name, or a new secret, is no renewal.
+    named = token.update(accountId=ACCOUNT, name="other", duration="48h")
+    assert named["expiresAt"] == renewed["expiresAt"]
 
 
 def test_the_zone_goes_with_all_that_is_in_it(cloudflare: Plugin, zone: Resource, store: Store) -> None:

@@ -21,6 +21,14 @@ ZONES = ("example.com", "dev.example.com", "example.net")
 HOSTS = ("www", "app", "x.app", "shop", "@")
 PATHS = ("/api", "/api/v1", "/api/v1/open", "/admin", "/hooks/git.push", "/a+b")
 BASES = ("/matrix", "/api", "/matrix/_client")
+_PAGES = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["*"], "allow_credentials": True}
+ACCESS = (
+    {"cors_headers": _PAGES, "skip_interstitial": True},
+    {"cors_headers": {**_PAGES, "allowed_origins": ["*"], "allow_credentials": False}, "app_launcher_visible": False},
+    {"same_site_cookie_attribute": "none", "http_only_cookie_attribute": False, "session_duration": "1h"},
+    {"session_duration": "1h"},
+    {"session_duration": "1.5h"},
+)
 CLIENTS = ("anyone", "people", "nobody")
 TOKENS = ("phone", "watch")
 
@@ -60,6 +68,8 @@ def _service(draw: st.DrawFn, key: str, home: Home, taken: set[tuple[str, str]])
     if kind in ("web", "wildcard"):
         service["clients"] = draw(st.sampled_from(CLIENTS))
         draw(_tokens(service))
+        if draw(st.integers(0, 3)) == 0 and (service["clients"] == "people" or service.get("tokens")):
+            service["access"] = draw(st.sampled_from(ACCESS))
         if draw(st.integers(0, 3)) == 0 and service["clients"] == "people":
             service["gates"] = ["zero-trust", "tailnet"]
         if not draw(_hosts(kind == "wildcard", key, home, taken, service)):
