@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, LiteralString, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Discriminator, Field, Tag
 
 from config.base import Model
 from config.fields import (
@@ -21,6 +20,8 @@ from config.fields import (
     ServerName,
     TargetPort,
     Text,
+    several,
+    word_or_list,
 )
 
 Gate: TypeAlias = Label
@@ -29,33 +30,18 @@ Scheme: TypeAlias = Literal["http", "https", "tcp", "udp"]
 Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
 
 
-def _several(what: LiteralString) -> BeforeValidator:
-    def read(value: object) -> object:
-        if not isinstance(value, str | list):
-            raise PydanticCustomError(
-                "several", f"{what} is expected here, or a list of such names", {"fix": "write the name"}
-            )
-        return [value] if isinstance(value, str) else value
-
-    return BeforeValidator(read)
-
-
-def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
-
-
 People: TypeAlias = Annotated[
     list[Label],
     Field(min_length=1),
-    _several("the name of a set of people"),
-    _word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
+    several("the name of a set of people"),
+    word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
 ]
 """A set of people (estate `people`), or several."""
 Tokens: TypeAlias = Annotated[
-    list[Label], Field(min_length=1), _several("the name of a token"), _word_or_list({"type": "string"})
+    list[Label], Field(min_length=1), several("the name of a token"), word_or_list({"type": "string"})
 ]
 """Names of service tokens; a single one may be written without brackets."""
-Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
+Words: TypeAlias = Annotated[list[str], Field(min_length=1), several("a name"), word_or_list({"type": "string"})]
 """A word, or several."""
 
 
@@ -196,7 +182,7 @@ class Service(Model):
     sensitivity: Literal["low", "high"] = "high"
     """`low` only where a stranger who opens it does no harm."""
     clients: Clients = "people"
-    """`anyone` on the internet, named `people` with a Google account, devices of the `tailnet`, or `nobody` but for
+    """`anyone` on the internet, named `people` who log in, devices of the `tailnet`, or `nobody` but for
     what `paths` says."""
     people: People | None = None
     """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""
