@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import Field
 
 from config.fields import Email
+from config.people import GOOGLE
 from config.services import Node
 from config.stack import Estate
 from config.values import AnswerText, Certificates, Host, HostText, Path
@@ -84,10 +85,26 @@ class Redirect:
 
 @dataclass(frozen=True)
 class PeopleSet:
-    """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`."""
+    """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`.
+
+    They are those with one of `emails` or an address of one of `domains`, and those in one of the GitHub organizations
+    `github` (or teams, `organization/team`); nobody once all of them have `ended`. They log in by `login`. Where there
+    are `countries` or `ips`, they have to come from one of these.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")]
-    emails: Annotated[tuple[Email, ...], Field(min_length=1)]
+    emails: tuple[Email, ...] = ()
+    domains: tuple[str, ...] = ()
+    github: tuple[str, ...] = ()
+    login: str = GOOGLE
+    countries: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    ended: bool = False
+
+    @property
+    def limits(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """From where they have to come: `countries` and `ips`, each with its values, as far as there are any."""
+        return tuple((word, values) for word, values in (("countries", self.countries), ("ips", self.ips)) if values)
 
 
 @dataclass(frozen=True)

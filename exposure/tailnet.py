@@ -18,7 +18,9 @@ def policy(estate: Estate, nodes: Iterable[str], private: Sequence[Grant], funne
     Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
     """
     private = sorted(private, key=lambda s: (s.node, s.key))
-    groups = {f"group:{name}": sorted(set(emails)) for name, emails in sorted(estate.people.items())}
+    # A set that has ended is nobody, and so in no group and no grant; one without addresses is never named here.
+    people = {name: one.emails for name, one in sorted(estate.sets.items()) if one.emails and not one.ended}
+    groups = {f"group:{name}": sorted(set(emails)) for name, emails in people.items()}
     tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
     node_tags = {node_tag(n) for n in nodes}
     tag_owners: dict[str, Json] = {
@@ -28,9 +30,9 @@ def policy(estate: Estate, nodes: Iterable[str], private: Sequence[Grant], funne
         **{tag: ["autogroup:admin"] if tag in node_tags else [OPERATOR_TAG] for tag in tags},
     }
     grants: list[Json] = [{"src": ["autogroup:member"], "dst": ["autogroup:self"], "ip": ["*"]}]
-    grants += [
-        {"src": [f"group:{p}" for p in s.people], "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]} for s in private
-    ]
+    for s in private:
+        src: list[Json] = [f"group:{p}" for p in s.people if p in people]
+        grants += [{"src": src, "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]}] if src else []
     if funnels:
         grants.append({"src": ["autogroup:member"], "dst": [FUNNEL_TAG], "ip": ["tcp:443"]})
     result: dict[str, Json] = {
@@ -49,18 +51,18 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     accept: dict[tuple[str, str], list[str]] = {}
     deny: dict[tuple[str, str], list[str]] = {}
     # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
-    named = {email for s in private for p in s.people for email in estate.people.get(p, ())}
+    named = {email for s in private for p in s.people for email in estate.members.get(p, ())}
     users = estate.tailnet.users if estate.tailnet else []
     known = sorted({*named, *users})
     # One stands for all who are in the same sets, and one other service for all others: the tests grow no faster.
-    alike = {frozenset(name for name, emails in estate.people.items() if p in emails): p for p in reversed(known)}
+    alike = {frozenset(name for name, emails in estate.members.items() if p in emails): p for p in reversed(known)}
     everyone = sorted(alike.values())
     tags = sorted({s.tag for s in private})
     another = dict(zip(tags, [*tags[1:], *tags[:1]], strict=True))
     # Two services at one port of a node are open to whom either names.
     let_in: dict[tuple[str, int, str], set[str]] = {}
     for s in private:
-        emails = {email for p in s.people for email in estate.people.get(p, ())}
+        emails = {email for p in s.people for email in estate.members.get(p, ())}
         let_in.setdefault((s.tag, s.port, s.protocol), set()).update(emails)
     for service in private:
         target = f"{service.tag}:{service.port}"
