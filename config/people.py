@@ -116,3 +116,20 @@ SetOfPeople: TypeAlias = Annotated[
     Annotated[Members, Tag("keys")] | Annotated[list[Person], Tag("list")], Discriminator(_shape)
 ]
 """A list of addresses, or keys that say more."""
+
+
+_PUBLIC = (
+    "aol.com daum.net duck.com email.com fastmail.com fastmail.fm free.fr freenet.de gmail.com gmx.at gmx.ch gmx.com "
+    "gmx.de gmx.net googlemail.com hey.com icloud.com laposte.net libero.it live.com mac.com mail.com mail.de mail.ru "
+    "mailbox.org me.com msn.com naver.com orange.fr outlook.com outlook.de pm.me posteo.de posteo.net proton.me "
+    "protonmail.ch protonmail.com qq.com rocketmail.com seznam.cz sfr.fr t-online.de tuta.com tuta.io tutanota.com "
+    "virgilio.it wanadoo.fr web.de wp.pl yandex.com yandex.ru ymail.com zoho.com zohomail.com 126.com 163.com"
+)
+_PUBLIC_MAIL = frozenset(_PUBLIC.split())
+_PUBLIC_NAMES = ("hotmail", "live", "outlook", "yahoo")
+"""Services that have their name below many a country's domain."""
+
+
+def is_public_mail(domain: str) -> bool:
+    """Whether anybody gets an address of a domain."""
+    return domain in _PUBLIC_MAIL or domain.partition(".")[0] in _PUBLIC_NAMES

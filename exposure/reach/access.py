@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from config.people import is_public_mail
 from exposure.reach.surface import IN_WORDS as _IN_WORDS
 from exposure.reach.surface import Application, Group, Policy, Selector
 
@@ -126,11 +127,12 @@ def _criteria(group: Policy | Group, who: Principal, identity: bool) -> bool | N
 
 
 def _selects(selector: Selector, who: Principal, identity: bool) -> bool | None:
-    if selector.kind == "everyone":
-        # Before a login everybody is everyone; after it, everybody who can log in: a device cannot.
-        return True if not identity else who.kind not in ("tag", "token")
     if selector.kind == "email":
         return identity and who.kind == "person" and who.name.lower() == selector.value
+    if selector.kind == "everyone" or (selector.kind == "emailDomain" and is_public_mail(selector.value)):
+        # Before a login everybody is everyone; after it, everybody who can log in, by an address of a public service
+        # too: a device cannot.
+        return who.kind not in ("tag", "token") if identity else selector.kind == "everyone"
     if selector.kind == "emailDomain":
         return identity and who.kind == "person" and who.name.lower().endswith(f"@{selector.value}")
     if selector.kind == "githubOrganization":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from config.errors import Path_, show
 from config.fields import LOGIN_NAME
-from config.people import GOOGLE
+from config.people import GOOGLE, is_public_mail
 from exposure.names import login_of, login_words
 from exposure.rules.base import OneService, OneStack, Problem, ServiceRule, StackRule, listed
 from exposure.ways.tailnet import TailnetWay
@@ -15,16 +15,6 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
 _SOON = 7
-_PUBLIC = (
-    "aol.com daum.net duck.com email.com fastmail.com fastmail.fm free.fr freenet.de gmail.com gmx.at gmx.ch gmx.com "
-    "gmx.de gmx.net googlemail.com hey.com icloud.com laposte.net libero.it live.com mac.com mail.com mail.de mail.ru "
-    "mailbox.org me.com msn.com naver.com orange.fr outlook.com outlook.de pm.me posteo.de posteo.net proton.me "
-    "protonmail.ch protonmail.com qq.com rocketmail.com seznam.cz sfr.fr t-online.de tuta.com tuta.io tutanota.com "
-    "virgilio.it wanadoo.fr web.de wp.pl yandex.com yandex.ru ymail.com zoho.com zohomail.com 126.com 163.com"
-)
-_PUBLIC_MAIL = frozenset(_PUBLIC.split())
-_PUBLIC_NAMES = ("hotmail", "live", "outlook", "yahoo")
-"""Services that have their name below many a country's domain."""
 
 
 def _empty(stack: OneStack) -> Iterator[Problem]:
@@ -41,7 +31,7 @@ def _empty(stack: OneStack) -> Iterator[Problem]:
 def _public_mail(stack: OneStack) -> Iterator[Problem]:
     for name, one in stack.own_sets:
         for domain in one.domain:
-            if domain in _PUBLIC_MAIL or domain.partition(".")[0] in _PUBLIC_NAMES:
+            if is_public_mail(domain):
                 yield Problem(
                     ("estate", "people", name, "domain"),
                     show(domain),

@@ -17,13 +17,14 @@ from exposure.check import check
 from exposure.map.model import map_of
 from exposure.model import ExposurePlan, PeopleSet
 from exposure.reach import ANYONE, Outcome, Request, from_plan, from_steps, known_of, who
-from exposure.reach.access import Principal
+from exposure.reach.access import Principal, decide
 from exposure.reach.claims import prove
 from exposure.reach.compare import compare
 from exposure.reach.evaluate import parse_principal
 from exposure.reach.places import table
 from exposure.reach.project import plan_project
 from exposure.reach.steps import known_from
+from exposure.reach.surface import Application, Policy, Selector
 from gatehouse import offline
 from gatehouse.changes import leads
 from gatehouse.cli import main
@@ -155,6 +156,19 @@ def test_everybody_of_a_domain_gets_in_and_nobody_whose_address_only_looks_like_
     for other in ("bob@example.com", "bob@not-smith.example", "bob@a.smith.example", "anyone", "github:smiths"):
         assert reached(plan, "staff", other) is Outcome.ACCESS_DENIED, other
     assert reached(plan, "household", "bob@smith.example") is Outcome.ACCESS_DENIED
+
+
+def test_of_another_programs_policy_everybody_gets_in_by_a_public_mail_service() -> None:
+    def lets_in(domain: str, word: str) -> bool:
+        policy = Policy("allow", (Selector("emailDomain", domain),))
+        principal = parse_principal(word)
+        assert principal
+        return decide(Application((), (policy,)), principal).verdict == "login"
+
+    assert lets_in("gmail.com", "anyone")
+    assert lets_in("yahoo.de", "bob@example.com")
+    assert not lets_in("smith.example", "anyone")
+    assert not lets_in("gmail.com", "tag:k8s-funnel")
 
 
 def test_who_is_in_a_github_organization_is_asked_for_by_its_name() -> None:
