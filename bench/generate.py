@@ -82,7 +82,7 @@ def stack_file(
             "google": {"client_id": "1-a.apps.googleusercontent.com"},
             "people": people,
             "default_people": next(iter(people)),
-            "tailnet": {"name": "tail.ts.net"},
+            "tailnet": {"name": "tail.ts.net", "plan": "premium"},
         }
     return json.dumps({"config": {f"gatehouse:{key}": value for key, value in config.items()}}, indent=1)
 

@@ -72,7 +72,7 @@ def register_tailnet(plan: ExposurePlan, providers: Providers) -> list[pulumi.Re
     if plan.tailnet_policy is not None and tailnet:
         registered = Tailnet(
             "tailnet",
-            policy=plan.tailnet_policy,
+            policy=plan.tailnet_policy_text or plan.tailnet_policy,
             dns=tailnet.dns,
             settings=tailnet.settings,
             overwrite=tailnet.overwrite_policy,

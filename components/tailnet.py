@@ -17,8 +17,9 @@ _DNS, _SETTINGS = TailnetDns(), TailnetSettings()
 class Tailnet(Component):
     """The tailnet's policy, DNS and settings.
 
-    Takes the whole policy; what devices ask for names; the settings, of which those not said stay as they are; and
-    `overwrite`: whether a policy that somebody wrote by hand may be replaced; without it Tailscale refuses.
+    Takes the whole policy (as text where comments are to be kept); what devices ask for names; the settings, of which
+    those not said stay as they are; and `overwrite`: whether a policy that somebody wrote by hand may be replaced;
+    without it Tailscale refuses.
 
     Registers Acl (protected; its `tests` are run by Tailscale on every change), DnsPreferences, DnsConfiguration where
     more than MagicDNS is said, and TailnetSettings [TFT]. Both of DNS are protected and kept, for destroying either
@@ -35,7 +36,7 @@ class Tailnet(Component):
         self,
         name: str,
         *,
-        policy: Mapping[str, object],
+        policy: Mapping[str, object] | str,
         dns: TailnetDns = _DNS,
         settings: TailnetSettings = _SETTINGS,
         overwrite: bool = False,
@@ -45,7 +46,7 @@ class Tailnet(Component):
         # Tailscale compares the text but for white space, so it is always written the same way.
         self.acl = tailscale.Acl(
             f"{name}-policy",
-            acl=json.dumps(policy, indent=2),
+            acl=policy if isinstance(policy, str) else json.dumps(policy, indent=2),
             overwrite_existing_content=overwrite or None,
             opts=self.child(protect=True),
         )

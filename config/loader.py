@@ -6,8 +6,9 @@ import copy
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from config.stack import NAMESPACE, StackConfig, owner_stack
 
 _FILE = re.compile(r"Pulumi\.(?P<stack>[A-Za-z0-9_.-]+)\.ya?ml")
 _LARGEST = 16 * 1024 * 1024
+_LARGEST_POLICY = 1024 * 1024
 _DOCS = "docs/stack-file.md"
 _ROUNDS = 20
 _NO_NODE = {"name": "node", "lan_ipv4": "192.0.2.2", "context": "context"}
@@ -42,6 +44,8 @@ class StackFile:
     document: Document
     misspelt: dict[Path_, Path_] = field(default_factory=dict)
     """Paths that were read for others: the known one to the one that stands in the file."""
+    beside: Callable[[str], str] | None = None
+    """The text of a file beside it that is not on the disk, or None where it is: raises LookupError for none."""
 
     @property
     def file(self) -> str:
@@ -103,10 +107,26 @@ class LoadedStack:
     typed: StackConfig | None = None
     assumed: frozenset[Path_] = frozenset()
     """Paths that could not be read, so that `typed` holds a default or stand-in there: no rule may judge it."""
+    own_policy: str | None = None
+    """The text of the file that `estate.tailnet.policy` names."""
 
     def __post_init__(self) -> None:
         if self.typed is None:
             self.typed = self.config
+        self._read_own_policy()
+
+    def _read_own_policy(self) -> None:
+        tailnet = self.typed.estate.tailnet if self.typed and self.typed.estate else None
+        if tailnet is None or tailnet.policy is None:
+            return
+        path: Path_ = ("estate", "tailnet", "policy")
+        try:
+            read = self.source.beside or partial(read_beside, self.source.path.parent)
+            self.own_policy = read(tailnet.policy)
+        except LookupError as error:
+            reason, fix = error.args
+            place = self.source.place(path)
+            self.findings.append(Finding("tailnet-policy-file", path, show(tailnet.policy), reason, fix, place))
 
     @property
     def name(self) -> str:
@@ -186,6 +206,35 @@ def _read(path: Path) -> Document:
         )
 
 
+def read_beside(folder: Path, name: str) -> str:
+    """The text of a file beside the stack files. Raises LookupError with the reason and a fix."""
+    path = folder / name
+    fix = "put the file beside the stack file, or remove `policy:`; `gatehouse adopt` writes the policy that you have"
+    try:
+        if path.resolve().parent != path.parent.resolve():
+            raise LookupError("it is a link out of this folder, to what nobody reviews here", fix)
+        if path.is_dir():
+            raise LookupError("it is a folder, where a file has to be", fix)
+        # What is neither, such as a pipe, would be waited for.
+        data = path.read_bytes() if path.is_file() else None
+    except (OSError, RuntimeError) as error:
+        # A link in a circle is a RuntimeError of pathlib's.
+        raise LookupError(f"it cannot be read ({getattr(error, 'strerror', None) or error})", fix) from None
+    if data is None:
+        raise LookupError("there is no such file beside the stack file", fix)
+    if len(data) > _LARGEST_POLICY:
+        raise LookupError(f"it is larger than {_LARGEST_POLICY >> 20} MiB, which no policy is", fix)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LookupError(f"it is not UTF-8 text (line {line})", "save it as UTF-8") from None
+
+
+def _not_given(name: str) -> str:
+    raise LookupError("there is no such file beside the stack file", f"write {name}, or remove `policy:`")
+
+
 def _no_file(path: Path, reason: str) -> Document:
     document = Document(path.name)
     document.findings.append(
@@ -210,10 +259,10 @@ def _other_ending(path: Path) -> Finding:
     )
 
 
-def parse_stack_text(text: str, stack: str = "test") -> StackFile:
-    """A stack file from text, as `Pulumi.<stack>.yaml` would hold it."""
+def parse_stack_text(text: str, stack: str = "test", beside: Callable[[str], str] = _not_given) -> StackFile:
+    """A stack file from text, as `Pulumi.<stack>.yaml` would hold it. `beside` gives the text of a file beside it."""
     path = Path(f"Pulumi.{stack}.yaml")
-    return _stack_file(path, stack, read_yaml(text, path.name))
+    return replace(_stack_file(path, stack, read_yaml(text, path.name)), beside=beside)
 
 
 def _in_config(finding: Finding) -> Finding:
@@ -414,6 +463,7 @@ __all__ = [
     "StackFile",
     "load_project",
     "parse_stack_text",
+    "read_beside",
     "read_stack_file",
     "stack_names",
     "stack_path",

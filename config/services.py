@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
@@ -41,6 +42,24 @@ Tokens: TypeAlias = Annotated[
     list[Label], Field(min_length=1), several("the name of a token"), word_or_list({"type": "string"})
 ]
 """Names of service tokens; a single one may be written without brackets."""
+
+
+def _no_way_in(value: str) -> str:
+    if value == "tag:k8s-funnel":
+        raise PydanticCustomError(
+            "funnel", "machines with this tag face the internet", {"fix": "give the machine that is meant another tag"}
+        )
+    return value
+
+
+MachineTag: TypeAlias = Annotated[str, Field(pattern=r"^tag:[a-zA-Z][a-zA-Z0-9-]*$"), AfterValidator(_no_way_in)]
+Machines: TypeAlias = Annotated[
+    list[MachineTag],
+    Field(min_length=1),
+    several("the tag of a machine"),
+    word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
+]
+"""Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
 Words: TypeAlias = Annotated[list[str], Field(min_length=1), several("a name"), word_or_list({"type": "string"})]
 """A word, or several."""
 
@@ -188,6 +207,9 @@ class Service(Model):
     """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""
     tokens: Tokens | None = None
     """Service tokens (estate `tokens`) that get in by the tunnel too, with no login: apps and scripts."""
+    machines: Machines | None = None
+    """Machines that get in on the tailnet too, by tag, such as `tag:ci`; with `clients: tailnet` and no `people` they
+    alone."""
     host: str | None = None
     """The public host name; `<service>-<node>.<zone>` otherwise. `*.` in front is every name below."""
     hosts: Annotated[list[str], Field(min_length=1)] | None = None

@@ -33,6 +33,7 @@ NAMESPACE = "gatehouse"
 
 
 Ssl: TypeAlias = Literal["off", "flexible", "full", "strict"]
+TailnetPlan: TypeAlias = Literal["personal", "standard", "premium"]
 MinTls: TypeAlias = Literal["1.2", "1.3"]
 
 
@@ -145,6 +146,10 @@ class Tailnet(Model):
     users: list[Person] = Field(default_factory=list)
     """People who are users of the tailnet, whether a private service names them or not. The policy's tests then show
     what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
+    policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
+    """A file beside this one with a policy of your own, in HuJSON: it is kept, and what the services need is added."""
+    plan: TailnetPlan = "personal"
+    """Tailscale's plan, for its limits: `personal`, `standard` or `premium`."""
     overwrite_policy: bool = False
     """Replace a policy that somebody wrote by hand; acknowledge `tailnet-policy-overwrite`."""
 
@@ -210,9 +215,10 @@ class Claim(Model):
     """What holds of who reaches services, proved before anything is registered: `never` or `only`, of what is `on`."""
 
     never: str | None = None
-    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), or an e-mail address."""
+    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), an e-mail address, or
+    machines by their tag."""
     only: Words | None = None
-    """Nobody reaches it but these: sets of people, e-mail addresses, or `lan`."""
+    """Nobody reaches it but these: sets of people, e-mail addresses, tags of machines, or `lan`."""
     on: Words
     """Services of this stack, by key."""
     except_: Words = Field(default_factory=list, alias="except")

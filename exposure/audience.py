@@ -11,7 +11,8 @@ from config.stack import Estate
 
 @dataclass(frozen=True)
 class Audience:
-    """Those who may: `people` are names of sets, `tokens` names of service tokens, `devices` all of the tailnet.
+    """Those who may: `people` are names of sets, `tokens` names of service tokens, `machines` tags of the tailnet,
+    `devices` all of it.
 
     `<=` says that it lets in nobody whom the other does not, `|` is both together. Anyone takes in all others.
     """
@@ -20,11 +21,18 @@ class Audience:
     devices: bool = False
     people: frozenset[str] = frozenset()
     tokens: frozenset[str] = frozenset()
+    machines: frozenset[str] = frozenset()
 
     def __or__(self, other: Audience) -> Audience:
         if self.anyone or other.anyone:
             return ANYONE
-        return Audience(False, self.devices or other.devices, self.people | other.people, self.tokens | other.tokens)
+        return Audience(
+            False,
+            self.devices or other.devices,
+            self.people | other.people,
+            self.tokens | other.tokens,
+            self.machines | other.machines,
+        )
 
     def __le__(self, other: Audience) -> bool:
         return self | other == other
@@ -43,6 +51,7 @@ class Audience:
         if self.anyone:
             return "anyone"
         words = [*sorted(self.people), *(f"token {t}" for t in sorted(self.tokens))]
+        words += sorted(self.machines)
         words += ["any device of the tailnet"] * self.devices
         return " and ".join(words) or "nobody"
 
@@ -67,6 +76,13 @@ def named_people(service: Service, estate: Estate | None) -> Audience:
     return people(service.people or (estate.default_people if estate else None) or ())
 
 
+def on_tailnet(service: Service, estate: Estate | None) -> Audience:
+    """The people whom a service names, from their devices, and its machines; these alone where it is for no others."""
+    alone = service.machines and service.clients == "tailnet" and not service.people
+    people_too = NOBODY if alone else named_people(service, estate)
+    return people_too | Audience(machines=frozenset(service.machines or ()))
+
+
 def named(service: Service, estate: Estate | None) -> Audience:
     """The people and tokens that a service names."""
     by_name = NOBODY if service.clients == "nobody" else named_people(service, estate)
@@ -75,7 +91,9 @@ def named(service: Service, estate: Estate | None) -> Audience:
 
 def meant(service: Service, estate: Estate | None) -> Audience:
     """Whom `clients` and `tokens` let in: no way of the service may let in more."""
-    return ANYONE if service.clients == "anyone" else named(service, estate)
+    if service.clients == "anyone":
+        return ANYONE
+    return named(service, estate) | Audience(machines=frozenset(service.machines or ()))
 
 
 def meant_for_path(said: PathClients, service: Service, estate: Estate | None) -> Audience:

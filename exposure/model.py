@@ -161,6 +161,8 @@ class ExposurePlan:
     """Whether anything in the estate is behind Access for nobody; False in a member's stack."""
     tailnet_policy: Mapping[str, Json] | None
     """The whole tailnet's policy; None in a member's stack or without a tailnet."""
+    tailnet_policy_text: str | None
+    """The same as it is registered, with the comments of the owner's own part; None where there is none."""
     manual_steps: tuple[ManualStep, ...]
     adopt: Mapping[str, str] = field(default_factory=dict)
     """What was there before, to be left as it was found: `<type>/<logical name>` to the import id."""

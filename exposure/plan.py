@@ -38,7 +38,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
     logins: tuple[Audience, ...] = ()
     tokens: tuple[tuple[str, ...], ...] = ()
     nobody = False
-    tailnet_policy = None
+    tailnet_policy, policy_text = None, None
     if owner is None:
         members = [s for s in project.values() if s.config and s.estate is estate]
         stacks = [ways if member is stack else _ways(member, estate) for member in members]
@@ -48,8 +48,8 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         tokens = one.token_sets(a.audience for a in guarded)
         nobody = any(a.audience == NOBODY for a in guarded)
         if estate.tailnet:
-            nodes = [m.config.node.name for m in members if m.config]
-            tailnet_policy = estate_policy(estate, nodes, family)
+            nodes = [m.config.node for m in members if m.config]
+            tailnet_policy, policy_text = estate_policy(estate, nodes, family, stack.own_policy)
     records = list(one.records(ways, estate))
     if node.public_record and node.router_ipv4:
         host = Host(f"{node.name}.{estate.zone.name}")
@@ -68,6 +68,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         token_sets=tokens,
         nobody=nobody,
         tailnet_policy=tailnet_policy,
+        tailnet_policy_text=policy_text,
         manual_steps=tuple(_manual_steps(stack.name, node, estate, owner, ways, config.services, logins)),
         adopt=dict(sorted(config.adopt.items())),
         recover=dict(sorted(config.recover.items())),
@@ -96,10 +97,35 @@ def plan_services(services: Mapping[str, Service], node: Node, estate: Estate) -
     return tuple(sorted(planned, key=lambda s: (order.index(s.ways[0].gate), s.key)))
 
 
-def estate_policy(estate: Estate, nodes: Iterable[str], ways: Sequence[Way]) -> dict[str, Json]:
-    """The tailnet's policy from the ways of every stack of the estate."""
+def estate_policy(
+    estate: Estate, nodes: Sequence[Node], ways: Sequence[Way], own: str | None = None
+) -> tuple[dict[str, Json], str | None]:
+    """The tailnet's policy from the ways of every stack of the estate, and with `own` its text, comments and all.
+
+    Raises ValueError for an own policy that was not checked.
+    """
+    generated = generated_policy(estate, nodes, ways, own)
+    if own is None:
+        return generated, None
+    from exposure import own_policy
+
+    text = own_policy.merged(own, own_policy.tests_that_hold(own, generated, nodes))
+    return own_policy.value(text), text
+
+
+def generated_policy(
+    estate: Estate, nodes: Iterable[Node], ways: Sequence[Way], own: str | None = None
+) -> dict[str, Json]:
+    """What the services need of the policy, beside an own one that may refer to sets of people."""
+    named: set[str] = set()
+    defined: set[str] = set()
+    if own is not None:
+        from exposure import own_policy
+
+        named, defined = own_policy.words(own_policy.parse(own)), own_policy.tags(own)
     funnels = any(isinstance(way, FunnelWay) for way in ways)
-    return policy(estate, sorted(nodes), [grant for way in ways for grant in way.grants()], funnels)
+    grants = [grant for way in ways for grant in way.grants()]
+    return policy(estate, sorted(node.name for node in nodes), grants, funnels, named, defined)
 
 
 def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:

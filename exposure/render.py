@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from config.text import wrap
 from exposure.model import ExposurePlan, PlannedService
+from exposure.tailnet import PLANS
 from exposure.ways.way import ManualStep
 
 _INDENT = "    "
@@ -91,15 +92,22 @@ def nameservers(plan: ExposurePlan) -> dict[str, list[str]]:
 
 
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
-    """The exposure table and the manual steps of one stack."""
+    """The exposure table, whom devices ask for names, the manual steps, and what it takes of the tailnet's plan."""
     asked = [
         line for what, of in nameservers(plan).items() for line in wrap(f"{what}: {', '.join(of)}", width, _INDENT)
     ]
     names = "".join(("Whom devices of the tailnet ask:\n", *(f"{line}\n" for line in asked), "\n")) if asked else ""
     return (
         f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n{names}"
-        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}"
+        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan)}"
     )
+
+
+def _of_the_plan(plan: ExposurePlan) -> str:
+    groups, tailnet = (plan.tailnet_policy or {}).get("groups"), plan.estate.tailnet
+    if not isinstance(groups, Mapping) or tailnet is None:
+        return ""
+    return f"\n\nTailnet: {len(groups)} of the {PLANS[tailnet.plan].groups} groups that plan {tailnet.plan} has."
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:

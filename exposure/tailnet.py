@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from config.stack import Estate
+from config.stack import Estate, TailnetPlan
 from exposure.model import Json
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
 from exposure.ways.way import Grant
 
 
-def policy(estate: Estate, nodes: Iterable[str], private: Sequence[Grant], funnels: bool) -> dict[str, Json]:
+class Limits(NamedTuple):
+    """What a plan has at most; None where it says nothing."""
+
+    users: int | None
+    groups: int
+    machines: int | None
+
+
+PLANS: Mapping[TailnetPlan, Limits] = {
+    "personal": Limits(6, 3, 50),
+    "standard": Limits(None, 10, None),
+    "premium": Limits(None, 300, None),
+}
+"""As read of tailscale.com/pricing on 2026-09-20; that Tailscale holds to them is not verified."""
+
+
+def policy(
+    estate: Estate,
+    nodes: Iterable[str],
+    private: Sequence[Grant],
+    funnels: bool,
+    named: Container[str] = (),
+    defined: Iterable[str] = (),
+) -> dict[str, Json]:
     """The whole policy as Tailscale's API takes it: groups, tagOwners, grants, nodeAttrs and its own tests.
 
+    Sets of people are groups where a service names them, or `named` has the group: Personal has three [pricing].
     Grants open only what a service names; `autogroup:self` keeps a person's own devices in reach of each other. A
     funnel's name resolves to a tailnet address inside the tailnet, so members need a grant where strangers need none.
     Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
     """
     private = sorted(private, key=lambda s: (s.node, s.key))
-    # A set that has ended is nobody, and so in no group and no grant; one without addresses is never named here.
-    people = {name: one.emails for name, one in sorted(estate.sets.items()) if one.emails and not one.ended}
-    groups = {f"group:{name}": sorted(set(emails)) for name, emails in people.items()}
+    used = {p for s in private for p in s.people}
+    # A set that has ended is nobody, and so in no grant, and in a group only where somebody else names that.
+    people = {name: [] if one.ended else one.emails for name, one in sorted(estate.sets.items())}
+    groups = {
+        f"group:{name}": sorted(set(emails))
+        for name, emails in people.items()
+        if (name in used and emails) or f"group:{name}" in named
+    }
     tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
     node_tags = {node_tag(n) for n in nodes}
+    # Of a tag that the owner's own part defines, that says who gives it out.
+    others = {tag for s in private for tag in s.machines} - set(tags) - set(defined)
     tag_owners: dict[str, Json] = {
+        **{tag: ["autogroup:admin"] for tag in others},
         OPERATOR_TAG: ["autogroup:admin"],
         "tag:k8s": [OPERATOR_TAG],
         FUNNEL_TAG: [OPERATOR_TAG],
@@ -31,7 +64,7 @@ def policy(estate: Estate, nodes: Iterable[str], private: Sequence[Grant], funne
     }
     grants: list[Json] = [{"src": ["autogroup:member"], "dst": ["autogroup:self"], "ip": ["*"]}]
     for s in private:
-        src: list[Json] = [f"group:{p}" for p in s.people if p in people]
+        src: list[Json] = [*(f"group:{p}" for p in s.people if people.get(p)), *s.machines]
         grants += [{"src": src, "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]}] if src else []
     if funnels:
         grants.append({"src": ["autogroup:member"], "dst": [FUNNEL_TAG], "ip": ["tcp:443"]})
@@ -61,9 +94,11 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     another = dict(zip(tags, [*tags[1:], *tags[:1]], strict=True))
     # Two services at one port of a node are open to whom either names.
     let_in: dict[tuple[str, int, str], set[str]] = {}
+    machines: dict[tuple[str, int, str], set[str]] = {}
     for s in private:
         emails = {email for p in s.people for email in estate.members.get(p, ())}
         let_in.setdefault((s.tag, s.port, s.protocol), set()).update(emails)
+        machines.setdefault((s.tag, s.port, s.protocol), set()).update(s.machines)
     for service in private:
         target = f"{service.tag}:{service.port}"
         members = let_in[service.tag, service.port, service.protocol]
@@ -71,7 +106,10 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
             (accept if person in members else deny).setdefault((person, service.protocol), []).append(target)
         # The proxies that face the internet must never be a way into a private service.
         deny.setdefault((FUNNEL_TAG, service.protocol), []).append(target)
-        if another[service.tag] != service.tag:
+        allowed = machines[service.tag, service.port, service.protocol]
+        for tag in sorted(allowed):
+            accept.setdefault((tag, service.protocol), []).append(target)
+        if another[service.tag] not in (service.tag, *allowed):
             deny.setdefault((another[service.tag], service.protocol), []).append(target)
     if funnels:
         # Tailscale takes no autogroup as a test's source, so one of the users stands for its members: whoever is only

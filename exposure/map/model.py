@@ -359,6 +359,9 @@ def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crow
     programs = [str(p) for p in reached.everybody if p.kind == "token"]
     if programs and not named:
         return Crowd(", ".join(programs), "an app or a script")
+    machines = [str(p) for p in reached.everybody if p.kind == "tag"]
+    if machines and not named:
+        return Crowd(", ".join(machines), "by tag")
     # The sets of people are named where they are just those who get in.
     meant = [c.audience for c in sorted(way.claims(), key=lambda c: -len(c.path)) if c.path.covers(path)]
     label = next((str(a) for a in (*meant, way.audience) if a.people and _emails(estate, a) == named), "")

@@ -22,6 +22,7 @@ from exposure.policy_eval.topology import (
     UnknownNameError,
     User,
     endpoints,
+    machine,
     read_topology,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "User",
     "Why",
     "endpoints",
+    "machine",
     "reach",
     "read_policy",
     "read_topology",

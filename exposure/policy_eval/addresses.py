@@ -27,10 +27,14 @@ Ranges = tuple[Range, ...]
 
 
 class Address(NamedTuple):
-    """One address; `value` is None where it is some unknown address of the tailnet."""
+    """One address; `value` is None where it is some unknown address of the tailnet.
+
+    Such a one that is not `named` is taken to be none that stands alone in a policy, as of a machine made later.
+    """
 
     version: int
     value: int | None
+    named: bool = True
 
     def __str__(self) -> str:
         if self.value is None:
@@ -41,6 +45,8 @@ class Address(NamedTuple):
 
 UNKNOWN = (Address(4, None), Address(6, None))
 """What a device has when nobody knows its addresses."""
+UNNAMED = (Address(4, None, named=False), Address(6, None, named=False))
+"""The same of a device that a policy names by no single address."""
 
 
 def parse_address(text: str) -> Address | None:
@@ -140,6 +146,8 @@ def contains(ranges: Ranges, address: Address) -> bool | None:
     """Whether the set holds the address; None where that depends on which address it is."""
     if address.value is not None:
         return any(r.version == address.version and r.first <= address.value <= r.last for r in ranges)
+    if not address.named:
+        ranges = tuple(r for r in ranges if r.first != r.last)
     mine = tuple(r for r in TAILNET if r.version == address.version)
     left = without(mine, ranges)
     if not left:

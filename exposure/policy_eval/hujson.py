@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -43,11 +44,20 @@ class HuJSONError(ValueError):
         super().__init__(f"line {position.line}, column {position.column}: {reason}")
 
 
+class Span(NamedTuple):
+    """What a value takes of the text, by offsets: from the name before it, if it has one, then from itself."""
+
+    begin: int
+    value: int
+    end: int
+
+
 class Document(NamedTuple):
     """A parsed text: its value, and the place of each value in it, by path (a member of an object by its key)."""
 
     value: Json
     where: Mapping[Path, Position]
+    spans: Mapping[Path, Span] = MappingProxyType({})
 
 
 def parse(text: str | bytes) -> Document:
@@ -68,7 +78,12 @@ def parse(text: str | bytes) -> Document:
     end = reader.extra(end)
     if end < len(text):
         raise reader.error(f"{reader.shown(end)} after the end of the value", end)
-    return Document(value, reader.where)
+    return Document(value, reader.where, reader.spans)
+
+
+def skip(text: str, at: int) -> int:
+    """The offset after white space and comments."""
+    return _Reader(text).extra(at)
 
 
 class _Reader:
@@ -77,6 +92,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.where: dict[Path, Position] = {}
+        self.spans: dict[Path, Span] = {}
         self._line, self._line_start, self._seen = 1, 0, 0
 
     def position(self, at: int) -> Position:
@@ -112,10 +128,15 @@ class _Reader:
             else:
                 return at
 
-    def value(self, at: int, path: Path, depth: int) -> tuple[Json, int]:
+    def value(self, at: int, path: Path, depth: int, begin: int | None = None) -> tuple[Json, int]:
         if depth > DEEPEST:
             raise self.error(f"nested deeper than {DEEPEST} levels", at)
         self.where[path] = self.position(at)
+        value, end = self.bare(at, path, depth)
+        self.spans[path] = Span(at if begin is None else begin, at, end)
+        return value, end
+
+    def bare(self, at: int, path: Path, depth: int) -> tuple[Json, int]:
         first = self.text[at : at + 1]
         if first == "{":
             return self.object(at, path, depth)
@@ -138,7 +159,7 @@ class _Reader:
             at = self.extra(at)
             if self.text[at : at + 1] != ":":
                 raise self.error(f"a colon must follow the name, not {self.shown(at)}", at)
-            members[name], at = self.value(self.extra(at + 1), (*path, name), depth + 1)
+            members[name], at = self.value(self.extra(at + 1), (*path, name), depth + 1, begin)
             at = self.separator(at, "}")
         return members, at + 1
 

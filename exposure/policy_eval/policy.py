@@ -24,7 +24,7 @@ from exposure.policy_eval.addresses import (
     whole,
     without,
 )
-from exposure.policy_eval.hujson import HuJSONError, Path, Position, parse
+from exposure.policy_eval.hujson import Document, HuJSONError, Path, Position, parse
 from exposure.policy_eval.postures import NO_ATTRIBUTES, Attributes, Condition, Value, read_condition
 from exposure.policy_eval.selectors import (
     DESTINATION_AUTOGROUPS,
@@ -136,6 +136,8 @@ class NodeAttribute(NamedTuple):
     targets: tuple[Selector, ...]
     attributes: tuple[str, ...]
     pools: Ranges = ()
+    path: str = ""
+    position: Position = Position()
 
 
 class Policy(NamedTuple):
@@ -177,11 +179,14 @@ class Reading(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def read_policy(source: str | bytes | Mapping[str, object]) -> Reading:
+def read_policy(source: str | bytes | Document | Mapping[str, object]) -> Reading:
     """Read a policy from HuJSON, or from values as `json.loads` gives them. Raises for no policy, however wrong."""
-    if isinstance(source, Mapping):
-        value: object = source
-        where: Mapping[Path, Position] = {}
+    value: object
+    where: Mapping[Path, Position]
+    if isinstance(source, Document):
+        value, where = source.value, source.where
+    elif isinstance(source, Mapping):
+        value, where = source, {}
     else:
         try:
             document = parse(source)
@@ -667,7 +672,13 @@ class _Builder:
                 pools.append(pool)
         self.members(fields.get("app"))
         attributes = tuple(text for text, _ in self.texts(fields.get("attr")))
-        return NodeAttribute(tuple(selector for selector, _ in targets), attributes, tuple(pools))
+        return NodeAttribute(
+            tuple(selector for selector, _ in targets),
+            attributes,
+            tuple(pools),
+            render_path(entry.path),
+            self.position(entry.path),
+        )
 
     def ssh_rule(self, entry: _Entry) -> SshRule:
         known = (

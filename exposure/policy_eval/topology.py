@@ -7,12 +7,13 @@ who is taken for a member.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from exposure.policy_eval.addresses import (
     TAILNET,
     UNKNOWN,
+    UNNAMED,
     Address,
     Ranges,
     contains,
@@ -67,6 +68,13 @@ class Endpoint(NamedTuple):
     device: bool = True
     service: str = ""
     settled: bool = True
+
+
+def machine(tags: Iterable[str], ipv4: str = "") -> Endpoint:
+    """A tagged device that no topology has: of its addresses the IPv4 one may be known."""
+    known = parse_address(ipv4)
+    held = frozenset(tags)
+    return Endpoint(", ".join(sorted(held)), (known, UNNAMED[1]) if known else UNNAMED, tags=held)
 
 
 class User(NamedTuple):

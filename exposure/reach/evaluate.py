@@ -14,6 +14,7 @@ from typing import Literal
 
 from config.values import bare_host
 from exposure.names import node_tag
+from exposure.policy_eval import Endpoint
 from exposure.reach import access
 from exposure.reach.access import ANYONE, LAN, MEMBER, Kind, Principal
 from exposure.reach.match import ascii_host, readings, serves
@@ -27,7 +28,7 @@ from exposure.reach.surface import (
     TailnetAddress,
     TailnetIngress,
 )
-from exposure.reach.tailnet import Gives, gives, has_attribute, nodes
+from exposure.reach.tailnet import Gives, by_route, destination, gives, has_attribute, nodes
 from exposure.workload import Protocol, Workload, of_url
 
 Scheme = Literal["http", "https", "tcp", "udp"]
@@ -147,7 +148,11 @@ def asking(surface: Surface, request: Request) -> Callable[[Principal], Answer]:
         return partial(_on_tailnet, surface, request, machine)
     listening = surface.listeners.get(request.host)
     if listening is not None:
-        return partial(_at_home, request, listening)
+        return partial(_at_home, surface, request, listening)
+    policy = surface.tailnet.policy if surface.tailnet else None
+    target = destination(policy, request.host) if policy else None
+    if target is not None:
+        return partial(_on_tailnet, surface, request, _Machine(request.host, target, None))
     return partial(_public, surface, request)
 
 
@@ -347,7 +352,10 @@ def _router(surface: Surface, request: Request, address: str, steps: tuple[Step,
 
 
 def _at_home(
-    request: Request, listening: Mapping[tuple[Protocol, int | str], Workload], principal: Principal
+    surface: Surface,
+    request: Request,
+    listening: Mapping[tuple[Protocol, int | str], Workload],
+    principal: Principal,
 ) -> Answer:
     steps: tuple[Step, ...] = (Step("home", request.host, "on the home network, past every gate"),)
     workload = listening.get((request.protocol, request.port))
@@ -355,6 +363,13 @@ def _at_home(
         ports = ", ".join(sorted(f"{protocol} {port}" for protocol, port in listening)) or "nothing"
         step = Step("listener", f"{request.protocol} {request.port}", f"known to answer there: {ports}")
         return Answer(Outcome.NO_LISTENER, (*steps, step))
+    policy = surface.tailnet.policy if surface.tailnet else None
+    if policy and not principal.off_tailnet:
+        found = by_route(policy, principal, request.host, request.protocol, request.port)
+        if found.allowed:
+            why = f"lets it in, where a subnet router of the tailnet leads to {request.host}"
+            routed = Step("tailnet", "; ".join(found.why), why)
+            return Answer(Outcome.TAILNET, (*steps, routed), str(workload), workload)
     if principal != LAN:
         step = Step("listener", str(workload), "only who is on the home network gets there, whoever that is")
         return Answer(Outcome.OFF_TAILNET, (*steps, step))
@@ -367,36 +382,41 @@ def _at_home(
 
 @dataclass(frozen=True)
 class _Machine:
-    """A machine of the tailnet: its tags, ports (None: not known, so any) and Ingress."""
+    """A machine of the tailnet, or what else its policy opens: its ports (None: not known, so any) and Ingress."""
 
     name: str
-    tags: tuple[str, ...]
+    target: Endpoint
     ports: tuple[tuple[str, int], ...] | None
     ingress: TailnetIngress | None = None
     address: TailnetAddress | None = None
 
+    @property
+    def tags(self) -> str:
+        """What a rule of the policy can open it by, in words."""
+        return ", ".join(sorted(self.target.tags)) or self.target.name
+
 
 def _machine(surface: Surface, host: str) -> _Machine | None:
     if host.startswith("tag:"):
-        return _Machine(host, (host,), None)
+        return _Machine(host, surface.device("", (host,)), None)
     name = surface.machine_name(host)
     if name is None:
         return None
     found = surface.machines.get(name)
     if isinstance(found, TailnetIngress):
-        return _Machine(name, found.tags, (("tcp", 443),), found)
+        return _Machine(name, surface.device("", found.tags), (("tcp", 443),), found)
     if found:
-        return _Machine(name, found.tags, found.ports, None, found)
+        return _Machine(name, surface.device("", found.tags), found.ports, None, found)
     policy = surface.tailnet.policy if surface.tailnet else None
     if policy and name in nodes(policy):
-        return _Machine(name, (node_tag(name),), None)
+        return _Machine(name, surface.device(name, (node_tag(name),)), None)
     return None
 
 
 def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal: Principal) -> Answer:
     tailnet = surface.tailnet or Tailnet(None, None)
     kind = "an Ingress" if machine.ingress else "a Service" if machine.address else "a device"
-    steps: tuple[Step, ...] = (Step("name", machine.name, f"{kind} of the tailnet with {', '.join(machine.tags)}"),)
+    steps: tuple[Step, ...] = (Step("name", machine.name, f"{kind} of the tailnet with {machine.tags}"),)
     if machine.ports is not None and (request.protocol, request.port) not in machine.ports:
         ports = ", ".join(f"{protocol} {port}" for protocol, port in machine.ports)
         step = Step("listener", f"{request.protocol} {request.port}", f"it listens on {ports} only")
@@ -420,7 +440,7 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
     if tailnet.policy is None:
         step = Step("tailnet", "no policy", "the estate's owner registers it, and it is not known here")
         return Answer(Outcome.NO_RULES, (*steps, step))
-    found = gives(tailnet.policy, principal, machine.tags, request.protocol, request.port)
+    found = gives(tailnet.policy, principal, machine.target, request.protocol, request.port)
     steps += (_grant(found, principal, machine, request),)
     if not found.allowed:
         return Answer(Outcome.TAILNET_DENIED, steps)
@@ -430,9 +450,7 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
 def _grant(found: Gives, principal: Principal, machine: _Machine, request: Request) -> Step:
     doubt = "" if not found.doubtful else " (hangs on what is not known here, so taken to let in)"
     if not found.allowed:
-        return Step(
-            "tailnet", "no grant", f"none opens {', '.join(machine.tags)} {request.protocol}:{request.port} here"
-        )
+        return Step("tailnet", "no grant", f"none opens {machine.tags} {request.protocol}:{request.port} here")
     member = "; for a member of the tailnet" if principal.kind == "person" and found.for_members else ""
     return Step("tailnet", "; ".join(found.why), f"lets it in{doubt}{member}")
 
@@ -443,9 +461,9 @@ def _funnel(tailnet: Tailnet, machine: _Machine) -> tuple[bool, Step]:
         return False, Step("funnel", "off", "the Ingress has no Funnel annotation: tailnet only")
     if tailnet.policy is None:
         return True, Step("funnel", "on", "the policy is not known here; taken to allow Funnel")
-    if has_attribute(tailnet.policy, machine.tags, "funnel"):
-        return True, Step("funnel", "on", f"the policy gives {', '.join(machine.tags)} the attribute funnel: anyone")
-    return False, Step("funnel", "refused", f"the policy gives {', '.join(machine.tags)} no attribute funnel")
+    if has_attribute(tailnet.policy, machine.target, "funnel"):
+        return True, Step("funnel", "on", f"the policy gives {machine.tags} the attribute funnel: anyone")
+    return False, Step("funnel", "refused", f"the policy gives {machine.tags} no attribute funnel")
 
 
 def _served(surface: Surface, machine: _Machine, request: Request, outcome: Outcome, steps: tuple[Step, ...]) -> Answer:

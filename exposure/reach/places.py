@@ -15,7 +15,16 @@ from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking
 from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface
-from exposure.reach.tailnet import named_as_source, nodes, people_of, ports_to, tags_of
+from exposure.reach.tailnet import (
+    destination,
+    destinations,
+    domains_of,
+    named_as_source,
+    nodes,
+    people_of,
+    ports_to,
+    tags_of,
+)
 from exposure.workload import Workload
 
 ANY_NAME = "any-name"
@@ -91,6 +100,12 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
             for protocol, at in listening:
                 if isinstance(at, int):
                     add(host, at, "/", _scheme(protocol))
+    policies = [s.tailnet.policy for s in surfaces if s.tailnet and s.tailnet.policy]
+    for word in destinations(policies) if thorough else ():
+        for policy in policies:
+            target = destination(policy, word)
+            for name, number in ports_to(policy, target) if target else ():
+                add(word, number, "/", _scheme(name))
     return tuple(found.values())
 
 
@@ -198,8 +213,8 @@ def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]
                 yield record.host, forwarded.external, _scheme(forwarded.protocol)
     policy = surface.tailnet.policy if surface.tailnet else None
 
-    def opened(tags: Iterable[str]) -> tuple[tuple[str, int], ...]:
-        return ports_to(policy, tags) if policy else ()
+    def opened(tags: Iterable[str], machine: str = "") -> tuple[tuple[str, int], ...]:
+        return ports_to(policy, surface.device(machine, tags)) if policy else ()
 
     for address in surface.tailnet_addresses:
         for protocol, number in opened(address.tags) if address.ports is None else address.ports:
@@ -207,7 +222,7 @@ def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]
     if not policy:
         return
     for node in nodes(policy):
-        for protocol, number in opened((node_tag(node),)):
+        for protocol, number in opened((node_tag(node),), node):
             yield f"{node}{_suffix(surface)}", number, _scheme(protocol)
     if thorough:
         listened = {(t, "tcp", 443) for i in surface.tailnet_ingresses for t in i.tags}
@@ -250,6 +265,7 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
                 tags.setdefault(tag, set()).add(number)
             for tag, rules in named_as_source(policy_json).items():
                 tags.setdefault(tag, set()).update((number, rule) for rule in rules)
+            domains |= domains_of(policy_json)
             for person, names in people_of(policy_json).items():
                 marks.setdefault(person, set()).update((number, name) for name in names)
         held = [i.tags for i in surface.tailnet_ingresses] + [a.tags for a in surface.tailnet_addresses]

@@ -19,6 +19,8 @@ from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json, PeopleSet
 from exposure.names import ACME_PATH, login_of
+from exposure.policy_eval import Endpoint
+from exposure.policy_eval import machine as device
 from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
@@ -284,7 +286,7 @@ class AtHome:
 
     `ports` are the services that listen there with no cluster between, which no resource says. `controller` is its
     ingress controller, by http and by https, which listens at home too where it is `on_lan`, and `behind` what that
-    leads on to: by host and the beginning of the path.
+    leads on to: by host and the beginning of the path. `tailnet_ipv4` is its address on the tailnet, where it is known.
     """
 
     name: str
@@ -293,6 +295,7 @@ class AtHome:
     controller: tuple[Workload, ...] = ()
     on_lan: bool = False
     behind: tuple[tuple[str, str, Workload], ...] = ()
+    tailnet_ipv4: str = ""
 
 
 @dataclass(frozen=True)
@@ -470,6 +473,11 @@ class Surface:
         wanted = (rule.node, rule.protocol, rule.node_port)
         return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
 
+    def device(self, machine: str, tags: Iterable[str]) -> Endpoint:
+        """A machine with these tags as the tailnet's policy sees it."""
+        known = next((node.tailnet_ipv4 for node in self.nodes if node.name == machine), "")
+        return device(tags, known)
+
     @cached_property
     def machines(self) -> Mapping[str, TailnetIngress | TailnetAddress]:
         """What the operator puts on the tailnet, by the machine's name; an Ingress comes before a Service."""
@@ -618,6 +626,7 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
             controller(plan.home),
             plan.home.ingress_controller.on_lan,
             tuple(sorted(_behind(plan, managed=False))),
+            plan.home.tailnet_ipv4 or "",
         ),
     )
 

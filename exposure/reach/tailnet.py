@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, summarize_address_range
+from itertools import pairwise
 
 from exposure.model import Json
 from exposure.names import node_tag
 from exposure.policy_eval import Endpoint, Policy, UnknownNameError, endpoints, reach, read_policy
-from exposure.policy_eval.addresses import UNKNOWN
+from exposure.policy_eval.addresses import (
+    INTERNET,
+    TAILNET,
+    UNKNOWN,
+    Address,
+    Range,
+    contains,
+    parse_address,
+    parse_range,
+)
 from exposure.policy_eval.evaluate import selects
 from exposure.policy_eval.policy import Rule, Target
-from exposure.policy_eval.selectors import TCP, UDP, Kind, read_protocol
+from exposure.policy_eval.selectors import TCP, UDP, Kind, Selector, read_protocol
+from exposure.policy_eval.topology import MEMBER, Standing
 from exposure.reach.access import Principal
 
 _NODE = node_tag("")
+_PERSON = Standing(MEMBER.sure, MEMBER.unknown | {"shared"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,11 @@ class _Held:
         self.document = document
         self.policy = _read(document)
         self.towards: dict[_Asked, Policy] = {}
+        self.any_target = any(t.selector.kind is Kind.ANY for rule in self.policy.rules for t in rule.targets)
+        self.ranges: tuple[Range, ...] = tuple(
+            r for rule in self.policy.rules for t in rule.targets for r in self.policy.ranges(t.selector) or ()
+        )
+        """The addresses that rules open."""
         self._by_tag: dict[str, set[int]] = {}
         self._wide: set[int] = set()
         for number, rule in enumerate(self.policy.rules):
@@ -97,9 +115,7 @@ def _read(document: Mapping[str, Json]) -> Policy:
 
 def nodes(document: Mapping[str, Json]) -> tuple[str, ...]:
     """The nodes of the estate: each has a tag of its own in the policy."""
-    owners = document.get("tagOwners")
-    tags = owners if isinstance(owners, Mapping) else {}
-    return tuple(sorted(t.removeprefix(_NODE) for t in tags if t.startswith(_NODE)))
+    return tuple(sorted(t.removeprefix(_NODE) for t in policy_of(document).tag_owners if t.startswith(_NODE)))
 
 
 def tags_of(document: Mapping[str, Json]) -> tuple[str, ...]:
@@ -126,19 +142,24 @@ def people_of(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
             found.setdefault(member.lower(), set()).add(group)
     for rule in policy.rules:
         for selector in (*rule.sources, *rule.destinations):
-            if "@" in selector.text and not selector.text.startswith(("group:", "user:")):
+            if selector.kind is Kind.USER:
                 found.setdefault(selector.text.lower(), set()).add(rule.path)
     return {person: frozenset(names) for person, names in found.items()}
 
 
-def gives(document: Mapping[str, Json], who: Principal, tags: Iterable[str], protocol: str, port: int | None) -> Gives:
-    """Whether the policy lets a principal's device reach a device with these tags on a port.
+def domains_of(document: Mapping[str, Json]) -> frozenset[str]:
+    """Every domain whose people rules let in (`user:*@example.com`), and one that stands for other tailnets' people."""
+    sources = [s for rule in policy_of(document).rules for s in rule.sources]
+    guests = any(s.text in ("autogroup:shared", "autogroup:danger-all") for s in sources)
+    return frozenset([*(s.name.lower() for s in sources if s.kind is Kind.DOMAIN), *["another-tailnet"] * guests])
 
-    What hangs on the unknown (a role, a device's posture) counts as letting in, and is marked.
+
+def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protocol: str, port: int | None) -> Gives:
+    """Whether the policy lets a principal's device reach another device, or an address, on a port.
+
+    What hangs on the unknown (a role, a device's posture, whose an address is) counts as letting in, and is marked.
     """
-    of_device = frozenset(tags)
-    policy = _towards(document, of_device, read_protocol(protocol), port)
-    target = Endpoint(", ".join(tags), UNKNOWN, tags=of_device)
+    policy = _towards(document, target.tags, read_protocol(protocol), port)
     decision = reach(policy, _source(policy, who), target, port, protocol)
     if not decision.partly and not decision.maybe:
         return Gives(False)
@@ -151,31 +172,118 @@ def gives(document: Mapping[str, Json], who: Principal, tags: Iterable[str], pro
 def _source(policy: Policy, who: Principal) -> Endpoint:
     try:
         name = {"member": "autogroup:member"}.get(who.kind, who.name)
-        return endpoints(policy, name)[0]
+        found = endpoints(policy, name)[0]
+        # Whoever is named may have a machine shared with them, and be no member.
+        return found._replace(standing=_PERSON) if who.kind == "person" else found
     except UnknownNameError:
         # A tag that the policy does not know: a device may have it all the same.
         return Endpoint(who.name, UNKNOWN, tags=frozenset({who.name}))
 
 
-def has_attribute(document: Mapping[str, Json], tags: Iterable[str], attribute: str) -> bool:
-    """Whether `nodeAttrs` gives a device with these tags an attribute."""
+def has_attribute(document: Mapping[str, Json], device: Endpoint, attribute: str) -> bool:
+    """Whether `nodeAttrs` gives a device an attribute."""
     policy = policy_of(document)
-    device = Endpoint(", ".join(tags), UNKNOWN, tags=frozenset(tags))
     return any(
-        attribute in entry.attributes and any(t.text == "*" or selects(policy, t, device) for t in entry.targets)
+        attribute in entry.attributes and any(may_be(policy, t, device) for t in entry.targets)
         for entry in policy.node_attributes
     )
 
 
-def ports_to(document: Mapping[str, Json], tags: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    """The (protocol, port) pairs at which rules open a device with these tags; both ends of a range."""
+def by_route(document: Mapping[str, Json], who: Principal, host: str, protocol: str, port: int) -> Gives:
+    """Whether the policy lets a principal's device reach a host of the home network, by a subnet router's route.
+
+    A name there may have any address that the policy names and that is none of the tailnet.
+    """
     held = _held(document)
-    of_device = frozenset(tags)
-    device = Endpoint(", ".join(sorted(of_device)), UNKNOWN, tags=of_device)
+    if not held.ranges and not held.any_target:
+        return Gives(False)
+    known = parse_address(host)
+    named = [
+        Address(r.version, r.first) for r in held.ranges if contains(TAILNET, Address(r.version, r.first)) is False
+    ]
+    for address in (known,) if known else (*named, _HOME):
+        found = gives(document, who, Endpoint(host, (address,), device=False), protocol, port)
+        if found.allowed:
+            return found
+    return Gives(False)
+
+
+_HOME, _PUBLIC = Address(4, 0xC0A80000), Address(4, 0x01010101)
+_SOMEBODY = "autogroup:member"
+_OUTSIDE = "autogroup:internet"
+
+
+def destinations(documents: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
+    """What policies open that is no tagged machine: classes of addresses, people's devices, services, the internet.
+
+    Of each class of addresses every rule opens all or none. People's devices are told apart by their owners alone.
+    """
+    found: dict[str, None] = {}
+    bounds: set[tuple[int, int]] = set()
+    for held in map(_held, documents):
+        bounds |= {edge for r in held.ranges for edge in ((r.version, r.first), (r.version, r.last + 1))}
+        for target in (target for rule in held.policy.rules for target in rule.targets):
+            selector = target.selector
+            if selector.kind is Kind.ANY:
+                found |= dict.fromkeys((_SOMEBODY, _OUTSIDE))
+            elif selector.kind is Kind.AUTOGROUP and selector.name not in ("self", "tagged"):
+                found[_OUTSIDE if selector.name == "internet" else _SOMEBODY] = None
+            elif selector.kind is Kind.GROUP:
+                found |= dict.fromkeys(held.policy.groups.get(selector.text, ()))
+            elif selector.kind in (Kind.USER, Kind.SERVICE):
+                found[selector.text] = None
+    edges = sorted(bounds)
+    for (version, first), (other, after) in pairwise(edges):
+        within = Address(version, first)
+        if version == other and any(contains(held.ranges, within) for held in map(_held, documents)):
+            found[_range(within, Address(version, after - 1))] = None
+    return tuple(found)
+
+
+def _range(first: Address, last: Address) -> str:
+    found = list(summarize_address_range(ip_address(str(first)), ip_address(str(last))))
+    return str(found[0]) if len(found) == 1 else f"{first}-{last}"
+
+
+def is_destination(host: str) -> bool:
+    """Whether it is one of the words that `destinations` gives."""
+    named = host.startswith(("autogroup:", "svc:")) or "@" in host
+    return named or (("-" in host or "/" in host) and parse_range(host) is not None)
+
+
+def destination(document: Mapping[str, Json], host: str) -> Endpoint | None:
+    """What a policy opens under one of the words that `destinations` gives; None for every other word."""
+    policy = policy_of(document)
+    if host == _OUTSIDE:
+        return Endpoint(host, (_PUBLIC,), device=False)
+    if not is_destination(host):
+        return None
+    found = parse_range(host)
+    if found is None:
+        return endpoints(policy, host)[0]
+    # Whose device it is, if any, nobody knows: it is asked what is opened by the address alone.
+    return Endpoint(host, (Address(found.version, found.first),), device=False)
+
+
+def may_be(policy: Policy, selector: Selector, device: Endpoint) -> bool:
+    """Whether a selector selects a device, as far as anybody here knows."""
+    ranges = policy.ranges(selector)
+    if ranges is not None:
+        return any(contains(ranges, address) is not False for address in device.addresses)
+    if selector.kind is Kind.SERVICE or device.service:
+        return selector.text in ("*", device.service)
+    if selector.kind is Kind.AUTOGROUP and selector.name == "internet":
+        return any(contains(INTERNET, address) is True for address in device.addresses)
+    return selector.kind is Kind.ANY or selects(policy, selector, device) is not False
+
+
+def ports_to(document: Mapping[str, Json], device: Endpoint) -> tuple[tuple[str, int], ...]:
+    """The (protocol, port) pairs at which rules open a device; both ends of a range."""
+    held = _held(document)
     found = {
         (name, port)
-        for _, target in held.opening(of_device)
-        if target.selector.kind is Kind.ANY or selects(held.policy, target.selector, device)
+        for _, target in held.opening(device.tags)
+        if may_be(held.policy, target.selector, device)
         for name, number in (("tcp", TCP), ("udp", UDP))
         if number in target.traffic.protocols
         for ports in target.traffic.ports

@@ -19,6 +19,7 @@ from exposure.rules import (
     limits,
     origins,
     people,
+    tailnet_policy,
     tailscale,
     workloads,
     zone,
@@ -37,6 +38,7 @@ _SUBJECTS: tuple[Rule, ...] = (
     *dns.RULES,
     *acme.RULES,
     *tailscale.RULES,
+    *tailnet_policy.RULES,
     *workloads.RULES,
     *claims.RULES,
     *addresses.RULES,
@@ -57,6 +59,7 @@ STRUCTURAL: dict[str, str] = {
     "unknown-name": "A word is a known one",
     "wrong-form": "A value has its type",
     "secret-in-clear": "A secret is encrypted",
+    "tailnet-policy-file": "The policy of your own is a text file beside the stack file",
     "estate-owner": "A stack owns an estate or is a member of one",
 }
 """What reading a stack file finds (`config.loader`), by id."""

@@ -35,6 +35,8 @@ def _people_missing(service: OneService) -> Iterator[Problem]:
     said = service.service
     if service.estate is None or service.people:
         return
+    if service.service.machines and service.service.clients == "tailnet":
+        return
     login = service.by(ZeroTrustWay)
     unnamed: list[tuple[str, ...]] = [("paths", p) for p, to in said.paths.items() if to.clients == "people"]
     unnamed = [path for path in unnamed if service.by(TunnelWay) and not said.paths[path[1]].people]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Literal, TypeAlias, TypeVar
 
-from config.errors import Finding, Path_, show
+from config.errors import Finding, Path_, Place, show
 from config.loader import LoadedStack
 from config.people import Members
 from config.services import Gate, Node, Service, ServiceOrigin, UrlOrigin
@@ -47,6 +48,8 @@ class Problem:
     suggestion: str = ""
     source: str = ""
     related: tuple[Ref, ...] = ()
+    place: Place | None = None
+    """Where it is, if not in the stack file."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,15 @@ class OneStack:
     """A stack as the rules see it; `node` and `estate` are None where they could not be read."""
 
     stack: LoadedStack
-    taken: frozenset[tuple[Path_, str]] = frozenset()
+    taken: AbstractSet[tuple[Path_, str]] = frozenset()
     """Which acceptable rules the stack really breaks: path of the holder of `acknowledge`, rule id."""
-    refused: bool = False
-    """Whether an error was found that keeps it from being planned."""
+    found: Sequence[Finding] = field(default=(), compare=False)
+    """What was found so far."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether an error was found that keeps it from being planned."""
+        return any(finding.severity == "error" for finding in self.found)
 
     @property
     def node(self) -> Node | None:
@@ -316,7 +324,7 @@ class Rule(ABC):
     acceptable: Literal["service", "stack"] | None = field(default=None, kw_only=True)
     severity: Literal["error", "warning"] = field(default="error", kw_only=True)
     last: bool = field(default=False, kw_only=True)
-    """Runs after the others, with what they found in `OneStack.taken` and `OneStack.refused`."""
+    """Runs after the others, with what they found in `OneStack.taken` and `OneStack.found`."""
     scope: ClassVar[Scope]
 
     @abstractmethod
@@ -331,12 +339,12 @@ class Rule(ABC):
             problem.value,
             problem.reason,
             problem.fix,
-            stack.source.place(problem.path),
+            problem.place or stack.source.place(problem.path),
             problem.source or self.source,
             problem.suggestion,
             self.severity,
             tuple(ref.stack.source.place(ref.path) for ref in problem.related),
-            by_default=bool(problem.value) and not stack.source.has(problem.path),
+            by_default=bool(problem.value) and problem.place is None and not stack.source.has(problem.path),
         )
 
 

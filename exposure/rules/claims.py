@@ -21,13 +21,14 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
     paths = {f"{s.key}{path}" for s in stack.services for path in (*s.service.paths, s.service.path) if path}
     paths |= {f"{s.key}{ACME_PATH}" for s in stack.services if s.service.own_certificate}
     known = [s.key for s in stack.services]
+    machines = sorted({tag for s in stack.services for tag in s.service.machines or ()})
     for index, claim in enumerate(typed.claims if typed else ()):
         at = ("claims", index)
         if sets is not None:
             never = () if claim.never is None else (claim.never,)
-            yield from _people(never, (*at, "never"), [*_ANYBODY, *sets])
+            yield from _people(never, (*at, "never"), [*_ANYBODY, *sets, *machines])
             for place, name in enumerate(claim.only or ()):
-                yield from _people((name,), (*at, "only", place), ["lan", *sets])
+                yield from _people((name,), (*at, "only", place), ["lan", *sets, *machines])
         if not stack.whole:
             # A service that is not there may be one that could not be read.
             continue

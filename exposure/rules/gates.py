@@ -62,7 +62,7 @@ def _one_or_several(service: OneService) -> Iterator[Problem]:
         (("gates",), said.gates or ()),
         (("hosts",), [bare_host(host) for host in said.hosts or ()]),
         (("redirect_from",), [bare_host(host) for host in said.redirect_from or ()]),
-        *(((word,), getattr(said, word) or ()) for word in ("people", "tokens")),
+        *(((word,), getattr(said, word) or ()) for word in ("people", "tokens", "machines")),
         *(
             (("paths", path, word), getattr(to, word) or ())
             for path, to in said.paths.items()
@@ -251,6 +251,7 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
         (("hosts",), said.hosts if named else None, True, ""),
         (("redirect_from",), said.redirect_from, True, ""),
         (("tokens",), said.tokens, said.clients != "anyone", " where not anyone gets in anyway"),
+        (("machines",), said.machines, True, ""),
         (("path",), said.path, True, ""),
         (("tailnet_name",), said.tailnet_name, origin is not None, " for a Service of the cluster"),
         (("port_forward",), said.port_forward, True, ""),

@@ -6,7 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from config.errors import show
 from config.people import GOOGLE
+from exposure.audience import on_tailnet
+from exposure.own_policy import own_groups
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
+from exposure.tailnet import PLANS
+from exposure.ways.funnel import FunnelWay
+from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
 
 _LIMITS = "CFDOC cloudflare-one/account-limits"
@@ -115,7 +120,57 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             )
 
 
+def _tailnet(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for owner, family in everything.families():
+        estate = owner.estate
+        if estate is None or estate.tailnet is None:
+            continue
+        most = PLANS[estate.tailnet.plan]
+        private = [on_tailnet(s.service, estate) for stack in family for s in stack.by(TailnetWay)]
+        sets = {name for audience in private for name in audience.people}
+        users = {e for name in sets for e in estate.members.get(name, ())} | set(estate.tailnet.users)
+        served = {s.machine for stack in family for s in stack.by(TailnetWay, FunnelWay) if s.cluster_origin}
+        for count, limit, what, fix in (
+            (
+                len(sets) + own_groups(owner.stack.own_policy),
+                most.groups,
+                "groups in the tailnet's policy (each set of people that a service on the tailnet names, and your own)",
+                "let services share sets of people",
+            ),
+            (
+                len(users),
+                most.users,
+                "people on the tailnet (those with whom a machine is shared are no users of it)",
+                "share machines with some of them",
+            ),
+            (
+                len(served) + len(family),
+                most.machines,
+                "tagged machines (each node, and each service by `tailnet` or `funnel`)",
+                "take some services to the tunnel",
+            ),
+        ):
+            if limit is not None and count > limit:
+                reason = f"there are {count} {what}, and plan {estate.tailnet.plan} has {limit}"
+                yield (
+                    owner,
+                    Problem(
+                        ("estate", "tailnet", "plan"),
+                        show(estate.tailnet.plan),
+                        reason,
+                        f"{fix}; or say which `plan:` you have",
+                    ),
+                )
+
+
 RULES = (
+    EstateRule(
+        "limit-tailnet",
+        "A tailnet has as many users, groups and tagged machines as its plan allows",
+        "tailscale.com/pricing, read on 2026-09-20",
+        severity="warning",
+        check=_tailnet,
+    ),
     EstateRule("limit-applications", "An account has at most 500 Access applications", _LIMITS, check=_applications),
     EstateRule("limit-account", "An account has at most 1,000 tunnels and 300 Access groups", _LIMITS, check=_account),
     StackRule("limit-addresses", "A rule of Access has at most 1,000 addresses", _LIMITS, check=_addresses),

@@ -20,20 +20,19 @@ def run(stacks: Mapping[str, LoadedStack], without: Container[str] = ()) -> dict
     found = {name: list(stack.findings) for name, stack in stacks.items()}
     everything = AllStacks(tuple(OneStack(stack) for stack in stacks.values() if stack.typed is not None))
     taken: dict[str, set[tuple[Path_, str]]] = {name: set() for name in stacks}
-    for rule, stack, problem in _problems((r for r in rules if not r.last), everything):
-        holder = acknowledged(stack, problem.path, rule.id) if rule.acceptable else None
-        if holder is None:
-            found[stack.name].append(rule.finding(stack, problem))
-        else:
-            taken[stack.name].add((holder, rule.id))
-    after = AllStacks(
-        tuple(
-            OneStack(s.stack, frozenset(taken[name := s.stack.name]), any(f.severity == "error" for f in found[name]))
-            for s in everything.stacks
-        )
-    )
-    for rule, stack, problem in _problems((r for r in rules if r.last), after):
-        found[stack.name].append(rule.finding(stack, problem))
+
+    def judge(asked: Iterable[Rule], everything: AllStacks) -> None:
+        for rule, stack, problem in _problems(asked, everything):
+            holder = acknowledged(stack, problem.path, rule.id) if rule.acceptable else None
+            if holder is None:
+                found[stack.name].append(rule.finding(stack, problem))
+            else:
+                taken[stack.name].add((holder, rule.id))
+
+    judge((rule for rule in rules if not rule.last), everything)
+    # What the last ones find is seen by those after them.
+    after = (OneStack(s.stack, taken[s.stack.name], found[s.stack.name]) for s in everything.stacks)
+    judge((rule for rule in rules if rule.last), AllStacks(tuple(after)))
     return found
 
 

@@ -106,6 +106,7 @@ def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:
         known = {word for name in other.people for word in people.get(name, ())}
         more = {word for name in one.people for word in people.get(name, ())} - known
         more = {word for word in more if f"@{word.rpartition('@')[2]}" not in known}
+        more |= set() if other.anyone else one.machines - other.machines
         if more:
             return path, listed(sorted(more))
         # The same people by another login, or from where the other one lets nobody in.

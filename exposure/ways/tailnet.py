@@ -11,7 +11,7 @@ from config.fields import Label, Port, Selector, TargetPort
 from config.services import NodeOrigin, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import Machine, Tag
-from exposure.audience import Audience, named_people
+from exposure.audience import Audience, on_tailnet
 from exposure.names import node_tag, service_tag
 from exposure.ways.way import PASSES, WEB, Facts, Grant, Way, lasting
 from exposure.workload import Protocol
@@ -60,19 +60,19 @@ class TailnetWay(Way):
     stations = ("tailnet", "proxy")
     carries = WEB | {"tcp", "udp"}
     origins = (ServiceOrigin, NodeOrigin)
-    settings = frozenset({"tailnet_name", "people", "selector", "other_ports", "target_port", "port_name"})
+    settings = frozenset({"tailnet_name", "people", "machines", "selector", "other_ports", "target_port", "port_name"})
     by: ClassVar[str] = "machine"
 
     @classmethod
     def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
-        """The people that it names, from their devices."""
-        return named_people(service, estate)
+        """The people that it names, from their devices, and machines by tag."""
+        return on_tailnet(service, estate)
 
     @classmethod
     def plan(cls, facts: Facts) -> Self:
         """See `Way`."""
         origin, node = facts.service.origin, facts.node.name
-        start = (facts.key, facts.title, facts.people, node)
+        start = (facts.key, facts.title, cls.lets_in(facts.service, facts.estate), node)
         until = "".join(f", {one}" for one in lasting(facts.estate, facts.people))
         if isinstance(origin, NodeOrigin):
             port = TailnetPort("udp" if origin.scheme == "udp" else "tcp", origin.port, origin.port)
@@ -124,5 +124,5 @@ class TailnetWay(Way):
 
     def grants(self) -> tuple[Grant, ...]:
         """One for each port."""
-        people = tuple(sorted(self.audience.people))
-        return tuple(Grant(self.service, self.node, people, self.tag, p.port, p.protocol) for p in self.ports)
+        people, machines = (tuple(sorted(names)) for names in (self.audience.people, self.audience.machines))
+        return tuple(Grant(self.service, self.node, people, self.tag, p.port, p.protocol, machines) for p in self.ports)

@@ -76,7 +76,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Grant:
-    """What the tailnet's policy opens for a way: these sets of people reach this tag at this port."""
+    """What the tailnet's policy opens for a way: these sets of people and machines reach this tag at this port."""
 
     key: str
     node: str
@@ -84,6 +84,7 @@ class Grant:
     tag: Tag
     port: int
     protocol: Protocol
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -70,25 +70,21 @@ class Matched:
         return {m.planned.key: m.thing.id for m in self.matches if not m.differences}
 
 
-def match(
-    planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None, *, overwrite_policy: bool = False
-) -> Matched:
+def match(planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None) -> Matched:
     """Recognise planned resources among the things of the accounts.
 
     `tunnel` is the stack's own, as `choose_tunnel` found it. A tunnel is recognised only where each of its rules is one
-    of the stack's, for Gatehouse writes the whole list; a policy of the tailnet only where it means the same, or where
-    `overwrite_policy` says that it may go.
+    of the stack's, for Gatehouse writes the whole list.
     """
-    matcher = _Matcher(planned, [t for t in things if not t.managed], tunnel, overwrite_policy)
+    matcher = _Matcher(planned, [t for t in things if not t.managed], tunnel)
     matcher.run()
     return matcher.result
 
 
 class _Matcher:
-    def __init__(self, planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None, overwrite: bool) -> None:
+    def __init__(self, planned: Sequence[Planned], things: list[Thing], tunnel: Thing | None) -> None:
         self.planned = planned
         self.things = things
-        self.overwrite = overwrite
         self.result = Matched()
         self.why: dict[int, str] = {}
         self.tunnel = tunnel
@@ -115,9 +111,7 @@ class _Matcher:
             **dict.fromkeys(
                 ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service"), self._object
             ),
-            "Acl": self._acl,
-            "DnsPreferences": lambda p: self._first(p, lambda t: True),
-            "TailnetSettings": lambda p: self._first(p, lambda t: True),
+            **dict.fromkeys(("Acl", "DnsPreferences", "TailnetSettings"), lambda p: self._first(p, lambda t: True)),
         }
         taken: set[int] = set()
         for planned in self.planned:
@@ -265,18 +259,6 @@ class _Matcher:
 
     # --- tailnet and cluster
 
-    def _acl(self, planned: Planned) -> Thing | None:
-        thing = self._first(planned, lambda t: True)
-        if thing is None or self.overwrite:
-            return thing
-        if _policy_value(str(thing.inputs.get("acl"))) == _policy_value(str(planned.inputs.get("acl"))):
-            return thing
-        self.why[id(thing)] = (
-            "it means something else than Gatehouse's own: bring what you need of it into the stack file, then say"
-            " estate.tailnet.overwrite_policy: true (docs/adopt.md)"
-        )
-        return None
-
     def _ingress(self, planned: Planned) -> Thing | None:
         wanted = Thing(planned.type, "", planned.inputs, "")
         if not is_tailscale(wanted):
@@ -394,16 +376,6 @@ def _same_emails(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return False
     emails = emails_of(one.get("includes") or (), ())
     return emails is not None and emails == emails_of(other.get("includes") or (), ())
-
-
-def _policy_value(text: str) -> object:
-    """What a policy says, white space and comments aside; the text itself where it is none."""
-    from exposure.policy_eval.hujson import HuJSONError, parse
-
-    try:
-        return parse(text).value
-    except HuJSONError:
-        return text
 
 
 def _policies_in(thing: Thing) -> list[str]:

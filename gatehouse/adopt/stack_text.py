@@ -26,6 +26,7 @@ def edit(
     services: Mapping[str, Mapping[str, Any]] | None = None,
     people: Mapping[str, list[str]] | None = None,
     node: Mapping[str, Any] | None = None,
+    policy: str = "",
 ) -> str:
     """A stack file's text with these entries. `adopt` and `recover` take the place of their sections (empty takes one
     out; None leaves it); the others are added to what is there. Raises CommandError where the text cannot be kept as it
@@ -42,6 +43,8 @@ def edit(
         section.yaml_set_comment_before_after_key(name, before=_REVIEW, indent=4)
     for name, emails in (people or {}).items():
         config[f"{NAMESPACE}:estate"].setdefault("people", CommentedMap())[name] = list(emails)
+    if policy:
+        config[f"{NAMESPACE}:estate"]["tailnet"]["policy"] = policy
     for name, value in (node or {}).items():
         section = config[f"{NAMESPACE}:node"]
         if isinstance(value, Mapping) and isinstance(section.get(name), Mapping):

@@ -7,13 +7,22 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.errors import Finding, render
-from config.loader import LoadedStack, load_project, parse_stack_text, read_stack_file, stack_names, tie, type_stack
+from config.loader import (
+    LoadedStack,
+    load_project,
+    parse_stack_text,
+    read_beside,
+    read_stack_file,
+    stack_names,
+    tie,
+    type_stack,
+)
 from config.text import wrap
 from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width
 
@@ -52,6 +61,8 @@ def run(args: argparse.Namespace, project: Path) -> int:
     stack = _stack(project, args.stack)
     things = _read(args, project, stack)
     adoption = find(project, stack, things, text, tunnel=args.tunnel)
+    if args.apply and adoption.policy:
+        _write(project / adoption.policy[0], adoption.policy[1])
     if args.apply and adoption.text != text:
         from gatehouse.adopt.stack_text import edited_lines, refuse_rewriting
 
@@ -77,6 +88,8 @@ class Adoption:
     matched: Matched | None
     findings: list[Finding] = field(default_factory=list)
     """What a person has to decide before anything is imported; then there is no `matched`."""
+    policy: tuple[str, str] | None = None
+    """The file to be written with the tailnet's own policy: its name and text."""
 
     def to_dict(self, applied: bool) -> dict[str, object]:
         """For `--json`."""
@@ -94,6 +107,7 @@ class Adoption:
             "left_alone": [{"thing": str(t), "id": t.id, "why": w} for t, w in matched.left_alone] if matched else [],
             "notes": self.recognised.notes,
             "findings": [f.to_dict() for f in self.findings],
+            "policy": {"file": self.policy[0], "text": self.policy[1]} if self.policy else None,
             "applied": applied,
         }
 
@@ -101,7 +115,9 @@ class Adoption:
 def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, tunnel: str = "") -> Adoption:
     """What of `things` belongs to a stack, and its stack file's text with that. Raises CommandError."""
     from exposure.names import names_of
+    from exposure.plan import plan_stack
     from gatehouse.adopt.match import choose_tunnel, match
+    from gatehouse.adopt.policy import ended, owners_part
     from gatehouse.adopt.services import recognise
     from gatehouse.adopt.stack_text import edit
 
@@ -117,11 +133,24 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
     recognised = recognise(things, config, estate, own, owns_estate=stack.owns_estate)
     added = partial(edit, services=recognised.services, people=recognised.people, node=recognised.node)
     fresh = added(text, adopt={}, recover={})
-    findings = _errors(project, stack.name, fresh)
+    stacks, findings = _checked(project, stack.name, fresh)
     if findings:
         return Adoption(text, added(text), recognised, None, findings)
-    overwrite = bool(estate.tailnet and estate.tailnet.overwrite_policy)
-    matched = match(_planned(project, stack.name, fresh), things, own, overwrite_policy=overwrite)
+    planned = _planned(project, stack.name, fresh)
+    standing = next((str(t.inputs.get("acl")) for t in things if t.type == "Acl" and not t.managed), None)
+    policy = owners_part(project, standing, stacks, stack.name) if standing is not None else None
+    if policy:
+        added = partial(added, policy=policy[0])
+        stacks, findings = _checked(project, stack.name, added(text, adopt={}, recover={}), policy)
+        if findings:
+            return Adoption(text, added(text), recognised, None, findings, policy)
+        planned = [_with_policy(p, plan_stack(stacks[stack.name], stacks).tailnet_policy_text) for p in planned]
+    matched = match(planned, things, own)
+    if standing is not None:
+        ends = ended(standing, stacks, stack.name)
+        matched.matches = [
+            replace(m, differences=(*m.differences, *ends)) if m.planned.type == "Acl" else m for m in matched.matches
+        ]
     # What was adopted before and is in the state now is nobody's else.
     there = {t.id for t in things if t.managed}
     after = added(
@@ -129,7 +158,7 @@ def find(project: Path, stack: LoadedStack, things: list[Thing], text: str, *, t
         adopt={**{k: v for k, v in config.adopt.items() if v in there}, **matched.as_found},
         recover={**{k: v for k, v in config.recover.items() if v in there}, **matched.ours},
     )
-    return Adoption(text, after, recognised, matched)
+    return Adoption(text, after, recognised, matched, policy=policy)
 
 
 # --- reading
@@ -165,12 +194,22 @@ def _read(args: argparse.Namespace, project: Path, stack: LoadedStack) -> list[T
 # --- the plan of a text that is not written yet
 
 
-def _errors(project: Path, name: str, text: str) -> list[Finding]:
+def _checked(
+    project: Path, name: str, text: str, policy: tuple[str, str] | None = None
+) -> tuple[dict[str, LoadedStack], list[Finding]]:
+    """The stacks, one of them from a text, and what keeps it from being planned."""
     from exposure.check import check_one
 
+    def beside(file: str) -> str:
+        return policy[1] if policy and file == policy[0] else read_beside(project, file)
+
     stacks = [type_stack(read_stack_file(stack_file(project, n))) for n in stack_names(project) if n != name]
-    loaded = tie([type_stack(parse_stack_text(text, name)), *stacks])
-    return [f for f in check_one(name, loaded) if f.severity == "error"]
+    loaded = tie([type_stack(parse_stack_text(text, name, beside)), *stacks])
+    return loaded, [f for f in check_one(name, loaded) if f.severity == "error"]
+
+
+def _with_policy(planned: Planned, text: str | None) -> Planned:
+    return replace(planned, inputs={**planned.inputs, "acl": text}) if planned.type == "Acl" else planned
 
 
 def _planned(project: Path, name: str, text: str) -> list[Planned]:
@@ -202,7 +241,8 @@ def _short(type_: str) -> str:
 def _write(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(text, encoding="utf-8")
-    fresh.chmod(path.stat().st_mode)
+    if path.exists():
+        fresh.chmod(path.stat().st_mode)
     fresh.replace(path)
 
 
@@ -278,6 +318,8 @@ def _report(adoption: Adoption, name: str, args: argparse.Namespace) -> str:
         section("In the way", [f"{p.key}: {t} ({t.id}): {why}" for p, t, why in matched.in_the_way])
         section("Left alone", [f"{t}{f': {why}' if why else ''}" for t, why in matched.left_alone])
     diff = edited_lines(adoption.before, adoption.text, name)
+    if adoption.policy:
+        lines += [*edited_lines("", adoption.policy[1], adoption.policy[0]), ""]
     lines += diff or [f"{name} says all of this already."]
     lines.append("")
     if adoption.findings:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from config.loader import LoadedStack, parse_stack_text, tie, type_stack
+from exposure.own_policy import tags
 from exposure.reach.compare import Change, compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.surface import Surface, merge
-from exposure.reach.tailnet import PolicyError
+from exposure.reach.tailnet import PolicyError, is_destination
 from gatehouse.changes import counts, leads, place, wrap
 from gatehouse.changes import lines as change_lines
 from gatehouse.commands import CommandError, UsageError
@@ -47,11 +48,13 @@ class Row:
     service: str | None
     acknowledged: str | None
     stale: bool = False
+    own: bool = False
+    """Whether it is of the owner's own part of the tailnet's policy, which is no service's to acknowledge."""
 
     @property
     def refused(self) -> bool:
         """Whether it is wider and nobody said why."""
-        return self.change.wider and self.acknowledged is None
+        return self.change.wider and self.acknowledged is None and not self.own
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,11 +159,17 @@ def read_revision(project: Path, revision: str) -> dict[str, LoadedStack]:
     )
     listed = _git(project, "ls-tree", "-z", "--name-only", "--end-of-options", revision, why="git cannot list it")
     loaded = []
+
+    def shown(file: str) -> str:
+        try:
+            return _git(project, "show", "--end-of-options", f"{revision}:./{file}", why=f"git cannot show {file}")
+        except UsageError as error:
+            raise LookupError(str(error), "add the file") from error
+
     for file in sorted(filter(None, listed.split("\0"))):
         stack = file.removeprefix("Pulumi.").removesuffix(".yml").removesuffix(".yaml")
         if file.startswith("Pulumi.") and file.endswith((".yaml", ".yml")) and file != "Pulumi.yaml" and stack:
-            text = _git(project, "show", "--end-of-options", f"{revision}:./{file}", why=f"git cannot show {file}")
-            loaded.append(type_stack(parse_stack_text(text, stack)))
+            loaded.append(type_stack(parse_stack_text(shown(file), stack, shown)))
     return tie(loaded)
 
 
@@ -190,7 +199,10 @@ def _row(change: Change, now: Project, base: Project | None, only: str | None) -
     reason = _reason(now, stack, service)
     fresh = reason is not None and reason != (_reason(base, stack, service) if base else None)
     wider = change.wider
-    return Row(change, stack, service, reason if fresh and wider else None, wider and reason is not None and not fresh)
+    host = change.place.request.host
+    own = is_destination(host) or any(host in tags(s.own_policy) for s in now.stacks.values() if s.own_policy)
+    accepted = reason if fresh and wider else None
+    return Row(change, stack, service, accepted, wider and reason is not None and not fresh, own)
 
 
 def _reason(project: Project, stack: str | None, service: str | None) -> str | None:

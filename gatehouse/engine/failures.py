@@ -208,8 +208,8 @@ _REASONS: Sequence[_Reason] = (
         "cloudflare",
         r'"code":\s*1097\b',
         "Cloudflare has barred the domain of {what} from its service, and only its support can lift that "
-        "(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in Pulumi.{stack}.yaml. "
-        + _AGAIN,
+        "(dash.cloudflare.com, Support). Or write another domain as the zone's `name:` in "
+        f"Pulumi.{{stack}}.yaml. {_AGAIN}",
         ops=_MAKES,
     ),
     _reason(
@@ -258,11 +258,10 @@ _REASONS: Sequence[_Reason] = (
     _reason(
         "tailscale",
         r"Overwrite Protected",
-        "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. If it says "
-        "the same, "
-        f"{_ADOPT} takes it over. Else save it from Tailscale's admin console (Access controls), put what it allows "
-        "into the stack files, set `overwrite_policy: true` under `estate.tailnet` and acknowledge "
-        f"`tailnet-policy-overwrite`. {_AGAIN}",
+        "The tailnet has a policy that this stack did not write, and {what} does not overwrite it. To keep what it "
+        f"allows, {_ADOPT} writes it into a file beside the stack file and takes it over. To let it go, set "
+        "`overwrite_policy: true` under `estate.tailnet` and acknowledge `tailnet-policy-overwrite`: then all that it "
+        f"allows ends, but for what the stack files say. {_AGAIN}",
     ),
     _reason(
         "kubernetes",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config.loader import StackFile, load_project
+from config.loader import LoadedStack, StackFile, load_project
 from gatehouse.commands import CommandError, about
 from gatehouse.engine.recovery import (
     OpenOperation,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PARTS = {"cloudflare": "cloudflare", "tailscale": "tailnet", "kubernetes": "cluster"}
 """What is read for a provider's resources."""
+_ACL = "tailscale:index/acl:Acl"
+_LISTED = 12
 
 
 class TakeOver:
@@ -57,6 +59,8 @@ class TakeOver:
         if self.open:
             lines = "\n".join(f"  {operation}" for operation in self.open)
             self._say(f"The last run of {self._stack} was ended while this was under way:\n{lines}")
+        if command in ("preview", "up"):
+            self._look_at_policy(workspace, deployment, refuse=command == "up")
         if command == "preview":
             if self.open:
                 self._say("This preview does not know whether it is there; `up` looks first.")
@@ -79,6 +83,57 @@ class TakeOver:
         if command == "up":
             # Left alone in this run too, until `close` has put their secrets into the state.
             self.ids |= tunnels_without_secret(deployment)
+
+    def _look_at_policy(self, workspace: Workspace, deployment: Mapping[str, Any] | None, *, refuse: bool) -> None:
+        """Say what would end by the first policy that this stack registers; refuse where somebody wrote what is there.
+
+        That of a new tailnet may go: the provider replaces no other [TFT resource_acl.go, etag `ts-default`].
+        """
+        from gatehouse.adopt.policy import ended, is_new_tailnets, others_part
+
+        stacks = load_project(self._project)
+        stack = stacks.get(self._stack)
+        tailnet = stack.config.estate.tailnet if stack and stack.config and stack.config.estate else None
+        if stack is None or stack.config is None or tailnet is None or tailnet.overwrite_policy:
+            return
+        known = {resource.get("type") for resource in (deployment or {}).get("resources") or ()}
+        if _ACL in known or {**stack.config.adopt, **stack.config.recover}.keys() & {"Acl/tailnet-policy"}:
+            return
+        standing = self._standing_policy(workspace, stack)
+        # Where nothing of it is another's, a run made it that was ended, or a stack that was destroyed.
+        if standing is None or not others_part(standing, stacks, self._stack):
+            return
+        lines = ended(standing, stacks, self._stack) or ["nothing that anybody reaches"]
+        if len(lines) > _LISTED:
+            lines = [*lines[:_LISTED], f"and {len(lines) - _LISTED} more"]
+        listed = "\n".join(f"  {line}" for line in lines)
+        on = about(self._stack, self._simulated)
+        keep = f"`gatehouse adopt {on} --apply` writes it into a file beside the stack file, where it is kept."
+        if is_new_tailnets(standing):
+            self._say(f"The tailnet's policy, as in every new one, is replaced. What ends:\n{listed}\n{keep}")
+            return
+        text = f"The tailnet has a policy that this stack did not write. What would end:\n{listed}\n{keep}"
+        if not refuse:
+            self._say(text)
+            return
+        raise CommandError(
+            f"{text} To let it go, set `overwrite_policy: true` under `estate.tailnet`, and acknowledge"
+            " `tailnet-policy-overwrite`."
+        )
+
+    def _standing_policy(self, workspace: Workspace, stack: LoadedStack) -> str | None:
+        """The policy in the tailnet; None where there is none, or it cannot be read: the provider refuses then."""
+        from gatehouse.adopt.accounts import read_accounts, read_clouds
+        from gatehouse.engine.workspace import clouds_file
+
+        try:
+            if self._simulated:
+                things = read_clouds(self._project, stack) if clouds_file(self._project).is_file() else []
+            else:
+                things = read_accounts(stack, self._settings(workspace), without=("cloudflare", "cluster"))
+        except CommandError:
+            return None
+        return next((str(thing.inputs.get("acl")) for thing in things if thing.type == "Acl"), None)
 
     def made_all_the_same(self, workspace: Workspace, failed: list[Step]) -> bool:
         """Whether creations that failed made something after all; it is in `ids` then, for another run to go on with.

@@ -140,6 +140,7 @@ def _examples(rule: str) -> list[str]:
     for finding in list(shown.values())[:_SHOWN]:
         value = f": {finding.value}" if finding.value else ""
         where = _code(f"{finding.where}{value}") if finding.path else "the file"
+        where = where if finding.place.file.startswith("Pulumi.") else f"a line of {finding.place.file}"
         lines += _wrapped(f"at {where}", "- ")
         lines += _wrapped(f"why: {_prose(finding.reason)}", "  - ")
         lines += _wrapped(f"fix: {_prose(finding.fix)}", "  - ")
@@ -175,7 +176,8 @@ def _acknowledged(rule: str, level: str | None, reason: str = "") -> list[str]:
 
 def _reason(rule: str) -> str:
     """The reason in the first accepted file that takes this risk."""
-    for case in sorted(FIXTURES.joinpath(rule).glob("accepted*.yaml")):
+    folder = FIXTURES.joinpath(rule)
+    for case in sorted([*folder.glob("accepted*.yaml"), *folder.glob("accepted*/Pulumi.*.yaml")]):
         config = yaml.safe_load(case.read_text(encoding="utf-8"))["config"]
         holders = [config.get("gatehouse:acknowledge", {})]
         holders += [service.get("acknowledge", {}) for service in config.get("gatehouse:services", {}).values()]

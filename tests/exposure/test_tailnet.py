@@ -251,3 +251,77 @@ def test_udp_is_granted_and_tested_as_udp() -> None:
     assert {"src": ["group:household"], "dst": ["tag:game-alfred"], "ip": ["udp:19132"]} in found["grants"]
     assert not _open(found, ALICE, "tag:game-alfred", 19132, "tcp")
     assert any(test["proto"] == "udp" for test in found["tests"])
+
+
+EXPORTER = {
+    "origin": {"on_node": True, "port": 9100, "scheme": "http"},
+    "traffic": "non-html",
+    "clients": "tailnet",
+    "machines": "tag:gatehouse-octavo",
+}
+
+
+def _told(policy: dict[str, Any], target: str) -> dict[str, str]:
+    """What the policy's tests say of each source at a target."""
+    return {t["src"]: word for t in policy["tests"] for word in ("accept", "deny") if target in t.get(word, ())}
+
+
+def test_a_service_may_be_for_machines_by_their_tag_alone_or_beside_people() -> None:
+    member = loaded({}, "octavo", member_of="alfred", node=OCTAVO)
+    services = {
+        **HOME,
+        "metrics": EXPORTER,
+        "builds": {**PRIVATE_WEB, "people": "household", "machines": ["tag:ci", "tag:wiki-alfred"]},
+    }
+    found = _policy(plan_of(services, member))
+    assert {"src": ["tag:gatehouse-octavo"], "dst": ["tag:gatehouse-alfred"], "ip": ["tcp:9100"]} in found["grants"]
+    both = {"src": ["group:household", "tag:ci", "tag:wiki-alfred"], "dst": ["tag:builds-alfred"], "ip": ["tcp:443"]}
+    assert both in found["grants"]
+    # Tailscale knows no tag without an owner; one that is nobody else's is given out by admins.
+    assert found["tagOwners"]["tag:ci"] == ["autogroup:admin"]
+    assert found["tagOwners"]["tag:wiki-alfred"] == ["tag:k8s-operator"]
+    assert _told(found, "tag:gatehouse-alfred:9100") == {
+        "tag:gatehouse-octavo": "accept",
+        ALICE: "deny",
+        BOB: "deny",
+        "tag:k8s-funnel": "deny",
+        "tag:wiki-alfred": "deny",
+    }
+    assert _told(found, "tag:builds-alfred:443") | {"tag:ci": "accept"} == _told(found, "tag:builds-alfred:443")
+    reading = read_policy(found)
+    assert reading.policy is not None
+    assert [r for r in run_tests(reading.policy, _USERS) if not r.passed] == []
+    # The control: without its grant, or with one more, a test fails.
+    for number, grant in enumerate(found["grants"]):
+        if "tag:gatehouse-octavo" in grant["src"]:
+            less = {**found, "grants": found["grants"][:number] + found["grants"][number + 1 :]}
+            assert any(r.failures for r in run_tests(read_policy(less).policy, _USERS))  # type: ignore[arg-type]
+
+
+def test_machines_are_shown_by_who_and_hold_a_claim_and_nobody_else_gets_in() -> None:
+    from config.loader import tie
+    from exposure.check import check
+    from exposure.reach.access import Principal
+    from exposure.reach.evaluate import Request, who
+    from exposure.reach.project import plan_project
+
+    claims = [{"only": "tag:gatehouse-octavo", "on": "metrics"}]
+
+    def findings(service: Mapping[str, Any]) -> list[str]:
+        member = loaded({}, "octavo", member_of="alfred", node=OCTAVO)
+        return [f.rule for f in check(tie([loaded({"metrics": service}, claims=claims), member]))]
+
+    # At home the port answers everybody, and a claim says so.
+    assert findings(EXPORTER) == ["claim-broken"]
+    web = {**PRIVATE_WEB, "machines": "tag:gatehouse-octavo"}
+    assert findings(web) == []
+    assert findings({**web, "people": "admins"}) == ["claim-broken"]
+    assert findings({**web, "machines": ["tag:gatehouse-octavo", "tag:ci"]}) == ["claim-broken"]
+    assert "wrong-form" in findings({**web, "machines": "tag:k8s-funnel"})
+    assert "no-effect" in findings({**HTML, "machines": "tag:ci"})
+    stacks = tie([loaded({"metrics": web}), loaded({}, "octavo", member_of="alfred", node=OCTAVO)])
+    surface = plan_project(stacks).surfaces["alfred"]
+    asked = Request("metrics-alfred.tail.ts.net", 443)
+    assert who(surface, asked, Principal("tag", "tag:gatehouse-octavo")).reaches
+    for other in (Principal("person", ALICE), Principal("member"), Principal("tag", "tag:gatehouse-alfred")):
+        assert not who(surface, asked, other).reaches

@@ -368,9 +368,9 @@ def ids(found: Matched) -> dict[str, str]:
     return {**found.as_found, **found.ours}
 
 
-def matched(found: list[Thing], *given: tuple[str, str, Mapping[str, Any]], overwrite: bool = False) -> Matched:
+def matched(found: list[Thing], *given: tuple[str, str, Mapping[str, Any]]) -> Matched:
     tunnel = choose_tunnel(found, "alfred", ["example.com"], ["graphs.example.com"])
-    return match(planned(*given), found, tunnel, overwrite_policy=overwrite)
+    return match(planned(*given), found, tunnel)
 
 
 def test_a_tunnel_is_known_by_where_the_hosts_lead_whatever_its_name(tmp_path: Path) -> None:
@@ -500,16 +500,6 @@ def test_a_policy_that_somebody_elses_application_uses_is_left_to_it(tmp_path: P
     why = {thing.label: why for thing, why in found.left_alone}
     assert "Access application NAS" in why["Only us"]
     assert "Access policy Only us" in why["Family"]
-
-
-@pytest.mark.parametrize("text", ['{"acls": []} // mine', "not a policy"])
-def test_another_tailnet_policy_is_left_alone_until_its_owner_says_so(tmp_path: Path, text: str) -> None:
-    ours = ("Acl", "tailnet-policy", {"acl": '{"grants": []}'})
-    there = things(tmp_path, {"tailscale/policy": {"acl": text}})
-    assert ids(matched(there, ours)) == {}
-    assert ids(matched(there, ours, overwrite=True)) == {"Acl/tailnet-policy": "acl"}
-    same = things(tmp_path, {"tailscale/policy": {"acl": '{\n// as ours\n"grants": [],}'}})
-    assert ids(matched(same, ours)) == {"Acl/tailnet-policy": "acl"}
 
 
 def test_what_a_stack_has_already_is_neither_adopted_nor_left_alone(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from config.loader import parse_stack_text, type_stack
+from config.loader import load_project
 from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
 from gatehouse.adopt.cluster import connect, ingress_controller, read_cluster
@@ -528,7 +528,7 @@ def test_accounts_are_adopted_with_the_tunnels_own_secret(
     assert cli.main(["-C", str(project), "adopt", "--apply"]) == 0
     shown = capsys.readouterr()
     text = (project / "Pulumi.alfred.yaml").read_text()
-    loaded = type_stack(parse_stack_text(text, "alfred"))
+    loaded = load_project(project)["alfred"]
     assert loaded.findings == []
     assert loaded.config is not None
     assert set(loaded.config.services) == {"graphs", "comics"}
@@ -538,9 +538,9 @@ def test_accounts_are_adopted_with_the_tunnels_own_secret(
     assert adopted["ZeroTrustAccessPolicy/google-people-household"] == f"{made.ACCOUNT}/{made.FAMILY_POLICY}"
     # As the stack file says already: there is nothing to be left as it was found.
     assert loaded.config.recover["DnsPreferences/tailnet-dns"] == "dns"
-    # A policy somebody wrote: theirs.
-    assert "Acl/tailnet-policy" not in adopted
-    assert "policy of the tailnet" in shown.out
+    # A policy that allows nothing: imported as it is, and there is nothing to be kept in a file.
+    assert adopted["Acl/tailnet-policy"] == "acl"
+    assert not (project / "tailnet.hujson").exists()
     assert accounts["secrets"] == [(None, "alfred", "gatehouse:tunnel_secret", SECRET)]
     for secret in (SECRET, TOKEN, "a-token", "tskey-api-x"):
         assert secret not in shown.out + shown.err + text

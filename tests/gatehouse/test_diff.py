@@ -354,3 +354,34 @@ def test_stack_files_with_findings_are_not_compared(project: Path, capsys: pytes
     _write(project, {"grafana": {**builders.HTML, "gate": "public-tunnel"}})
     assert run(project) == 1
     assert "sensitive-without-access" in capsys.readouterr().err
+
+
+def test_an_own_policy_is_read_at_the_revision_and_what_it_opens_of_ones_own_is_told_and_not_refused(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estate = {**builders.ESTATE, "tailnet": {"name": "tail.ts.net", "policy": "tailnet.hujson"}}
+    own = project / "tailnet.hujson"
+    rule = '{"src": ["bob@example.com"], "dst": ["tag:nas"], "ip": ["tcp:445"]},'
+    route = '{"src": ["bob@example.com"], "dst": ["10.0.0.0/8"], "ip": ["tcp:445"]},'
+    text = '{"tagOwners": {"tag:nas": ["autogroup:admin"]}, "grants": [%s]}'
+    own.write_text(text % rule)
+    _write(project, SERVICES, estate=estate)
+    _commit(project)
+    assert changes(project, capsys) == (0, [])
+    own.write_text(text % route)
+    code, found = changes(project, capsys)
+    assert (code, [(c["kind"], c["place"], c["gains"], c["losses"]) for c in found]) == (
+        0,
+        [
+            ("wider", "10.0.0.0/8:445/tcp", ["bob@example.com"], []),
+            ("narrower", "tag:nas:445/tcp", [], ["bob@example.com"]),
+        ],
+    )
+    # What it opens of a service is refused like any other way in, also where the risk was taken.
+    own.write_text(text % (rule + rule.replace("tag:nas", "tag:gatehouse-alfred").replace("445", "22")))
+    _write(project, SERVICES, estate=estate, acknowledge={"tailnet-policy-opens": "Bob may log in as well"})
+    code, found = changes(project, capsys)
+    assert (code, [(c["place"], c["service"], c["gains"]) for c in found if c["kind"] == "wider"]) == (
+        1,
+        [("alfred.tail.ts.net:22/tcp", "ssh", ["bob@example.com"])],
+    )

@@ -27,6 +27,11 @@ def fixes(finding: Finding) -> Iterator[tuple[str, list[Step]]]:
     `acknowledge `rule``, `write one of: …`, and the suggestion.
     """
     fix, path = finding.fix, keys_of(finding)
+    if not finding.place.file.startswith("Pulumi."):
+        # What is to be done in a policy is done to its text (`FIXED`).
+        for rule in re.findall(r"acknowledge `([a-z0-9-]+)`", fix):
+            yield "acknowledged", [partial(_acknowledge, holder=(), rule=rule)]
+        return
     first = fix.split("; or")[0].split(", or ")[0]
     if finding.suggestion:
         yield "suggestion", [partial(_suggested, finding=finding)]

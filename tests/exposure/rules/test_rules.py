@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from textwrap import indent
@@ -112,7 +112,19 @@ def column_is_right(finding: Finding, line: str) -> bool:
 
 def judged(files: dict[str, str]) -> list[Finding]:
     """What is found in files, by their names."""
-    return list(check(tie([type_stack(parse_stack_text(text, name.split(".")[1])) for name, text in files.items()])))
+    stacks = {name: text for name, text in files.items() if name.startswith("Pulumi.")}
+    return list(
+        check(tie([type_stack(parse_stack_text(t, n.split(".")[1], _given(files))) for n, t in stacks.items()]))
+    )
+
+
+def _given(files: dict[str, str]) -> Callable[[str], str]:
+    def beside(name: str) -> str:
+        if name not in files:
+            raise LookupError("it is not there", "add it")
+        return files[name]
+
+    return beside
 
 
 @cache
@@ -123,7 +135,8 @@ def refused(case: Path) -> list[Finding]:
 
 def worse(found: list[Finding], finding: Finding, files: dict[str, str], step: Step) -> list[Finding]:
     """What is found after a step that was not found before, and the finding itself where it is still there."""
-    file = finding.place.file
+    # What is found in a policy is acknowledged in the stack file.
+    file = next(name for name in (finding.place.file, *files) if name.startswith("Pulumi."))
     values = followed(read_yaml(files[file], file).values, step)
     after = [f for f in judged({**files, file: json.dumps(values, ensure_ascii=False)}) if f.severity == "error"]
     more = Counter(f.rule for f in after) - (Counter(f.rule for f in found) - Counter([finding.rule]))
@@ -259,6 +272,8 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("namespace: ingress-nginx, service: ingress-nginx-controller", "namespace: kube-system, service: traefik"),
     ),
     "managed-ingress-https/refused": (("managed}", "existing}"),),
+    "limit-tailnet/refused": (("plan: personal", "plan: standard"),),
+    "limit-tailnet/refused-by-default": (("name: tail.ts.net", "name: tail.ts.net\n      plan: premium"),),
     "managed-ingress-https/refused-rendered": (
         (", through_ingress: managed", ""),
         ("own_certificate: true", "origin_tls: {origin_server_name: kong.dashboard}"),
@@ -295,6 +310,18 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "tailnet-https-port/refused": (("scheme: https}", "scheme: https, port_name: https}"),),
     "tailnet-https-port/refused-http-at-443": (("port: 443}", "port: 443, scheme: https}"),),
+    "tailnet-policy-file/refused": (("policy: tailnet.hujson", "#"),),
+    "tailnet-policy-invalid/refused": (('"grants"', '"tagOwners": {"tag:printer": []},\n"grants"'),),
+    "tailnet-policy-invalid/refused-no-policy": (
+        ('"] "dst": ["tag:printer"]', '"], "dst": ["autogroup:internet"], "ip": ["*"]'),
+    ),
+    "tailnet-policy-invalid/refused-twice": (('"group:family": [', "// "), ('"tag:gatehouse-pi": [', "// ")),
+    "tailnet-policy-opens/refused": (('{"src": ["*"]', "// "),),
+    "tailnet-policy-opens/refused-node": (
+        ("carol@example.com", "alice@example.com"),
+        ('tag:gatehouse-pi"], "attr', 'autogroup:member"], "attr'),
+    ),
+    "tailnet-policy-tests/refused": (('"src": ["alice@example.com"]', '"src": ["bob@example.com"]'),),
     "tailnet-service-twice/refused": (
         ("port: 445, scheme: tcp}", "port: 445, scheme: tcp, other_ports: [{port: 139}]}"),
         ("samba-netbios:", "samba-web:"),
@@ -400,6 +427,9 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "tailnet-policy-overwrite": "stack",
         # What a policy of the owner's own opens, or a subnet router.
         "tailnet-nameserver": "stack",
+        "tailnet-policy-opens": "stack",
+        # Nobody here knows whose address it is.
+        "tailnet-policy-address": "stack",
         "google-test-users": "stack",
         "limit-redirects": "stack",
         # What the platform takes from some: Enterprise plans, suffixes that delegate, rented servers.

@@ -1,0 +1,258 @@
+"""The owner's own part of the tailnet's policy: what the services need goes into its text, and comes out of it again.
+
+The owner's text stays as it is, comments too, and ours stands at the end of each section, below a comment that says so.
+Tailscale keeps the text, and its provider compares it but for white space [TFT plan_modifiers.go].
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from config.services import Node
+from exposure.model import Json
+from exposure.names import node_tag
+from exposure.policy_eval import endpoints, hujson, machine, reach, read_policy
+from exposure.policy_eval.hujson import HuJSONError, Path, Position
+
+MARK = "// From here: Gatehouse, from the services of the stack files. A change here is undone by the next `up`."
+OPEN = '"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]'
+"""What a policy says with neither `acls` nor `grants` [tailscale.com/kb/1337]."""
+OPEN_MARK = "// The policy said neither acls nor grants, which lets everybody reach everything."
+
+
+class OwnPolicyError(ValueError):
+    """The owner's policy cannot be merged: why, and where in its file."""
+
+    def __init__(self, reason: str, position: Position) -> None:
+        super().__init__(reason)
+        self.position = position
+
+
+class Twice(NamedTuple):
+    """A name that the owner's policy defines, and the services do too, or may: its section and its place."""
+
+    section: str
+    name: str
+    position: Position
+
+
+def parse(text: str) -> hujson.Document:
+    """The policy in a text. Raises OwnPolicyError for what is none."""
+    try:
+        document = hujson.parse(text)
+    except HuJSONError as error:
+        raise OwnPolicyError(error.reason, error.position) from None
+    if not isinstance(document.value, dict):
+        raise OwnPolicyError("a policy is an object: it begins with {", document.where[()])
+    return document
+
+
+def sections(document: hujson.Document) -> dict[str, str]:
+    """The sections by their names in small letters, as they are written: Tailscale reads them in any case."""
+    return {key.lower(): key for key in _at(document, ())}
+
+
+def _at(document: hujson.Document, path: Path) -> Any:
+    value: Any = document.value
+    for part in path:
+        value = value[part]
+    return value
+
+
+def tags(text: str) -> set[str]:
+    """The tags that the owner defines."""
+    return _names(text, "tagowners")
+
+
+def own_groups(text: str | None) -> int:
+    """How many groups the owner defines; none in what is no policy."""
+    try:
+        return len(_names(text, "groups")) if text else 0
+    except OwnPolicyError:
+        return 0
+
+
+def _names(text: str, section: str) -> set[str]:
+    document = parse(text)
+    said = sections(document).get(section)
+    found = _at(document, (said,)) if said else None
+    return set(found) if isinstance(found, dict) else set()
+
+
+def words(document: hujson.Document) -> set[str]:
+    """Every text and name in it: what the owner's rules may refer to."""
+    found: set[str] = set()
+    left = [document.value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            found.add(value.strip())
+        elif isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return found
+
+
+def twice(document: hujson.Document, generated: Mapping[str, Json], sets: Iterable[str]) -> Iterator[Twice]:
+    """What the owner defines and Gatehouse does too: groups called like a set of people, and tags of its machines."""
+    tags = generated.get("tagOwners")
+    ours = {
+        "groups": {f"group:{name}" for name in sets},
+        "tagowners": {tag.lower() for tag in tags} if isinstance(tags, dict) else set(),
+    }
+    for key, section in sections(document).items():
+        members = _at(document, (section,)) if key in ours else None
+        for name in members if isinstance(members, dict) else ():
+            if name.lower() in ours[key] or (key == "tagowners" and name.lower().startswith(node_tag(""))):
+                yield Twice(section, name, document.where[section, name])
+
+
+# Merging
+
+
+class _Edit(NamedTuple):
+    begin: int
+    end: int
+    text: str
+
+
+def merged(text: str, generated: Mapping[str, Json]) -> str:
+    """The owner's text with what the services need. Raises OwnPolicyError where it cannot be taken in."""
+    document = parse(text)
+    said = sections(document)
+    edits: list[_Edit] = []
+    new: list[str] = []
+    for key, value in generated.items():
+        section = said.get(key.lower())
+        if section is None:
+            new.append(f"{json.dumps(key)}: {_json(value, 1)}")
+            continue
+        theirs = _at(document, (section,))
+        if theirs is None:
+            # Tailscale takes it for a section that is not there.
+            span = document.spans[(section,)]
+            edits.append(_Edit(span.value, span.end, _json(value, 1)))
+            continue
+        if isinstance(value, dict) and isinstance(theirs, dict):
+            entries = [f"{json.dumps(name)}: {_json(item, 2)}" for name, item in value.items()]
+        elif isinstance(value, list) and isinstance(theirs, list):
+            entries = [_json(item, 2) for item in value]
+        else:
+            what = "an object" if isinstance(value, dict) else "a list"
+            raise OwnPolicyError(f"{section}: expected {what}", document.where[(section,)])
+        edits += _into(document, text, (section,), entries)
+    edits += _into(document, text, (), new)
+    return _edited(text, edits)
+
+
+def _json(value: Json, depth: int) -> str:
+    return json.dumps(value, indent=2).replace("\n", "\n" + "  " * depth)
+
+
+def _into(document: hujson.Document, text: str, path: Path, entries: list[str], mark: str = MARK) -> Iterator[_Edit]:
+    """Entries at the end of an object or a list, below a comment."""
+    if not entries:
+        return
+    close = document.spans[path].end - 1
+    last = max((document.spans[child].end for child in _children(document, path)), default=None)
+    if last is not None and text[hujson.skip(text, last)] != ",":
+        yield _Edit(last, last, ",")
+    inside = "  " * (len(path) + 1)
+    body = ",\n".join(inside + entry for entry in entries)
+    yield _Edit(len(text[:close].rstrip()), close, f"\n{inside}{mark}\n{body}\n{'  ' * len(path)}")
+
+
+def _children(document: hujson.Document, path: Path) -> Iterator[Path]:
+    value = _at(document, path)
+    return ((*path, name) for name in (value if isinstance(value, dict) else range(len(value))))
+
+
+def _edited(text: str, edits: Iterable[_Edit]) -> str:
+    # Of two that begin at one place the first given stands first: a comma before what follows it.
+    for edit in sorted(edits, key=lambda e: e.begin)[::-1]:
+        text = text[: edit.begin] + edit.text + text[edit.end :]
+    return text
+
+
+def value(text: str) -> dict[str, Json]:
+    """What a policy's text says."""
+    found: dict[str, Json] = _at(parse(text), ())
+    return found
+
+
+def tests_that_hold(own: str, generated: Mapping[str, Json], nodes: Iterable[Node]) -> dict[str, Json]:
+    """What the services need, without the tests against what the owner's rules open: those were acknowledged, and
+    Tailscale would refuse the policy for each. Raises OwnPolicyError for a policy that is not valid."""
+    reading = read_policy(value(merged(own, generated)))
+    if reading.policy is None:
+        raise OwnPolicyError(str(reading.findings[0]), reading.findings[0].position)
+    policy = reading.policy
+    addresses = {str(node_tag(node.name)): node.tailnet_ipv4 or "" for node in nodes}
+
+    def shut(test: Mapping[str, Any], target: str) -> bool:
+        tag, _, port = target.rpartition(":")
+        to = machine((tag,), addresses.get(tag, ""))
+        answers = [reach(policy, source, to, int(port), test["proto"]) for source in endpoints(policy, test["src"])]
+        return not any(answer.partly or answer.maybe for answer in answers)
+
+    tests: list[Json] = []
+    for test in generated["tests"]:  # type: ignore[union-attr]
+        assert isinstance(test, dict)
+        denied = [target for target in test.get("deny", ()) if shut(test, str(target))]  # type: ignore[union-attr]
+        kept = {key: item for key, item in test.items() if key != "deny"} | ({"deny": denied} if denied else {})
+        if {"accept", "deny"} & set(kept):
+            tests.append(kept)
+    return {**generated, "tests": tests}
+
+
+# Telling apart
+
+
+def without(text: str, generated: Mapping[str, Json]) -> str:
+    """What of a policy's text is not brought by the services; empty where nothing is left. Raises OwnPolicyError.
+
+    A policy with neither `acls` nor `grants` lets everybody reach everything: that is said in so many words, since it
+    would not be so any more beside ours.
+    """
+    document = parse(text)
+    said = sections(document)
+    edits: list[_Edit] = []
+    left = set(said.values())
+    # What stands below our own comment was brought by us whole, and so was all of a text that has none.
+    whole = f"{text}\n  {MARK}\n".find(f"\n  {MARK}\n") if MARK in text else 0
+    for key, value in generated.items():
+        section = said.get(key.lower(), "")
+        theirs = _at(document, (section,)) if section else None
+        mine: list[Path] = []
+        if isinstance(value, dict) and isinstance(theirs, dict):
+            mine = [(section, name) for name, item in theirs.items() if name in value and value[name] == item]
+        elif isinstance(value, list) and isinstance(theirs, list):
+            mine = [(section, index) for index, item in enumerate(theirs) if item in value]
+        elif section and value == theirs:
+            left.discard(section)
+            edits.append(_cut(document, text, (section,)))
+        if mine and len(mine) == len(theirs or ()):
+            left.discard(section)
+            mine = [(section,)] if document.spans[(section,)].begin >= whole else mine
+        edits += (_cut(document, text, path) for path in mine)
+    closed = any(_at(document, (said[key],)) is not None for key in ("acls", "grants") if key in said)
+    if closed and not any(_at(document, (section,)) not in ({}, [], None) for section in left):
+        return ""
+    lines = _edited(text, edits).splitlines(keepends=True)
+    rest = "".join(line for line in lines if line.strip() != MARK)
+    return rest if closed else _edited(rest, _into(parse(rest), rest, (), [OPEN], OPEN_MARK))
+
+
+def _cut(document: hujson.Document, text: str, path: Path) -> _Edit:
+    """A member or element goes, with the comma after it, and with its lines where nothing else stands on them."""
+    span = document.spans[path]
+    at = hujson.skip(text, span.end)
+    begin, end = span.begin, at + 1 if text[at] == "," else span.end
+    line = text.rfind("\n", 0, begin) + 1
+    after = text.find("\n", end)
+    if not text[line:begin].strip() and after >= 0 and not text[end:after].strip():
+        return _Edit(line, after + 1, "")
+    return _Edit(begin, end, "")

@@ -1,0 +1,430 @@
+"""The owner's own part of the tailnet's policy: what Tailscale would refuse of it, and what it must not open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from config.errors import Place
+from exposure.names import node_tag
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed
+from exposure.ways.tailnet import TailnetWay
+from exposure.workload import Protocol
+
+if TYPE_CHECKING:
+    from exposure.model import ExposurePlan, Json
+    from exposure.own_policy import Twice
+    from exposure.policy_eval import Endpoint, Policy
+    from exposure.policy_eval.addresses import Range
+    from exposure.policy_eval.hujson import Document, Position
+    from exposure.policy_eval.policy import Rule
+    from exposure.policy_eval.selectors import Traffic
+    from exposure.reach.project import Project
+
+_SYNTAX = "tailscale.com/kb/1337"
+OPENS, TESTS = "tailnet-policy-opens", "tailnet-policy-tests"
+
+
+@dataclass(frozen=True)
+class _Own:
+    """An owner's policy that could be merged, with everything that it may not open."""
+
+    owner: OneStack
+    document: Document
+    policy: Policy
+    """The merged one; the places of the owner's rules are those of the owner's file."""
+    doors: tuple[_Door, ...]
+
+    @property
+    def rules(self) -> Iterator[Rule]:
+        """The owner's."""
+        own = _paths(self.document)
+        return (rule for rule in self.policy.rules if rule.path in own)
+
+    def place(self, position: Position) -> Place:
+        """A place in the owner's file."""
+        return _place(self.owner, position)
+
+
+class _Door(NamedTuple):
+    """A port at which a service answers on the tailnet, or at home behind a subnet router; None is any but `others`.
+
+    `people` and `machines` are whom it is for.
+    """
+
+    name: str
+    device: Endpoint
+    protocol: Protocol
+    port: int | None
+    what: str
+    people: frozenset[str] = frozenset()
+    machines: frozenset[str] = frozenset()
+    others: frozenset[int] = frozenset()
+
+    def opened(self, policy: Policy, rule: Rule) -> Iterator[str]:
+        """What a rule may open of it, as machine, port and protocol."""
+        from exposure.reach.tailnet import may_be
+
+        # A rule by way of routers opens what is behind them and no device [kb/1378].
+        for target in () if rule.via and self.device.device else rule.targets:
+            port = self.opened_port(target.traffic)
+            if port and may_be(policy, target.selector, self.device):
+                yield f"{self.name}:{port}/{self.protocol}"
+
+    def opened_port(self, traffic: Traffic) -> int | None:
+        """Its port, or the first one of several, that is let through."""
+        from exposure.policy_eval.selectors import read_protocol
+
+        number = read_protocol(self.protocol)
+        if self.port is not None:
+            return self.port if traffic.lets(number, self.port) else None
+        ports = (p for r in traffic.ports for p in range(max(r.first, 1), r.last + 1) if number in traffic.protocols)
+        return next((port for port in ports if port not in self.others), None)
+
+    def outsider(self, policy: Policy, rule: Rule) -> str:
+        """Somebody whom a rule takes in and it is not for; empty where there is none."""
+        from exposure.policy_eval.selectors import Kind
+
+        for source in rule.sources:
+            who = [_WORDS.get(source.text, source.text)]
+            if source.kind is Kind.USER:
+                who = [source.name]
+            elif source.kind is Kind.GROUP and source.text in policy.groups:
+                who = list(policy.groups[source.text])
+            for one in who:
+                if one.lower() not in self.people and one not in self.machines:
+                    return one
+        return ""
+
+
+_WORDS = {
+    "*": "every device of the tailnet",
+    "autogroup:member": "every member of the tailnet",
+    "autogroup:members": "every member of the tailnet",
+    "autogroup:tagged": "every tagged device",
+    "autogroup:shared": "everybody with whom a machine is shared",
+    "autogroup:danger-all": "everybody",
+}
+
+
+# Read and merged
+
+
+def _owners(everything: AllStacks) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
+    for owner, family in everything.families():
+        # What these rules say themselves keeps no other from being asked.
+        errors = (f for stack in family for f in stack.found if f.severity == "error" and f.rule not in (OPENS, TESTS))
+        if owner.stack.own_policy is not None and not any(errors):
+            yield owner, family
+
+
+def _place(owner: OneStack, position: Position) -> Place:
+    assert owner.estate
+    assert owner.estate.tailnet
+    return Place(owner.estate.tailnet.policy or "", *position)
+
+
+def _paths(document: Document) -> set[str]:
+    from exposure.policy_eval.policy import render_path
+
+    return {render_path(path) for path in document.where}
+
+
+def _generated(family: Sequence[OneStack], own: str) -> dict[str, Json]:
+    from exposure.plan import generated_policy, plan_services
+
+    ways = []
+    nodes = []
+    for stack in family:
+        typed, estate = stack.stack.typed, stack.estate
+        assert typed
+        assert estate
+        nodes.append(typed.node)
+        ways += [way for service in plan_services(typed.services, typed.node, estate) for way in service.ways]
+    assert family[0].estate
+    return generated_policy(family[0].estate, nodes, ways, own)
+
+
+def _invalid(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    from exposure import own_policy
+    from exposure.policy_eval import read_policy
+    from exposure.policy_eval.hujson import Document
+
+    for owner, family in _owners(everything):
+        own = owner.stack.own_policy or ""
+        wrong = partial(_wrong, owner)
+        try:
+            document = own_policy.parse(own)
+            generated = _generated(family, own)
+            text = own_policy.merged(own, generated)
+        except own_policy.OwnPolicyError as error:
+            fix = "correct it here; a policy with nothing in it is written `{}`"
+            yield owner, wrong(error.position, f"this is no policy that Tailscale takes: {error}", fix)
+            continue
+        twice = list(own_policy.twice(document, generated, owner.estate.people if owner.estate else ()))
+        for found in twice:
+            yield owner, _defined_twice(owner, family, found)
+        for finding in read_policy(Document(own_policy.value(text), document.where)).findings if not twice else ():
+            hint = f" (did you mean {finding.suggestion}?)" if finding.suggestion else ""
+            reason = f"Tailscale would refuse the policy: {finding.path}: {finding.reason}{hint}"
+            yield owner, wrong(finding.position, reason, "correct it here: Tailscale refuses the whole policy for it")
+
+
+def _wrong(owner: OneStack, position: Position, reason: str, fix: str) -> Problem:
+    return Problem((), "", reason, fix, place=_place(owner, position))
+
+
+def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) -> Problem:
+    related: tuple[Ref, ...]
+    if found.section.lower() == "groups":
+        name = found.name.removeprefix("group:")
+        reason = f"{found.name} is the set of people {name} of the estate, and a group has one list of members"
+        fix = f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group"
+        related = (owner.ref("estate", "people", name),)
+    else:
+        reason = f"{found.name} is a tag of Gatehouse's, which says itself who may give it to a machine"
+        fix = "remove it here; rules may go on to name the tag. A tag of your own needs another name"
+        related = tuple(ref for tag, ref in _tags(family) if tag == found.name.lower())
+    return Problem((), "", reason, fix, related=related, place=_place(owner, found.position))
+
+
+def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
+    for stack in family:
+        if stack.node_name:
+            yield node_tag(stack.node_name), stack.ref("node", "name")
+        typed, estate = stack.stack.typed, stack.estate
+        if typed and estate:
+            from exposure.plan import plan_services
+
+            for service in plan_services(typed.services, typed.node, estate):
+                yield from (
+                    (way.tag.lower(), stack.ref("services", service.key))
+                    for way in service.ways
+                    if isinstance(way, TailnetWay) and not way.on_node
+                )
+
+
+# What it opens
+
+
+def _read(everything: AllStacks) -> Iterator[_Own]:
+    from exposure import own_policy
+    from exposure.policy_eval import read_policy
+    from exposure.policy_eval.hujson import Document
+    from exposure.reach.project import plan_project
+
+    for owner, family in _owners(everything):
+        own = owner.stack.own_policy or ""
+        document = own_policy.parse(own)
+        value = own_policy.value(own_policy.merged(own, _generated(family, own)))
+        policy = read_policy(Document(value, document.where)).policy
+        assert policy
+        project = plan_project({stack.stack.name: stack.stack for stack in family})
+        yield _Own(owner, document, policy, tuple(_doors(project)))
+
+
+def _doors(project: Project) -> Iterator[_Door]:
+    from exposure.policy_eval import machine
+
+    for plan in project.plans.values():
+        node = machine((node_tag(plan.node),), plan.home.tailnet_ipv4 or "")
+        found: dict[tuple[str, Protocol, int | None], _Door] = {}
+        for way in plan.by(TailnetWay):
+            ports: list[tuple[Protocol, int | None]] = [(p.protocol, p.port) for p in way.ports]
+            if not (way.on_node or way.served or way.selector):
+                # Somebody else's Service, which may listen at any port.
+                ports = [("tcp", None), ("udp", None)]
+            for protocol, port in ports:
+                people, machines = _emails(plan, way.audience.people), way.audience.machines
+                same = found.get((way.tag, protocol, port))
+                if same:
+                    # Two services at one port of a node are open to whom either names.
+                    people, machines = people | same.people, machines | same.machines
+                device = node if way.on_node else machine((way.tag,))
+                what = f"service {way.service}"
+                found[way.tag, protocol, port] = _Door(way.machine, device, protocol, port, what, people, machines)
+        yield from found.values()
+        # A rule that says no protocol opens both: at a number that a service has, whoever it is for may have the other.
+        named = {d.port: d for d in found.values() if d.device is node and d.port}
+        for protocol in ("tcp", "udp"):
+            for door in named.values():
+                if (node_tag(plan.node), protocol, door.port) not in found:
+                    yield door._replace(protocol=protocol)
+            yield _Door(plan.node, node, protocol, None, f"the node {plan.node}", others=frozenset(named))
+    yield from _at_home(project)
+
+
+def _at_home(project: Project) -> Iterator[_Door]:
+    """What answers on the home network, where a subnet router may lead: services that are not for anyone."""
+    from exposure.policy_eval import Endpoint
+    from exposure.policy_eval.addresses import parse_address
+    from exposure.reach.surface import merge
+
+    services = [(plan, service) for plan in project.plans.values() for service in plan.services]
+    for address, listening in merge(project.surfaces.values()).listeners.items():
+        known = parse_address(address)
+        for (protocol, port), workload in listening.items():
+            behind = [
+                (plan, s)
+                for plan, s in services
+                if workload in s.workloads or (s.through and s.through.place == workload.place)
+            ]
+            for plan, service in behind:
+                if known and isinstance(port, int) and not service.audience.anyone:
+                    device = Endpoint(address, (known,), device=False)
+                    people = _emails(plan, service.audience.people)
+                    what = f"service {service.key}, where a subnet router leads there"
+                    yield _Door(address, device, protocol, port, what, people, service.audience.machines)
+
+
+def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
+    return frozenset(email.lower() for name in sets for email in plan.estate.members.get(name, ()))
+
+
+def _opens(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    for own in _read(everything):
+        for rule in own.rules:
+            examples = {
+                f"{who} reach {shown} ({door.what})"
+                for door in own.doors
+                for who in [door.outsider(own.policy, rule)]
+                if who
+                for shown in door.opened(own.policy, rule)
+            }
+            if examples:
+                yield own.owner, _opening(own, rule, sorted(examples, key=lambda text: (len(text), text)))
+        yield from ((own.owner, problem) for problem in _funnels(own))
+
+
+def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
+    more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
+    if all(s.text == "*" for s in (*rule.sources, *rule.destinations)):
+        reason = (
+            "this is the rule of every new tailnet: each device reaches every other one, and no other rule keeps"
+            f" anybody out beside it. It lets {examples[0]}{more}"
+        )
+        fix = "remove it, and write a rule for each of your own machines that others than its owner are to reach"
+    else:
+        reason = f"this rule lets {examples[0]}{more}, and Gatehouse's services are for those whom they name"
+        fix = "name machines or ports of your own alone, or let these people in by the service's `people:`"
+    fix += f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
+    return Problem((), "", reason, fix, place=own.place(rule.position))
+
+
+def _funnels(own: _Own) -> Iterator[Problem]:
+    from exposure.reach.tailnet import may_be
+
+    for entry in own.policy.node_attributes:
+        if "funnel" not in entry.attributes or entry.path not in _paths(own.document):
+            continue
+        machines = {d.name: d.device for d in own.doors if d.device.device}
+        names = sorted(n for n, device in machines.items() if any(may_be(own.policy, t, device) for t in entry.targets))
+        if names:
+            yield Problem(
+                (),
+                "",
+                f"this attribute lets {listed(names)} go public by Funnel, and only `tag:k8s-funnel` is meant to",
+                f"name tags of your own machines alone; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
+                place=own.place(entry.position),
+            )
+
+
+def _addresses(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    from exposure.policy_eval.addresses import TAILNET, Address, contains
+
+    for own in _read(everything):
+        known = {a for d in own.doors for a in d.device.addresses if a.value is not None}
+
+        def unknown(found: Range, known: set[Address] = known) -> bool:
+            address = Address(found.version, found.first)
+            return found.first == found.last and address not in known and contains(TAILNET, address) is True
+
+        named: dict[str, Position] = {}
+        for rule in own.rules:
+            for target in rule.targets:
+                versions = {r.version for r in own.policy.ranges(target.selector) or () if unknown(r)}
+                machines = (d for d in own.doors if d.device.device and d.opened_port(target.traffic))
+                if any(a.value is None and a.version in versions for d in machines for a in d.device.addresses):
+                    named.setdefault(target.selector.text, rule.position)
+        if named:
+            yield (
+                own.owner,
+                Problem(
+                    (),
+                    "",
+                    f"{listed(named)}: an address of the tailnet, and nobody here knows whose. It is taken to be none"
+                    " of Gatehouse's machines; whoever may reach it would otherwise reach a service",
+                    "look the machine up in Tailscale's admin console, and say `tailnet_ipv4` of a node; or acknowledge"
+                    " `tailnet-policy-address` under `gatehouse:acknowledge`",
+                    place=own.place(next(iter(named.values()))),
+                ),
+            )
+
+
+# Its tests
+
+
+def _tests(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+    from exposure.policy_eval import run_tests
+
+    for own in _read(everything):
+        paths = _paths(own.document)
+        for outcome in run_tests(own.policy):
+            mine = outcome.test.path in paths
+            # What its rules open of ours is told by another rule.
+            failures = [f for f in outcome.failures if mine or f.expected == "accept"]
+            if failures:
+                whose = (
+                    f"the test from {outcome.test.src or '(nobody)'}"
+                    if mine
+                    else f"what {outcome.test.src} is to reach"
+                )
+                yield (
+                    own.owner,
+                    Problem(
+                        (),
+                        "",
+                        f"{whose} fails, and Tailscale refuses a policy for that: {'; '.join(map(str, failures))}",
+                        "correct the test, or the rule that it is about"
+                        if mine
+                        else "let the owner's rules, postures above all, leave Gatehouse's own as they are",
+                        place=own.place(outcome.test.position if mine else own.document.where[()]),
+                    ),
+                )
+
+
+RULES = (
+    EstateRule(
+        "tailnet-policy-invalid",
+        "A policy of your own is one that Tailscale takes, and defines no name of Gatehouse's",
+        _SYNTAX,
+        last=True,
+        check=_invalid,
+    ),
+    EstateRule(
+        OPENS,
+        "A policy of your own opens none of Gatehouse's services to others",
+        "Gatehouse: what a service says of whom it is for holds over the whole policy",
+        acceptable="stack",
+        last=True,
+        check=_opens,
+    ),
+    EstateRule(
+        TESTS,
+        "The policy's tests pass, yours and Gatehouse's",
+        "tailscale.com/kb/1337, tests",
+        last=True,
+        check=_tests,
+    ),
+    EstateRule(
+        "tailnet-policy-address",
+        "An address of the tailnet in a policy of your own is a known machine's",
+        "Gatehouse: a machine's address is Tailscale's to choose",
+        acceptable="stack",
+        severity="warning",
+        last=True,
+        check=_addresses,
+    ),
+)

@@ -1,0 +1,179 @@
+"""Policies of all styles, merged with an example estate: each says beside its lines what is to be found there.
+
+`//! <what> <words>` at a line of tests/fixtures/policies/*.hujson; in a file without one nothing is found. They are
+written after public policies, in other words.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import Finding
+from config.loader import LoadedStack, parse_stack_text, tie, type_stack
+from exposure import own_policy
+from exposure.check import check
+from exposure.plan import plan_stack
+from exposure.policy_eval.hujson import parse
+from exposure.reach.access import MEMBER, Principal
+from exposure.reach.compare import Change, compare
+from exposure.reach.evaluate import Request, who
+from exposure.reach.places import table
+from exposure.reach.project import plan_project
+from tests.kit.builders import ESTATE, HTML, MEDIA, NODE, SSH, stack_text
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "policies"
+POLICIES = sorted(path.stem for path in FOLDER.glob("*.hujson"))
+SERVICES = {
+    "ssh": {**SSH, "people": "admins"},
+    "wiki": {**HTML, "clients": "tailnet"},
+    "komga": {**MEDIA, "origin": {"namespace": "media", "service": "komga", "port": 8080}},
+    "nas": {"origin": {"url": "http://192.168.0.9:5000"}, "traffic": "html", "people": "admins"},
+    "db": {
+        "origin": {"namespace": "db", "service": "db", "port": 5432, "scheme": "tcp", "selector": {"app": "db"}},
+        "traffic": "non-html",
+        "clients": "tailnet",
+    },
+}
+CAROL = Principal("person", "carol@example.com")
+STANDS_FOR = {
+    "every device of the tailnet": MEMBER,
+    "every member of the tailnet": MEMBER,
+    # Of whose address or whose machine it is, nobody here knows.
+    "everybody with whom a machine is shared": Principal("person", "somebody@another-tailnet"),
+    "server": CAROL,
+    "user:*@example.org": Principal("person", "somebody@example.org"),
+}
+MARK = re.compile(r"//! (opens|funnel|twice|test|address|invalid) (.+?)(?= //!|$)", re.M)
+
+
+def stack(own: str, **sections: Any) -> dict[str, LoadedStack]:
+    """The example estate, with a policy of its owner's."""
+    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson", "plan": "standard"}
+    said = {"node": {**NODE, "tailnet_ipv4": "100.101.102.103"}, "estate": {**ESTATE, "tailnet": tailnet}, **sections}
+    text = stack_text(said.pop("services", SERVICES), **said)
+    return tie([type_stack(parse_stack_text(text, "alfred", {"tailnet.hujson": own}.__getitem__))])
+
+
+def told(finding: Finding) -> tuple[str, str]:
+    """What a finding is about, in the words of the marks."""
+    for what, words in (
+        ("opens", r"lets (.+?) reach (.+?\))(?:,|$)"),
+        ("funnel", r"lets (.+) go public"),
+        ("twice", r"(\S+) is (?:the set|a tag)"),
+        ("test", r"the test from (\S+) fails|what (\S+) is to reach fails"),
+        ("address", r"^(.+): an address"),
+        ("invalid", r"would refuse the policy: \S+ (.+?)(?: \(did you mean|$)|takes: (.+)"),
+    ):
+        found = re.search(words, finding.reason)
+        if found:
+            return what, " -> ".join(filter(None, found.groups()))
+    raise AssertionError(finding)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_what_an_own_policy_opens_or_breaks_is_found_at_its_line_and_nothing_else(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    marks = {(n, *m.groups()) for n, line in enumerate(text.splitlines(), 1) for m in MARK.finditer(line)}
+    found = check(stack(text))
+    assert {(f.place.line, *told(f)) for f in found} == marks
+    assert {f.place.file for f in found} <= {"tailnet.hujson"}
+    assert {f.severity for f in found if told(f)[0] == "address"} <= {"warning"}
+    assert all(f.fix for f in found)
+
+
+def test_the_policies_are_of_every_kind_and_some_are_refused_and_some_are_not() -> None:
+    marked = {name for name in POLICIES if MARK.search((FOLDER / f"{name}.hujson").read_text())}
+    assert len(POLICIES) >= 12
+    assert {"homelab-by-tags", "services"} == set(POLICIES) - marked
+    every = "".join((FOLDER / f"{name}.hujson").read_text() for name in POLICIES)
+    for word in ("grants", "acls", "ssh", "postures", "svc:", "via", "autoApprovers", "autogroup:internet", "@github"):
+        assert word in every
+
+
+@pytest.mark.parametrize("name", [n for n in POLICIES if " twice " not in (FOLDER / f"{n}.hujson").read_text()])
+def test_what_is_registered_is_the_owners_text_with_what_the_services_need_and_can_be_told_apart_again(
+    name: str,
+) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    stacks = stack("{}")
+    ours: Any = plan_stack(stacks["alfred"], stacks).tailnet_policy
+    whole = own_policy.merged(text, ours)
+    comments = re.findall(r"//.*", text)
+    assert [c for c in re.findall(r"//.*", whole) if c != own_policy.MARK] == comments
+    said: Any = parse(whole).value
+    theirs: Any = parse(text).value
+    assert [key for key in said if key in theirs] == list(theirs)
+    names = {key.lower(): key for key in said}
+    for key, value in said.items():
+        mine = next((v for k, v in ours.items() if names[k.lower()] == key), None)
+        own = theirs.get(key)
+        if mine is None or own is None:
+            assert value == (own if mine is None else mine)
+        else:
+            assert value == ([*own, *mine] if isinstance(own, list) else {**own, **mine})
+    rest = own_policy.without(whole, ours)
+    assert re.findall(r"//.*", rest) == comments
+    # But for commas after the last of a list, it is the owner's file again.
+    assert parse(rest).value == {k: v for k, v in theirs.items() if v is not None}
+    assert own_policy.merged(rest, ours) == whole
+
+
+@pytest.mark.parametrize("name", [n for n in POLICIES if " twice " not in (FOLDER / f"{n}.hujson").read_text()])
+def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that_none_opens(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    if " invalid " in text:
+        return
+    own, bare = plan_project(stack(text)), plan_project(stack("{}"))
+    opened = [(m[1], *m[2].split(" -> ")) for m in MARK.finditer(text) if m[1] == "opens"]
+    for _, people, what in opened:
+        host, port, protocol = re.fullmatch(r"(\S+):(\d+)/(\w+) .*", what).groups()  # type: ignore[union-attr]
+        host = host if host[0].isdigit() else f"{host}.tail.ts.net"
+        request = Request(host, int(port), "/", "udp" if protocol == "udp" else "tcp")
+        kind = "tag" if people.startswith("tag:") else "person"
+        principal = STANDS_FOR.get(people) or Principal(kind, people)  # type: ignore[arg-type]
+        assert who(own.surfaces["alfred"], request, principal).reaches, what
+        assert not who(bare.surfaces["alfred"], request, principal).reaches, "the control"
+    # What changes is of the owner's own machines, unless a rule is marked.
+    mine = {place.request.host for place, _ in table(bare.surfaces["alfred"])}
+    mine |= {f"{machine}.tail.ts.net" for machine in ("alfred", "wiki-alfred", "db-alfred")}
+    changes = compare(bare.surfaces["alfred"], own.surfaces["alfred"])
+    assert bool(opened) >= any(c.place.request.host in mine and _strangers(c) for c in changes)
+    assert all(any(c.place.request.host in mine for c in changes) for _ in opened)
+
+
+def _strangers(change: Change) -> set[Principal]:
+    return set(change.gains) - {Principal("person", f"{name}@example.com") for name in ("alice",)}
+
+
+def test_the_example_of_the_docs_is_a_good_one_and_the_wide_route_that_it_warns_of_is_refused() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tailnet.md").read_text()
+    [example] = re.findall(r"^```json\n(.*?)^```", page, re.M | re.S)
+    assert check(stack(example)) == ()
+    wide = example.replace('"group:admins"], "dst": ["192.168.0.40"]', '"group:household"], "dst": ["192.168.0.0/24"]')
+    assert [f.rule for f in check(stack(wide.replace("tcp:631", "*")))] == ["tailnet-policy-opens"]
+
+
+def test_an_opening_that_is_acknowledged_is_planned_without_the_test_against_it_and_a_claim_still_refuses_it() -> None:
+    own = '{"grants": [{"src": ["group:household"], "dst": ["tag:wiki-alfred"], "ip": ["tcp:443"]}]}'
+    said: dict[str, Any] = {
+        "services": {**SERVICES, "wiki": {**SERVICES["wiki"], "people": "admins"}},
+        "acknowledge": {"tailnet-policy-opens": "the household may read it"},
+    }
+    stacks = stack(own, **said)
+    assert check(stacks) == ()
+
+    def bob(policy: Any) -> set[str]:
+        return {target for t in policy["tests"] if t["src"] == "bob@example.com" for target in t.get("deny", ())}
+
+    bare = stack("{}", services=said["services"])
+    wiki = "tag:wiki-alfred:443"
+    before = bob(plan_stack(bare["alfred"], bare).tailnet_policy)
+    assert wiki in before
+    assert bob(plan_stack(stacks["alfred"], stacks).tailnet_policy) == before - {wiki}
+    found = check(stack(own, **said, claims=[{"only": "admins", "on": "wiki"}]))
+    assert [f.rule for f in found] == ["claim-broken"]
+    assert "bob@example.com reaches https://wiki-alfred.tail.ts.net/" in found[0].reason
