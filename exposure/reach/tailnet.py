@@ -189,26 +189,21 @@ def has_attribute(document: Mapping[str, Json], device: Endpoint, attribute: str
     )
 
 
-def by_route(document: Mapping[str, Json], who: Principal, host: str, protocol: str, port: int) -> Gives:
-    """Whether the policy lets a principal's device reach a host of the home network, by a subnet router's route.
+def at_home(document: Mapping[str, Json], host: str) -> Endpoint | None:
+    """A host of the home network, where a subnet router's route may lead; None where no rule is about addresses.
 
     A name there may have any address that the policy names and that is none of the tailnet.
     """
-    held = _held(document)
-    if not held.ranges and not held.any_target:
-        return Gives(False)
+    if not (_held(document).ranges or _held(document).any_target):
+        return None
     known = parse_address(host)
-    named = [
-        Address(r.version, r.first) for r in held.ranges if contains(TAILNET, Address(r.version, r.first)) is False
-    ]
-    for address in (known,) if known else (*named, _HOME):
-        found = gives(document, who, Endpoint(host, (address,), device=False), protocol, port)
-        if found.allowed:
-            return found
-    return Gives(False)
+    named = (Address(r.version, r.first) for r in _held(document).ranges)
+    others = (_HOME, *(address for address in named if contains(TAILNET, address) is False))
+    return Endpoint(host, (known,) if known else others, device=False)
 
 
 _HOME, _PUBLIC = Address(4, 0xC0A80000), Address(4, 0x01010101)
+"""Some address of a home network, and some other one."""
 _SOMEBODY = "autogroup:member"
 _OUTSIDE = "autogroup:internet"
 

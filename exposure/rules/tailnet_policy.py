@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 from config.errors import Place
@@ -179,7 +180,7 @@ def _wrong(owner: OneStack, position: Position, reason: str, fix: str) -> Proble
 def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) -> Problem:
     related: tuple[Ref, ...]
     if found.section.lower() == "groups":
-        name = found.name.removeprefix("group:")
+        name = found.name.removeprefix("group:").lower()
         reason = f"{found.name} is the set of people {name} of the estate, and a group has one list of members"
         fix = f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group"
         related = (owner.ref("estate", "people", name),)
@@ -258,29 +259,27 @@ def _doors(project: Project) -> Iterator[_Door]:
 
 def _at_home(project: Project) -> Iterator[_Door]:
     """What answers on the home network, where a subnet router may lead: services that are not for anyone."""
-    from exposure.policy_eval import Endpoint
-    from exposure.policy_eval.addresses import parse_address
     from exposure.reach.surface import merge
+    from exposure.reach.tailnet import at_home
 
     services = [(plan, service) for plan in project.plans.values() for service in plan.services]
-    for address, listening in merge(project.surfaces.values()).listeners.items():
-        known = parse_address(address)
-        for (protocol, port), workload in listening.items():
-            behind = [
-                (plan, s)
-                for plan, s in services
-                if workload in s.workloads or (s.through and s.through.place == workload.place)
-            ]
-            for plan, service in behind:
-                if known and isinstance(port, int) and not service.audience.anyone:
-                    device = Endpoint(address, (known,), device=False)
-                    people = _emails(plan, service.audience.people)
+    whole = merge(project.surfaces.values())
+    policy = whole.tailnet.policy if whole.tailnet else None
+    for host, listening in whole.listeners.items():
+        device = at_home(policy, host) if policy else None
+        for (protocol, port), workload in listening.items() if device else ():
+            for plan, service in services:
+                behind = workload in service.workloads or (service.through and service.through.place == workload.place)
+                # A path for anyone opens the rest to nobody.
+                audience = reduce(or_, (way.audience for way in service.ways))
+                if device and behind and isinstance(port, int) and not audience.anyone:
+                    people = _emails(plan, audience.people)
                     what = f"service {service.key}, where a subnet router leads there"
-                    yield _Door(address, device, protocol, port, what, people, service.audience.machines)
+                    yield _Door(host, device, protocol, port, what, people, audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
-    return frozenset(email.lower() for name in sets for email in plan.estate.people.get(name, ()))
+    return frozenset(email.lower() for name in sets for email in plan.estate.members.get(name, ()))
 
 
 def _opens(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:

@@ -6,6 +6,7 @@ written after public policies, in other words.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,28 @@ def test_an_opening_that_is_acknowledged_is_planned_without_the_test_against_it_
     found = check(stack(own, **said, claims=[{"only": "admins", "on": "wiki"}]))
     assert [f.rule for f in found] == ["claim-broken"]
     assert "bob@example.com reaches https://wiki-alfred.tail.ts.net/" in found[0].reason
+
+
+def test_a_route_to_the_home_network_opens_what_is_behind_the_ingress_controller_and_what_has_a_name_there() -> None:
+    vault = {
+        "origin": {"namespace": "v", "service": "v", "port": 443, "scheme": "https", "through_ingress": "existing"},
+        "traffic": "html",
+        "people": "admins",
+        # A path for anyone makes nothing else of it anyone's.
+        "paths": {"/share": {"clients": "anyone"}},
+        "acknowledge": {"access-path-bypass": "shares have secrets of their own"},
+        "origin_tls": {"match_sni_to_host": True},
+    }
+    nas = {"origin": {"url": "http://nas.lan:5000"}, "traffic": "html", "people": "admins"}
+
+    def opened(*to: str, services: Any = None) -> list[str]:
+        rules = [{"action": "accept", "src": ["group:household"], "dst": [word]} for word in to]
+        found = check(stack(json.dumps({"acls": rules}), services=services or {"vault": vault, "nas": nas}))
+        return [told(f)[1] for f in found]
+
+    where = "where a subnet router leads there)"
+    assert opened("192.168.0.0/24:443") == [f"bob@example.com -> 192.168.0.124:443/tcp (service vault, {where}"]
+    # Nobody here knows the address of a name.
+    assert opened("192.168.7.7:5000") == [f"bob@example.com -> nas.lan:5000/tcp (service nas, {where}"]
+    assert opened("192.168.7.7:5001", "192.168.0.1:443", "100.64.7.7:5000") == []
+    assert opened("192.168.0.0/24:443", services={"vault": {**vault, "people": "household"}}) == []
