@@ -239,8 +239,6 @@ def _tunnel_ways(component: str, routes: Iterable[Args]) -> list[TunnelWay]:
 
 def _tunnel_way(component: str, at: _At, route: Args) -> TunnelWay:
     whom, said = _audience(component, at, route), route.get("paths", {})
-    if not isinstance(said, Mapping):
-        raise wrong(component, (*at, "paths"), "each path is written with whom it is for: `/api: {public: true}`")
     pool = read(component, (*at, "ca_pool"), Certificates | None, route.get("ca_pool"))
     try:
         way: TunnelWay = read(

@@ -117,6 +117,9 @@ def _value(component: str, part: Mapping[str, Any], value: Any, path: _Path, pro
         return {key: _value(component, inner, item, (*path, key), problems) for key, item in value.items()}
     if "items" in kind and isinstance(value, list):
         return tuple(_value(component, inner, item, (*path, n), problems) for n, item in enumerate(value))
+    if inner:
+        said = "keys with values are expected here" if "items" not in kind else "a list is expected here; write ['…']"
+        problems[path] = Problem(f"{said}. {part['description']}" if "description" in part else said)
     return whole(value)
 
 

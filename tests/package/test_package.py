@@ -84,7 +84,9 @@ def of_clouds(found: Recording) -> dict[str, Registered]:
 
 def test_every_component_is_offered_or_stands_within_one_that_is() -> None:
     within = {"ZeroTrustApp", "PublicTunnelRoute", "AcmeHttpRoute", "TunnelConfiguration"}
-    assert set(OFFERED) == (set(components.__all__) - within) | {"TunnelRoutes"}
+    # docs/package.md says what the package does not offer.
+    left_out = {"Login"}
+    assert set(OFFERED) == (set(components.__all__) - within - left_out) | {"TunnelRoutes"}
     assert {f"{schema()['name']}:index:{kind}" for kind in OFFERED} == set(schema()["resources"])
 
 
@@ -295,8 +297,8 @@ def test_a_slip_that_would_leave_something_open_is_refused(listed: list[dict[str
         ("public", "false", "routes[0].public has a problem: true or false is expected here"),
         ("hosts", pulumi.Output.from_input(["wiki.example.com"]), "routes[0].hosts has a problem: it is another"),
         ("hosts", [pulumi.Output.from_input("wiki.example.com")], "routes[0].hosts[0] has a problem: it is another"),
-        ("paths", "/api", "each path is written with whom it is for"),
-        ("paths", ["/api"], "each path is written with whom it is for"),
+        ("paths", "/api", "routes[0].paths has a problem: keys with values are expected here"),
+        ("paths", ["/api"], "routes[0].paths has a problem: keys with values are expected here"),
         ("path", "app", "routes[0].path has a problem: it does not start with `/`"),
         ("hosts", "wiki.example.com", "routes[0].hosts has a problem: a list is expected here"),
         ("hosts", [], "routes[0].hosts has a problem: at least one is needed"),
@@ -669,6 +671,7 @@ def test_whole_numbers_stay_whole_and_optional_parts_are_used() -> None:
             {**GAME, "ports": [{"protocol": "tcp", "port": 1, "nodePort": 80}]},
             "property ports[0].nodePort has a problem",
         ),
+        ("PortForward", "game", {**GAME, "ports": "25565"}, "property ports has a problem: a list is expected here"),
         ("PortForward", "game", {**GAME, "selector": {"app": "a b"}}, "property selector.app has a problem"),
         ("PortForward", "game", {**GAME, "ipv4": "203.0.113"}, "property ipv4 has a problem"),
         ("Tailnet", "t", {"policy": []}, "property policy has a problem: keys with values are expected here"),
