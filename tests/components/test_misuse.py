@@ -157,7 +157,11 @@ ALONE: dict[str, tuple[Callable[[], object], str, str]] = {
     "an operator that counts from zero": (lambda: given.tailscale_operator(key=0), "key", "equal to 1"),
 }
 PACKAGE: dict[str, tuple[Callable[[], object], str, str]] = {
-    "paths as one text": (lambda: routes({**PEOPLE, "paths": "/api"}), "routes[0].paths", "Paths with an audience of their own"),
+    "paths as one text": (
+        lambda: routes({**PEOPLE, "paths": "/api"}),
+        "routes[0].paths",
+        "Paths with an audience of their own",
+    ),
     **{
         f"the open path {path!r}": (
             lambda path=path: routes({**PEOPLE, "paths": {path: {"public": True}}}),  # type: ignore[misc]
