@@ -23,7 +23,8 @@ class Access:
     """What applications attach: the one login method, and the reusable policies (`Google.access`).
 
     `policy_ids` are by set of people, several sets joined by `+`, and `token_policy_ids` by service token likewise;
-    `bypass_policy_id` lets anyone by, `deny_policy_id` nobody. `session_duration` is in Go units up to hours.
+    `bypass_policy_id` lets anyone by, `deny_policy_id` nobody. `session_duration` is in Go units up to hours. `logins`
+    are by set of people too, for those who log in by another method than `identity_provider_id`: its name and its id.
     """
 
     account_id: pulumi.Input[str]
@@ -33,6 +34,7 @@ class Access:
     deny_policy_id: pulumi.Input[str] | None = None
     session_duration: DurationText = "24h"
     token_policy_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    logins: Mapping[str, tuple[str, pulumi.Input[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError where people would get in, or be kept out, by the policy of others."""
@@ -91,7 +93,8 @@ def access_application(
     # Those of challenges were never a route's.
     formerly = _ROUTES if type(component).__name__ in _ROUTES else ()
     asks, settings = planned.audience != ANYONE, planned.settings
-    if asks and access.identity_provider_id is None:
+    login, identity_provider_id = access.logins.get(planned.audience.set_name, ("", access.identity_provider_id))
+    if asks and identity_provider_id is None:
         raise ValueError(f"{planned.name}: it is for {planned.audience}, which needs identity_provider_id, the login")
     return cloudflare.ZeroTrustAccessApplication(
         planned.name,
@@ -99,7 +102,7 @@ def access_application(
         name=planned.title,
         type="self_hosted",
         destinations=[{"type": "public", "uri": planned.name}],
-        allowed_idps=[access.identity_provider_id] if access.identity_provider_id is not None and asks else None,
+        allowed_idps=[identity_provider_id] if identity_provider_id is not None and asks else None,
         auto_redirect_to_identity=True if asks else None,
         policies=[{"id": found, "precedence": n} for n, found in enumerate(access.policies_of(planned), 1)],
         service_auth401_redirect=True if planned.audience.tokens else None,
@@ -113,7 +116,7 @@ def access_application(
         opts=component.child(
             depends_on=after,
             delete_before_replace=True,
-            replacement_trigger=f"{planned.service} {planned.origin} {planned.audience}",
+            replacement_trigger=f"{planned.service} {planned.origin} {planned.audience}" + (login and f" by {login}"),
             aliases=component.formerly(*formerly, was=planned.was),
         ),
     )

@@ -80,6 +80,7 @@ def stack_file_schema() -> dict[str, Any]:
                 # Pulumi and the providers have namespaces of their own.
                 "patternProperties": {
                     f"^(?!{NAMESPACE}:)[^:]+:.+$": True,
+                    f"^{NAMESPACE}:{_LABEL}_client_secret$": _SECURE,
                     f"^(?!{NAMESPACE}:)[^:]+:.*{CREDENTIAL}$": {"anyOf": [_SECURE, {"pattern": "^[~./]"}]},
                 },
                 "additionalProperties": False,

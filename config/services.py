@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, LiteralString, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
@@ -24,6 +24,8 @@ from config.fields import (
     TargetPort,
     Text,
     WebOrigin,
+    several,
+    word_or_list,
 )
 
 Gate: TypeAlias = Label
@@ -33,30 +35,15 @@ Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
 Method: TypeAlias = Literal["GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "*"]
 
 
-def _several(what: LiteralString) -> BeforeValidator:
-    def read(value: object) -> object:
-        if not isinstance(value, str | list):
-            raise PydanticCustomError(
-                "several", f"{what} is expected here, or a list of such names", {"fix": "write the name"}
-            )
-        return [value] if isinstance(value, str) else value
-
-    return BeforeValidator(read)
-
-
-def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
-
-
 People: TypeAlias = Annotated[
     list[Label],
     Field(min_length=1),
-    _several("the name of a set of people"),
-    _word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
+    several("the name of a set of people"),
+    word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
 ]
 """A set of people (estate `people`), or several."""
 Tokens: TypeAlias = Annotated[
-    list[Label], Field(min_length=1), _several("the name of a token"), _word_or_list({"type": "string"})
+    list[Label], Field(min_length=1), several("the name of a token"), word_or_list({"type": "string"})
 ]
 """Names of service tokens; a single one may be written without brackets."""
 
@@ -73,11 +60,11 @@ MachineTag: TypeAlias = Annotated[str, Field(pattern=r"^tag:[a-zA-Z][a-zA-Z0-9-]
 Machines: TypeAlias = Annotated[
     list[MachineTag],
     Field(min_length=1),
-    _several("the tag of a machine"),
-    _word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
+    several("the tag of a machine"),
+    word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
 ]
 """Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
-Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
+Words: TypeAlias = Annotated[list[str], Field(min_length=1), several("a name"), word_or_list({"type": "string"})]
 """A word, or several."""
 
 
@@ -208,8 +195,8 @@ class CorsHeaders(Model):
 
     @model_validator(mode="after")
     def _alone(self) -> CorsHeaders:
-        for several in (self.allowed_origins, self.allowed_methods, self.allowed_headers):
-            if "*" in several and len(several) > 1:
+        for allowed in (self.allowed_origins, self.allowed_methods, self.allowed_headers):
+            if "*" in allowed and len(allowed) > 1:
                 raise PydanticCustomError(
                     "cors", "`*` is every one, so nothing stands beside it", {"fix": "leave the others out"}
                 )
@@ -287,7 +274,7 @@ class Service(Model):
     sensitivity: Literal["low", "high"] = "high"
     """`low` only where a stranger who opens it does no harm."""
     clients: Clients = "people"
-    """`anyone` on the internet, named `people` with a Google account, devices of the `tailnet`, or `nobody` but for
+    """`anyone` on the internet, named `people` who log in, devices of the `tailnet`, or `nobody` but for
     what `paths` says."""
     people: People | None = None
     """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""

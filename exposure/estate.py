@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from config.people import GITHUB
 from config.stack import Estate
 from config.values import ROOT, Host, unguarded
 from exposure.audience import ANYONE, NOBODY, Audience, people
@@ -157,10 +158,23 @@ def logins(found: Iterable[Claim]) -> tuple[Audience, ...]:
 
 
 def people_sets(audiences: Iterable[Audience], estate: Estate) -> tuple[PeopleSet, ...]:
-    """The people of each audience, as Access gets them."""
-    return tuple(
-        PeopleSet(a.set_name, tuple(sorted({email for name in a.people for email in estate.people[name]})))
-        for a in sorted({people(a.people) for a in audiences if a.people}, key=lambda a: a.set_name)
+    """The people of each audience, as Access gets them. Its sets have the same terms: else that is a rule's finding."""
+    together = sorted({people(a.people) for a in audiences if a.people}, key=lambda a: a.set_name)
+    return tuple(people_set(a, estate) for a in together)
+
+
+def people_set(audience: Audience, estate: Estate) -> PeopleSet:
+    """The people of one audience, as Access gets them."""
+    words = sorted({word for name in audience.people for word in estate.members[name]})
+    organizations = [word.removeprefix(GITHUB) for word in words if word.startswith(GITHUB)]
+    addresses = [word for word in words if not word.startswith(GITHUB)]
+    return PeopleSet(
+        audience.set_name,
+        tuple(word for word in addresses if not word.startswith("@")),
+        tuple(word[1:] for word in addresses if word.startswith("@")),
+        tuple(organizations),
+        *estate.terms(audience.people),
+        ended=all(estate.sets[name].ended for name in audience.people),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import Field
 
 from config.fields import Email
+from config.people import GOOGLE
 from config.services import AccessSettings, Node
 from config.stack import Estate
 from config.values import AnswerText, Certificates, DurationText, Host, HostText, Path
@@ -93,12 +94,26 @@ class Redirect:
 class PeopleSet:
     """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`.
 
-    For each of `sessions` there is one more policy like it, whose logins last that long.
+    They are those with one of `emails` or an address of one of `domains`, and those in one of the GitHub organizations
+    `github` (or teams, `organization/team`); nobody once all of them have `ended`. They log in by `login`. Where there
+    are `countries` or `ips`, they have to come from one of these. For each of `sessions` there is one more policy like
+    it, whose logins last that long.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")]
-    emails: Annotated[tuple[Email, ...], Field(min_length=1)]
+    emails: tuple[Email, ...] = ()
+    domains: tuple[str, ...] = ()
+    github: tuple[str, ...] = ()
+    login: str = GOOGLE
+    countries: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    ended: bool = False
     sessions: tuple[DurationText, ...] = ()
+
+    @property
+    def limits(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """From where they have to come: `countries` and `ips`, each with its values, as far as there are any."""
+        return tuple((word, values) for word, values in (("countries", self.countries), ("ips", self.ips)) if values)
 
 
 @dataclass(frozen=True)

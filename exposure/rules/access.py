@@ -6,8 +6,10 @@ import difflib
 from collections.abc import Container, Iterator
 
 from config.errors import Path_, show
+from config.people import GOOGLE
+from config.stack import Estate
 from config.values import Duration, MalformedError, Path
-from exposure.audience import ANYONE
+from exposure.audience import ANYONE, Audience
 from exposure.names import ACME_PATH
 from exposure.rules.base import (
     AllStacks,
@@ -98,24 +100,17 @@ def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[tuple[OneS
                 )
 
 
-def _people_empty(stack: OneStack) -> Iterator[Problem]:
-    if not stack.stack.owns_estate or stack.estate is None:
-        return
-    for name, emails in stack.estate.people.items():
-        if not emails:
-            yield Problem(
-                ("estate", "people", name),
-                "[]",
-                "nobody is in this set, and Cloudflare refuses a policy that includes nobody",
-                "add an e-mail address, or remove it",
-            )
-
-
 def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
-        keys = {(stack.stack.name, c.service) for stack in family for c, _ in stack.claims if c.audience != ANYONE}
+        estate = owner.estate
+        keys = {
+            (stack.stack.name, c.service)
+            for stack in family
+            for c, _ in stack.claims
+            if estate and c.audience != ANYONE and _by_google(c.audience, estate)
+        }
         behind = [s for stack in family for s in stack.services if (stack.stack.name, s.key) in keys]
-        if behind and owner.estate and owner.estate.google is None:
+        if behind and estate and estate.google is None:
             yield (
                 owner,
                 Problem(
@@ -125,10 +120,15 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     "is no Google client to log in with: an application without a login method of its own accepts "
                     "every method of the account",
                     "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
-                    "google_client_secret",
+                    "google_client_secret; or name one of `logins:` as the `login:` of its people",
                     related=tuple(s.ref() for s in behind),
                 ),
             )
+
+
+def _by_google(audience: Audience, estate: Estate) -> bool:
+    """Whether its application names Google's login: its people's, or the first one where nobody logs in."""
+    return (estate.terms(audience.people).login if audience.people else estate.first_login or GOOGLE) == GOOGLE
 
 
 def _path_form(service: OneService) -> Iterator[Problem]:
@@ -213,7 +213,7 @@ def _bypass(service: OneService) -> Iterator[Problem]:
         yield service.problem(
             "paths",
             past,
-            f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a Google login",
+            f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a login",
             f"let the callers in by a service token in its place (`tokens:`), where they can send two headers{able}; "
             "or acknowledge `access-path-bypass` and say what login the service asks for there"
             + (", or remove them" if said.clients != "nobody" and len(past) == len(said.paths) else ""),
@@ -330,10 +330,9 @@ RULES = (
         "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens",
         check=_tokens_unknown,
     ),
-    StackRule("people-empty", "A set of people is not empty", _POLICIES, (39,), check=_people_empty),
     EstateRule(
         "google-missing",
-        "Zero Trust has Google as its one login method",
+        "Zero Trust has its login: Google, where no other is named",
         "CFDOC cloudflare-one/identity/idp-integration/google",
         (44,),
         check=_google,

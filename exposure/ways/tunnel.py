@@ -15,10 +15,17 @@ from config.stack import Estate
 from config.values import ROOT, Certificates, Host, MalformedError, OriginUrl, Path
 from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named
 from exposure.names import origin_url, path_names, service_url
-from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, count
+from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, whom
 
 _UPLOADS = re.compile(r"/(api|dav|remote\.php|webdav|assets|uploads?|backups?|sync|v2)(/|$)", re.IGNORECASE)
 """Paths by which apps send whole files: Immich's `/api/assets`, Nextcloud's `/remote.php/dav`, a registry's `/v2`."""
+_WORTH = {
+    "onetimepin": "a one-time PIN proves a mailbox, and nothing more: who gets into that gets in here",
+    "github": "GitHub says whose address it is; whether it asks for a second factor is for its owner to set",
+    "oidc": "the provider says whose address it is: one where people choose an address that it does not check lets "
+    "in anybody",
+}
+"""What a login is worth [CFDOC cloudflare-one/identity]."""
 NOT_FOUND = "http_status:404"
 """What cloudflared answers where nobody is meant to get through."""
 
@@ -56,7 +63,10 @@ class TunnelWay(Way):
     redirect_from: tuple[Host, ...] = ()
     certificates: Certificates | None = None
     access: AccessSettings = DEFAULT_ACCESS
-    people_count: str = field(default="", compare=False)
+    people: str = field(default="", compare=False)
+    """Its people in words."""
+    worth: str = field(default="", compare=False)
+    """What their login is worth, where that is to be minded."""
 
     by: ClassVar[str] = "host"
     stations = ("internet", "edge", "tunnel")
@@ -113,7 +123,10 @@ class TunnelWay(Way):
             tuple(Host(h) for h in service.redirect_from or ()),
             certificates,
             service.access or DEFAULT_ACCESS,
-            count(facts.estate, audience),
+            whom(facts.estate, Audience(people=audience.people)) if audience.people else "",
+            "; ".join(
+                dict.fromkeys(filter(None, (_worth(a, facts.estate) for a in (audience, *(a for _, a in paths)))))
+            ),
         )
 
     def faults(self) -> tuple[str, ...]:
@@ -178,7 +191,7 @@ class TunnelWay(Way):
         """With the paths that look like those of uploads, and what makes its login worth less."""
         uploads = [path for path in (self.path, *(p for p, _ in self.paths)) if _UPLOADS.search(path)]
         more = f": a larger upload by {' or '.join(uploads)} ends in 413, unless the app sends it in parts"
-        return (f"{self.cautions[0]}{more if uploads else ''}", *self.access.weakened)
+        return (f"{self.cautions[0]}{more if uploads else ''}", *filter(None, [self.worth]), *self.access.weakened)
 
     def claims(self) -> tuple[Claim, ...]:
         """The part of each host that is the service's, and each path below it with an audience of its own.
@@ -245,7 +258,7 @@ class ZeroTrustWay(TunnelWay):
 
     gate = "zero-trust"
     component = "components.zero_trust_app.ZeroTrustApp"
-    phrase = "Google login first"
+    phrase = "a login first"
     login: ClassVar[bool] = True
     settings = TunnelWay.settings | {"access", "people", "tokens"}
 
@@ -257,15 +270,15 @@ class ZeroTrustWay(TunnelWay):
     @property
     def reaches(self) -> str:
         """See `Way`."""
-        people, tokens = Audience(people=self.audience.people), Audience(tokens=self.audience.tokens)
-        said = [f"{people} ({self.people_count}) after Google login"] if people != NOBODY else []
+        tokens = Audience(tokens=self.audience.tokens)
+        said = [self.people] if self.audience.people else []
         said += [str(tokens)] if tokens != NOBODY else []
         return f"{' and '.join(said) or NOBODY}{self._exceptions()}"
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Google's client has to know Access."""
-        return ("google",)
+
+def _worth(audience: Audience, estate: Estate) -> str:
+    login = estate.logins.get(estate.terms(audience.people).login)
+    return _WORTH[login.type] if login else ""
 
 
 def _certificates(text: str | None) -> Certificates | None:

@@ -200,12 +200,12 @@ class _Matcher:
 
     def _login(self, planned: Planned) -> Thing | None:
         wanted = (planned.inputs.get("config") or {}).get("clientId") if _is_map(planned.inputs.get("config")) else None
-        google = [t for t in self._of(planned.type) if t.inputs.get("type") == "google"]
-        same = [t for t in google if wanted and (t.inputs.get("config") or {}).get("clientId") == wanted]
-        if same or len(google) == 1:
-            return (same or google)[0]
-        for thing in google:
-            self.why[id(thing)] = "there are several Google logins, and none has the client id of the stack file"
+        alike = [t for t in self._of(planned.type) if t.inputs.get("type") == planned.inputs.get("type")]
+        same = [t for t in alike if wanted and (t.inputs.get("config") or {}).get("clientId") == wanted]
+        if same or len(alike) == 1:
+            return (same or alike)[0]
+        for thing in alike:
+            self.why[id(thing)] = "there are several logins of its type, and none has the client id of the stack file"
         return None
 
     def _token(self, planned: Planned) -> Thing | None:
@@ -220,6 +220,9 @@ class _Matcher:
             return self._first(planned, lambda t: tokens_in(t.inputs) == ids)
         if decision in ("bypass", "deny"):
             return self._first(planned, lambda t: is_for_everyone(t.inputs, decision))
+        if planned.inputs.get("requires"):
+            # What is there may ask for less, and would stay as it was found.
+            return None
         group = next((p for p in self.planned if p.key in planned.refers.get("includes", ())), None)
         wanted = emails_of(group.inputs.get("includes") or (), self.things) if group else None
         return self._first(planned, lambda t: wanted is not None and lets_in(t.inputs, self.things) == wanted)

@@ -21,7 +21,7 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 from config.loader import StackFile
-from config.secrets import SECRETS
+from config.secrets import secrets_in
 from gatehouse.commands import CommandError
 from gatehouse.engine.acquire import Engine, alone
 from gatehouse.engine.backend import backend_url
@@ -255,7 +255,8 @@ class SimulatedWorkspace(Workspace):
         path = self.folder / f"Pulumi.{source.stack}.yaml"
         before = _read(path)
         plain = {k: _without_secrets(v) for k, v in source.values.items() if k not in source.secure}
-        names = {s.key for s in SECRETS}
+        secrets = secrets_in(source.values)
+        names = {s.key for s in secrets}
         config = {k: v for k, v in plain.items() if k not in names}
         kept = {k: v for k, v in before.get("config", {}).items() if k in names and isinstance(v, dict)}
         salt = before.get("encryptionsalt")
@@ -263,7 +264,7 @@ class SimulatedWorkspace(Workspace):
         if not self.exists(source.stack):
             self.local(None).create_stack(source.stack)
         if not salt or set(kept) != names:
-            pairs = [word for s in SECRETS for word in ("--secret", f"{s.key}={s.simulated}")]
+            pairs = [word for s in secrets for word in ("--secret", f"{s.key}={s.simulated}")]
             self._run("config", "set-all", "--stack", source.stack, *pairs)
 
     def unprotect(self, stack: str) -> None:

@@ -691,6 +691,7 @@ class _Access(_Kind):
                 for selector, field, collection in (
                     ("group", "id", "access-group"),
                     ("loginMethod", "id", "idp"),
+                    ("githubOrganization", "identityProviderId", "idp"),
                     ("serviceToken", "tokenId", "service-token"),
                 ):
                     target = (rule.get(selector) or {}).get(field)
@@ -699,12 +700,33 @@ class _Access(_Kind):
                 email = (rule.get("email") or {}).get("email")
                 if email is not None and "@" not in email:
                     raise self.bad(inputs, f"invalid_request: {at}: not an e-mail address")
+                self._forms(inputs, at, rule)
+
+    def _forms(self, inputs: Object, at: str, rule: Object) -> None:
+        """Refuses values that are none: a domain with an `@`, a country of no two letters, a range that is none."""
+        domain = (rule.get("emailDomain") or {}).get("domain")
+        if domain is not None and ("@" in domain or "." not in domain):
+            raise self.bad(inputs, f"invalid_request: {at}: not a domain")
+        country = (rule.get("geo") or {}).get("countryCode")
+        if country is not None and not re.fullmatch("[A-Z]{2}|T1", country):
+            raise self.bad(inputs, f"invalid_request: {at}: not a country code")
+        address = (rule.get("ip") or {}).get("ip")
+        try:
+            ipaddress.ip_network(address or "0.0.0.0/0")
+        except ValueError:
+            raise self.bad(inputs, f"invalid_request: {at}: not an IP address or range") from None
+        github = (rule.get("githubOrganization") or {}).get("identityProviderId")
+        if github and self.store.get(f"cloudflare/idp/{github}")["body"]["type"] != "github":  # type: ignore[index]
+            raise self.bad(inputs, f"invalid_request: {at}: {github} is no GitHub identity provider")
 
     def duration(self, inputs: Object, name: str = "sessionDuration") -> None:
         """Refuses a duration that is not in Go's units (there is no day and no week)."""
         value = inputs.get(name)
         if value is not None and not _GO_DURATION.fullmatch(str(value)):
             raise self.bad(inputs, f"invalid_request: {name}: time: unknown unit or invalid duration {value}")
+
+
+_ENDPOINTS: Final = ("authUrl", "tokenUrl", "certsUrl")
 
 
 class _IdentityProvider(_Access):
@@ -725,10 +747,21 @@ class _IdentityProvider(_Access):
         ):
             message = "conflict: identity provider with that name already exists"
             raise self.bad(inputs, message, 12136, "409 Conflict")
+        if inputs["type"] == "onetimepin" and any(one["type"] == "onetimepin" for one in self.others("idp", id_)):
+            message = "conflict: a one-time PIN login exists already"
+            raise self.bad(inputs, message, 12136, "409 Conflict")
+        needs = ("clientId", "clientSecret", *(_ENDPOINTS if inputs["type"] == "oidc" else ()))
         if inputs["type"] in ("google", "google-apps", "github", "oidc", "azureAD", "facebook", "linkedin"):
-            for name in ("clientId", "clientSecret"):
+            for name in needs:
                 if not (inputs.get("config") or {}).get(name):
                     raise self.bad(inputs, f"invalid_request: config.{name} is required for {inputs['type']}")
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from super().check(inputs)
+        # `RequiresOtherStringAttributeToBeOneOf(path.MatchRoot("type"), "oidc")` (`schema.go`).
+        for name in (*_ENDPOINTS, "scopes") if inputs.get("type") != "oidc" else ():
+            if (inputs.get("config") or {}).get(name) is not None:
+                yield Failure(f"config.{name}", 'Attribute "type" must be one of ["oidc"]')
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         off = {"enabled": False, "identityUpdateBehavior": "no_action"}

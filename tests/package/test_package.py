@@ -84,7 +84,9 @@ def of_clouds(found: Recording) -> dict[str, Registered]:
 
 def test_every_component_is_offered_or_stands_within_one_that_is() -> None:
     within = {"ZeroTrustApp", "PublicTunnelRoute", "AcmeHttpRoute", "TunnelConfiguration"}
-    assert set(OFFERED) == (set(components.__all__) - within) | {"TunnelRoutes"}
+    # docs/package.md says what the package does not offer.
+    left_out = {"Login"}
+    assert set(OFFERED) == (set(components.__all__) - within - left_out) | {"TunnelRoutes"}
     assert {f"{schema()['name']}:index:{kind}" for kind in OFFERED} == set(schema()["resources"])
 
 

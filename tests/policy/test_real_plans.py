@@ -46,13 +46,18 @@ CONTROLS: dict[str, tuple[str, str, Callable[[Any], object]]] = {
         "ZeroTrustAccessPolicy",
         lambda i: i["includes"].append({"email": {"email": "bob@example.com"}}),
     ),
-    "access-google-only": ("google-idp", "ZeroTrustAccessIdentityProvider", lambda i: i.update(type="onetimepin")),
+    "access-declared-login": ("google-idp", "ZeroTrustAccessIdentityProvider", lambda i: i.update(type="onetimepin")),
     "access-allow-everyone": (
         "google-people-household",
         "ZeroTrustAccessGroup",
         lambda i: i["includes"].append({"everyone": {}}),
     ),
     "access-cors": (GRAFANA, "ZeroTrustAccessApplication", lambda i: i.update(optionsPreflightBypass=True)),
+    "access-from-required": (
+        "google-people-household",
+        "ZeroTrustAccessGroup",
+        lambda i: i.update(includes=[{"geo": {"countryCode": "DE"}}]),
+    ),
     "tunnel-record-proxied": (GRAFANA, "DnsRecord", lambda i: i.update(proxied=False)),
     "no-node-ports": ("minecraft-nodeport", "Service", lambda i: i["spec"].update(loadBalancerClass="tailscale")),
     "pod-security-restricted": (

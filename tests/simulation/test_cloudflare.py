@@ -664,3 +664,43 @@ def test_a_ruleset_takes_other_rules_in_place_and_is_imported_by_its_zone(cloudf
     taken = cloudflare.import_(RULESET, "mine", f"zones/{zone.id}/{made.id}")
     assert taken
     assert taken["rules"] == changed["rules"]
+
+
+def test_logins_and_selectors_are_taken_as_the_api_and_the_plugin_take_them(cloudflare: Plugin) -> None:
+    """[TFC zero_trust_access_identity_provider, schema.go; CFDOC one-time-pin, generic-oidc; API: access groups]"""
+
+    def login(name: str, type_: str, **config: Any) -> Resource:
+        return cloudflare.create(IDP, name, accountId=ACCOUNT, name=name, type=type_, config=config)
+
+    secret = {"clientId": "id", "clientSecret": Secret("the secret")}
+    urls = dict.fromkeys(("authUrl", "tokenUrl", "certsUrl"), "https://id.example.com")
+    pin, hub = login("pin", "onetimepin"), login("hub", "github", **secret)
+    login("work", "oidc", **secret, **urls, scopes=["openid"])
+    for name, type_, config, words in (
+        ("again", "onetimepin", {}, "exists already"),
+        ("half", "oidc", secret, "authUrl is required"),
+        ("bare", "github", {}, "clientId is required"),
+        ("scoped", "github", {**secret, "scopes": ["user"]}, r'one of \["oidc"\]'),
+    ):
+        with pytest.raises(ProviderError, match=words):
+            login(name, type_, **config)
+
+    def group(include: Any) -> Resource:
+        return cloudflare.create(GROUP, "some", accountId=ACCOUNT, name="some", includes=[include])
+
+    for include, words in (
+        ({"emailDomain": {"domain": "@smith.example"}}, "not a domain"),
+        ({"geo": {"countryCode": "Germany"}}, "not a country code"),
+        ({"ip": {"ip": "203.0.113.7/24"}}, "not an IP address or range"),
+        ({"githubOrganization": {"identityProviderId": UUID_NOT_THERE, "name": "smiths"}}, "does not exist"),
+        ({"githubOrganization": {"identityProviderId": pin.id, "name": "smiths"}}, "no GitHub identity provider"),
+    ):
+        with pytest.raises(ProviderError, match=words):
+            group(include)
+    for include in (
+        {"emailDomain": {"domain": "smith.example"}},
+        {"geo": {"countryCode": "DE"}},
+        {"ip": {"ip": "2001:db8::/32"}},
+        {"githubOrganization": {"identityProviderId": hub.id, "name": "smiths", "team": "devs"}},
+    ):
+        group(include)

@@ -91,7 +91,7 @@ class _Host:
                 f"{claim.path} is open to API clients, with no login",
                 HttpProbe("open", "https", self.name, claim.path),
                 (
-                    "API and mobile clients cannot log in with Google, so they do not work.",
+                    "API and mobile clients cannot log in, so they do not work.",
                     f"Redirected to the login: the Access application for {self.host}{claim.path} is missing. 403: the"
                     " tunnel asks that path for a JWT. Run `gatehouse preview --refresh`.",
                 ),

@@ -40,7 +40,7 @@ def homes(draw: st.DrawFn) -> Home:
     people = draw(
         st.dictionaries(
             st.sampled_from(["household", "admins", "friends"]),
-            st.lists(st.sampled_from(EMAILS), min_size=1, max_size=3, unique=True),
+            st.lists(st.sampled_from([*EMAILS, "@example.org"]), min_size=1, max_size=3, unique=True),
             min_size=1,
         )
     )
@@ -168,7 +168,12 @@ def sections(home: Home) -> dict[str, Any]:
         **ESTATE,
         "zone": zones[0],
         "other_zones": zones[1:],
-        "people": home.people,
+        "people": {
+            name: {"emails": [w for w in words if w[0] != "@"], "domain": [w[1:] for w in words if w[0] == "@"]}
+            if any(w[0] == "@" for w in words)
+            else words
+            for name, words in home.people.items()
+        },
         "default_people": home.default,
         "tokens": {name: {} for name in TOKENS},
         "tailnet": {"name": home.tailnet},
