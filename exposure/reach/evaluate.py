@@ -159,8 +159,8 @@ def asking(surface: Surface, request: Request) -> Callable[[Principal], Answer]:
 
 
 def widest(answers: Iterable[Answer]) -> Answer:
-    """The answer that lets in most; of equals the first."""
-    return min(answers, key=lambda a: WIDEST[a.outcome])
+    """The answer that lets in most, from anywhere before from some places; of equals the first."""
+    return min(answers, key=lambda a: (WIDEST[a.outcome], len(a.from_)))
 
 
 # The public way

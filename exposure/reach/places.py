@@ -330,6 +330,11 @@ class Terms(NamedTuple):
     weakened: tuple[str, ...]
     from_: tuple[tuple[str, ...], ...]
 
+    @property
+    def places(self) -> str:
+        """From where, in words; empty where it is from anywhere."""
+        return " and ".join(" or ".join(one) for one in self.from_)
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -362,13 +367,19 @@ class Reached:
         """How a stranger reaches it; None where none does."""
         return self.how.get(ANYONE)
 
+    @property
+    def places(self) -> str:
+        """From where a stranger reaches it, in words; empty where that is anywhere, or where nothing says it."""
+        terms = self.terms.get(ANYONE)
+        return terms.places if terms else ""
+
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
         show = show or few
         if not self.how:
             return "nobody"
         if self.anyone is Outcome.OPEN:
-            return "anyone"
+            return f"anyone {self.places}".rstrip()
         parts: list[str] = []
         everybody = self.everybody.items()
         if self.anyone:
