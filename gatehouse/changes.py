@@ -9,6 +9,7 @@ from config.text import wrap as text_lines
 from exposure.names import login_words
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.compare import Change
+from exposure.reach.evaluate import from_where
 from exposure.reach.places import Reached, Terms
 from gatehouse.commands import width
 
@@ -49,7 +50,7 @@ def leads(change: Change) -> str:
     terms = change.before.terms
     both = [(now, terms[p]) for p, now in change.now.terms.items() if p in terms]
     found += dict.fromkeys(
-        f"{now.places or 'from anywhere'}, no longer {before.places or 'from anywhere'}"
+        f"{from_where(now.from_) or 'from anywhere'}, no longer {from_where(before.from_) or 'from anywhere'}"
         for now, before in both
         if now.from_ != before.from_
     )

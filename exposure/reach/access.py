@@ -83,11 +83,8 @@ def decide(application: Application, who: Principal) -> Answer:
         elif matched is not False:
             doubt = "" if matched else "; cannot be told from here, so taken to match"
             # Whom a token lets in has a JWT as well, which the rule's check takes [CFDOC service-tokens].
-            required = [tuple(map(str, _within(s))) for s in policy.require]
-            where = [one for s in policy.include for one in _within(s)]
-            if policy.decision == "bypass" and all(one.kind in _PLACES for one in where):
-                required.append(tuple(map(str, where)))
-            return Answer(_LETS_IN.get(policy.decision, "login"), f"{text}{doubt}", tuple(required))
+            required = (*(tuple(map(str, _within(s))) for s in policy.require), _from_there(policy))
+            return Answer(_LETS_IN.get(policy.decision, "login"), f"{text}{doubt}", tuple(filter(None, required)))
     return Answer("denied", "; ".join(describe(p) for p in application.policies))
 
 
@@ -95,12 +92,19 @@ def _within(selector: Selector) -> tuple[Selector, ...]:
     return selector.group.include if selector.group else (selector,)
 
 
+def _from_there(policy: Policy) -> tuple[str, ...]:
+    """The places from which it lets anyone by, where it is for nobody else."""
+    where = [one for s in policy.include for one in _within(s)]
+    there = policy.decision == "bypass" and all(one.kind in _PLACES for one in where)
+    return tuple(map(str, where)) if there else ()
+
+
 def describe(policy: Policy) -> str:
     """A policy in words: its decision and whom it names."""
     if policy.decision == "unknown":
         return f"policy {policy.name or '?'} is registered elsewhere"
     words = {"allow": "allow", "deny": "deny", "bypass": "bypass for", "non_identity": "service auth:"}
-    text = f"{words[policy.decision]} {named(policy.include) or 'nobody'}"
+    text = f"{words[policy.decision]} {'anyone ' * bool(_from_there(policy))}{named(policy.include) or 'nobody'}"
     return text + _but(policy)
 
 

@@ -12,7 +12,7 @@ from config.values import unguarded
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
-from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking
+from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking, from_where
 from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface
 from exposure.reach.tailnet import (
@@ -330,11 +330,6 @@ class Terms(NamedTuple):
     weakened: tuple[str, ...]
     from_: tuple[tuple[str, ...], ...]
 
-    @property
-    def places(self) -> str:
-        """From where, in words; empty where it is from anywhere."""
-        return " and ".join(" or ".join(one) for one in self.from_)
-
 
 @dataclass(frozen=True)
 class Reached:
@@ -370,8 +365,7 @@ class Reached:
     @property
     def places(self) -> str:
         """From where a stranger reaches it, in words; empty where that is anywhere, or where nothing says it."""
-        terms = self.terms.get(ANYONE)
-        return terms.places if terms else ""
+        return from_where(self.terms[ANYONE].from_) if ANYONE in self.terms else ""
 
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
