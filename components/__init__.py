@@ -4,6 +4,7 @@ from components.acme_http_route import AcmeHttpRoute
 from components.connector import Connector
 from components.funnel_service import FunnelService
 from components.google import Google
+from components.login import Login
 from components.managed_ingress import ManagedIngress
 from components.port_forward import PortForward
 from components.public_tunnel_route import PublicTunnelRoute
@@ -20,6 +21,7 @@ __all__ = [
     "Connector",
     "FunnelService",
     "Google",
+    "Login",
     "ManagedIngress",
     "PortForward",
     "PublicTunnelRoute",

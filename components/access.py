@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 
 from components.base import Component
 from components.sdk import cloudflare
+from config.services import CorsHeaders
 from config.values import DurationText
 from exposure.audience import ANYONE, NOBODY
 from exposure.model import AccessApplication
@@ -21,7 +23,8 @@ class Access:
     """What applications attach: the one login method, and the reusable policies (`Google.access`).
 
     `policy_ids` are by set of people, several sets joined by `+`, and `token_policy_ids` by service token likewise;
-    `bypass_policy_id` lets anyone by, `deny_policy_id` nobody. `session_duration` is in Go units up to hours.
+    `bypass_policy_id` lets anyone by, `deny_policy_id` nobody. `session_duration` is in Go units up to hours. `logins`
+    are by set of people too, for those who log in by another method than `identity_provider_id`: its name and its id.
     """
 
     account_id: pulumi.Input[str]
@@ -31,6 +34,7 @@ class Access:
     deny_policy_id: pulumi.Input[str] | None = None
     session_duration: DurationText = "24h"
     token_policy_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    logins: Mapping[str, tuple[str, pulumi.Input[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError where people would get in, or be kept out, by the policy of others."""
@@ -50,7 +54,7 @@ class Access:
             name = audience.token_name
             wanted.append((self.token_policy_ids.get(name), f"a policy for {name!r} in token_policy_ids"))
         if audience.people:
-            name = audience.set_name
+            name = planned.people_policy
             wanted.append((self.policy_ids.get(name), f"a policy for {name!r} in policy_ids"))
         if audience == ANYONE:
             wanted.append((self.bypass_policy_id, "bypass_policy_id, the policy that lets anyone by"))
@@ -62,6 +66,15 @@ class Access:
                 raise ValueError(f"{planned.name}: it is for {audience}, which needs {what}")
             found.append(policy)
         return found
+
+
+def _cors(cors: CorsHeaders) -> Any:
+    """As the provider has it, where every one is a word of its own [TFC zero_trust_access_application]."""
+    found: dict[str, Any] = {"allow_credentials": cors.allow_credentials or None, "max_age": cors.max_age}
+    for what in ("origins", "methods", "headers"):
+        said = getattr(cors, f"allowed_{what}")
+        found |= {f"allow_all_{what}": True} if "*" in said else {f"allowed_{what}": sorted(said)} if said else {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def access_application(
@@ -79,8 +92,9 @@ def access_application(
     """
     # Those of challenges were never a route's.
     formerly = _ROUTES if type(component).__name__ in _ROUTES else ()
-    asks = planned.audience != ANYONE
-    if asks and access.identity_provider_id is None:
+    asks, settings = planned.audience != ANYONE, planned.settings
+    login, identity_provider_id = access.logins.get(planned.audience.set_name, ("", access.identity_provider_id))
+    if asks and identity_provider_id is None:
         raise ValueError(f"{planned.name}: it is for {planned.audience}, which needs identity_provider_id, the login")
     return cloudflare.ZeroTrustAccessApplication(
         planned.name,
@@ -88,18 +102,21 @@ def access_application(
         name=planned.title,
         type="self_hosted",
         destinations=[{"type": "public", "uri": planned.name}],
-        allowed_idps=[access.identity_provider_id] if access.identity_provider_id is not None and asks else None,
+        allowed_idps=[identity_provider_id] if identity_provider_id is not None and asks else None,
         auto_redirect_to_identity=True if asks else None,
         policies=[{"id": found, "precedence": n} for n, found in enumerate(access.policies_of(planned), 1)],
         service_auth401_redirect=True if planned.audience.tokens else None,
-        session_duration=access.session_duration if asks else "24h",
-        app_launcher_visible=bool(planned.audience.people),
-        http_only_cookie_attribute=True,
-        same_site_cookie_attribute="lax" if asks else None,
+        session_duration=settings.session_duration or access.session_duration if asks else "24h",
+        app_launcher_visible=bool(planned.audience.people) and settings.app_launcher_visible,
+        logo_url=settings.logo_url,
+        cors_headers=_cors(settings.cors_headers) if settings.cors_headers else None,
+        skip_interstitial=settings.skip_interstitial or None,
+        http_only_cookie_attribute=settings.http_only_cookie_attribute,
+        same_site_cookie_attribute=settings.same_site_cookie_attribute if asks else None,
         opts=component.child(
             depends_on=after,
             delete_before_replace=True,
-            replacement_trigger=f"{planned.service} {planned.origin} {planned.audience}",
+            replacement_trigger=f"{planned.service} {planned.origin} {planned.audience}" + (login and f" by {login}"),
             aliases=component.formerly(*formerly, was=planned.was),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +10,15 @@ import pulumi
 
 from components.access import Access
 from components.google import Google
+from components.login import Login, LoginMethod
 from components.service_tokens import ServiceTokens
 from components.zone import Zone
+from config.people import GOOGLE
+from config.secrets import login_secret
 from config.stack import owner_stack
 from exposure.audience import ANYONE, NOBODY
-from exposure.model import ExposurePlan
+from exposure.estate import people_set
+from exposure.model import ExposurePlan, PeopleSet
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class EstateIds:
 def register_estate(
     plan: ExposurePlan, secrets: Mapping[str, pulumi.Output[str]], options: pulumi.ResourceOptions
 ) -> EstateIds:
-    """Zones, Google and policies, and their exports, where this stack owns them; else the owner's ids."""
+    """Zones, logins and policies, and their exports, where this stack owns them; else the owner's ids."""
     if plan.owner is not None:
         return estate_of(plan.owner, plan)
     estate = plan.estate
@@ -52,20 +56,14 @@ def register_estate(
         for zone in estate.zones
     }
     access = Access(estate.account_id, session_duration=estate.session_duration)
-    if estate.google:
-        google = Google(
-            "google",
-            account_id=estate.account_id,
-            team=estate.team,
-            client_id=estate.google.client_id,
-            client_secret=secrets["google_client_secret"],
-            people=plan.people,
-            nobody=plan.nobody,
-            session_duration=estate.session_duration,
-            opts=options,
+    for method in _logins(plan, secrets, options):
+        others = () if isinstance(method, Google) else method.policy_ids
+        access = replace(
+            # What nobody logs in to names the first one.
+            method.access if access.identity_provider_id is None else access,
+            policy_ids={**access.policy_ids, **method.policy_ids},
+            logins={**access.logins, **dict.fromkeys(others, (method.name, method.identity_provider_id))},
         )
-        access = google.access
-        pulumi.export("redirect_uri", google.redirect_uri)
     if estate.tokens:
         tokens = ServiceTokens(
             "tokens", account_id=estate.account_id, tokens=estate.tokens, together=plan.token_sets, opts=options
@@ -86,13 +84,54 @@ def register_estate(
     pulumi.export("zone_id", main.zone_id)
     pulumi.export("identity_provider_id", access.identity_provider_id)
     pulumi.export("policy_ids", dict(access.policy_ids))
+    if access.logins:
+        pulumi.export("login_ids", {name: login for name, (_, login) in access.logins.items()})
     pulumi.export("bypass_policy_id", access.bypass_policy_id)
     pulumi.export("deny_policy_id", access.deny_policy_id)
     return EstateIds(ids, access, tuple(zone.zone for zone in zones.values()))
 
 
+def _logins(
+    plan: ExposurePlan, secrets: Mapping[str, pulumi.Output[str]], options: pulumi.ResourceOptions
+) -> Iterator[LoginMethod]:
+    """Google first, then the others; the first one has what an account has once."""
+    estate = plan.estate
+
+    def people(login: str) -> list[PeopleSet]:
+        return [one for one in plan.people if one.login == login]
+
+    if estate.google:
+        google = Google(
+            GOOGLE,
+            account_id=estate.account_id,
+            team=estate.team,
+            client_id=estate.google.client_id,
+            client_secret=secrets["google_client_secret"],
+            people=people(GOOGLE),
+            nobody=plan.nobody,
+            session_duration=estate.session_duration,
+            opts=options,
+        )
+        pulumi.export("redirect_uri", google.redirect_uri)
+        yield google
+    for name, login in estate.logins.items():
+        first = name == estate.first_login
+        yield Login(
+            name,
+            account_id=estate.account_id,
+            team=estate.team,
+            login=login,
+            client_secret=secrets.get(login_secret(name).name),
+            people=people(name),
+            shared=first,
+            nobody=first and plan.nobody,
+            session_duration=estate.session_duration,
+            opts=options,
+        )
+
+
 def estate_of(owner: str, plan: ExposurePlan) -> EstateIds:
-    """The ids from the owner's stack, by StackReference; those of Google's only as far as the plan's ways use them.
+    """The ids from the owner's stack, by StackReference; those of logins only as far as the plan's ways use them.
 
     Registers nothing; reads `owner` (`organization/gatehouse/<stack>`). Raises RunError where the owner's stack lacks
     an output, with the command that makes it.
@@ -110,16 +149,22 @@ def estate_of(owner: str, plan: ExposurePlan) -> EstateIds:
     access = Access(plan.estate.account_id, session_duration=plan.estate.session_duration)
     if audiences:
         policies = _output(stack, "policy_ids", owner)
+        sets = [people_set(a, plan.estate) for a in sorted(audiences, key=str) if a.people]
+        elsewhere = [one for one in sets if one.login != GOOGLE]
+        login_ids = _output(stack, "login_ids", owner) if elsewhere else None
         access = Access(
             plan.estate.account_id,
             _output(stack, "identity_provider_id", owner),
             {
                 name: _entry(policies, name, "policy for people", owner)
-                for name in sorted({a.set_name for a in audiences if a.people})
+                for name in sorted({a.people_policy for a in plan.applications if a.audience.people})
             },
             _output(stack, "bypass_policy_id", owner) if ANYONE in audiences else None,
             _output(stack, "deny_policy_id", owner) if NOBODY in audiences else None,
             plan.estate.session_duration,
+            logins={one.name: (one.login, _entry(login_ids, one.name, "login of people", owner)) for one in elsewhere}
+            if login_ids
+            else {},
         )
     tokens = sorted({a.token_name for a in audiences if a.tokens})
     if tokens:

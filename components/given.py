@@ -26,10 +26,11 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Path = tuple[int | str, ...]
 _STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True, revalidate_instances="always")
-_NOT_YET = (
+NOT_YET = (
     "it is another resource's output, and names and rules are made of it before there are any; write the value itself, "
     "or take it from the program's configuration"
 )
+"""Why an output is refused where a value is needed at once."""
 _FORMS = {
     "string_type": "text is expected here",
     "int_type": "a whole number is expected here",
@@ -109,7 +110,7 @@ def _read(component: str, kind: Any, value: Any, path: _Path, problems: dict[_Pa
     if isinstance(value, pulumi.Output):
         if passes:
             return value.apply(lambda known: _late(component, bare, known, path))
-        problems[path] = Problem(_NOT_YET)
+        problems[path] = Problem(NOT_YET)
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = _hints(type(value))
@@ -146,7 +147,7 @@ def _late(component: str, kind: Any, value: Any, path: _Path) -> Any:
 
 def _problem(kind: Any, detail: ErrorDetails) -> Problem:
     if isinstance(detail["input"], pulumi.Output):
-        return Problem(_NOT_YET)
+        return Problem(NOT_YET)
     why, context = detail["msg"].replace("Input should", "it should"), detail.get("ctx", {})
     if "fix" in context:
         why += f"; {context['fix']}" + (f" (such as {context['meant']})" if context.get("meant") else "")

@@ -10,7 +10,7 @@ import pulumi
 from components.providers import missing_credentials
 from config.errors import render
 from config.loader import read_stack_file, stack_names, stack_path, tie, type_stack
-from config.secrets import SECRETS
+from config.secrets import SECRETS, secrets_with
 from config.stack import NAMESPACE, StackConfig
 from exposure.check import check_one
 from exposure.model import ExposurePlan
@@ -66,9 +66,8 @@ def read_secrets(plan: ExposurePlan) -> dict[str, pulumi.Output[str]]:
     config = pulumi.Config(NAMESPACE)
     secrets: dict[str, pulumi.Output[str]] = {}
     missing = []
-    for secret in SECRETS:
-        needed = not secret.owner_only or (plan.owns_estate and plan.estate.google is not None)
-        if not needed:
+    for secret in secrets_with(plan.estate.logins):
+        if secret.owner_only and not (plan.owns_estate and (plan.estate.google or secret not in SECRETS)):
             continue
         value = config.get_secret(secret.name)
         if value is None:

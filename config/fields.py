@@ -6,9 +6,11 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, LiteralString
+from datetime import date
+from typing import Annotated, Any, LiteralString
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -54,6 +56,21 @@ NO_IP_VERSION_FIX = (
 )
 
 
+def _web_origin(value: str) -> str:
+    if value != "*" and not re.fullmatch(_WEB_ORIGIN, value):
+        raise PydanticCustomError(
+            "web_origin",
+            "a page's origin is scheme, host and port as browsers send them, with no path and no `/` at its end; with "
+            "any other text no request would match",
+            {"fix": "write it like `https://app.example.com`, or `*` alone for every page"},
+        )
+    return value
+
+
+# Lower case, and no port that is the scheme's own [RFC 6454, 6.2].
+_WEB_ORIGIN = r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?!80$|443$)[1-9][0-9]{0,4})?"
+
+
 def _client_id(value: str) -> str:
     if not re.fullmatch(_CLIENT_ID, value):
         raise PydanticCustomError(
@@ -71,12 +88,148 @@ _CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 def _email(value: str) -> str:
     # The login's address only; whether the mailbox exists is for Google to know.
     if not re.fullmatch(r"[^@\s,;:*/\"'<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
-        raise PydanticCustomError(
-            "email",
-            "this is not one e-mail address, without a display name",
-            {"fix": "write each person's address like alice@example.com"},
-        )
+        fix = "write each person's address like alice@example.com"
+        if value.startswith("@"):
+            fix = f"where everybody of the domain is meant, write the set as keys: `{{domain: {value[1:]}}}`"
+        raise PydanticCustomError("email", "this is not one e-mail address, without a display name", {"fix": fix})
     return value.lower()
+
+
+def _person(value: str) -> str:
+    return value.lower() if re.fullmatch(LOGIN_NAME, value, re.IGNORECASE) else _email(value)
+
+
+LOGIN_NAME = r"[a-z0-9][a-z0-9._+-]*@(github|passkey)"
+"""The name of a user of the tailnet who logs in without an address [tailscale.com/kb/1337, tailscale.com/kb/1269]."""
+
+
+def several(what: LiteralString) -> BeforeValidator:
+    """A word, or a list of such words."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, str | list):
+            raise PydanticCustomError(
+                "several", f"{what} is expected here, or a list of such names", {"fix": "write the name"}
+            )
+        return [value] if isinstance(value, str) else value
+
+    return BeforeValidator(read)
+
+
+def word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
+    """The schema of `several`."""
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
+
+
+def _domain(value: str) -> str:
+    if "." not in value or len(value) > 253 or not all(LABEL.fullmatch(label) for label in value.split(".")):
+        bare = value.rpartition("@")[2].lower()
+        right = "." in bare and all(LABEL.fullmatch(label) for label in bare.split("."))
+        raise PydanticCustomError(
+            "domain",
+            "the domain of addresses is expected here, what stands behind their `@`, in lower case",
+            {"fix": f"write `{bare}`" if right else "write it like `example.com`", "meant": bare if right else None},
+        )
+    return value
+
+
+def _organization(value: str) -> str:
+    # GitHub's own form of names; teams are named by their slug [GitHub, REST API, Teams].
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,37}[A-Za-z0-9])?(/[A-Za-z0-9._-]{1,100})?", value):
+        raise PydanticCustomError(
+            "organization",
+            "a GitHub organization is expected here, or a team of one",
+            {"fix": "write `smiths` for an organization, `smiths/family` for a team"},
+        )
+    return value
+
+
+def _country(value: str) -> str:
+    if value not in _COUNTRIES:
+        meant = "GB" if value.upper() == "UK" else value.upper()
+        raise PydanticCustomError(
+            "country",
+            "a country is said by two capitals (ISO 3166-1), as Cloudflare tells where an address is",
+            {"fix": f"write `{meant}`", "meant": meant} if meant in _COUNTRIES else {"fix": "write `DE` for Germany"},
+        )
+    return value
+
+
+_CODES = (
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
+    "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK "
+    "FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR "
+    "IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK "
+    "ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM "
+    "PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF "
+    "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW"
+)
+_COUNTRIES = frozenset(_CODES.split())
+"""ISO 3166-1, alpha-2."""
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise PydanticCustomError(
+            "network",
+            "an address of the internet is expected here, or a range of such addresses",
+            {"fix": "write it like 203.0.113.7/32"},
+        ) from None
+    if str(network) != value:
+        raise PydanticCustomError(
+            "network",
+            "a range is written by its first address and its length, so that it is what it seems",
+            {"fix": f"write `{network}`", "meant": str(network)},
+        )
+    if network.prefixlen < (8 if network.version == 4 else 16):
+        raise PydanticCustomError(
+            "network",
+            "so wide a range has most of the internet in it, and keeps nobody out",
+            {"fix": "write the range that is meant, such as 203.0.113.0/24"},
+        )
+    # Those for documents stand for any (RFC 5737, RFC 3849).
+    example = any(network.version == e.version and network.subnet_of(e) for e in EXAMPLES)  # type: ignore[arg-type]
+    if (network.is_multicast or not network.is_global) and not example:
+        raise PydanticCustomError(
+            "network",
+            "Cloudflare sees the address that a request has on the internet, and this is none: at home and behind "
+            "carrier-grade NAT that is another one",
+            {"fix": "write the address that https://1.1.1.1/cdn-cgi/trace shows as `ip=`, if it stays the same"},
+        )
+    return value
+
+
+EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
+"""Addresses for documents [RFC 5737, RFC 3849]."""
+
+
+def _https_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme == "https" and "." in (parts.hostname or "") and parts.username is None
+    except ValueError:
+        right = False
+    if not right or re.search(r"\s", value):
+        raise PydanticCustomError(
+            "https_url",
+            "an https URL is expected here",
+            {"fix": "copy it from the provider's `/.well-known/openid-configuration`"},
+        )
+    return value
+
+
+def _day(value: str) -> str:
+    try:
+        right = date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        right = False
+    if not right:
+        raise PydanticCustomError(
+            "day", "a day is expected here: year, month, day", {"fix": 'write it like `"2026-12-06"`, in quotes'}
+        )
+    return value
 
 
 def _hex32(value: str) -> str:
@@ -260,6 +413,40 @@ IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
 """One e-mail address; kept in lower case, as Cloudflare's API returns it."""
+Person = Annotated[str, AfterValidator(_person), _EMAIL_SCHEMA]
+"""An e-mail address, or the login name of a user of the tailnet who has none there (`ann@github`)."""
+Domains = Annotated[
+    list[Annotated[str, AfterValidator(_domain)]],
+    several("a domain"),
+    word_or_list({"type": "string", "pattern": r"^[a-z0-9.-]+$"}),
+]
+"""Domains of e-mail addresses."""
+Organizations = Annotated[
+    list[Annotated[str, AfterValidator(_organization)]],
+    several("a GitHub organization"),
+    word_or_list({"type": "string", "pattern": "^[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$"}),
+]
+"""GitHub organizations, or teams of them."""
+Countries = Annotated[
+    list[Annotated[str, AfterValidator(_country)]],
+    several("a country"),
+    word_or_list({"type": "string", "pattern": "^[A-Z]{2}$"}),
+]
+"""Countries by their two letters."""
+Networks = Annotated[
+    list[Annotated[str, AfterValidator(_network)]],
+    several("an address"),
+    word_or_list({"type": "string", "pattern": "^[0-9a-f.:]+/[0-9]+$"}),
+]
+"""Ranges of addresses of the internet."""
+HttpsUrl = Annotated[str, AfterValidator(_https_url), WithJsonSchema({"type": "string", "pattern": "^https://"})]
+"""An https URL."""
+Day = Annotated[
+    str,
+    AfterValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
+]
+"""A day, as ISO 8601 has it."""
 ClientId = Annotated[str, AfterValidator(_client_id), WithJsonSchema({"type": "string", "pattern": f"^{_CLIENT_ID}$"})]
 """The id of a Google OAuth client [developers.google.com/identity/protocols/oauth2]."""
 AccountId = Annotated[str, AfterValidator(_hex32), _ACCOUNT_SCHEMA]
@@ -301,6 +488,14 @@ TokenDuration = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,5}h|forever)$")]
 """How long a service token is good: whole hours, or `forever` [TFC zero_trust_access_service_token]."""
 Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
 """A moment as RFC 3339 has it, in UTC."""
+WebOrigin = Annotated[
+    str, AfterValidator(_web_origin), WithJsonSchema({"type": "string", "pattern": r"^(\*|https?://[^/]+)$"})
+]
+"""Where a page is from, as browsers write it [RFC 6454]: `https://app.example.com`; or `*`, which is any."""
+HeaderName = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9!#$%&'+.^_`|~-]+)$")]
+"""The name of an HTTP header [RFC 9110, 5.1]; or `*`, which is any."""
+ImageUrl = Annotated[str, Field(max_length=2000, pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-~]*$")]
+"""An image on the web, by https."""
 Reason = Annotated[str, Field(max_length=400), AfterValidator(_reason), _REASON_SCHEMA]
 """Why the owner takes a risk, in words: 10 to 400 characters on one line."""
 Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_text), _TEXT_SCHEMA]

@@ -18,7 +18,7 @@ from config.errors import Finding, Path_, Place, dotted, show
 from config.mistakes import closest, in_words
 from config.positions import Document, read_yaml
 from config.repair import Repair
-from config.secrets import SECRET_NAMES, in_clear
+from config.secrets import in_clear, is_secret, secrets_in
 from config.services import Service
 from config.stack import NAMESPACE, StackConfig, owner_stack
 
@@ -58,7 +58,7 @@ class StackFile:
         return {
             key.split(":", 1)[1]: value
             for key, value in self.values.items()
-            if key.startswith(f"{NAMESPACE}:") and key.split(":", 1)[1] not in SECRET_NAMES
+            if key.startswith(f"{NAMESPACE}:") and not is_secret(key.split(":", 1)[1])
         }
 
     def place(self, path: Path_) -> Place:
@@ -344,7 +344,10 @@ def type_stack(source: StackFile, raw: Mapping[str, object] | None = None) -> Lo
             findings += [
                 replace(found, path=source.written(found.path))
                 for m, found in details
-                if m.path not in odd and not (m.missing and (m.path in misspelt or m.path in repair.assumed))
+                if m.path not in odd
+                and not (m.missing and (m.path in misspelt or m.path in repair.assumed))
+                # What is said of a whole may be so because a part was left out above.
+                and not any(len(a) > len(m.path) and a[: len(m.path)] == m.path for a in repair.assumed)
             ]
             if any(mistake.path == ("node",) for mistake in mistakes):
                 values.pop("node", None)
@@ -415,9 +418,10 @@ def _estate_or_member(stack: LoadedStack) -> Finding:
 
 def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Finding]:
     findings = []
+    names = [secret.name for secret in secrets_in(source.values)]
     for key, value in source.values.items():
         namespace, _, short = key.rpartition(":")
-        if namespace != NAMESPACE or short in SECRET_NAMES:
+        if namespace != NAMESPACE or is_secret(short):
             # A secret of ours is one whatever is in it.
             clear = [(key,)] if namespace == NAMESPACE and key not in source.secure else in_clear((key,), value)
             for path in clear:
@@ -433,16 +437,16 @@ def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Findi
                         source.place(known),
                     )
                 )
-        elif key in source.secure:
+        if namespace == NAMESPACE and key in source.secure and short not in names:
             findings.append(
                 Finding(
                     "unknown-key",
                     (short,),
                     "",
                     "Gatehouse has no secret of this name",
-                    "write one of: " + ", ".join(sorted(SECRET_NAMES)),
+                    "write one of: " + ", ".join(sorted(names)),
                     source.place((short,)),
-                    suggestion=closest(short, sorted(SECRET_NAMES)),
+                    suggestion=closest(short, sorted(names)),
                 )
             )
             values.pop(short, None)

@@ -90,6 +90,17 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
         suggestion, said = "", ", ".join(f"{p}: {{clients: anyone}}" for p in paths or ["/api"])
         reason = "paths have clients of their own now, and this key has no effect any more"
         fix = f"write `paths: {{{said}}}` in its place"
+    elif path[-1] == "options_preflight_bypass":
+        # cloudflared's check makes no exception for OPTIONS [CFD ingress/middleware/jwtvalidator.go].
+        suggestion, reason = "", "a preflight has no JWT, which cloudflared asks of every request: it would answer 403"
+        fix = "remove it, and say `cors_headers:` with the pages that call the service: Access then answers preflights"
+    elif path[:1] == ("services",) and path[-1] in ("bypass_ips", "ips"):
+        suggestion = ""
+        reason = (
+            "whom Access lets by for an address has no JWT, so the tunnel could ask for none, and Access would be "
+            "the only lock"
+        )
+        fix = "remove it; at home use the tailnet (`gates: [zero-trust, tailnet]`), for a program a service token"
     elif path[:1] == ("node",) and re.search("ip_?v6|ip_version", str(path[-1])):
         suggestion, reason = "", NO_IPV6
         fix = f"remove it, and {NO_IPV6_FIX if 'v6' in str(path[-1]) else NO_IP_VERSION_FIX}"
@@ -291,9 +302,9 @@ def _at(values: object, path: Path_) -> object:
 
 
 def _plain(loc: tuple[int | str, ...]) -> Path_:
-    """Pydantic's location without the mark of keys and the tag of the origin's union."""
+    """Pydantic's location without the mark of keys and the tags of unions."""
     path = [part for part in loc if part != "[key]"]
-    if path[:1] == ["services"] and path[2:3] == ["origin"]:
+    if (path[:1] == ["services"] and path[2:3] == ["origin"]) or path[:2] == ["estate", "people"]:
         del path[3:4]
     return tuple(path)
 

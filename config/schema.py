@@ -12,6 +12,7 @@ _DEFINITIONS = "$defs"
 _LABEL = LABEL.pattern
 _NAME = rf"({_LABEL}\.)+{_LABEL}"
 _HOST = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)"
+_DURATION = r"^(0s|(?=.*[1-9])([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$"
 _PATH = r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~@+-]+)+"
 # What the rules refuse, as far as JSON Schema can say it: by model and key.
 _FORMS: dict[tuple[str, str], dict[str, Any]] = {
@@ -19,7 +20,8 @@ _FORMS: dict[tuple[str, str], dict[str, Any]] = {
     ("Connector", "image"): {
         "pattern": r"^[a-z0-9][^\s@]*(:(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})$"
     },
-    ("Estate", "session_duration"): {"pattern": r"^(0s|(?=.*[1-9])([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$"},
+    ("AccessSettings", "session_duration"): {"pattern": _DURATION},
+    ("Estate", "session_duration"): {"pattern": _DURATION},
     ("Node", "manifests_folder"): {"pattern": r"^[^./~\s\\][^\\]*$"},
     ("Service", "funnel_port"): {"const": 443},
     ("Service", "gates"): {"uniqueItems": True},
@@ -78,6 +80,7 @@ def stack_file_schema() -> dict[str, Any]:
                 # Pulumi and the providers have namespaces of their own.
                 "patternProperties": {
                     f"^(?!{NAMESPACE}:)[^:]+:.+$": True,
+                    f"^{NAMESPACE}:{_LABEL}_client_secret$": _SECURE,
                     f"^(?!{NAMESPACE}:)[^:]+:.*{CREDENTIAL}$": {"anyOf": [_SECURE, {"pattern": "^[~./]"}]},
                 },
                 "additionalProperties": False,

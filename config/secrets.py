@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -45,7 +45,42 @@ SECRETS: tuple[Secret, ...] = (
         simulated=base64.b64encode(b"simulated tunnel secret 32 bytes").decode(),
     ),
 )
-SECRET_NAMES = frozenset(s.name for s in SECRETS)
+_OF_LOGIN = "_client_secret"
+
+
+def login_secret(login: str) -> Secret:
+    """The secret of a login beside Google's, by the login's name."""
+    key = f"gatehouse:{login}{_OF_LOGIN}"
+    return Secret(
+        key=key,
+        purpose=f"Cloudflare cannot ask {login} who somebody is",
+        set_with=f"gatehouse pulumi config set --secret {key}",
+        owner_only=True,
+        simulated=f"simulated-{login}-client-secret",
+    )
+
+
+def secrets_with(logins: object) -> tuple[Secret, ...]:
+    """Every secret, with those of `logins` that have a client: the estate's, as typed or as they stand in a file."""
+    named = logins if isinstance(logins, Mapping) else {}
+    clients = (
+        name
+        for name, said in named.items()
+        if (said.get("client_id") if isinstance(said, Mapping) else getattr(said, "client_id", None))
+    )
+    return (*SECRETS, *(login_secret(str(name)) for name in clients))
+
+
+def secrets_in(values: Mapping[str, object]) -> tuple[Secret, ...]:
+    """Every secret that a stack file's values call for, by full key."""
+    estate = values.get("gatehouse:estate")
+    return secrets_with(estate.get("logins") if isinstance(estate, Mapping) else None)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a key of ours, without its namespace, is a secret's."""
+    return name.endswith(_OF_LOGIN) or name in {s.name for s in SECRETS}
+
 
 CREDENTIAL = (
     "([Tt]oken|[Ss]ecret|[Pp]assword|[Pp]asswd|[Pp]wd|[Pp]assphrase|[Cc]redentials?|[Kk]ubeconfig|"

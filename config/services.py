@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, LiteralString, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
+    HeaderName,
     HostHeader,
+    ImageUrl,
     IPv4,
     Label,
     NodePort,
@@ -21,38 +23,27 @@ from config.fields import (
     ServerName,
     TargetPort,
     Text,
+    WebOrigin,
+    several,
+    word_or_list,
 )
 
 Gate: TypeAlias = Label
 """The name of a way in; `exposure.ways` knows which there are."""
 Scheme: TypeAlias = Literal["http", "https", "tcp", "udp"]
 Clients: TypeAlias = Literal["nobody", "people", "tailnet", "anyone"]
-
-
-def _several(what: LiteralString) -> BeforeValidator:
-    def read(value: object) -> object:
-        if not isinstance(value, str | list):
-            raise PydanticCustomError(
-                "several", f"{what} is expected here, or a list of such names", {"fix": "write the name"}
-            )
-        return [value] if isinstance(value, str) else value
-
-    return BeforeValidator(read)
-
-
-def _word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
+Method: TypeAlias = Literal["GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "*"]
 
 
 People: TypeAlias = Annotated[
     list[Label],
     Field(min_length=1),
-    _several("the name of a set of people"),
-    _word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
+    several("the name of a set of people"),
+    word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
 ]
 """A set of people (estate `people`), or several."""
 Tokens: TypeAlias = Annotated[
-    list[Label], Field(min_length=1), _several("the name of a token"), _word_or_list({"type": "string"})
+    list[Label], Field(min_length=1), several("the name of a token"), word_or_list({"type": "string"})
 ]
 """Names of service tokens; a single one may be written without brackets."""
 
@@ -69,11 +60,11 @@ MachineTag: TypeAlias = Annotated[str, Field(pattern=r"^tag:[a-zA-Z][a-zA-Z0-9-]
 Machines: TypeAlias = Annotated[
     list[MachineTag],
     Field(min_length=1),
-    _several("the tag of a machine"),
-    _word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
+    several("the tag of a machine"),
+    word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
 ]
 """Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
-Words: TypeAlias = Annotated[list[str], Field(min_length=1), _several("a name"), _word_or_list({"type": "string"})]
+Words: TypeAlias = Annotated[list[str], Field(min_length=1), several("a name"), word_or_list({"type": "string"})]
 """A word, or several."""
 
 
@@ -185,6 +176,75 @@ class OriginRequest(Model):
     """Speak HTTP/2 to the origin; https only."""
 
 
+class CorsHeaders(Model):
+    """What Access answers to a browser's preflight (CORS): which other pages may send requests to the service.
+
+    The service's answers to the requests themselves need headers of its own.
+    """
+
+    allowed_origins: Annotated[tuple[WebOrigin, ...], Field(min_length=1, strict=False)]
+    """The pages, by origin, such as `https://app.example.com`; `["*"]` is every page, without credentials."""
+    allowed_methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)]
+    """Such as `[GET, POST]`; `["*"]` is every one."""
+    allowed_headers: Annotated[tuple[HeaderName, ...], Field(strict=False)] = ()
+    """Headers that a request may have; `["*"]` is every one."""
+    allow_credentials: bool = False
+    """The login's cookie goes with them: such a page acts as whoever has it open."""
+    max_age: Annotated[int, Field(ge=-1, le=86400)] | None = None
+    """How many seconds a browser keeps the answer; -1 is not at all."""
+
+    @model_validator(mode="after")
+    def _alone(self) -> CorsHeaders:
+        for allowed in (self.allowed_origins, self.allowed_methods, self.allowed_headers):
+            if "*" in allowed and len(allowed) > 1:
+                raise PydanticCustomError(
+                    "cors", "`*` is every one, so nothing stands beside it", {"fix": "leave the others out"}
+                )
+        if self.allow_credentials and "*" in self.allowed_origins:
+            # The provider refuses both together [TFC zero_trust_access_application, schema.go], and browsers do.
+            raise PydanticCustomError(
+                "cors",
+                "with `allow_credentials`, every page on the web would act as whoever is logged in: browsers and "
+                "Cloudflare refuse it for `*`",
+                {"fix": "name the origins, or leave `allow_credentials` out"},
+            )
+        return self
+
+
+class AccessSettings(Model):
+    """Settings of a service's Access applications, by the provider's names, where they let in people or tokens."""
+
+    session_duration: str | None = None
+    """How long a login lasts at this service; the estate's `session_duration` otherwise."""
+    cors_headers: CorsHeaders | None = None
+    """Access answers preflights itself; without it, 403."""
+    app_launcher_visible: bool = True
+    """People see a tile in the App Launcher (`<team>.cloudflareaccess.com`)."""
+    logo_url: ImageUrl | None = None
+    """The tile's image; its server sees who opens the launcher."""
+    same_site_cookie_attribute: Literal["none", "lax", "strict"] = "lax"
+    """`none`: the login's cookie goes with requests of other sites' pages, which may so act as whoever is logged in.
+    `strict`: logins may end in a loop of redirects. Acknowledge `access-weakened`."""
+    http_only_cookie_attribute: bool = True
+    """False: scripts of the service's pages read the login's cookie. Acknowledge `access-weakened`."""
+    skip_interstitial: bool = False
+    """`cloudflared access` asks nothing in the browser of who is logged in. Acknowledge `access-weakened`."""
+
+    @property
+    def weakened(self) -> tuple[str, ...]:
+        """What makes a login worth less, in words."""
+        cors = self.cors_headers
+        pages = sorted(cors.allowed_origins) if cors and cors.allow_credentials else ()
+        found = [f"pages of {page} act as whoever is logged in" for page in pages]
+        if self.same_site_cookie_attribute == "none":
+            found.append("its cookie goes with requests of other sites' pages")
+        if not self.http_only_cookie_attribute:
+            found.append("scripts of its pages read its cookie")
+        if self.skip_interstitial:
+            found.append("a link of `cloudflared access` logs in whoever sent it")
+        return tuple(found)
+
+
 class PathClients(Model):
     """Who may ask for one path of a service, and for what is below it."""
 
@@ -214,12 +274,14 @@ class Service(Model):
     sensitivity: Literal["low", "high"] = "high"
     """`low` only where a stranger who opens it does no harm."""
     clients: Clients = "people"
-    """`anyone` on the internet, named `people` with a Google account, devices of the `tailnet`, or `nobody` but for
+    """`anyone` on the internet, named `people` who log in, devices of the `tailnet`, or `nobody` but for
     what `paths` says."""
     people: People | None = None
     """The sets of people (estate `people`) let in; the estate's `default_people` otherwise."""
     tokens: Tokens | None = None
     """Service tokens (estate `tokens`) that get in by the tunnel too, with no login: apps and scripts."""
+    access: AccessSettings | None = None
+    """Settings of its Access applications: how long a login lasts, CORS, the launcher's tile, cookies."""
     machines: Machines | None = None
     """Machines that get in on the tailnet too, by tag, such as `tag:ci`; with `clients: tailnet` and no `people` they
     alone."""

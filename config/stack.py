@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
@@ -14,14 +16,15 @@ from config.fields import (
     AccountId,
     ClientId,
     DnsDomain,
-    Email,
     Instant,
     Label,
     Nameserver,
+    Person,
     Reason,
     Text,
     TokenDuration,
 )
+from config.people import GOOGLE, Login, Members, SetOfPeople, Terms
 from config.services import Node, People, Service, Words
 from config.values import TeamText
 
@@ -140,7 +143,7 @@ class Tailnet(Model):
     """What its devices ask for names."""
     settings: TailnetSettings = TailnetSettings()
     """Certificates, approval, expiry."""
-    users: list[Email] = Field(default_factory=list)
+    users: list[Person] = Field(default_factory=list)
     """People who are users of the tailnet, whether a private service names them or not. The policy's tests then show
     what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
     policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
@@ -163,9 +166,11 @@ class Estate(Model):
     other_zones: list[Zone] = Field(default_factory=list)
     """More zones, each with settings of its own; a host belongs to the longest zone that it ends in."""
     google: Google | None = None
-    """The one login method; services behind Google login need it."""
-    people: dict[Label, list[Email]] = Field(default_factory=dict)
-    """Sets of people by name."""
+    """The login of every set of people that names no other."""
+    logins: dict[Label, Login] = Field(default_factory=dict)
+    """Other logins by name, for sets of people that name one."""
+    people: dict[Label, SetOfPeople] = Field(default_factory=dict)
+    """Sets of people by name: lists of addresses, or keys that say who is in it and on what terms."""
     default_people: People | None = None
     """The sets that services use which name none."""
     tokens: dict[Label, Token] = Field(default_factory=dict)
@@ -180,6 +185,25 @@ class Estate(Model):
         """Every zone, the one for names that are not said first."""
         return (self.zone, *self.other_zones)
 
+    @cached_property
+    def sets(self) -> Mapping[str, Members]:
+        """Each set of people with its terms, whichever way it is written."""
+        return {n: s if isinstance(s, Members) else Members(emails=s) for n, s in self.people.items()}
+
+    @cached_property
+    def members(self) -> Mapping[str, tuple[str, ...]]:
+        """Who is in each set of people (`Members.words`)."""
+        return {name: said.words for name, said in self.sets.items()}
+
+    def terms(self, names: Iterable[str]) -> Terms:
+        """The terms of sets that are let in together. That they are the same, and known, is for rules to say."""
+        return next((self.sets[name].terms for name in sorted(names) if name in self.sets), Members().terms)
+
+    @property
+    def first_login(self) -> str | None:
+        """The login of applications that nobody logs in to, which have to name one; None where there is none."""
+        return GOOGLE if self.google else next(iter(self.logins), None)
+
     def zone_of(self, host: str) -> Zone | None:
         """The longest zone that a host name is in, if any."""
         name = host.removeprefix("*.")
@@ -191,10 +215,11 @@ class Claim(Model):
     """What holds of who reaches services, proved before anything is registered: `never` or `only`, of what is `on`."""
 
     never: str | None = None
-    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), an e-mail address, or
-    machines by their tag."""
+    """Who reaches none of it: `anyone`, `lan`, `member`, a set of people (estate `people`), `token:` and the name of a
+    service token, an e-mail address, or machines by their tag."""
     only: Words | None = None
-    """Nobody reaches it but these: sets of people, e-mail addresses, tags of machines, or `lan`."""
+    """Nobody reaches it but these: sets of people, service tokens (`token:phone`), e-mail addresses, tags of machines,
+    or `lan`."""
     on: Words
     """Services of this stack, by key."""
     except_: Words = Field(default_factory=list, alias="except")

@@ -1,4 +1,4 @@
-"""Who may reach something, as one value from the stack file to reach: nobody, tokens, people, devices, anyone."""
+"""Who may reach something, as one value from the stack file to reach: nobody, tokens, machines, people, anyone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from config.stack import Estate
 
 @dataclass(frozen=True)
 class Audience:
-    """Those who may: `people` are names of sets, `tokens` names of service tokens, `machines` tags of the tailnet,
-    `devices` all of it.
+    """Those who may: `people` are names of sets, `tokens` names of service tokens, `machines` tags of the tailnet.
 
     `<=` says that it lets in nobody whom the other does not, `|` is both together. Anyone takes in all others.
     """
 
     anyone: bool = False
-    devices: bool = False
     people: frozenset[str] = frozenset()
     tokens: frozenset[str] = frozenset()
     machines: frozenset[str] = frozenset()
@@ -28,7 +26,6 @@ class Audience:
             return ANYONE
         return Audience(
             False,
-            self.devices or other.devices,
             self.people | other.people,
             self.tokens | other.tokens,
             self.machines | other.machines,
@@ -52,13 +49,11 @@ class Audience:
             return "anyone"
         words = [*sorted(self.people), *(f"token {t}" for t in sorted(self.tokens))]
         words += sorted(self.machines)
-        words += ["any device of the tailnet"] * self.devices
         return " and ".join(words) or "nobody"
 
 
 NOBODY = Audience()
 ANYONE = Audience(anyone=True)
-DEVICES = Audience(devices=True)
 
 
 def people(names: Iterable[str]) -> Audience:

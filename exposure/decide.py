@@ -62,7 +62,7 @@ def decide(service: Service) -> Decision:
         if service.clients == "nobody":
             return Decision("zero-trust", "HTML of which some paths only are for somebody: all else is shut")
         what = "sensitive HTML" if service.sensitivity == "high" else "HTML for named people"
-        return Decision("zero-trust", f"{what}: a Cloudflare Tunnel with Google login in front")
+        return Decision("zero-trust", f"{what}: a Cloudflare Tunnel with a login in front")
     load = "high bandwidth" if service.bandwidth == "high" else "mostly not HTML"
     if service.clients == "people":
         return Decision(
@@ -240,7 +240,7 @@ def _sensitive(service: Service, estate: Estate | None, way: type[Way]) -> Itera
             + (
                 _instead(service, estate, way)
                 if service.clients != "anyone"
-                else "say `clients: people`, and they log in with Google"
+                else "say `clients: people`, and they log in"
             ),
         )
     elif (whole or open_path) and scheme_of(service) in way.carries:
@@ -258,7 +258,7 @@ def _sensitive(service: Service, estate: Estate | None, way: type[Way]) -> Itera
         yield Objection(
             "sensitive-for-anyone",
             ("clients",),
-            "sensitive HTML goes behind a Google login, which lets in named people only",
+            "sensitive HTML goes behind a login, which lets in named people only",
             "say `clients: people`, or `sensitivity: low`; where only a part is sensitive, say `sensitivity: low` and "
             "list that part under `paths:` with clients of its own",
         )

@@ -6,14 +6,16 @@ Each fold stands here once. The component that registers it takes it, and so doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from config.people import GITHUB
 from config.stack import Estate
 from config.values import ROOT, Host, unguarded
 from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.model import AccessApplication, DnsRecord, PeopleSet, Redirect, TunnelRule
 from exposure.names import ACME_EXPRESSION
 from exposure.ways.tunnel import TunnelWay
-from exposure.ways.way import Claim, Way
+from exposure.ways.way import DEFAULT_ACCESS, Claim, Way
 
 CATCH_ALL = TunnelRule(None, None, "http_status:404")
 """cloudflared demands a last rule with neither host nor path [CFD ingress/ingress.go]."""
@@ -33,8 +35,8 @@ def claims(ways: Iterable[Way]) -> tuple[Claim, ...]:
 def guards(found: Sequence[Claim]) -> dict[Claim, Claim | None]:
     """The claim whose Access application decides over each claim: its own or one above it; None where nothing asks.
 
-    A claim needs an application of its own where its audience is not that of what is above it: the most specific
-    application wins, with nothing inherited [CFDOC cloudflare-one/access-controls/policies/app-paths].
+    A claim needs an application of its own where its audience, or a setting, is not that of what is above it: the most
+    specific application wins, with nothing inherited [CFDOC cloudflare-one/access-controls/policies/app-paths].
     """
     places: dict[tuple[str, str], Claim] = {}
     for claim in found:
@@ -45,8 +47,8 @@ def guards(found: Sequence[Claim]) -> dict[Claim, Claim | None]:
         found, key=lambda c: (not c.host.wildcard, -len(c.host) if c.host.wildcard else 0, len(c.path))
     ):
         above = _above(claim, places)
-        inherited = above.audience if above else ANYONE
-        decided[claim] = claim if claim.audience != inherited else decided[above] if above else None
+        inherited = (above.audience, above.access) if above else (ANYONE, DEFAULT_ACCESS)
+        decided[claim] = claim if (claim.audience, claim.access) != inherited else decided[above] if above else None
     return decided
 
 
@@ -67,7 +69,7 @@ def applications(found: Sequence[Claim]) -> tuple[AccessApplication, ...]:
 def asked_for(claim: Claim) -> AccessApplication:
     """The Access application of a claim that needs one of its own."""
     return AccessApplication(
-        claim.title, claim.service, claim.host, claim.path, claim.audience, claim.origin, claim.was
+        claim.title, claim.service, claim.host, claim.path, claim.audience, claim.origin, claim.was, claim.access
     )
 
 
@@ -156,11 +158,34 @@ def logins(found: Iterable[Claim]) -> tuple[Audience, ...]:
 
 
 def people_sets(audiences: Iterable[Audience], estate: Estate) -> tuple[PeopleSet, ...]:
-    """The people of each audience, as Access gets them."""
-    return tuple(
-        PeopleSet(a.set_name, tuple(sorted({email for name in a.people for email in estate.people[name]})))
-        for a in sorted({people(a.people) for a in audiences if a.people}, key=lambda a: a.set_name)
+    """The people of each audience, as Access gets them. Its sets have the same terms: else that is a rule's finding."""
+    together = sorted({people(a.people) for a in audiences if a.people}, key=lambda a: a.set_name)
+    return tuple(people_set(a, estate) for a in together)
+
+
+def people_set(audience: Audience, estate: Estate) -> PeopleSet:
+    """The people of one audience, as Access gets them."""
+    words = sorted({word for name in audience.people for word in estate.members[name]})
+    organizations = [word.removeprefix(GITHUB) for word in words if word.startswith(GITHUB)]
+    addresses = [word for word in words if not word.startswith(GITHUB)]
+    return PeopleSet(
+        audience.set_name,
+        tuple(word for word in addresses if not word.startswith("@")),
+        tuple(word[1:] for word in addresses if word.startswith("@")),
+        tuple(organizations),
+        *estate.terms(audience.people),
+        ended=all(estate.sets[name].ended for name in audience.people),
     )
+
+
+def with_sessions(sets: Iterable[PeopleSet], found: Iterable[AccessApplication]) -> tuple[PeopleSet, ...]:
+    """The sets with the sessions that applications have beside the estate's: a policy's session counts before an
+    application's [CFDOC session-management]."""
+    asked: dict[str, set[str]] = {}
+    for application in found:
+        if application.audience.people and application.settings.session_duration:
+            asked.setdefault(application.audience.set_name, set()).add(application.settings.session_duration)
+    return tuple(replace(one, sessions=tuple(sorted(asked.get(one.name, ())))) for one in sets)
 
 
 def token_sets(audiences: Iterable[Audience]) -> tuple[tuple[str, ...], ...]:

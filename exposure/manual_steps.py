@@ -19,9 +19,11 @@ _ACME_ACCOUNTS = 10
 
 
 def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
-    """The owner's manual steps: registrar, Google, tailnet. `logins` are all who log in with Google."""
+    """The owner's manual steps: registrar, logins, tailnet. `logins` are all who log in."""
     items = [step for zone in estate.zones for step in _registrar(zone, zone is estate.zone)]
-    emails = sorted({email for a in logins for name in a.people for email in estate.people.get(name, ())})
+    everybody = [one for a in logins for one in a.people if one in estate.sets]
+    words = sorted({w for name in everybody if not estate.sets[name].login for w in estate.members[name]})
+    emails = [word for word in words if not word.startswith("@")]
     if estate.google:
         items.append(
             ManualStep(
@@ -31,8 +33,9 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
                     "Google Cloud Console, Credentials, the OAuth client: enter origin and redirect URI.",
                     f"Audience, Test users: add each of these, {_GOOGLE_TEST_USERS} at most (not needed once the client"
                     " is published)."
-                    if emails
+                    if words
                     else "Nobody logs in with Google yet, so there is no test user to add.",
+                    *(f"And everybody of {word} who uses it." for word in words if word.startswith("@")),
                 ),
                 values={
                     "Authorized origin": _origin(estate.team),
@@ -41,6 +44,34 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
                 },
             )
         )
+    for name, one in estate.sets.items():
+        if one.until:
+            items.append(
+                ManualStep(
+                    f"until-{name}",
+                    f"Run `gatehouse up` after {one.until}, the last day of set {name}"
+                    + (", which is over" if one.ended else ""),
+                    (
+                        "Nobody is taken out before that. Who is logged in then stays so for up to"
+                        f" {estate.session_duration}: Cloudflare, Zero Trust, Users, revokes that.",
+                    ),
+                )
+            )
+    for name, login in estate.logins.items():
+        if login.type != "onetimepin":
+            items.append(
+                ManualStep(
+                    f"login-{name}",
+                    f"Let the OAuth client of login {name} send people back to Access",
+                    ("GitHub, Settings, Developer settings, OAuth Apps: enter both.",)
+                    if login.type == "github"
+                    else ("At the provider, the client: enter the redirect URI.",),
+                    values={
+                        **({"Homepage URL": _origin(estate.team)} if login.type == "github" else {}),
+                        "Redirect URI (callback URL)": redirect_uri(estate.team),
+                    },
+                )
+            )
     if estate.tailnet:
         items.append(
             ManualStep(
@@ -162,7 +193,7 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> list[Man
         )
     machines: dict[str, set[str]] = {}
     for way in ways:
-        emails = {email for name in way.audience.people for email in estate.people.get(name, ())}
+        emails = {email for name in way.audience.people for email in estate.members.get(name, ())}
         machines.setdefault(way.machine, set()).update(emails - set(estate.tailnet.users))
     to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
     if to_share:

@@ -10,12 +10,13 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import Field
 
 from config.fields import Email
-from config.services import Node
+from config.people import GOOGLE
+from config.services import AccessSettings, Node
 from config.stack import Estate
-from config.values import AnswerText, Certificates, Host, HostText, Path
+from config.values import AnswerText, Certificates, DurationText, Host, HostText, Path
 from exposure.audience import NOBODY, Audience
 from exposure.ways.tunnel import TunnelWay
-from exposure.ways.way import DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
+from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, ManualStep, OriginSettings, Way
 from exposure.workload import Workload
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
@@ -53,6 +54,13 @@ class AccessApplication:
     audience: Audience
     origin: str
     was: str | None = None
+    settings: AccessSettings = DEFAULT_ACCESS
+
+    @property
+    def people_policy(self) -> str:
+        """The name of the policy of its people: their sets, and the session where it is the application's own."""
+        session = self.settings.session_duration
+        return f"{self.audience.set_name}@{session}" if session else self.audience.set_name
 
     @property
     def name(self) -> str:
@@ -84,10 +92,28 @@ class Redirect:
 
 @dataclass(frozen=True)
 class PeopleSet:
-    """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`."""
+    """People for Access: one group, and one policy that includes only that group. `name` joins several sets by `+`.
+
+    They are those with one of `emails` or an address of one of `domains`, and those in one of the GitHub organizations
+    `github` (or teams, `organization/team`); nobody once all of them have `ended`. They log in by `login`. Where there
+    are `countries` or `ips`, they have to come from one of these. For each of `sessions` there is one more policy like
+    it, whose logins last that long.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")]
-    emails: Annotated[tuple[Email, ...], Field(min_length=1)]
+    emails: tuple[Email, ...] = ()
+    domains: tuple[str, ...] = ()
+    github: tuple[str, ...] = ()
+    login: str = GOOGLE
+    countries: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    ended: bool = False
+    sessions: tuple[DurationText, ...] = ()
+
+    @property
+    def limits(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """From where they have to come: `countries` and `ips`, each with its values, as far as there are any."""
+        return tuple((word, values) for word, values in (("countries", self.countries), ("ips", self.ips)) if values)
 
 
 @dataclass(frozen=True)

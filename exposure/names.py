@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from config.people import GOOGLE
 from config.services import NodeOrigin, Service, UrlOrigin
-from config.stack import NAMESPACE
+from config.stack import NAMESPACE, Estate
 from config.values import OriginUrl, Path, Tag
 
 ACME_PATH = Path("/.well-known/acme-challenge")
@@ -17,6 +18,18 @@ FUNNEL_TAG = Tag("tag:k8s-funnel")
 BACKEND_PORT = "gatehouse/backend-port"
 """The annotation of an Ingress of ours that says which number the port has that it names."""
 OPERATOR_TAG = Tag("tag:k8s-operator")
+
+
+def login_of(login: str, estate: Estate) -> str:
+    """A login method: its type, and the name of one that is not Google."""
+    return f"{estate.logins[login].type} {login}" if login in estate.logins else GOOGLE
+
+
+def login_words(method: str) -> str:
+    """A login method (`login_of`) for people."""
+    kind, _, name = method.partition(" ")
+    known = {GOOGLE: "Google login", "onetimepin": "one-time PIN", "github": "GitHub login"}
+    return known.get(kind, f"{name or kind} login")
 
 
 def title_of(key: str, service: Service) -> str:

@@ -12,7 +12,7 @@ from exposure import estate as one
 from exposure import manual_steps
 from exposure.audience import NOBODY, Audience
 from exposure.decide import chosen
-from exposure.model import DnsRecord, ExposurePlan, Json, PlannedService
+from exposure.model import AccessApplication, DnsRecord, ExposurePlan, Json, PlannedService
 from exposure.names import title_of
 from exposure.tailnet import policy
 from exposure.ways import WAYS
@@ -36,6 +36,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
     claims = one.claims(ways)
     owner = owner_reference(config.member_of) if config.member_of else None
     logins: tuple[Audience, ...] = ()
+    guarded: list[AccessApplication] = []
     tokens: tuple[tuple[str, ...], ...] = ()
     nobody = False
     tailnet_policy, policy_text = None, None
@@ -64,7 +65,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         applications=one.applications(claims),
         records=tuple(records),
         redirects=one.redirects(ways, estate),
-        people=one.people_sets(logins, estate),
+        people=one.with_sessions(one.people_sets(logins, estate), guarded),
         token_sets=tokens,
         nobody=nobody,
         tailnet_policy=tailnet_policy,

@@ -44,10 +44,12 @@ def policy(
     """
     private = sorted(private, key=lambda s: (s.node, s.key))
     used = {p for s in private for p in s.people}
+    # A set that has ended is nobody, and so in no grant, and in a group only where somebody else names that.
+    people = {name: [] if one.ended else one.emails for name, one in sorted(estate.sets.items())}
     groups = {
         f"group:{name}": sorted(set(emails))
-        for name, emails in sorted(estate.people.items())
-        if name in used or f"group:{name}" in named
+        for name, emails in people.items()
+        if (name in used and emails) or f"group:{name}" in named
     }
     tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
     node_tags = {node_tag(n) for n in nodes}
@@ -61,10 +63,9 @@ def policy(
         **{tag: ["autogroup:admin"] if tag in node_tags else [OPERATOR_TAG] for tag in tags},
     }
     grants: list[Json] = [{"src": ["autogroup:member"], "dst": ["autogroup:self"], "ip": ["*"]}]
-    grants += [
-        {"src": [*(f"group:{p}" for p in s.people), *s.machines], "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]}
-        for s in private
-    ]
+    for s in private:
+        src: list[Json] = [*(f"group:{p}" for p in s.people if people.get(p)), *s.machines]
+        grants += [{"src": src, "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]}] if src else []
     if funnels:
         grants.append({"src": ["autogroup:member"], "dst": [FUNNEL_TAG], "ip": ["tcp:443"]})
     result: dict[str, Json] = {
@@ -83,11 +84,11 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     accept: dict[tuple[str, str], list[str]] = {}
     deny: dict[tuple[str, str], list[str]] = {}
     # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
-    named = {email for s in private for p in s.people for email in estate.people.get(p, ())}
+    named = {email for s in private for p in s.people for email in estate.members.get(p, ())}
     users = estate.tailnet.users if estate.tailnet else []
     known = sorted({*named, *users})
     # One stands for all who are in the same sets, and one other service for all others: the tests grow no faster.
-    alike = {frozenset(name for name, emails in estate.people.items() if p in emails): p for p in reversed(known)}
+    alike = {frozenset(name for name, emails in estate.members.items() if p in emails): p for p in reversed(known)}
     everyone = sorted(alike.values())
     tags = sorted({s.tag for s in private})
     another = dict(zip(tags, [*tags[1:], *tags[:1]], strict=True))
@@ -95,7 +96,7 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     let_in: dict[tuple[str, int, str], set[str]] = {}
     machines: dict[tuple[str, int, str], set[str]] = {}
     for s in private:
-        emails = {email for p in s.people for email in estate.people.get(p, ())}
+        emails = {email for p in s.people for email in estate.members.get(p, ())}
         let_in.setdefault((s.tag, s.port, s.protocol), set()).update(emails)
         machines.setdefault((s.tag, s.port, s.protocol), set()).update(s.machines)
     for service in private:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 
 from config.text import wrap as text_lines
+from exposure.names import login_words
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.compare import Change
-from exposure.reach.places import Reached
+from exposure.reach.places import Reached, Terms
 from gatehouse.commands import width
 
 
@@ -33,21 +34,34 @@ def place(change: Change) -> str:
 
 
 def leads(change: Change) -> str:
-    """What else it leads to now than before, by which Host header, or for how long; "" where that is no wider."""
+    """What else it leads to now than before, by which Host header, for how long, by which login, from where, and what
+    makes that login worth less."""
     found = []
     if change.moved:
         now, before = (_ends(one) for one in (change.now, change.before))
         found.append(f"leads to {now}, no longer to {before}")
     if change.longer:
-        now, before = (
-            " or ".join(dict.fromkeys(t for _, t in one.terms.values() if t)) for one in (change.now, change.before)
-        )
+        now, before = (_terms(one, lambda t: t.session) for one in (change.now, change.before))
         found.append(f"a login lasts {now}, no longer {before}")
+    login, was = (_terms(one, lambda t: t.login and login_words(t.login)) for one in (change.now, change.before))
+    if login and was:
+        places = [_terms(one, _from) or "from anywhere" for one in (change.now, change.before)]
+        found += [f"{now}, no longer {before}" for now, before in ((login, was), places) if now != before]
+    terms = change.before.terms
+    found += dict.fromkeys(t for p in change.weaker for t in change.now.terms[p].weakened if t not in terms[p].weakened)
     return "; ".join(found)
 
 
+def _terms(reached: Reached, say: Callable[[Terms], str]) -> str:
+    return " or ".join(dict.fromkeys(filter(None, map(say, reached.terms.values()))))
+
+
+def _from(terms: Terms) -> str:
+    return " and ".join(" or ".join(one) for one in terms.from_)
+
+
 def _ends(reached: Reached) -> str:
-    found = ((end, reached.terms[p][0]) for p, end in reached.ends.items())
+    found = ((end, reached.terms[p].host_header) for p, end in reached.ends.items())
     return " and ".join(f"{end}{f' as {host}' if host else ''}" for end, host in dict.fromkeys(found))
 
 

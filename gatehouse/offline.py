@@ -26,7 +26,7 @@ from pulumi.runtime.stack import run_in_stack
 
 from config.errors import render as render_findings
 from config.loader import read_stack_file
-from config.secrets import SECRETS
+from config.secrets import secrets_in
 from config.stack import owner_stack
 from gatehouse.commands import CommandError, project_name, stack_file
 from gatehouse.engine.positions import traced_by
@@ -124,7 +124,7 @@ def run_offline(
         if source.document.findings:
             raise CommandError(render_findings(source.document.findings))
         config = {key: value for key, value in source.values.items() if key not in source.secure}
-        made_up = {secret.key: secret.simulated for secret in SECRETS}
+        made_up = {secret.key: secret.simulated for secret in secrets_in(source.values)}
         secrets = {k: made_up.get(k, "simulated") for k in sorted(source.secure)} if secrets is None else secrets
     others = stack_outputs or _planned_outputs(project, config, dry_run)
     monitor = Recorder(name, stack, dry_run, computed, others)

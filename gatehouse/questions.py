@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from config.people import GITHUB
 from exposure.model import ExposurePlan
 from exposure.reach.access import Principal
 from exposure.reach.evaluate import EDGE_PATH, HTTPS_PORTS, PORTS, Request, Scheme, parse_principal
@@ -39,6 +40,17 @@ class Asked:
     sets: Mapping[str, tuple[str, ...]]
     project: Project | None = None
 
+    def until(self, subject: Subject) -> list[str]:
+        """Of a set that has a last day, and of somebody in one: when that is."""
+        words = {p.name for p in subject.principals}
+        estates = {id(plan.estate): plan.estate for plan in self._plans}
+        return [
+            f"{name} {'ended on' if one.ended else 'gets in until'} {one.until}"
+            for estate in estates.values()
+            for name, one in estate.sets.items()
+            if one.until and (name == subject.name or words & set(one.emails))
+        ]
+
     @classmethod
     def of(cls, surfaces: Sequence[Surface], project: Project | None) -> Asked:
         """What surfaces, and the stack files that they come from, know."""
@@ -46,7 +58,7 @@ class Asked:
         for surface in surfaces:
             sets |= _registered_sets(surface)
         for plan in project.plans.values() if project else ():
-            sets |= {name: tuple(emails) for name, emails in plan.estate.people.items()}
+            sets |= plan.estate.members
         return cls(surfaces, sets, project)
 
     @property
@@ -122,7 +134,7 @@ class Asked:
             return Subject("service", text)
         if text in self.sets or text in ("anyone", "lan", "member") or _EMAIL.fullmatch(text):
             return Subject("people", text, self.principals(text))
-        if text.startswith("token:"):
+        if text.startswith(("token:", GITHUB, "@")):
             return Subject("people", text, self.principals(text))
         ends = self.workloads()
         answering = {w.place.partition(" ")[2] for w in ends} | {str(w) for w in ends}
@@ -148,7 +160,7 @@ class Asked:
     def principals(self, text: str, tags: Iterable[str] = ()) -> tuple[Principal, ...]:
         """Who is meant: one, or everybody in a set. Raises UsageError for a word that is none."""
         if text in self.sets:
-            return tuple(Principal("person", email) for email in self.sets[text])
+            return tuple(principal for word in self.sets[text] if (principal := parse_principal(word)))
         principal = parse_principal(text, tags)
         tokens = [f"token:{p.name}" for c in crowds(self.surfaces) for p in c.everybody if p.kind == "token"]
         if principal is None or (principal.kind == "token" and text not in tokens):
@@ -207,12 +219,13 @@ def _registered_sets(surface: Surface) -> dict[str, tuple[str, ...]]:
         for policy in application.policies:
             for selector in policy.include:
                 if selector.group and selector.group.name:
-                    found[selector.group.name] = _emails(selector.group.include)
+                    found[selector.group.name] = tuple(_words(selector.group.include))
     return found
 
 
-def _emails(selectors: Iterable[Selector]) -> tuple[str, ...]:
-    return tuple(s.value for s in selectors if s.kind == "email")
+def _words(selectors: Iterable[Selector]) -> Iterator[str]:
+    signs = {"email": "", "emailDomain": "@", "githubOrganization": GITHUB}
+    return (f"{signs[s.kind]}{s.value}" for s in selectors if s.kind in signs)
 
 
 class Wanted(NamedTuple):

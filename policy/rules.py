@@ -42,6 +42,9 @@ _GROUP = ("ZeroTrustAccessGroup", "AccessGroup")
 _LOGIN = ("ZeroTrustAccessIdentityProvider", "AccessIdentityProvider")
 _TOKENS = "non_identity"
 """The decision of a Service Auth policy [CFDOC cloudflare-one/access-controls/policies]."""
+_WITH_TOKENS = (["allow", _TOKENS], ["deny", _TOKENS])
+_FROM = frozenset({"geo", "ip", "ipList"})
+"""What says where a request comes from, and not who sends it."""
 _BY_TOKEN = frozenset({"serviceToken", "anyValidServiceToken"})
 _TUNNEL = ("ZeroTrustTunnelCloudflared", "Tunnel")
 _RECORD = ("DnsRecord", "Record")
@@ -62,7 +65,8 @@ def _one_policy(stack: Stack) -> Iterator[Problem]:
     for application in stack.all("cloudflare", *APPLICATION):
         policies = application.inputs.get("policies")
         count = len(items(policies))
-        beside = count == 2 and sorted(map(str, decisions(stack, application))) == ["allow", _TOKENS]
+        # Where the last day of all of its people is over, theirs denies.
+        beside = count == 2 and sorted(map(str, decisions(stack, application))) in _WITH_TOKENS
         if is_hidden(policies):
             yield Problem(application, "policies", show(policies), "the policies cannot be counted", judged=False)
         elif count != 1 and not beside:
@@ -121,6 +125,8 @@ def _allow_everyone(resource: Resource) -> Iterator[Problem]:
             for kind in _selectors(entry):
                 if _is_everyone(kind, mapping(entry)[kind]):
                     yield Problem(resource, f"{path}includes", _selector(entry, kind), "that is everyone")
+                elif kind in _FROM and not (resource.is_a("cloudflare", *_GROUP) and _only_from(resource)):
+                    yield Problem(resource, f"{path}includes", _selector(entry, kind), "that is everyone there")
 
 
 def _is_everyone(kind: str, value: object) -> bool:
@@ -136,6 +142,21 @@ def _selector(entry: object, kind: str) -> str:
     value = mapping(mapping(entry)[kind])
     shown = ", ".join(show(v) for v in value.values())
     return f"{kind} {shown}".strip()
+
+
+def _only_from(group: Resource) -> bool:
+    """Whether a group says where requests come from and nothing else: it is to be required."""
+    includes = items(group.inputs.get("includes"))
+    return bool(includes) and all(kinds and _FROM.issuperset(kinds) for kinds in map(_selectors, includes))
+
+
+def _included_from(stack: Stack) -> Iterator[Problem]:
+    for policy in stack.all("cloudflare", *POLICY, *_GROUP):
+        for group in stack.referred(policy, "includes", "cloudflare", *_GROUP):
+            if policy.inputs.get("decision") != "deny" and _only_from(group):
+                shown = ", ".join(_selector(e, kind) for e in items(group.inputs["includes"]) for kind in _selectors(e))
+                why = f"{policy.name} includes it, so everyone there would get in; where people come from is required"
+                yield Problem(group, "includes", shown, why)
 
 
 def _bypass_on_host(stack: Stack) -> Iterator[Problem]:
@@ -160,16 +181,35 @@ def _policy_ids(application: Resource) -> str:
     return show([show(at(policy, "id")) for policy in items(application.inputs.get("policies"))])
 
 
-# --- Access: Google and nothing else
+# --- Access: the logins that are declared, and nothing else
 
 
-def _google(resource: Resource) -> Iterator[Problem]:
+def _login(resource: Resource) -> Iterator[Problem]:
     if resource.is_a("cloudflare", *_LOGIN):
         kind = resource.inputs.get("type")
+        # Gatehouse's component registers what the estate declares, and nothing else.
+        declared = kind in _DECLARED and _component(resource.parent) == "gatehouse:index:Login"
         if is_hidden(kind):
             yield Problem(resource, "type", show(kind), "it decides who vouches for people", judged=False)
-        elif kind != "google":
-            yield Problem(resource, "type", show(kind), "Google is the only way to log in")
+        elif kind != "google" and not declared:
+            yield Problem(resource, "type", show(kind), "the ways to log in are Google and what the estate declares")
+
+
+def _component(urn: str) -> str:
+    """The type of a component, by its URN."""
+    return "".join(urn.split("::")[2:3]).rpartition("$")[2]
+
+
+_DECLARED = frozenset({"onetimepin", "github", "oidc"})
+
+
+def _another_login(stack: Stack, application: Resource) -> bool:
+    """Whether a policy of an application is for people who log in by another method than it names."""
+    policies = stack.referred(application, "policies", "cloudflare", *POLICY)
+    logins = stack.referred(application, "allowedIdps", "cloudflare", *_LOGIN)
+    allow = [p.parent for p in policies if p.inputs.get("decision") == "allow"]
+    by = {parent for parent in allow if _component(parent).startswith("gatehouse:index:")}
+    return bool(logins) and any(parent != login.parent for parent in by for login in logins)
 
 
 def _one_login(stack: Stack) -> Iterator[Problem]:
@@ -188,9 +228,12 @@ def _one_login(stack: Stack) -> Iterator[Problem]:
             why = "a bypass needs none, and whether its policy is one is not in this stack"
             yield Problem(application, "allowedIdps", show(logins), why, judged=False)
         elif len(found) != 1:
-            why = "with none named, every way to log in is open" if not found else "there is one way to log in: Google"
+            why = "with none named, every way to log in is open" if not found else "there is one way to log in"
             yield Problem(application, "allowedIdps", f"{len(found)} login methods", why)
-        elif stack.given(found[0]) != "identity_provider_id" and not stack.referred(
+        elif _another_login(stack, application):
+            why = "its people are let in by another login, which may ask for more"
+            yield Problem(application, "allowedIdps", show(found[0]), why)
+        elif stack.given(found[0]) not in ("identity_provider_id", "login_ids") and not stack.referred(
             application, "allowedIdps", "cloudflare", *_LOGIN
         ):
             why = "the login method is not in this stack"
@@ -268,6 +311,22 @@ def _node_ports(resource: Resource) -> Iterator[Problem]:
             yield Problem(resource, f"spec.ports[{number}].nodePort", show(at(port, "nodePort")), why)
 
 
+# --- Access: what a page or a preflight may do
+
+
+def _cors(resource: Resource) -> Iterator[Problem]:
+    if not resource.is_a("cloudflare", *APPLICATION):
+        return
+    if resource.inputs.get("optionsPreflightBypass") is True:
+        why = "anyone's OPTIONS requests go past Access"
+        yield Problem(resource, "optionsPreflightBypass", "true", why)
+    cors = mapping(resource.inputs.get("corsHeaders"))
+    every = cors.get("allowAllOrigins") is True or "*" in items(cors.get("allowedOrigins"))
+    if every and cors.get("allowCredentials") is True:
+        why = "every page on the web acts as whoever is logged in"
+        yield Problem(resource, "corsHeaders", "every origin, with credentials", why)
+
+
 # --- what must not get lost
 
 
@@ -289,17 +348,27 @@ RESOURCE_RULES: tuple[Rule, ...] = (
         _one_include,
     ),
     Rule(
-        "access-google-only",
-        "Google is the only login method",
-        "An identity provider of Access is Google.",
-        'Set type to "google", or take the identity provider out.',
-        _google,
+        "access-declared-login",
+        "A login is Google's, or one that the estate declares",
+        "An identity provider of Access is Google, or a one-time PIN, GitHub or OpenID Connect provider that is "
+        "registered by Gatehouse's component, and so declared in the stack file.",
+        'Set type to "google", declare it in gatehouse:estate.logins, or take the identity provider out.',
+        _login,
+    ),
+    Rule(
+        "access-cors",
+        "No page on the web acts as whoever is logged in",
+        "An Access application lets no preflight by to the origin, and takes no credentials from pages of every "
+        "origin.",
+        "Name the origins in cors_headers, so that Access answers preflights itself, or leave allow_credentials out.",
+        _cors,
     ),
     Rule(
         "access-allow-everyone",
         "Nobody is let in by being anybody",
-        "A policy that lets people in, or a group, includes neither everyone, nor everyone who can log in, nor every "
-        "address of a public mail service or of the internet.",
+        "A policy that lets people in, or a group, includes neither everyone, nor everyone who can log in, nor "
+        "everyone from a country or an address, nor every address of a public mail service. A group of countries or "
+        "addresses alone may be required.",
         "Name the people in gatehouse:estate.people.",
         _allow_everyone,
     ),
@@ -356,8 +425,15 @@ STACK_RULES: tuple[Rule, ...] = (
         "One login method for each application",
         "An Access application names exactly one login method; with none, each that the account has is open. A bypass "
         "needs none, nor does an application that denies everyone.",
-        "Set allowed_idps to the id of the Google identity provider alone.",
+        "Set allowed_idps to the id of one identity provider, that of its people.",
         _one_login,
+    ),
+    Rule(
+        "access-from-required",
+        "Where people come from is required",
+        "A group of countries or addresses is included by no policy that lets anybody in, and by no other group.",
+        "Put it into the policy's require rules, and include the group of the people.",
+        _included_from,
     ),
     Rule(
         "access-bypass-host",

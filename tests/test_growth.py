@@ -175,9 +175,11 @@ def test_more_applications_than_an_account_takes_are_refused_with_the_source() -
 
 
 def test_more_tunnels_than_an_account_takes_are_refused_with_the_source() -> None:
+    files = [stack_file(f"n{n}", {}, "n0" if n else None, n % 250) for n in range(1001)]
+    typed = [type_stack(parse_stack_text(text, f"n{n}")) for n, text in enumerate(files)]
+
     def found(count: int) -> list[str]:
-        files = [stack_file(f"n{n}", {}, "n0" if n else None, n % 250) for n in range(count)]
-        stacks = tie([type_stack(parse_stack_text(text, f"n{n}")) for n, text in enumerate(files)])
+        stacks = tie(typed[:count])
         return [
             f.source for f in check(stacks) if f.rule == "limit-account" and "tunnels, one for each stack" in f.reason
         ]

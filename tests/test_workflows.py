@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
+from config import VERSION
+
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"].partition(".com/")[2]
 FILES = [*WORKFLOWS, ROOT / ".github" / "actions" / "setup" / "action.yml"]
 _PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
@@ -44,7 +49,7 @@ def unpinned(text: str) -> list[str]:
 
 
 def test_there_is_a_workflow_for_each_moment() -> None:
-    assert {p.stem for p in WORKFLOWS} == {"acceptance", "checks", "comment", "drift", "preview", "up"}
+    assert {p.stem for p in WORKFLOWS} == {"acceptance", "checks", "comment", "drift", "preview", "release", "up"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
@@ -123,6 +128,46 @@ def test_up_waits_for_approval_and_verify_for_up() -> None:
     assert "--refresh --expect-no-changes" in drift[0]
 
 
+@pytest.mark.parametrize(
+    ("tag", "repository", "changed", "said"),
+    [
+        (f"v{VERSION}", REPOSITORY, None, ""),
+        ("v9.9.9", REPOSITORY, None, "The tag is v9.9.9 and VERSION"),
+        (f"v{VERSION}", "fork/gatehouse", None, "is not https://github.com/fork/gatehouse"),
+        (f"v{VERSION}", REPOSITORY, f"## [{VERSION}] - ", "CHANGELOG.md has no section"),
+    ],
+)
+def test_a_release_is_the_version_with_its_section(
+    tmp_path: Path, tag: str, repository: str, changed: str | None, said: str
+) -> None:
+    [script] = [s["run"] for s in jobs(ROOT / ".github/workflows/release.yml")["check"]["steps"] if "name" in s]
+    for name in ("config", "pyproject.toml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    text = (ROOT / "CHANGELOG.md").read_text()
+    (tmp_path / "CHANGELOG.md").write_text(text.replace(changed, "## [") if changed else text)
+    runner = {**os.environ, "GITHUB_REF_NAME": tag, "GITHUB_REPOSITORY": repository, "RUNNER_TEMP": str(tmp_path)}
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=runner, capture_output=True, text=True)
+    assert (said in done.stdout, done.returncode) == (True, 1 if said else 0), done.stdout + done.stderr
+    if not said:
+        notes = (tmp_path / "notes.md").read_text().strip()
+        assert notes.startswith("### Added")
+        assert "\n## " not in notes
+
+
+def test_the_newest_release_of_the_changelog_is_the_version() -> None:
+    released = re.findall(
+        r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert released[0] == VERSION
+
+
+def test_nothing_else_says_who_publishes_it() -> None:
+    listed = subprocess.run(["git", "grep", "-l", REPOSITORY], cwd=ROOT, capture_output=True, text=True).stdout
+    assert {path for path in listed.split() if not path.startswith(("tests/", "docs/"))} == {"pyproject.toml"}
+
+
 def test_gatehouse_commands_in_workflows_are_understood() -> None:
     from gatehouse.cli import whole_parser
 
@@ -133,7 +178,7 @@ def test_gatehouse_commands_in_workflows_are_understood() -> None:
             for line in re.findall(r"\.venv/bin/gatehouse ([^\n>]*)", joined):
                 arguments = re.sub(r'"\$\([^)]*\)"', "main", line).split()
                 found.append(whole_parser().parse_args(arguments).command)
-    assert set(found) == {"check", "diff", "verify"}
+    assert set(found) == {"check", "diff", "token", "verify"}
 
 
 ZIZMOR = Path(sys.executable).with_name("zizmor")

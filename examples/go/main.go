@@ -2,69 +2,80 @@
 package main
 
 import (
-	"github.com/OWNER/gatehouse/sdk/go/gatehouse"
+	"gatehouse.package/sdk/gatehouse"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
 
-const (
-	wikiOrigin = "http://wiki.wiki.svc.cluster.local:8080"
-	blogOrigin = "http://blog.blog.svc.cluster.local:80"
-)
-
 func main() {
 	pulumi.Run(func(ctx *pulumi.Context) error {
-		conf := config.New(ctx, "")
-		account := pulumi.String(conf.Require("accountId"))
+		cfg := config.New(ctx, "")
+		accountId := cfg.Require("accountId")
+		clientSecret := cfg.RequireSecret("clientSecret")
+		tunnelSecret := cfg.RequireSecret("tunnelSecret")
 		zone, err := gatehouse.NewZone(ctx, "zone", &gatehouse.ZoneArgs{
-			AccountId: account,
+			AccountId: pulumi.String(accountId),
 			Zone:      pulumi.String("example.com"),
 		})
 		if err != nil {
 			return err
 		}
 		google, err := gatehouse.NewGoogle(ctx, "google", &gatehouse.GoogleArgs{
-			AccountId:    account,
-			Team:         "example",
+			AccountId:    pulumi.String(accountId),
+			Team:         pulumi.String("example"),
 			ClientId:     pulumi.String("1-a.apps.googleusercontent.com"),
-			ClientSecret: conf.RequireSecret("clientSecret"),
-			People:       map[string][]string{"household": {"alice@example.com", "bob@example.com"}},
+			ClientSecret: clientSecret,
+			People: pulumi.StringArrayMap{
+				"household": pulumi.StringArray{
+					pulumi.String("alice@example.com"),
+					pulumi.String("bob@example.com"),
+				},
+			},
 		})
 		if err != nil {
 			return err
 		}
 		tunnel, err := gatehouse.NewTunnel(ctx, "tunnel", &gatehouse.TunnelArgs{
-			AccountId:    account,
+			AccountId:    pulumi.String(accountId),
 			TunnelName:   pulumi.String("home"),
-			TunnelSecret: conf.RequireSecret("tunnelSecret"),
+			TunnelSecret: tunnelSecret,
 		})
 		if err != nil {
 			return err
 		}
-		public := true
-		title := "Wiki"
 		routes, err := gatehouse.NewTunnelRoutes(ctx, "routes", &gatehouse.TunnelRoutesArgs{
-			AccountId:          account,
+			AccountId:          pulumi.String(accountId),
 			ZoneId:             zone.ZoneId,
 			TunnelId:           tunnel.TunnelId,
-			Team:               "example",
+			Team:               pulumi.String("example"),
 			IdentityProviderId: google.IdentityProviderId,
 			PolicyIds:          google.PolicyIds,
 			BypassPolicyId:     google.BypassPolicyId,
-			Routes: []gatehouse.RouteInput{
-				gatehouse.RouteArgs{
-					Key:    "wiki",
-					Title:  &title,
-					Hosts:  []string{"wiki.example.com"},
-					Origin: wikiOrigin,
-					People: []string{"household"},
-					Paths:  map[string]gatehouse.PathRouteArgs{"/api": {Public: &public}},
+			Routes: gatehouse.RouteArray{
+				&gatehouse.RouteArgs{
+					Key:   pulumi.String("wiki"),
+					Title: pulumi.String("Wiki"),
+					Hosts: pulumi.StringArray{
+						pulumi.String("wiki.example.com"),
+					},
+					Origin: pulumi.String("http://wiki.wiki.svc.cluster.local:8080"),
+					People: pulumi.StringArray{
+						pulumi.String("household"),
+					},
+					Paths: gatehouse.PathRouteMap{
+						"/api": &gatehouse.PathRouteArgs{
+							Public: pulumi.Bool(true),
+						},
+					},
 				},
-				gatehouse.RouteArgs{
-					Key:    "blog",
-					Hosts:  []string{"blog.example.com", "www.example.com"},
-					Origin: blogOrigin,
-					Public: &public,
+				&gatehouse.RouteArgs{
+					Key: pulumi.String("blog"),
+					Hosts: pulumi.StringArray{
+						pulumi.String("blog.example.com"),
+						pulumi.String("www.example.com"),
+					},
+					Origin: pulumi.String("http://blog.blog.svc.cluster.local:80"),
+					Public: pulumi.Bool(true),
 				},
 			},
 		})
@@ -72,12 +83,18 @@ func main() {
 			return err
 		}
 		_, err = gatehouse.NewConnector(ctx, "connector", &gatehouse.ConnectorArgs{
-			Token:   tunnel.Token,
-			Origins: []string{wikiOrigin, blogOrigin},
+			Token: tunnel.Token,
+			Origins: pulumi.StringArray{
+				pulumi.String("http://wiki.wiki.svc.cluster.local:8080"),
+				pulumi.String("http://blog.blog.svc.cluster.local:80"),
+			},
 		})
+		if err != nil {
+			return err
+		}
 		ctx.Export("nameServers", zone.NameServers)
 		ctx.Export("redirectUri", google.RedirectUri)
 		ctx.Export("urls", routes.Urls)
-		return err
+		return nil
 	})
 }

@@ -11,9 +11,9 @@ from config.stack import Estate
 from config.values import Host, Path
 from exposure.audience import Audience
 from exposure.model import ExposurePlan, PlannedService
-from exposure.names import ACME_PATH
-from exposure.reach.access import ANYONE, MEMBER
-from exposure.reach.evaluate import PORTS, Outcome, Request
+from exposure.names import ACME_PATH, login_words
+from exposure.reach.access import ANYONE, MEMBER, Principal
+from exposure.reach.evaluate import PORTS, Outcome, Request, parse_principal
 from exposure.reach.places import Place, Reached, principals, table
 from exposure.reach.project import Project
 from exposure.reach.surface import Surface
@@ -37,7 +37,7 @@ STATION_NAMES: Mapping[Station, tuple[str, str]] = {
 _SPOTS: tuple[Spot, ...] = ("lan", "cluster", "node")
 _HOW = {
     Outcome.OPEN: "",
-    Outcome.LOGIN: "after Google login",
+    Outcome.LOGIN: "",
     Outcome.TOKEN: "with its secret",
     Outcome.TAILNET: "from the tailnet",
 }
@@ -196,8 +196,8 @@ def map_of(project: Project, *stacks: str) -> Map:
         surface = project.surfaces[name]
         ways += _ways(plan, surface)
         everybody = [p for crowd in principals(surface) for p in crowd.everybody]
-        people |= {str(p) for p in everybody if p.kind == "person"}
-        people |= {email for emails in plan.estate.people.values() for email in emails}
+        people |= {str(p) for p in everybody if p.kind in ("person", "github")}
+        people |= {str(p) for words in plan.estate.members.values() for p in _principals(words)}
     homes = [_home(plan) for plan in plans]
     return Map(
         stacks=names,
@@ -284,7 +284,10 @@ def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str,
     elif challenge:
         crowd, front = Crowd("Let's Encrypt", "and anyone else"), "this path alone"
     else:
-        crowd, front = _crowd(plan.estate, way, place.request.path, reached), _front(how, place.request, past_login)
+        crowd, front = (
+            _crowd(plan.estate, way, place.request.path, reached),
+            _front(how, place.request, past_login, reached),
+        )
     at = (place.request.protocol, place.request.port)
     return _drawn(
         plan,
@@ -292,7 +295,7 @@ def _way(plan: ExposurePlan, service: PlannedService, way: PlannedWay, url: str,
         way,
         crowd,
         front,
-        _HOW[how] if how else "",
+        f"after {front}" if how is Outcome.LOGIN else _HOW[how] if how else "",
         url,
         tuple(str(p) for p in reached.everybody if p.kind not in ("tag", "lan", "token")),
         next((w for w in service.workloads if (w.protocol, w.port) == at), service.workloads[0]),
@@ -305,7 +308,9 @@ def _untold(plan: ExposurePlan, service: PlannedService, way: PlannedWay) -> Way
     emails = _emails(plan.estate, way.audience)
     crowd = Crowd(*_STRANGERS) if way.audience.anyone else Crowd(str(way.audience), _count(len(emails)), emails)
     people = (
-        (str(ANYONE), *sorted({e for p in plan.estate.people.values() for e in p})) if way.audience.anyone else emails
+        (str(ANYONE), *sorted({str(p) for w in plan.estate.members.values() for p in _principals(w)}))
+        if way.audience.anyone
+        else emails
     )
     url = way.urls[0] if way.urls else ""
     return _drawn(plan, service, way, crowd, way.phrase, "", url, people, service.workloads[0])
@@ -350,7 +355,7 @@ def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crow
         return Crowd(*_STRANGERS)
     if MEMBER in reached.how:
         return Crowd("Any member", "of the tailnet")
-    named = tuple(sorted(str(p) for p in reached.everybody if p.kind == "person"))
+    named = tuple(sorted(str(p) for p in reached.everybody if p.kind in ("person", "github")))
     programs = [str(p) for p in reached.everybody if p.kind == "token"]
     if programs and not named:
         return Crowd(", ".join(programs), "an app or a script")
@@ -364,16 +369,22 @@ def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crow
 
 
 def _emails(estate: Estate, audience: Audience) -> tuple[str, ...]:
-    return tuple(sorted({email for name in audience.people for email in estate.people.get(name, ())}))
+    words = [word for name in audience.people for word in estate.members.get(name, ())]
+    return tuple(sorted({str(p) for p in _principals(words)}))
+
+
+def _principals(words: Iterable[str]) -> Iterator[Principal]:
+    """Who stands for each word of a set of people."""
+    return (principal for word in words if (principal := parse_principal(word)))
 
 
 def _count(people: int) -> str:
     return f"{people} {'person' if people == 1 else 'people'}"
 
 
-def _front(how: Outcome, request: Request, past_login: bool) -> str:
+def _front(how: Outcome, request: Request, past_login: bool, reached: Reached) -> str:
     if how is Outcome.LOGIN:
-        return "Google login"
+        return " or ".join(dict.fromkeys(login_words(t.login) for t in reached.terms.values() if t.login))
     if how is Outcome.TOKEN:
         return "service token"
     if how is Outcome.TAILNET:

@@ -154,9 +154,6 @@ class Policy(NamedTuple):
     ip_sets: Mapping[str, Ranges] = _NOTHING
     postures: Mapping[str, tuple[Condition, ...]] = _NOTHING
     node_attributes: tuple[NodeAttribute, ...] = ()
-    route_approvers: Mapping[str, tuple[Selector, ...]] = _NOTHING
-    exit_node_approvers: tuple[Selector, ...] = ()
-    service_approvers: Mapping[str, tuple[Selector, ...]] = _NOTHING
     ssh: tuple[SshRule, ...] = ()
     tests: tuple[PolicyTest, ...] = ()
     ssh_tests: tuple[SshTest, ...] = ()
@@ -393,7 +390,7 @@ class _Builder:
             path = "(no acls and no grants: everything is allowed)"
             target = Target(everyone, Traffic(read_ports("*")))
             rules = (Rule(path, Position(), (everyone,), (everyone,), (target,), self.default_postures),)
-        routes, exits, services = self.approvers(fields.get("autoApprovers"))
+        self.approvers(fields.get("autoApprovers"))
         for name in ("disableIPv4", "randomizeClientPort"):
             self.flag(fields.get(name))
         policy = Policy(
@@ -404,9 +401,6 @@ class _Builder:
             ip_sets=ip_sets,
             postures=self.postures,
             node_attributes=tuple(map(self.node_attribute, self.items(fields.get("nodeAttrs")))),
-            route_approvers=routes,
-            exit_node_approvers=exits,
-            service_approvers=services,
             ssh=tuple(map(self.ssh_rule, self.items(fields.get("ssh")))),
             tests=tuple(map(self.test, self.items(fields.get("tests")))),
             ssh_tests=tuple(map(self.ssh_test, self.items(fields.get("sshTests")))),
@@ -637,25 +631,15 @@ class _Builder:
 
     # The rest
 
-    def approvers(
-        self, entry: _Entry | None
-    ) -> tuple[dict[str, tuple[Selector, ...]], tuple[Selector, ...], dict[str, tuple[Selector, ...]]]:
+    def approvers(self, entry: _Entry | None) -> None:
         fields = self.fields(entry, ("routes", "exitNode", "services")) if entry else {}
-        kinds = (Kind.USER, Kind.GROUP, Kind.TAG, Kind.DOMAIN)
-
-        def who(value: _Entry | None) -> tuple[Selector, ...]:
-            return tuple(selector for selector, _ in self.selectors(value, OWNER_AUTOGROUPS, kinds))
-
         routes = self.members(fields.get("routes"))
         for name, value in routes:
             if parse_prefix(name) is None:
                 self.find(value.path, f'"{name}": a route is a CIDR, such as 10.0.0.0/8')
         services = self.members(fields.get("services"))
-        return (
-            {name: who(value) for name, value in routes},
-            who(fields.get("exitNode")),
-            {name: who(value) for name, value in services},
-        )
+        for approving in (*(v for _, v in routes), fields.get("exitNode"), *(v for _, v in services)):
+            self.selectors(approving, OWNER_AUTOGROUPS, (Kind.USER, Kind.GROUP, Kind.TAG, Kind.DOMAIN))
 
     def node_attribute(self, entry: _Entry) -> NodeAttribute:
         fields = self.fields(entry, ("target", "attr", "app", "ipPool"))

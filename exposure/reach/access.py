@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from config.people import is_public_mail
+from exposure.reach.surface import IN_WORDS as _IN_WORDS
 from exposure.reach.surface import Application, Group, Policy, Selector
 
-Kind = Literal["anyone", "person", "token", "lan", "member", "tag"]
+Kind = Literal["anyone", "person", "github", "token", "lan", "member", "tag"]
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody who asks: a stranger on the internet (`anyone`), a person by e-mail address, a program with a service
-    token, a stranger on the home network (`lan`), some member of the tailnet of whom nothing else is known, or a device
-    by its tag.
+    """Somebody who asks: a stranger on the internet (`anyone`), a person by e-mail address, somebody in a GitHub
+    organization (or team, `organization/team`) whose address nothing says, a program with a service token, a stranger
+    on the home network (`lan`), some member of the tailnet of whom nothing else is known, or a device by its tag.
 
     A stranger may log in with an account of his own; nobody's list has it.
     """
@@ -24,19 +26,20 @@ class Principal:
     name: str = ""
 
     def __str__(self) -> str:
-        return f"token {self.name}" if self.kind == "token" else self.name or _WORDS[self.kind]
+        return f"{_NAMED[self.kind]} {self.name}" if self.kind in _NAMED else self.name or _WORDS[self.kind]
 
     @property
     def word(self) -> str:
         """As people write one on a command line and in a claim."""
-        return f"token:{self.name}" if self.kind == "token" else self.name or self.kind
+        return f"{self.kind}:{self.name}" if self.kind in _NAMED else self.name or self.kind
 
     @property
     def off_tailnet(self) -> bool:
         """Whether no device of the tailnet is theirs."""
-        return self.kind in ("anyone", "lan", "token")
+        return self.kind in ("anyone", "lan", "token", "github")
 
 
+_NAMED = {"token": "token", "github": "somebody of GitHub"}
 _WORDS = {"anyone": "anyone", "lan": "anybody on the home network", "member": "any member of the tailnet"}
 ANYONE = Principal("anyone")
 LAN = Principal("lan")
@@ -48,10 +51,12 @@ _LETS_IN: Mapping[str, Verdict] = {"bypass": "bypass", "non_identity": "token"}
 
 @dataclass(frozen=True)
 class Answer:
-    """Access's answer and the policy that gave it, in words."""
+    """Access's answer and the policy that gave it, in words; `from_` is what that requires of where one comes from:
+    one of each of these."""
 
     verdict: Verdict
     why: str
+    from_: tuple[tuple[str, ...], ...] = ()
 
 
 def decide(application: Application, who: Principal) -> Answer:
@@ -76,7 +81,8 @@ def decide(application: Application, who: Principal) -> Answer:
         elif matched is not False:
             doubt = "" if matched else "; cannot be told from here, so taken to match"
             # Whom a token lets in has a JWT as well, which the rule's check takes [CFDOC service-tokens].
-            return Answer(_LETS_IN.get(policy.decision, "login"), f"{text}{doubt}")
+            required = tuple(tuple(map(str, s.group.include if s.group else (s,))) for s in policy.require)
+            return Answer(_LETS_IN.get(policy.decision, "login"), f"{text}{doubt}", required)
     return Answer("denied", "; ".join(describe(p) for p in application.policies))
 
 
@@ -86,11 +92,13 @@ def describe(policy: Policy) -> str:
         return f"policy {policy.name or '?'} is registered elsewhere"
     words = {"allow": "allow", "deny": "deny", "bypass": "bypass for", "non_identity": "service auth:"}
     text = f"{words[policy.decision]} {named(policy.include) or 'nobody'}"
-    if policy.require:
-        text += f", who must all be {named(policy.require)}"
-    if policy.exclude:
-        text += f", but not {named(policy.exclude)}"
-    return text
+    return text + _but(policy)
+
+
+def _but(of: Policy | Group) -> str:
+    """What it demands of whom it includes."""
+    text = "".join(f", who must be {named((one,)).replace(', ', ' or ')}" for one in of.require)
+    return f"{text}, but not {named(of.exclude)}" if of.exclude else text
 
 
 def emails(selectors: tuple[Selector, ...]) -> set[str]:
@@ -119,13 +127,16 @@ def _criteria(group: Policy | Group, who: Principal, identity: bool) -> bool | N
 
 
 def _selects(selector: Selector, who: Principal, identity: bool) -> bool | None:
-    if selector.kind == "everyone":
-        # Before a login everybody is everyone; after it, everybody who can log in: a device cannot.
-        return True if not identity else who.kind not in ("tag", "token")
     if selector.kind == "email":
         return identity and who.kind == "person" and who.name.lower() == selector.value
+    if selector.kind == "everyone" or (selector.kind == "emailDomain" and is_public_mail(selector.value)):
+        # Before a login everybody is everyone; after it, everybody who can log in, by an address of a public service
+        # too: a device cannot.
+        return who.kind not in ("tag", "token") if identity else selector.kind == "everyone"
     if selector.kind == "emailDomain":
         return identity and who.kind == "person" and who.name.lower().endswith(f"@{selector.value}")
+    if selector.kind == "githubOrganization":
+        return identity and who.kind == "github" and f"{who.name}/".startswith(f"{selector.value}/")
     if selector.kind in ("serviceToken", "anyValidServiceToken"):
         return who.kind == "token" and selector.value in ("", who.name)
     if selector.kind == "group" and selector.group is not None:
@@ -148,17 +159,10 @@ def named(selectors: tuple[Selector, ...]) -> str:
     words: list[str] = []
     for selector in selectors:
         if selector.group is None:
-            words.append(
-                f"{selector.kind} {selector.value}" if selector.kind not in ("email", "everyone") else str(selector)
-            )
+            plain = selector.kind in ("email", "everyone", *_IN_WORDS)
+            words.append(str(selector) if plain else f"{selector.kind} {selector.value}")
             continue
-        group = selector.group
-        text = named(group.include)
-        if group.require:
-            text += f", who must all be {named(group.require)}"
-        if group.exclude:
-            text += f", but not {named(group.exclude)}"
-        words.append(text)
+        words.append(named(selector.group.include) + _but(selector.group))
     return _short(words)
 
 

@@ -5,7 +5,7 @@ A claim is about what answers, so another service's way to the same workload cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Literal, TypeAlias
@@ -173,7 +173,7 @@ def _judged(
     asked: set[Place] = set()
     doubts = [why for service in claim.on for why in doubted.get((stack, service), ())]
     for word in (claim.never, *(claim.only or ())):
-        if word is not None and not _named([word], people) - (_WIDE if claim.only else frozenset()):
+        if word is not None and word not in people and not _named([word], {}) - (_WIDE if claim.only else frozenset()):
             doubts.append(f"no set of people is called {word}")
     for text, (service, path) in zip(claim.except_, claim.excepted, strict=True):
         if service not in claim.on or path == "/":
@@ -188,6 +188,8 @@ def _judged(
                 continue
             asked.add(place)
             everybody = who.everybody
+            if claim.never is not None:
+                doubts += _not_told(_named([claim.never], people), everybody)
             breaking = [p for p in everybody if against(p)]
             if not breaking:
                 continue
@@ -211,10 +213,11 @@ def _against(claim: Claim, people: Mapping[str, Sequence[str]]) -> Callable[[Pri
     """Whether it breaks the claim that a principal reaches something."""
     if claim.only is not None:
         may = _named(claim.only, people) - _WIDE
-        return lambda principal: principal not in may
+        return lambda principal: not _is_among(principal, may)
     named = _named([claim.never or ""], people)
     # What anyone reaches, each of those words takes in too.
-    return (named if all(p.kind == "person" for p in named) else {ANYONE, *named}).__contains__
+    against = named if all(p.kind in ("person", "github") for p in named) else {ANYONE, *named}
+    return lambda principal: _is_among(principal, against)
 
 
 def _named(words: Iterable[str], people: Mapping[str, Sequence[str]]) -> set[Principal]:
@@ -223,10 +226,18 @@ def _named(words: Iterable[str], people: Mapping[str, Sequence[str]]) -> set[Pri
     for word in words:
         principal = parse_principal(word)
         if word in people and (principal is None or principal.kind == "person"):
-            found |= {Principal("person", email.lower()) for email in people[word]}
+            found |= {one for member in people[word] if (one := parse_principal(member))}
         elif principal:
             found.add(principal)
     return found
+
+
+def _is_among(principal: Principal, named: Collection[Principal]) -> bool:
+    """Whether somebody is among those who are named: somebody of a domain stands for all there, and a GitHub
+    organization for its teams."""
+    name, _, inside = principal.name.partition("@" if principal.kind == "person" else "/")
+    above = f"somebody@{inside}" if principal.kind == "person" else name
+    return principal in named or (principal.kind in ("person", "github") and Principal(principal.kind, above) in named)
 
 
 def _within(place: Place, excepted: Sequence[Path]) -> bool:
@@ -236,6 +247,14 @@ def _within(place: Place, excepted: Sequence[Path]) -> bool:
         return False
     read = unquote(request.path)
     return all(any(path.covers(one) for path in excepted) for one in (read, normalised(read)))
+
+
+def _not_told(named: Iterable[Principal], reaching: Iterable[Principal]) -> Iterator[str]:
+    """Where a GitHub organization is on one side and an address on the other: nothing here says who is in it."""
+    for one, other in ((named, reaching), (reaching, named)):
+        if any(p.kind == "person" for p in other):
+            for p in (p for p in one if p.kind == "github"):
+                yield f"who is in {p.name} is known to GitHub alone"
 
 
 # What is asked

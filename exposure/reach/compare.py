@@ -25,7 +25,7 @@ class Change:
     @property
     def gains(self) -> tuple[Principal, ...]:
         """Who reaches it now and did not, or reaches it by a wider way, or finds another workload there."""
-        found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer}
+        found = {*_wider(self.before.how, self.now.how), *self.moved, *self.longer, *self.eased, *self.weaker}
         return self.now.whole(found)
 
     @property
@@ -38,13 +38,34 @@ class Change:
         """Who reaches another workload there than before, or the same by another Host header."""
         was, will = self.before, self.now
         both = [p for p in will.how if p in was.how]
-        return tuple(p for p in both if (was.ends[p], was.terms[p][0]) != (will.ends[p], will.terms[p][0]))
+        return tuple(
+            p for p in both if (was.ends[p], was.terms[p].host_header) != (will.ends[p], will.terms[p].host_header)
+        )
 
     @property
     def longer(self) -> tuple[Principal, ...]:
         """Whose login lasts longer than before."""
         was, will = self.before.terms, self.now.terms
-        return tuple(p for p in will if p in was and _hours(will[p][1]) > _hours(was[p][1]))
+        return tuple(p for p in will if p in was and _hours(will[p].session) > _hours(was[p].session))
+
+    @property
+    def eased(self) -> tuple[Principal, ...]:
+        """Who logs in by another method than before, which may ask for less, or may come from elsewhere."""
+        was, will = self.before.terms, self.now.terms
+        return tuple(
+            p
+            for p in will
+            if p in was
+            and will[p].login
+            and was[p].login
+            and (will[p].login != was[p].login or not _as_narrow(will[p].from_, was[p].from_))
+        )
+
+    @property
+    def weaker(self) -> tuple[Principal, ...]:
+        """Whose login is worth less than before."""
+        was, will = self.before.terms, self.now.terms
+        return tuple(p for p in will if p in was and set(will[p].weakened) - set(was[p].weakened))
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
@@ -122,6 +143,12 @@ def _order(place: Place) -> tuple[str, bool, int, bool, int, str]:
 
 def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]) -> set[Principal]:
     return {p for p, how in now.items() if WIDEST[how] < WIDEST[before.get(p, Outcome.NO_NAME)]}
+
+
+def _as_narrow(now: Iterable[Iterable[str]], before: Iterable[Iterable[str]]) -> bool:
+    """Whether what has to hold now leaves no more than what had to: of each list one has to."""
+    lists = [set(one) for one in now]
+    return all(any(one <= set(was) for one in lists) for was in before)
 
 
 _UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}

@@ -79,6 +79,8 @@ def _applications(before: Surface, found: Surface) -> Iterator[str]:
         yield from (f"the policy {name!r} was taken off the application of {key}" for name in sorted(fewer - more))
         if was.identity_providers != now.identity_providers:
             yield f"{key} takes logins by {_logins(now)}, was {_logins(was)}"
+        if less := [words for words in now.weakened if words not in was.weakened]:
+            yield f"a login to {key} is worth less: {', '.join(less)}"
         if was.destinations != now.destinations:
             covers, covered = (", ".join(d.uri for d in a.destinations) for a in (now, was))
             yield f"the application of {key} covers {covers}, was {covered}"

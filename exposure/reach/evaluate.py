@@ -16,7 +16,7 @@ from config.values import bare_host
 from exposure.names import node_tag
 from exposure.policy_eval import Endpoint
 from exposure.reach import access
-from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
+from exposure.reach.access import ANYONE, LAN, MEMBER, Kind, Principal
 from exposure.reach.match import ascii_host, readings, serves
 from exposure.reach.surface import (
     Application,
@@ -116,7 +116,9 @@ class Answer:
     """How it ends for one principal, and every step of why.
 
     Where it is reached, `workload` is what answers, and `origin` says it for people; None is what has no host.
-    `host_header` is what the origin is asked by, if not the request's host, and `session` how long a login lasts.
+    `host_header` is what the origin is asked by, if not the request's host, and `session` how long a login lasts;
+    `login` is how one logs in, `weakened` what makes that worth less, and `from_` where one has to come from
+    (`access.Answer`).
     """
 
     outcome: Outcome
@@ -125,6 +127,9 @@ class Answer:
     workload: Workload | None = None
     host_header: str = ""
     session: str = ""
+    login: str = ""
+    weakened: tuple[str, ...] = ()
+    from_: tuple[tuple[str, ...], ...] = ()
 
     @property
     def reaches(self) -> bool:
@@ -248,10 +253,10 @@ def _through(
         if answer.verdict == "login":
             providers = application.identity_providers
             how = " or ".join(providers) if providers else "any login method of the team"
-            steps_here += (
-                Step("login", how, "Instant Auth" if application.redirect else "asked for on Access's page"),
-            )
-        answers.append(_origin(surface, request, record, steps_here, routed, application, answer.verdict))
+            why = "Instant Auth" if application.redirect else "asked for on Access's page"
+            steps_here += (Step("login", how, "; ".join((why, *application.weakened))),)
+        found = _origin(surface, request, record, steps_here, routed, application, answer.verdict)
+        answers.append(replace(found, from_=answer.from_))
     return widest(answers)
 
 
@@ -302,8 +307,9 @@ def _origin(
     workload = surface.listening(called.place, called.protocol, called.port) or called if called else None
     workload = surface.led_on(workload, bare_host(rule.host_header) or request.host, path)
     step = Step("origin", rule.origin, "the service answers" + f" by host {rule.host_header}" * bool(rule.host_header))
-    session = application.session if application and outcome is Outcome.LOGIN else ""
-    return Answer(outcome, (*steps, step), rule.origin, workload, rule.host_header, session)
+    by = application if outcome is Outcome.LOGIN else None
+    login = (by.session, " or ".join(by.identity_providers) or "any", by.weakened) if by else ()
+    return Answer(outcome, (*steps, step), rule.origin, workload, rule.host_header, *login)
 
 
 def _jwt(check: JwtCheck, application: Application | None, verdict: str) -> tuple[bool, Step]:
@@ -493,16 +499,19 @@ def _target(record: Record) -> str:
 
 
 def parse_principal(text: str, tags: Iterable[str] = ()) -> Principal | None:
-    """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, `token:` and the name of a service
-    token, a tag with or without `tag:`."""
+    """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, `@` and a domain for somebody
+    there, `github:` and an organization, `token:` and the name of a service token, a tag with or without `tag:`."""
     text = text.strip()
     for known in (ANYONE, LAN, MEMBER):
         if text == known.kind:
             return known
     if text.startswith("tag:"):
         return Principal("tag", text)
-    if text.startswith("token:"):
-        return Principal("token", text.removeprefix("token:"))
+    kinds: tuple[Kind, ...] = ("token", "github")
+    for kind in kinds:
+        if text.startswith(f"{kind}:"):
+            name = text.removeprefix(f"{kind}:")
+            return Principal(kind, name.lower() if kind == "github" else name)
     if "@" in text:
-        return Principal("person", text.lower())
+        return Principal("person", f"{'somebody' * text.startswith('@')}{text.lower()}")
     return Principal("tag", f"tag:{text}") if f"tag:{text}" in set(tags) else None

@@ -253,11 +253,12 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
     tokens: dict[str, set[object]] = {}
     tags: dict[str, set[object]] = {}
     domains: set[str] = set()
+    organizations: set[str] = set()
     for number, surface in enumerate(surfaces):
         for index, application in enumerate(surface.applications):
             for place, policy in enumerate(application.policies):
                 for word, selectors in (("i", policy.include), ("e", policy.exclude), ("r", policy.require)):
-                    _mark(selectors, (number, index, place, word), marks, domains, tokens)
+                    _mark(selectors, (number, index, place, word), marks, domains, tokens, organizations)
         policy_json = surface.tailnet.policy if surface.tailnet else None
         if policy_json:
             for tag in tags_of(policy_json):
@@ -280,6 +281,8 @@ def crowds(surfaces: Sequence[Surface]) -> list[Crowd]:
     return [
         Crowd(ANYONE, (ANYONE,)),
         *(Crowd(everybody[0], everybody) for everybody in people),
+        # A team's people are in its organization too, so each is asked for by itself.
+        *(Crowd(p, (p,)) for p in (Principal("github", name) for name in sorted(organizations))),
         *_alike("token", tokens),
         *([Crowd(LAN, (LAN,))] if any(surface.listeners for surface in surfaces) else []),
         Crowd(MEMBER, (MEMBER,)),
@@ -301,18 +304,31 @@ def _mark(
     marks: dict[str, set[object]],
     domains: set[str],
     tokens: dict[str, set[object]],
+    organizations: set[str],
 ) -> None:
     for selector in selectors:
         if selector.kind == "email":
             marks.setdefault(selector.value, set()).add(path)
         elif selector.kind == "emailDomain":
             domains.add(selector.value)
+        elif selector.kind == "githubOrganization":
+            organizations.add(selector.value)
         elif selector.kind in ("serviceToken", "anyValidServiceToken"):
             tokens.setdefault(selector.value or "any", set()).add(path)
         elif selector.group is not None:
             group = selector.group
             for word, inner in (("i", group.include), ("e", group.exclude), ("r", group.require)):
-                _mark(inner, (*path, word), marks, domains, tokens)
+                _mark(inner, (*path, word), marks, domains, tokens, organizations)
+
+
+class Terms(NamedTuple):
+    """On what terms somebody reaches what answers: see `Answer`."""
+
+    host_header: str
+    session: str
+    login: str
+    weakened: tuple[str, ...]
+    from_: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -322,8 +338,7 @@ class Reached:
 
     how: Mapping[Principal, Outcome]
     ends: Mapping[Principal, Workload | str] = field(default_factory=dict)
-    terms: Mapping[Principal, tuple[str, str]] = field(default_factory=dict)
-    """The Host header that the origin gets, and how long a login lasts (`Answer`)."""
+    terms: Mapping[Principal, Terms] = field(default_factory=dict)
     alike: Mapping[Principal, tuple[Principal, ...]] = field(default_factory=dict, compare=False)
     """Everybody in each crowd."""
 
@@ -381,12 +396,12 @@ def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> R
     return Reached(
         {c.representative: a.outcome for c, a in found},
         {c.representative: a.workload or a.origin for c, a in found},
-        {c.representative: (a.host_header, a.session) for c, a in found},
+        {c.representative: Terms(a.host_header, a.session, a.login, a.weakened, a.from_) for c, a in found},
         {c.representative: c.everybody for c, _ in found},
     )
 
 
-_KINDS = ("anyone", "person", "token", "lan", "member", "tag")
+_KINDS = ("anyone", "person", "github", "token", "lan", "member", "tag")
 
 
 def _rank(principal: Principal) -> tuple[int, str]:

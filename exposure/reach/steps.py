@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from config.people import GOOGLE
+from config.services import AccessSettings, CorsHeaders
 from exposure.model import Json
 from exposure.names import BACKEND_PORT
 from exposure.reach.access import ANYONE, decide
@@ -70,7 +72,7 @@ _REFERENCE = "pulumi:pulumi:StackReference"
 
 _CFARGOTUNNEL = ".cfargotunnel.com"
 _PLACEHOLDER = re.compile(
-    r"<(?P<stack>.+)-(?P<output>(token_)?policy_ids|(bypass|deny)_policy_id|identity_provider_id|zone_ids?)(-(?P<key>.+))?>"
+    r"<(?P<stack>.+)-(?P<output>(token_)?policy_ids|(bypass|deny)_policy_id|identity_provider_id|login_ids|zone_ids?)(-(?P<key>.+))?>"
 )
 """What the offline plan puts for an output of the estate's owner that only the cloud knows."""
 _DEFAULT_TAG = "tag:k8s"
@@ -138,12 +140,26 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
     """What a member's stack knows by its owner's document: policies, login methods, tailnet, and zones."""
     reader = _Reader(owner, known)
     policies: dict[str, Policy] = {}
+    shared: dict[str, Policy] = {}
     tokens: dict[str, Policy] = {}
+    logins: dict[str, str] = {}
+    methods = {r.parent: reader.providers[r.urn] for r in reader.of(_IDP)}
+    # Google is registered first, and is the one of what nobody logs in to.
+    first = next((p for p in methods.values() if p == GOOGLE), next(iter(methods.values()), None))
     for resource in reader.of(_POLICY):
         # A set's policy is a child of the component `google`: `google-people-household`; beside it `google-bypass`.
         prefix = resource.parent.rsplit("::", 1)[-1]
         policy = reader._policy(resource, resource.inputs, resource.name)
-        (tokens if policy.decision == "non_identity" else policies)[resource.name.removeprefix(f"{prefix}-")] = policy
+        name = resource.name.removeprefix(f"{prefix}-")
+        if policy.decision == "non_identity":
+            tokens[name] = policy
+        elif name in ("bypass", "nobody"):
+            shared[name] = policy
+        else:
+            name = name.removeprefix("people-")
+            policies[name] = policy
+            if methods.get(resource.parent, GOOGLE) != GOOGLE:
+                logins[name] = methods[resource.parent]
     found = reader.surface()
     by_id: dict[str, Policy | str] = {r.id: reader._policy(r, r.inputs, r.name) for r in reader.of(_POLICY) if r.id}
     by_id |= {r.id: reader.providers[r.urn] for r in reader.of(_IDP) if r.id}
@@ -153,11 +169,12 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
         by_id=by_id,
         zones=reader.zones,
         tailnet=found.tailnet,
-        bypass=policies.pop("bypass", None) or known.bypass,
-        deny=policies.pop("nobody", None) or known.deny,
-        people={name.removeprefix("people-"): policy for name, policy in policies.items()},
+        bypass=shared.get("bypass", known.bypass),
+        deny=shared.get("nobody", known.deny),
+        people=policies,
+        logins=logins,
         tokens=tokens,
-        identity_providers=tuple(sorted(set(reader.providers.values()))),
+        identity_providers=(first,) if first else (),
     )
 
 
@@ -185,8 +202,7 @@ class _Reader:
             raise NoPreviewError(f"it leaves out {same - shown} unchanged resources: {_MAKE}")
         self.outputs = self._owner_outputs()
         self.zones = self._zones()
-        providers = {r.urn: str(r.inputs.get("type")) for r in self.of(_IDP)}
-        self.providers = providers
+        self.providers = {r.urn: _provider(r) for r in self.of(_IDP)}
         self.applications = {r.urn: self._application(r) for r in self.of(_APPLICATION)}
         self.auds = {str(r.outputs["aud"]): r.urn for r in self.of(_APPLICATION) if _is_known(r.outputs.get("aud"))}
         self.lookup = Lookup(self.applications.values(), ())
@@ -303,6 +319,7 @@ class _Reader:
             _text(inputs.get("name")),
             resource.service,
             _text(inputs.get("sessionDuration")),
+            _weakened(inputs),
         )
 
     def _waiting(self, application: _Resource, entries: Sequence[Mapping[str, object]]) -> list[_Resource]:
@@ -334,7 +351,8 @@ class _Reader:
         if output in ("bypass_policy_id", "deny_policy_id"):
             return self.known.bypass if output == "bypass_policy_id" else self.known.deny
         by_name = {"policy_ids": self.known.people, "token_policy_ids": self.known.tokens}
-        return by_name[output].get(key) if output in by_name else None
+        # One with a session of its own (`household@1h`) lets in the same people.
+        return by_name[output].get(key.partition("@")[0]) if output in by_name else None
 
     def _owners_output(self, identity: str) -> tuple[str, str]:
         """Which output of the owner an id is, and under which key in it."""
@@ -353,17 +371,20 @@ class _Reader:
 
     def _selectors(self, owner: _Resource, inputs: Mapping[str, object], word: str) -> tuple[Selector, ...]:
         found = []
-        tokens = iter(self._tokens(owner, word))
+        tokens, groups = iter(self._tokens(owner, word)), iter(self._groups(owner, word))
         for entry in _dicts(inputs.get(word)):
             given = {kind: _dict(value) for kind, value in entry.items() if value is not None}
             # What was refreshed keeps the shell of the selector that was there before beside the one that is there now.
             full = {k: d for k, d in given.items() if k in _BARE or any(v is not None for v in d.values())}
             for kind, details in (full or given).items():
                 if kind == "group":
-                    found.append(self._group(owner, word, _text(details.get("id"))))
+                    found.append(self._group(_text(details.get("id")), groups))
                 elif kind in ("email", "emailDomain"):
                     field = "domain" if kind == "emailDomain" else "email"
                     found.append(Selector(kind, _text(details.get(field)).lower()))
+                elif kind == "githubOrganization":
+                    parts = (_text(details.get("name")), _text(details.get("team")))
+                    found.append(Selector(kind, "/".join(filter(None, parts)).lower()))
                 elif kind == "serviceToken":
                     found.append(Selector(kind, self._token(_text(details.get("tokenId")), tokens)))
                 else:
@@ -380,14 +401,18 @@ class _Reader:
             return next(waiting, identity)
         return next((_token_name(r) for r in self.of(_TOKEN) if r.id == identity), identity)
 
-    def _group(self, owner: _Resource, word: str, identity: str) -> Selector:
-        for group in self.of(_GROUP):
-            if _is_known(identity) and group.id == identity:
-                return self._resolved(group)
-        found = self._depended(owner, word, _GROUP)
-        if identity == UNKNOWN and len(found) == 1:
-            return self._resolved(found[0])
-        return Selector("group", identity)
+    def _groups(self, owner: _Resource, word: str) -> list[_Resource]:
+        """The groups that selectors were made from whose ids are not known yet, as `_tokens`; they have to be all."""
+        found = [group for group in self._depended(owner, word, _GROUP) if not _is_known(group.id)]
+        asked = [_dict(entry.get("group")).get("id") for entry in _dicts(owner.inputs.get(word))]
+        return found if len(found) == asked.count(UNKNOWN) else []
+
+    def _group(self, identity: str, waiting: Iterator[_Resource]) -> Selector:
+        if identity == UNKNOWN:
+            group = next(waiting, None)
+        else:
+            group = next((g for g in self.of(_GROUP) if _is_known(identity) and g.id == identity), None)
+        return self._resolved(group) if group else Selector("group", identity)
 
     def _resolved(self, group: _Resource) -> Selector:
         found = Group(
@@ -409,8 +434,11 @@ class _Reader:
             by_id = self.known.by_id.get(str(identity))
             if isinstance(by_id, str):
                 matching = {by_id}
-            if not matching and self._owners_output(str(identity))[0] == "identity_provider_id":
+            output, key = self._owners_output(str(identity))
+            if not matching and output == "identity_provider_id":
                 matching = set(self.known.identity_providers)
+            if not matching and key in self.known.logins:
+                matching = {self.known.logins[key]}
             found |= matching or {"unknown"}
         return tuple(sorted(found))
 
@@ -515,6 +543,27 @@ class _Reader:
         if _is_known(value):
             return value == target.id
         return target in self._depended(resource, property_, target.type)
+
+
+def _weakened(inputs: Mapping[str, object]) -> tuple[str, ...]:
+    cors = _dict(inputs.get("corsHeaders"))
+    origins = ("*",) if cors.get("allowAllOrigins") is True else tuple(map(str, _list(cors.get("allowedOrigins"))))
+    made = AccessSettings.model_construct
+    return made(
+        cors_headers=CorsHeaders.model_construct(
+            allowed_origins=origins, allow_credentials=cors.get("allowCredentials") is True
+        ),
+        # Without a word of it, browsers take `lax`.
+        same_site_cookie_attribute=_text(inputs.get("sameSiteCookieAttribute")).lower() or "lax",
+        http_only_cookie_attribute=inputs.get("httpOnlyCookieAttribute") is not False,
+        skip_interstitial=inputs.get("skipInterstitial") is True,
+    ).weakened
+
+
+def _provider(method: _Resource) -> str:
+    """A login method: its type, and the name of one that is not Google."""
+    kind = _text(method.inputs.get("type"))
+    return kind if kind == GOOGLE else f"{kind} {_text(method.inputs.get('name'))}"
 
 
 def _token_name(token: _Resource) -> str:

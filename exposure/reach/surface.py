@@ -13,11 +13,12 @@ from ipaddress import ip_address
 from operator import itemgetter
 from typing import Literal
 
+from config.people import GOOGLE
 from config.values import ROOT
 from exposure import estate as one
 from exposure.audience import ANYONE, NOBODY
-from exposure.model import AccessApplication, ExposurePlan, Json
-from exposure.names import ACME_PATH
+from exposure.model import AccessApplication, ExposurePlan, Json, PeopleSet
+from exposure.names import ACME_PATH, login_of
 from exposure.policy_eval import Endpoint
 from exposure.policy_eval import machine as device
 from exposure.reach.match import covers_host, covers_path, matches_host, matches_path, serves
@@ -29,7 +30,6 @@ from exposure.workload import Protocol, Workload, at_home, controller, in_cluste
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
-GOOGLE = "google"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,16 @@ class Selector:
     group: Group | None = None
 
     def __str__(self) -> str:
-        return self.value or self.kind
+        return IN_WORDS[self.kind].format(self.value) if self.kind in IN_WORDS else self.value or self.kind
+
+
+IN_WORDS = {
+    "emailDomain": "anybody@{}",
+    "githubOrganization": "anybody of GitHub {}",
+    "geo": "in {}",
+    "ip": "at {}",
+}
+"""Selectors in words, by kind."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ class Application:
     service: str | None = field(default=None, compare=False)
     session: str = ""
     """How long a login lasts, in Go's words (`24h`); "" where that is not said."""
+    weakened: tuple[str, ...] = ()
+    """What makes a login worth less, in words (`AccessSettings.weakened`)."""
 
     @property
     def key(self) -> str:
@@ -304,14 +315,16 @@ class Known:
     """What no resource of a stack says: the stack file and the estate's owner do.
 
     `zones` begin with the one for names that are not said. `people` are the owner's reusable policies by sets of people
-    (`admins+household`), `tokens` those by service tokens likewise, `bypass` the one that lets anyone by, `deny` the
-    one that lets nobody in; `by_id` are its policies, login methods and zones by their ids in the cloud, where those
+    (`admins+household`), `logins` the login methods of those that do not use the first, which is `identity_providers`,
+    `tokens` the policies by service tokens likewise, `bypass` the one that lets anyone by, `deny` the one that lets
+    nobody in; `by_id` are its policies, login methods and zones by their ids in the cloud, where those
     are known.
     """
 
     zones: tuple[Zone, ...] = ()
     tailnet: Tailnet | None = None
     people: Mapping[str, Policy] = field(default_factory=dict)
+    logins: Mapping[str, str] = field(default_factory=dict)
     tokens: Mapping[str, Policy] = field(default_factory=dict)
     bypass: Policy | None = None
     deny: Policy | None = None
@@ -597,11 +610,12 @@ def known_of(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Known:
         tailnet=Tailnet(settings.name, policy, settings.dns.magic_dns, settings.settings.https_enabled)
         if settings
         else None,
-        people={s.name: people_policy(s.name, s.emails) for s in sets},
+        people={s.name: people_policy(s) for s in sets},
+        logins={s.name: login_of(s.login, plan.estate) for s in sets if s.login != GOOGLE},
         tokens={policy.name: policy for policy in map(tokens_policy, tokens)},
         bypass=Policy("bypass", (Selector("everyone"),), name="bypass"),
         deny=Policy("deny", (Selector("everyone"),), name="nobody"),
-        identity_providers=(GOOGLE,) if plan.estate.google else (),
+        identity_providers=(login_of(first, plan.estate),) if (first := plan.estate.first_login) else (),
         router=tuple(
             RouterRule(way.ipv4, port.protocol, port.external, port.node_port, plan.node)
             for way in plan.by(PortForwardWay)
@@ -627,10 +641,22 @@ def _behind(plan: ExposurePlan, managed: bool) -> Iterator[tuple[str, str, Workl
                 yield from ((host, ROOT if managed else way.path, service.workloads[0]) for host in way.hosts)
 
 
-def people_policy(name: str, emails: Iterable[str]) -> Policy:
-    """The reusable policy of a set of people: it includes their group and nothing else."""
-    group = Group(tuple(Selector("email", email) for email in sorted(set(emails))), name=name)
-    return Policy("allow", (Selector("group", "", group),), name=name)
+def people_policy(people: PeopleSet) -> Policy:
+    """The reusable policy of a set of people: it includes their group and nothing else, and requires where they are."""
+    if people.ended:
+        return Policy("deny", (Selector("everyone"),), name=people.name)
+    words = [("email", people.emails), ("emailDomain", people.domains), ("githubOrganization", people.github)]
+    group = Group(_selectors(words), name=people.name)
+    kinds = {"countries": "geo", "ips": "ip"}
+    required = [Selector("group", "", Group(_selectors([(kinds[word], values)]))) for word, values in people.limits]
+    return Policy("allow", (Selector("group", "", group),), require=tuple(required), name=people.name)
+
+
+def _selectors(words: Iterable[tuple[str, Iterable[str]]]) -> tuple[Selector, ...]:
+    # GitHub tells names apart without case.
+    lower = ("githubOrganization",)
+    found = {(kind, value.lower() if kind in lower else value) for kind, values in words for value in values}
+    return tuple(Selector(kind, value) for kind, value in sorted(found))
 
 
 def tokens_policy(names: Iterable[str]) -> Policy:
@@ -726,7 +752,8 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         policies = [known.bypass if anyone else known.deny]
     else:
         policies = [known.tokens.get(audience.token_name), known.people.get(audience.set_name)]
-    providers = () if anyone else known.identity_providers
+    other = known.logins.get(audience.set_name)
+    providers = () if anyone else (other,) if other else known.identity_providers
     return Application(
         (Destination(planned.host, planned.path.suffix),),
         tuple(policy for policy in policies if policy),
@@ -734,5 +761,6 @@ def _application(planned: AccessApplication, known: Known, session: str) -> Appl
         bool(providers),
         planned.title,
         planned.service,
-        "24h" if anyone else session,
+        "24h" if anyone else planned.settings.session_duration or session,
+        planned.settings.weakened,
     )

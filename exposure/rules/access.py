@@ -6,8 +6,10 @@ import difflib
 from collections.abc import Container, Iterator
 
 from config.errors import Path_, show
+from config.people import GOOGLE
+from config.stack import Estate
 from config.values import Duration, MalformedError, Path
-from exposure.audience import ANYONE
+from exposure.audience import ANYONE, Audience
 from exposure.names import ACME_PATH
 from exposure.rules.base import (
     AllStacks,
@@ -26,6 +28,8 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
+_COOKIES = "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie#cookie-settings"
+_CORS = "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie/cors"
 _SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
 
 
@@ -96,24 +100,17 @@ def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[tuple[OneS
                 )
 
 
-def _people_empty(stack: OneStack) -> Iterator[Problem]:
-    if not stack.stack.owns_estate or stack.estate is None:
-        return
-    for name, emails in stack.estate.people.items():
-        if not emails:
-            yield Problem(
-                ("estate", "people", name),
-                "[]",
-                "nobody is in this set, and Cloudflare refuses a policy that includes nobody",
-                "add an e-mail address, or remove it",
-            )
-
-
 def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
-        keys = {(stack.stack.name, c.service) for stack in family for c, _ in stack.claims if c.audience != ANYONE}
+        estate = owner.estate
+        keys = {
+            (stack.stack.name, c.service)
+            for stack in family
+            for c, _ in stack.claims
+            if estate and c.audience != ANYONE and _by_google(c.audience, estate)
+        }
         behind = [s for stack in family for s in stack.services if (stack.stack.name, s.key) in keys]
-        if behind and owner.estate and owner.estate.google is None:
+        if behind and estate and estate.google is None:
             yield (
                 owner,
                 Problem(
@@ -123,10 +120,15 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     "is no Google client to log in with: an application without a login method of its own accepts "
                     "every method of the account",
                     "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
-                    "google_client_secret",
+                    "google_client_secret; or name one of `logins:` as the `login:` of its people",
                     related=tuple(s.ref() for s in behind),
                 ),
             )
+
+
+def _by_google(audience: Audience, estate: Estate) -> bool:
+    """Whether its application names Google's login: its people's, or the first one where nobody logs in."""
+    return (estate.terms(audience.people).login if audience.people else estate.first_login or GOOGLE) == GOOGLE
 
 
 def _path_form(service: OneService) -> Iterator[Problem]:
@@ -206,13 +208,29 @@ def _bypass(service: OneService) -> Iterator[Problem]:
     # The nearest above decides: a path of anyone inside an open one lets nobody by.
     past = [p for p in said.paths if p in open_ and max(_nearest(p, shut), whole) > _nearest(p, open_)]
     if past:
+        name = service.cluster_origin.service if service.cluster_origin else ""
+        able = next((f", as {app} can" for word, app in _SENDERS.items() if word in f"{service.key} {name}"), "")
         yield service.problem(
             "paths",
             past,
-            f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a Google login",
-            "acknowledge `access-path-bypass` and say what login the service asks for there"
+            f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a login",
+            f"let the callers in by a service token in its place (`tokens:`), where they can send two headers{able}; "
+            "or acknowledge `access-path-bypass` and say what login the service asks for there"
             + (", or remove them" if said.clients != "nobody" and len(past) == len(said.paths) else ""),
         )
+
+
+_SENDERS = {
+    "immich": "Immich's app",
+    "ntfy": "ntfy's Android app",
+    "paperless": "Swift Paperless and Paperless Mobile",
+    "audiobookshelf": "ShelfPlayer, Plappa and Lissen",
+    "jellyfin": "Streamyfin",
+    "firefly": "Waterfly III",
+    "aliasvault": "AliasVault's apps",
+    "prometheus": "Prometheus",
+}
+"""Of services whose clients are known to send headers that are named, by words of theirs: which [docs/operate.md]."""
 
 
 def _nearest(path: str, others: Container[str]) -> int:
@@ -220,10 +238,81 @@ def _nearest(path: str, others: Container[str]) -> int:
     return next((len(p) for p in Path(path).above if p in others), -1)
 
 
+def _weakened(service: OneService) -> Iterator[Problem]:
+    said = service.service.access
+    if said is None or not service.counts("access"):
+        return
+    fix = "remove it, or acknowledge `access-weakened` and say why it is needed"
+    if said.same_site_cookie_attribute == "strict":
+        why = (
+            "a login may end in a loop of redirects: the browser withholds the cookie when it comes back from the login"
+        )
+        yield service.problem(("access", "same_site_cookie_attribute"), "strict", why, fix, source=_COOKIES)
+    if said.same_site_cookie_attribute == "none":
+        why = (
+            "the login's cookie goes with requests that pages of other sites send, so such a page may act as whoever "
+            "is logged in, unless the service itself has protection (CSRF)"
+        )
+        yield service.problem(("access", "same_site_cookie_attribute"), "none", why, fix, source=_COOKIES)
+    if not said.http_only_cookie_attribute:
+        why = (
+            "scripts of the service's pages read the login's cookie, and one that somebody smuggles in carries it away"
+        )
+        yield service.problem(("access", "http_only_cookie_attribute"), False, why, fix, source=_COOKIES)
+    if said.skip_interstitial:
+        why = (
+            "whoever gets somebody who is logged in to open a link of `cloudflared access login` is logged in as them: "
+            "no page asks in between"
+        )
+        yield service.problem(("access", "skip_interstitial"), True, why, fix)
+    cors = said.cors_headers
+    mine = {f"https://{a.host}" for a in service.inside.applications if a.audience.people}
+    others = [o for o in cors.allowed_origins if o not in mine] if cors and cors.allow_credentials else []
+    if others:
+        why = (
+            f"pages of {listed(others)} act as whoever is logged in, and no login of this stack guards those pages: "
+            "who writes them, or smuggles a script into them, reaches the service"
+        )
+        yield service.problem(("access", "cors_headers", "allow_credentials"), True, why, fix, source=_CORS)
+
+
+def _cookie_stays(service: OneService) -> Iterator[Problem]:
+    """Where a page of another site is to send the login's cookie, which goes to its own site alone."""
+    said = service.service.access
+    cors = said.cors_headers if said else None
+    if not said or not cors or not cors.allow_credentials or said.same_site_cookie_attribute == "none":
+        return
+    zones = {z.name for h in service.hosts if service.estate and (z := service.estate.zone_of(h))}
+    others = [o for o in cors.allowed_origins if not any(_is_of(o, zone) for zone in zones)]
+    if others and zones:
+        yield service.problem(
+            ("access", "cors_headers", "allow_credentials"),
+            True,
+            f"a browser sends the login's cookie from https pages of {listed(sorted(zones))} alone, so each request of "
+            f"{listed(others)} would be refused",
+            "remove it, or say `same_site_cookie_attribute: none` beside `cors_headers:`",
+        )
+
+
+def _is_of(origin: str, zone: str) -> bool:
+    """Whether a page's origin is of a zone, and so of its site: by https, for browsers tell schemes apart."""
+    scheme, _, rest = origin.partition("://")
+    return scheme == "https" and f".{rest.partition(':')[0]}".endswith(f".{zone}")
+
+
 def _session(stack: OneStack) -> Iterator[Problem]:
     if not stack.stack.owns_estate or stack.estate is None:
         return
     yield from malformed(Duration.parse, stack.estate.session_duration, ("estate", "session_duration"))
+
+
+def _sessions(stack: OneStack) -> Iterator[Problem]:
+    yield from _session(stack)
+    for service in stack.services:
+        access = service.service.access
+        if access and access.session_duration is not None:
+            path = (*service.path, "access", "session_duration")
+            yield from malformed(Duration.parse, access.session_duration, path)
 
 
 RULES = (
@@ -241,10 +330,9 @@ RULES = (
         "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens",
         check=_tokens_unknown,
     ),
-    StackRule("people-empty", "A set of people is not empty", _POLICIES, (39,), check=_people_empty),
     EstateRule(
         "google-missing",
-        "Zero Trust has Google as its one login method",
+        "Zero Trust has its login: Google, where no other is named",
         "CFDOC cloudflare-one/identity/idp-integration/google",
         (44,),
         check=_google,
@@ -268,7 +356,21 @@ RULES = (
         acceptable="service",
         check=_bypass,
     ),
+    ServiceRule(
+        "access-weakened",
+        "A setting of Access that makes a login worth less needs an acknowledgement",
+        "CFDOC cloudflare-one/access-controls/applications/non-http/cloudflared-authentication",
+        (46,),
+        acceptable="service",
+        check=_weakened,
+    ),
+    ServiceRule(
+        "access-cookie-stays",
+        "Pages of another site that send the login's cookie need one that goes with them",
+        "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie#samesite-attribute",
+        check=_cookie_stays,
+    ),
     StackRule(
-        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_session
+        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_sessions
     ),
 )

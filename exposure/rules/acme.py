@@ -26,7 +26,7 @@ def _without(service: OneService) -> Iterator[Problem]:
     if not service.service.own_certificate or not service.by(TunnelWay):
         return
     if service.inside.whole and not any(s.service.traffic == "acme-http-01" for s in service.inside.services):
-        access = " or stop at the Google login" if service.by(ZeroTrustWay) else ""
+        access = " or stop at the login" if service.by(ZeroTrustWay) else ""
         yield service.problem(
             "own_certificate",
             True,

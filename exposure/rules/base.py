@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 from config.errors import Finding, Path_, Place, show
 from config.loader import LoadedStack
+from config.people import Members
 from config.services import Gate, Node, Service, ServiceOrigin, UrlOrigin
 from config.stack import Estate, Zone
 from config.values import SCHEMES, MalformedError, is_name
@@ -102,6 +103,11 @@ class OneStack:
             return ()
         others = enumerate(self.estate.other_zones)
         return (("estate", "zone"), self.estate.zone), *((("estate", "other_zones", i), zone) for i, zone in others)
+
+    @property
+    def own_sets(self) -> tuple[tuple[str, Members], ...]:
+        """The sets of people that this stack's file has."""
+        return tuple(self.estate.sets.items()) if self.estate and self.stack.owns_estate else ()
 
     @property
     def whole(self) -> bool:

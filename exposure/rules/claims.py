@@ -16,8 +16,8 @@ _ANYBODY = ("anyone", "lan", "member")
 
 def _unknown(stack: OneStack) -> Iterator[Problem]:
     typed, estate = stack.stack.typed, stack.estate
-    unread = {("estate",), ("estate", "people")} & stack.owner.assumed
-    sets = sorted(estate.people) if estate and not unread else None
+    unread = {("estate",), ("estate", "people"), ("estate", "tokens")} & stack.owner.assumed
+    sets = [*sorted(estate.people), *(f"token:{t}" for t in sorted(estate.tokens))] if estate and not unread else None
     paths = {f"{s.key}{path}" for s in stack.services for path in (*s.service.paths, s.service.path) if path}
     paths |= {f"{s.key}{ACME_PATH}" for s in stack.services if s.service.own_certificate}
     known = [s.key for s in stack.services]
@@ -53,7 +53,7 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
 def _people(names: Iterable[str], path: tuple[str | int, ...], known: Sequence[str]) -> Iterator[Problem]:
     for name in names:
         if "@" not in name and name not in known:
-            reason = "there is no set of people with this name, and it is not an e-mail address"
+            reason = "there is no set of people or service token with this name, and it is not an e-mail address"
             yield _problem(path, name, reason, f"write one of: {', '.join(known)}; or an e-mail address", known)
 
 
@@ -76,7 +76,7 @@ def _judged(family: dict[str, OneStack]) -> Iterator[tuple[OneStack, Problem]]:
     stacks: dict[str, LoadedStack] = {name: one.stack for name, one in family.items()}
     project = plan_project(stacks)
     claims = {name: loaded.typed.claims for name, loaded in stacks.items() if loaded.typed}
-    people = next(iter(project.plans.values())).estate.people
+    people = next(iter(project.plans.values())).estate.members
     for verdict in prove(project.surfaces, project.plans, claims, people).verdicts:
         one = family[verdict.stack]
         found = verdict.counterexample

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
+from typing import Literal
 
-from config.services import NodeOrigin
+from config.services import NodeOrigin, PathClients, Service
 from config.values import bare_host
 from exposure.audience import ANYONE, NOBODY, meant_for_path, tokens
 from exposure.names import is_web, scheme_of
@@ -246,11 +247,15 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
     # A host at gate funnel is another rule's finding.
     named = not service.by(FunnelWay) or service.counts("host")
     # Where it stands, what is said, whether the rest of the service lets it count, and what that would take.
+    asks = _asks(said)
+    session = said.access.session_duration if said.access and asks and service.counts("access") else None
     rows: list[tuple[tuple[str | int, ...], object, bool, str]] = [
         (("host",), said.host if named else None, True, ""),
         (("hosts",), said.hosts if named else None, True, ""),
         (("redirect_from",), said.redirect_from, True, ""),
         (("tokens",), said.tokens, said.clients != "anyone", " where not anyone gets in anyway"),
+        (("access",), said.access, asks != "", " where people or tokens get in"),
+        (("access", "session_duration"), session, asks == "people", " where people get in"),
         (("machines",), said.machines, True, ""),
         (("path",), said.path, True, ""),
         (("tailnet_name",), said.tailnet_name, origin is not None, " for a Service of the cluster"),
@@ -271,13 +276,21 @@ def _no_effect(service: OneService) -> Iterator[Problem]:
             *((("origin", "other_ports", i, "target_port"), p.target_port, pods, with_pods) for i, p in others if raw),
         ]
     for path, value, fits, needs in rows:
-        setting = "host" if path[0] == "hosts" else str(path[-1])
+        setting = {"hosts": "host", "access": "access"}.get(str(path[0]), str(path[-1]))
         if value is not None and not (fits and service.counts(setting)):
             able = [
                 f"{g}{'' if way is PortForwardWay else needs}" for g, way in WAYS.items() if setting in way.settings
             ]
             yield _without_effect(service, path, value, listed(able))
     yield from _people_without_effect(service)
+
+
+def _asks(said: Service) -> Literal["people", "tokens", ""]:
+    """Who gets in somewhere, people before tokens: then there is an Access application that asks."""
+    places: list[Service | PathClients] = [said, *said.paths.values()]
+    if any(to.clients == "people" for to in places):
+        return "people"
+    return "tokens" if any(to.tokens for to in places) else ""
 
 
 def _people_without_effect(service: OneService) -> Iterator[Problem]:

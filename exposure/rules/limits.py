@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from config.errors import show
+from config.people import GOOGLE
 from exposure.audience import on_tailnet
 from exposure.own_policy import own_groups
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
@@ -42,8 +43,10 @@ def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
 
 def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     for owner, family in everything.families():
-        # A policy for each group as well, of which there may be more.
-        groups = len(_logins(family))
+        # A policy for each group as well, of which there may be more; and a group for each of what it requires.
+        estate = owner.estate
+        terms = [estate.terms(names) for names in _logins(family)] if estate else []
+        groups = sum(1 + bool(t.countries) + bool(t.ips) for t in terms)
         for count, most, what, fix in (
             (len(family), _TUNNELS, "tunnels, one for each stack", "use a second account for some of the nodes"),
             (
@@ -53,7 +56,7 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 "use fewer combinations of sets",
             ),
             (
-                len(owner.estate.tokens) if owner.estate else 0,
+                len(estate.tokens) if estate else 0,
                 _TOKENS,
                 "service tokens",
                 "let several apps share one, where they are of one holder",
@@ -70,14 +73,13 @@ def _logins(family: Iterable[OneStack]) -> set[frozenset[str]]:
 
 
 def _addresses(stack: OneStack) -> Iterator[Problem]:
-    if not stack.stack.owns_estate or stack.estate is None:
-        return
-    for name, emails in stack.estate.people.items():
-        if len(set(emails)) > _ADDRESSES:
+    for name, one in stack.own_sets:
+        count = len(set(one.words))
+        if count > _ADDRESSES:
             yield Problem(
                 ("estate", "people", name),
                 "",
-                f"the set has {len(set(emails))} addresses, and a rule of Access takes at most {_ADDRESSES}",
+                f"the set has {count} addresses, and a rule of Access takes at most {_ADDRESSES}",
                 "split it into two sets",
             )
 
@@ -103,7 +105,8 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         estate = owner.estate
         if estate is None or estate.google is None:
             continue
-        people = {e for names in _logins(family) for name in names for e in estate.people.get(name, ())}
+        by_google = [names for names in _logins(family) if estate.terms(names).login == GOOGLE]
+        people = {w for names in by_google for name in names for w in estate.members.get(name, ())}
         if len(people) > _TEST_USERS:
             yield (
                 owner,
@@ -125,7 +128,7 @@ def _tailnet(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         most = PLANS[estate.tailnet.plan]
         private = [on_tailnet(s.service, estate) for stack in family for s in stack.by(TailnetWay)]
         sets = {name for audience in private for name in audience.people}
-        users = {e for name in sets for e in estate.people.get(name, ())} | set(estate.tailnet.users)
+        users = {e for name in sets for e in estate.members.get(name, ())} | set(estate.tailnet.users)
         served = {s.machine for stack in family for s in stack.by(TailnetWay, FunnelWay) if s.cluster_origin}
         for count, limit, what, fix in (
             (

@@ -279,7 +279,7 @@ def _at_home(project: Project) -> Iterator[_Door]:
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
-    return frozenset(email.lower() for name in sets for email in plan.estate.people.get(name, ()))
+    return frozenset(email.lower() for name in sets for email in plan.estate.members.get(name, ()))
 
 
 def _opens(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:

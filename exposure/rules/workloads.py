@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 
+from config.people import Terms
 from config.values import ROOT, Path, is_named
 from exposure.audience import Audience, meant, meant_for_path
 from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, listed
@@ -101,13 +102,25 @@ def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:
             continue
         if one.anyone and not other.anyone:
             return path, "strangers"
-        people = wide.estate.people if wide.estate and not other.anyone else {}
-        known = {email for name in other.people for email in people.get(name, ())}
-        more = {email for name in one.people for email in people.get(name, ())} - known
+        people = wide.estate.members if wide.estate and not other.anyone else {}
+        known = {word for name in other.people for word in people.get(name, ())}
+        more = {word for name in one.people for word in people.get(name, ())} - known
+        more = {word for word in more if f"@{word.rpartition('@')[2]}" not in known}
         more |= set() if other.anyone else one.machines - other.machines
         if more:
             return path, listed(sorted(more))
+        # The same people by another login, or from where the other one lets nobody in.
+        if wide.estate and one.people and other.people:
+            asked, given = wide.estate.terms(other.people), wide.estate.terms(one.people)
+            if asked.login != given.login or _asks_less(given, asked):
+                return path, f"{one.set_name} but on other terms (login, countries, addresses)"
     return ROOT, ""
+
+
+def _asks_less(one: Terms, other: Terms) -> bool:
+    """Whether somebody gets in by the one from where nobody does by the other."""
+    places = ((one.countries, other.countries), (one.ips, other.ips))
+    return any(asked and not (given and set(given) <= set(asked)) for given, asked in places)
 
 
 def _let_in(service: OneService, path: Path) -> Audience | None:

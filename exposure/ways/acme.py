@@ -95,11 +95,6 @@ class AcmeWay(Way):
         """See `Way`."""
         return "Let's Encrypt (anyone): that path alone"
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """cert-manager's issuer."""
-        return ("cluster-issuer",)
-
     def claims(self) -> tuple[Claim, ...]:
         """See `Way`."""
         return tuple(claim for c in self.challenges for claim in c.claims())

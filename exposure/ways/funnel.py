@@ -77,8 +77,3 @@ class FunnelWay(Way):
     def reaches(self) -> str:
         """See `Way`."""
         return "anyone on the internet who knows the name"
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The operator, where somebody else installs it."""
-        return self.waits

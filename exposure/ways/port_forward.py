@@ -80,11 +80,6 @@ class PortForwardWay(Way):
         """See `Way`."""
         return "anyone on the internet"
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The router's rules."""
-        return (f"router-{self.service}",)
-
     def addresses(self) -> tuple[Address, ...]:
         """See `Way`."""
         return tuple(Address(host, self.ipv4, self.service) for host in self.hosts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from config.stack import Estate
 from config.values import Machine, Tag
 from exposure.audience import Audience, on_tailnet
 from exposure.names import node_tag, service_tag
-from exposure.ways.way import PASSES, WEB, Facts, Grant, Way
+from exposure.ways.way import PASSES, WEB, Facts, Grant, Way, lasting
 from exposure.workload import Protocol
 
 
@@ -50,8 +50,9 @@ class TailnetWay(Way):
     served: bool = False
     backend_port: Annotated[Port, PASSES] = 0
     selector: Annotated[Selector | None, PASSES] = None
-    waits: tuple[str, ...] = ()
     port_name: str | None = None
+    until: str = field(default="", compare=False)
+    """When sets of its people end, in words."""
 
     gate = "tailnet"
     component = "components.tailnet_service.TailnetService"
@@ -72,10 +73,11 @@ class TailnetWay(Way):
         """See `Way`."""
         origin, node = facts.service.origin, facts.node.name
         start = (facts.key, facts.title, cls.lets_in(facts.service, facts.estate), node)
+        until = "".join(f", {one}" for one in lasting(facts.estate, facts.people))
         if isinstance(origin, NodeOrigin):
             port = TailnetPort("udp" if origin.scheme == "udp" else "tcp", origin.port, origin.port)
             scheme = "ssh" if origin.port == 22 else origin.scheme
-            return cls(*start, Machine(node), node_tag(node), (port,), scheme, facts.tailnet, waits=("tailscale-up",))
+            return cls(*start, Machine(node), node_tag(node), (port,), scheme, facts.tailnet, until=until)
         origin = facts.origin
         served = origin.scheme in WEB
         ports = [TailnetPort("tcp", 443, origin.target_port or origin.port)]
@@ -96,8 +98,8 @@ class TailnetWay(Way):
             served,
             origin.port,
             origin.selector,
-            () if facts.node.tailscale_operator == "helm" else ("tailscale-operator",),
             origin.port_name,
+            until,
         )
 
     @property
@@ -118,12 +120,7 @@ class TailnetWay(Way):
     @property
     def reaches(self) -> str:
         """See `Way`."""
-        return f"{self.audience}, from devices of the tailnet"
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The operator where somebody else installs it, or the node's own login."""
-        return self.waits
+        return f"{self.audience}, from devices of the tailnet{self.until}"
 
     def grants(self) -> tuple[Grant, ...]:
         """One for each port."""

@@ -10,15 +10,22 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 from pydantic import Field
 
 from config.fields import Label, Port
-from config.services import Controller, OriginTls, Service, ServiceOrigin
+from config.services import AccessSettings, Controller, OriginTls, Service, ServiceOrigin
 from config.stack import Estate
 from config.values import ROOT, Certificates, Host, MalformedError, OriginUrl, Path
 from exposure.audience import ANYONE, NOBODY, Audience, meant_for_path, named
 from exposure.names import origin_url, path_names, service_url
-from exposure.ways.way import DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, count
+from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, PASSES, Claim, Facts, OriginSettings, Way, whom
 
 _UPLOADS = re.compile(r"/(api|dav|remote\.php|webdav|assets|uploads?|backups?|sync|v2)(/|$)", re.IGNORECASE)
 """Paths by which apps send whole files: Immich's `/api/assets`, Nextcloud's `/remote.php/dav`, a registry's `/v2`."""
+_WORTH = {
+    "onetimepin": "a one-time PIN proves a mailbox, and nothing more: who gets into that gets in here",
+    "github": "GitHub says whose address it is; whether it asks for a second factor is for its owner to set",
+    "oidc": "the provider says whose address it is: one where people choose an address that it does not check lets "
+    "in anybody",
+}
+"""What a login is worth [CFDOC cloudflare-one/identity]."""
 NOT_FOUND = "http_status:404"
 """What cloudflared answers where nobody is meant to get through."""
 
@@ -55,7 +62,11 @@ class TunnelWay(Way):
     ingress: ManagedIngress | None = None
     redirect_from: tuple[Host, ...] = ()
     certificates: Certificates | None = None
-    people_count: str = field(default="", compare=False)
+    access: AccessSettings = DEFAULT_ACCESS
+    people: str = field(default="", compare=False)
+    """Its people in words."""
+    worth: str = field(default="", compare=False)
+    """What their login is worth, where that is to be minded."""
 
     by: ClassVar[str] = "host"
     stations = ("internet", "edge", "tunnel")
@@ -111,7 +122,11 @@ class TunnelWay(Way):
             ingress,
             tuple(Host(h) for h in service.redirect_from or ()),
             certificates,
-            count(facts.estate, audience),
+            service.access or DEFAULT_ACCESS,
+            whom(facts.estate, Audience(people=audience.people)) if audience.people else "",
+            "; ".join(
+                dict.fromkeys(filter(None, (_worth(a, facts.estate) for a in (audience, *(a for _, a in paths)))))
+            ),
         )
 
     def faults(self) -> tuple[str, ...]:
@@ -173,10 +188,10 @@ class TunnelWay(Way):
 
     @property
     def mind(self) -> tuple[str, ...]:
-        """With the paths that look like those of uploads."""
+        """With the paths that look like those of uploads, and what makes its login worth less."""
         uploads = [path for path in (self.path, *(p for p, _ in self.paths)) if _UPLOADS.search(path)]
         more = f": a larger upload by {' or '.join(uploads)} ends in 413, unless the app sends it in parts"
-        return (f"{self.cautions[0]}{more if uploads else ''}",)
+        return (f"{self.cautions[0]}{more if uploads else ''}", *filter(None, [self.worth]), *self.access.weakened)
 
     def claims(self) -> tuple[Claim, ...]:
         """The part of each host that is the service's, and each path below it with an audience of its own.
@@ -204,6 +219,7 @@ class TunnelWay(Way):
                 else self.request,
                 path.expression if audience == ANYONE else path.guarded,
                 f"{name}-access" if host == self.hosts[0] else None,
+                DEFAULT_ACCESS if audience in (ANYONE, NOBODY) else self.access,
             )
             for host, path, audience, name, title in (*served, *shut)
         )
@@ -242,9 +258,9 @@ class ZeroTrustWay(TunnelWay):
 
     gate = "zero-trust"
     component = "components.zero_trust_app.ZeroTrustApp"
-    phrase = "Google login first"
+    phrase = "a login first"
     login: ClassVar[bool] = True
-    settings = TunnelWay.settings | {"people", "tokens"}
+    settings = TunnelWay.settings | {"access", "people", "tokens"}
 
     @classmethod
     def lets_in(cls, service: Service, estate: Estate | None) -> Audience:
@@ -254,15 +270,15 @@ class ZeroTrustWay(TunnelWay):
     @property
     def reaches(self) -> str:
         """See `Way`."""
-        people, tokens = Audience(people=self.audience.people), Audience(tokens=self.audience.tokens)
-        said = [f"{people} ({self.people_count}) after Google login"] if people != NOBODY else []
+        tokens = Audience(tokens=self.audience.tokens)
+        said = [self.people] if self.audience.people else []
         said += [str(tokens)] if tokens != NOBODY else []
         return f"{' and '.join(said) or NOBODY}{self._exceptions()}"
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Google's client has to know Access."""
-        return ("google",)
+
+def _worth(audience: Audience, estate: Estate) -> str:
+    login = estate.logins.get(estate.terms(audience.people).login)
+    return _WORTH[login.type] if login else ""
 
 
 def _certificates(text: str | None) -> Certificates | None:

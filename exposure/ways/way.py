@@ -10,11 +10,12 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from config.fields import Label
-from config.services import Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
+from config.people import GITHUB
+from config.services import AccessSettings, Node, NodeOrigin, Service, ServiceOrigin, UrlOrigin
 from config.stack import Estate
 from config.values import Host, HostText, Machine, Path, Tag
 from exposure.audience import Audience, meant, named_people
-from exposure.names import hosts_of, machine_of, title_of
+from exposure.names import hosts_of, login_of, login_words, machine_of, title_of
 from exposure.workload import Protocol
 
 PASSES = "passes"
@@ -38,6 +39,7 @@ class OriginSettings:
 
 
 DEFAULT_SETTINGS = OriginSettings()
+DEFAULT_ACCESS = AccessSettings()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Claim:
     settings: OriginSettings
     expression: str | None
     was: str | None = None
+    access: AccessSettings = DEFAULT_ACCESS
+    """Of its Access application, where that asks for a login or a token."""
 
     @property
     def destination(self) -> str:
@@ -209,11 +213,6 @@ class Way(ABC):
         """What to keep in mind at this service."""
         return self.cautions
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The keys of the manual steps that it waits for."""
-        return ()
-
     def faults(self) -> tuple[str, ...]:
         """What would open something by omission, or is read in two ways: for who makes one of no checked service."""
         return ()
@@ -235,7 +234,22 @@ class Way(ABC):
         return ()
 
 
-def count(estate: Estate, audience: Audience) -> str:
-    """How many people are in an audience's sets, in words."""
-    number = len({email for name in audience.people for email in estate.people.get(name, ())})
-    return f"{number} {'person' if number == 1 else 'people'}"
+def whom(estate: Estate, audience: Audience) -> str:
+    """The people of an audience in words: its sets, who they are, how they log in and from where they come."""
+    words = {word for name in audience.people for word in estate.members.get(name, ())}
+    people = sum("@" in word[1:] for word in words)
+    said = [f"{people} {'person' if people == 1 else 'people'}"] if people or not words else []
+    said += [f"everybody{word}" for word in sorted(words) if word.startswith("@")]
+    said += [f"GitHub {word.removeprefix(GITHUB)}" for word in sorted(words) if word.startswith(GITHUB)]
+    said += lasting(estate, audience)
+    login, countries, ips = estate.terms(audience.people)
+    found = [f"{audience} ({', '.join(said)}) after {login_words(login_of(login, estate))}"]
+    found += [f"in {' or '.join(countries)}"] if countries else []
+    found += [f"at {' or '.join(ips)}"] if ips else []
+    return ", ".join(found)
+
+
+def lasting(estate: Estate, audience: Audience) -> list[str]:
+    """Of each set of an audience that has a last day: when that is, or was."""
+    found = [(name, estate.sets[name]) for name in sorted(audience.people & estate.sets.keys())]
+    return [f"{name} {'ended on' if one.ended else 'until'} {one.until}" for name, one in found if one.until]

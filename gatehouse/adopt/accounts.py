@@ -89,7 +89,8 @@ def read_accounts(stack: LoadedStack, settings: Settings, *, without: Collection
 
         with cloudflare_client(settings) as client:
             zones = [zone.name for zone in stack.estate.zones]
-            things += read_cloudflare(client, stack.estate.account_id, zones, estate=stack.owns_estate)
+            mine = {"estate": stack.owns_estate, "tokens": stack.owns_estate and bool(stack.estate.tokens)}
+            things += read_cloudflare(client, stack.estate.account_id, zones, **mine)
     if tailnet:
         import httpx
 

@@ -20,10 +20,13 @@ _RULES = {"include": "includes", "exclude": "excludes", "require": "requires"}
 _REQUEST = {"noTLSVerify": "noTlsVerify", "matchSNItoHost": "matchSnItoHost"}
 
 
-def read_cloudflare(client: Cloudflare, account: str, zones: Sequence[str], *, estate: bool = True) -> list[Thing]:
+def read_cloudflare(
+    client: Cloudflare, account: str, zones: Sequence[str], *, estate: bool = True, tokens: bool = False
+) -> list[Thing]:
     """What Gatehouse may know of an account: the zones named, what is in them, tunnels and Access.
 
-    `estate` False leaves zone settings and DNSSEC out, which only the estate's owner has.
+    `estate` False leaves zone settings and DNSSEC out, which only the estate's owner has; `tokens` says that service
+    tokens are looked for, which takes a permission of its own.
     Raises AccountError, naming the permission where one is missing.
     """
     found: list[Thing] = []
@@ -66,7 +69,12 @@ def read_cloudflare(client: Cloudflare, account: str, zones: Sequence[str], *, e
                     {"config": tunnel_config(answer["config"])},
                     tunnel["name"],
                 )
-    return found + read_access(client, account)
+    found += read_access(client, account)
+    with _told("Access: Service Tokens Read"):
+        for token in _all(client, f"/accounts/{account}/access/service_tokens") if tokens else ():
+            inputs = camel({k: token.get(k) for k in ("name", "duration", "client_id", "expires_at")})
+            add("ZeroTrustAccessServiceToken", token["id"], inputs, str(token.get("name") or ""))
+    return found
 
 
 def read_access(client: Cloudflare, account: str) -> list[Thing]:

@@ -21,6 +21,7 @@ _LISTED = (
     "ZeroTrustAccessGroup",
     "ZeroTrustAccessIdentityProvider",
     "ZeroTrustAccessPolicy",
+    "ZeroTrustAccessServiceToken",
     "ZeroTrustTunnelCloudflared",
 )
 """What its owner wants to see named where it is left alone."""
@@ -104,6 +105,7 @@ class _Matcher:
             "ZeroTrustTunnelCloudflaredConfig": self._rules,
             "ZeroTrustAccessIdentityProvider": self._login,
             "ZeroTrustAccessGroup": lambda p: self._first(p, lambda t: _same_emails(t.inputs, p.inputs)),
+            "ZeroTrustAccessServiceToken": self._token,
             "ZeroTrustAccessPolicy": self._policy,
             "ZeroTrustAccessApplication": self._application,
             "DnsRecord": self._record,
@@ -198,18 +200,29 @@ class _Matcher:
 
     def _login(self, planned: Planned) -> Thing | None:
         wanted = (planned.inputs.get("config") or {}).get("clientId") if _is_map(planned.inputs.get("config")) else None
-        google = [t for t in self._of(planned.type) if t.inputs.get("type") == "google"]
-        same = [t for t in google if wanted and (t.inputs.get("config") or {}).get("clientId") == wanted]
-        if same or len(google) == 1:
-            return (same or google)[0]
-        for thing in google:
-            self.why[id(thing)] = "there are several Google logins, and none has the client id of the stack file"
+        alike = [t for t in self._of(planned.type) if t.inputs.get("type") == planned.inputs.get("type")]
+        same = [t for t in alike if wanted and (t.inputs.get("config") or {}).get("clientId") == wanted]
+        if same or len(alike) == 1:
+            return (same or alike)[0]
+        for thing in alike:
+            self.why[id(thing)] = "there are several logins of its type, and none has the client id of the stack file"
         return None
+
+    def _token(self, planned: Planned) -> Thing | None:
+        """One that Gatehouse made, by the name that it gives: who has another's secret is not to get in by it."""
+        return self._first(planned, lambda t: t.inputs.get("name") == planned.inputs.get("name"))
 
     def _policy(self, planned: Planned) -> Thing | None:
         decision = str(planned.inputs.get("decision"))
+        if decision == "non_identity":
+            tokens = [self._token(p) for p in self.planned if p.key in planned.refers.get("includes", ())]
+            ids = {t.own_id if t else "" for t in tokens}
+            return self._first(planned, lambda t: tokens_in(t.inputs) == ids)
         if decision in ("bypass", "deny"):
             return self._first(planned, lambda t: is_for_everyone(t.inputs, decision))
+        if planned.inputs.get("requires"):
+            # What is there may ask for less, and would stay as it was found.
+            return None
         group = next((p for p in self.planned if p.key in planned.refers.get("includes", ())), None)
         wanted = emails_of(group.inputs.get("includes") or (), self.things) if group else None
         return self._first(planned, lambda t: wanted is not None and lets_in(t.inputs, self.things) == wanted)
@@ -359,6 +372,19 @@ def lets_in(policy: Mapping[str, Any], things: Iterable[Thing]) -> frozenset[str
     if policy.get("decision") != "allow" or policy.get("requires") or policy.get("excludes"):
         return None
     return emails_of(policy.get("includes") or (), things)
+
+
+def tokens_in(policy: Mapping[str, Any]) -> set[str] | None:
+    """The service tokens that a Service Auth policy names; None for one that says anything else."""
+    if policy.get("decision") != "non_identity" or policy.get("requires") or policy.get("excludes"):
+        return None
+    found: set[str] = set()
+    for rule in policy.get("includes") or ():
+        given = {k: v for k, v in rule.items() if v is not None} if _is_map(rule) else {}
+        if set(given) != {"serviceToken"}:
+            return None
+        found.add(str(given["serviceToken"].get("tokenId")))
+    return found or None
 
 
 def is_for_everyone(policy: Mapping[str, Any], decision: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from config.fields import LABEL
+from config.people import Members
 from config.services import ServiceOrigin, controller_at
 from config.stack import Estate, StackConfig
 from config.values import ROOT, Host, MalformedError, Path
@@ -328,7 +329,11 @@ class _Reader:
                 "its Access policies are no plain list of e-mail addresses, and Gatehouse has no more"
             )
         emails = frozenset().union(*(a for a in allowed if a))
-        sets = {name: frozenset(e.lower() for e in given) for name, given in self.estate.people.items()}
+        sets = {
+            name: frozenset(said.words)
+            for name, said in self.estate.sets.items()
+            if said.until is None and said.terms == Members().terms
+        }
         sets |= {name: frozenset(given) for name, given in self.found.people.items()}
         usual = self.estate.default_people or []
         if usual and frozenset().union(*(sets.get(name, ()) for name in usual)) == emails:

@@ -19,6 +19,7 @@ _COLLECTIONS = {
     "access-group": "ZeroTrustAccessGroup",
     "access-policy": "ZeroTrustAccessPolicy",
     "access-app": "ZeroTrustAccessApplication",
+    "service-token": "ZeroTrustAccessServiceToken",
 }
 _TAILNET = {
     "tailscale/policy": ("Acl", "acl"),
@@ -52,6 +53,7 @@ def read_simulated(clouds: Path, context: str) -> list[Thing]:
             label = str(body.get("name") or body.get("settingId") or names.get(own) or own)
             if second == "dnssec":
                 body = {**body, "status": dnssec_status(body.get("status"))}
+            body = {name: value for name, value in body.items() if name != "clientSecret"}
             if second == "dns":
                 label = f"{label} {body.get('type')} {body.get('content', '')}".strip()
             found.append(Thing(type_, import_id(type_, own, account=account, zone=zone), body, label))

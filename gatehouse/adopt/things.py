@@ -31,6 +31,8 @@ _SORTS: Mapping[str, _Sort] = {
     "ZeroTrustAccessGroup": _Sort("Access group", "accounts/{account}/{id}", ("name",)),
     "ZeroTrustAccessIdentityProvider": _Sort("login method", "accounts/{account}/{id}", ("name", "type")),
     "ZeroTrustAccessPolicy": _Sort("Access policy", "{account}/{id}", ("name",)),
+    # Not known by its name: one that a killed run made has a secret that nobody got.
+    "ZeroTrustAccessServiceToken": _Sort("service token", "accounts/{account}/{id}"),
     "ZeroTrustTunnelCloudflared": _Sort("tunnel", "{account}/{id}", ("name",)),
     "ZeroTrustTunnelCloudflaredConfig": _Sort("rules of tunnel", "{account}/{id}"),
     "Zone": _Sort("zone", "{id}", ("name",)),

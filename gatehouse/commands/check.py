@@ -35,6 +35,12 @@ def run(args: argparse.Namespace, project: Path) -> int:
         known_stack(args.stack, stacks)
     findings = check(stacks) if args.stack is None else check_one(args.stack, stacks)
     names = sorted(stacks) if args.stack is None else [args.stack]
+    for stack in (stacks[name] for name in names):
+        if stack.owns_estate and stack.estate and stack.estate.tokens:
+            from gatehouse.probe.outputs import outputs_here
+            from gatehouse.token_ends import tokens_ending
+
+            findings += tuple(tokens_ending(stack, outputs_here(project, stack)))
     if args.json:
         print(json.dumps({"findings": [f.to_dict() for f in findings], "stacks": names}, indent=2, ensure_ascii=False))
     else:

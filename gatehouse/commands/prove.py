@@ -98,7 +98,7 @@ def _proved(
     mine = {name: stacks[name] for name in surfaces if name in stacks}
     claims = {name: loaded.typed.claims for name, loaded in mine.items() if loaded.typed}
     estates = [loaded.estate for loaded in mine.values() if loaded.estate]
-    people = estates[0].people if estates else {}
+    people = estates[0].members if estates else {}
     return prove(surfaces, plans, claims, people, planned=planned), people
 
 

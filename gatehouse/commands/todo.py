@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from exposure.render import NOT_YET, pasted, step_lines
 from gatehouse.commands import add_stack, width
 from gatehouse.probe.options import add_network_arguments, planned, settings_of
-from gatehouse.probe.outputs import ds_in, name_servers_in, of_zone, outputs_in, simulated_outputs
+from gatehouse.probe.outputs import ds_in, is_simulated, name_servers_in, of_zone, outputs_here, outputs_in
+from gatehouse.token_ends import tokens_ending
 
 if TYPE_CHECKING:
+    from config.loader import LoadedStack
     from exposure.model import ExposurePlan
     from exposure.ways.way import ManualStep
 
@@ -81,6 +83,18 @@ def todos(plan: ExposurePlan, outputs: Mapping[str, Any], form: str = "any") -> 
         Todo(work.key, work.title, work.steps, tuple(_values(plan, work, outputs, form)), _checks(plan, work))
         for work in plan.manual_steps
     ]
+
+
+def _renewals(stack: LoadedStack, outputs: Mapping[str, Any]) -> list[Todo]:
+    """Service tokens that end soon: first, for they end by themselves."""
+    return [
+        Todo(f"token-{f.path[-1]}", f"Renew service token {f.path[-1]}", tuple(map(_sentence, (f.reason, f.fix))))
+        for f in tokens_ending(stack, outputs)
+    ]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _values(plan: ExposurePlan, work: ManualStep, outputs: Mapping[str, Any], form: str) -> Sequence[tuple[str, str]]:
@@ -167,8 +181,9 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if read is None:
         return 1
     plan, stacks = read
-    outputs = outputs_in(args.outputs) if args.outputs else simulated_outputs(project, stacks[args.stack])
-    found = todos(plan, outputs, args.registrar)
+    stack = stacks[args.stack]
+    outputs = outputs_in(args.outputs) if args.outputs else outputs_here(project, stack)
+    found = [*_renewals(stack, outputs), *todos(plan, outputs, args.registrar)]
     seen = _probe(args, plan, outputs, {c for t in found for c in t.checks}) if args.probe else None
     if args.json:
         items = [
@@ -186,7 +201,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
         return 0
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     print(render(found, seen, width(), colours))
-    if outputs and not args.outputs:
+    if outputs and not args.outputs and is_simulated(stack):
         print("\nThese values are made up, from a simulated stack: do not paste them anywhere.")
     elif any(value == NOT_YET for t in found if not (seen and seen.of(t) == "done") for _, value in t.values):
         values = f"gatehouse pulumi stack output --json --stack {args.stack}"

@@ -9,12 +9,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatehouse.commands import CommandError, UsageError, add_stack, width
 from gatehouse.probe.options import add_network_arguments, planned, settings_of, wildcards_beside
-from gatehouse.probe.outputs import outputs_in, simulated_outputs
+from gatehouse.probe.outputs import is_simulated, outputs_here, outputs_in
 
 if TYPE_CHECKING:
     from gatehouse.probe.probes import Check
@@ -59,15 +60,16 @@ def run(args: argparse.Namespace, project: Path) -> int:
     stack = stacks[args.stack]
     from gatehouse.probe.account import account_checks
     from gatehouse.probe.checks import checks_of, selected
+    from gatehouse.probe.clients import Clients, clients_of
 
-    simulated = simulated_outputs(project, stack)
-    if simulated and not (args.demo or args.list or args.connect):
+    if is_simulated(stack) and outputs_here(project, stack) and not (args.demo or args.list or args.connect):
         raise CommandError(
             f"Stack {stack.name} is up on simulated clouds only: there is nothing outside to ask. To see a run, on"
             f" servers that stand in for the clouds on this machine: gatehouse verify {stack.name} --demo"
         )
     outputs = outputs_in(args.outputs) if args.outputs else {}
-    everything = checks_of(plan, os.urandom(4).hex(), outputs, wildcards_beside(stack, stacks))
+    clients = clients_of(project, stack, plan, secrets=not args.list) if not args.demo else Clients()
+    everything = checks_of(plan, os.urandom(4).hex(), outputs, wildcards_beside(stack, stacks), clients.ended)
     everything = everything if args.demo else (*account_checks(project, stack), *everything)
     checks = selected(everything, args.only)
     if not checks:
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if args.list:
         _list(checks, args.json)
         return 0
-    settings = settings_of(args)
+    settings = replace(settings_of(args), clients=clients.by_name, no_clients=clients.why)
     import asyncio
     import ssl
 

@@ -222,7 +222,11 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
     rows = [(place, reached(surface, place.request, crowds)) for surface, place in asked.places]
     rows = [(place, found) for place, found in rows if found.how]
     if as_json:
-        document = {"principals": [p.word for p in subject.principals], "places": [_row(*row) for row in rows]}
+        document = {
+            "principals": [p.word for p in subject.principals],
+            "places": [_row(*row) for row in rows],
+            "until": asked.until(subject),
+        }
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return
 
@@ -231,6 +235,8 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
         return ways.pop().value if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
 
     print(f"{subject.name} reaches\n{render_table(rows, width(), how, ends=True)}")
+    for told in asked.until(subject):
+        print("\n".join(wrap(f"set of people {told} (UTC)", width(), "", "    ")))
 
 
 def _groups(pairs: Sequence[tuple[Crowd, Answer]]) -> list[tuple[list[Principal], Answer]]:

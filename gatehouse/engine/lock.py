@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+
+from gatehouse.engine.backend import local_folder
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,9 @@ def locks(backend: str, folder: Path, project: str, stack: str) -> list[Lock]:
         project: the project's name.
         stack: the stack's.
     """
-    if not backend.startswith("file://"):
-        return []
-    parts = urlsplit(backend)
-    root = folder / Path(unquote(parts.netloc + parts.path)).expanduser()
+    root = local_folder(backend, folder)
     found = []
-    for path in sorted((root / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
+    for path in sorted((root / "locks" / "organization" / project / stack).glob("*.json")) if root else ():
         with suppress(OSError, ValueError, KeyError, TypeError):
             said = json.loads(path.read_text(encoding="utf-8"))
             since = datetime.fromisoformat(str(said["timestamp"]))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _MODULE = "pulumi_policy"
 # What the offline plan puts for an output of another stack that only the cloud knows.
 _PLACEHOLDER = re.compile(
-    r"<[^<>]*?-(bypass_policy_id|deny_policy_id|identity_provider_id|token_policy_ids|policy_ids|zone_id)(?:-[^<>]*)?>"
+    r"<[^<>]*?-(bypass_policy_id|deny_policy_id|identity_provider_id|login_ids|token_policy_ids|policy_ids|zone_id)"
+    r"(?:-[^<>]*)?>"
 )
 
 

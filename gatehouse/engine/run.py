@@ -200,8 +200,8 @@ class _Run:
 
         Raises CommandError where another run holds the stack, or may hold it.
         """
+        from gatehouse.engine.backend import backend_url
         from gatehouse.engine.lock import locks
-        from gatehouse.engine.workspace import backend_url
 
         if self.command == "preview":
             return

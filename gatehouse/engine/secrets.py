@@ -57,6 +57,16 @@ def value_of(workspace: Workspace, stack: str, key: str) -> str:
     return workspace.ask("config", "get", key, "--stack", stack).rstrip("\n")
 
 
+def service_tokens(workspace: Workspace, stack: str) -> dict[str, dict[str, str]]:
+    """The client id, the secret and the end of each service token, by name, from the outputs of its estate's owner.
+
+    Raises CommandError where they cannot be read, or the stack was never up with one.
+    """
+    text = workspace.ask("stack", "output", "service_tokens", "--json", "--show-secrets", "--stack", stack)
+    found: dict[str, dict[str, str]] = json.loads(text)
+    return found
+
+
 def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
     """What the states of the project's stacks have: the type's last part, and the id, also the one it was imported by.
 

@@ -21,9 +21,10 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 from config.loader import StackFile
-from config.secrets import SECRETS
+from config.secrets import secrets_in
 from gatehouse.commands import CommandError
 from gatehouse.engine.acquire import Engine, alone
+from gatehouse.engine.backend import backend_url
 from gatehouse.engine.program import REAL_PREFIXES
 
 # Simulated clouds hold nothing worth a secret, and nobody is to be asked for one.
@@ -254,7 +255,8 @@ class SimulatedWorkspace(Workspace):
         path = self.folder / f"Pulumi.{source.stack}.yaml"
         before = _read(path)
         plain = {k: _without_secrets(v) for k, v in source.values.items() if k not in source.secure}
-        names = {s.key for s in SECRETS}
+        secrets = secrets_in(source.values)
+        names = {s.key for s in secrets}
         config = {k: v for k, v in plain.items() if k not in names}
         kept = {k: v for k, v in before.get("config", {}).items() if k in names and isinstance(v, dict)}
         salt = before.get("encryptionsalt")
@@ -262,7 +264,7 @@ class SimulatedWorkspace(Workspace):
         if not self.exists(source.stack):
             self.local(None).create_stack(source.stack)
         if not salt or set(kept) != names:
-            pairs = [word for s in SECRETS for word in ("--secret", f"{s.key}={s.simulated}")]
+            pairs = [word for s in secrets for word in ("--secret", f"{s.key}={s.simulated}")]
             self._run("config", "set-all", "--stack", source.stack, *pairs)
 
     def unprotect(self, stack: str) -> None:
@@ -337,12 +339,6 @@ def real_workspace(project: Path, source: StackFile, engine: Engine) -> Workspac
                 f"or {given[1]} to a file that holds it. (Or use --simulated.)"
             )
     return Workspace(project, EngineCommand(engine, environment), {"PULUMI_SKIP_UPDATE_CHECK": "true"}, None)
-
-
-def backend_url(project: Path) -> str:
-    """Where the states of real stacks are: PULUMI_BACKEND_URL, else what Pulumi.yaml says; empty for a login's."""
-    settings = _read(project / "Pulumi.yaml")
-    return os.environ.get("PULUMI_BACKEND_URL") or (settings.get("backend") or {}).get("url") or ""
 
 
 @contextmanager

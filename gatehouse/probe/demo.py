@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
@@ -38,7 +39,7 @@ from exposure.ways.tunnel import ZeroTrustWay
 from gatehouse.probe.checks.view import View
 from gatehouse.probe.names import Server
 from gatehouse.probe.probes import Check, ClosedProbe, HttpProbe, PortProbe
-from gatehouse.probe.settings import Settings
+from gatehouse.probe.settings import Client, Settings
 
 _HERE = "127.0.0.1"
 _NAME_SERVERS = ("ada.ns.cloudflare.com.", "bob.ns.cloudflare.com.")
@@ -73,7 +74,8 @@ async def demo(plan: ExposurePlan, checks: Iterable[Check], usual: Settings) -> 
                 case HttpProbe(address=str(address)):
                     connect[address, probe.port] = _nobody(stack)
         resolver = await _datagrams(stack, _Resolver(plan, names).answer)
-        yield replace(usual, resolver=Server(*resolver), ca_file=folder / "ca.pem", connect=connect)
+        ca, clients = folder / "ca.pem", edge.clients
+        yield replace(usual, resolver=Server(*resolver), ca_file=ca, connect=connect, clients=clients)
 
 
 def _names(plan: ExposurePlan) -> dict[str, str]:
@@ -97,6 +99,8 @@ class _Edge:
         self.funnels = {f"{way.machine}.{way.tailnet}": way.paths for way in self.plan.by(FunnelWay)}
         locked = [host for way in self.plan.by(ZeroTrustWay) for host in way.hosts]
         self.hole = locked[len(locked) // 2] if locked else ""
+        tokens = {name for claim in self.view.claims for name in claim.audience.tokens}
+        self.clients = {name: Client(f"{name}.access", token_hex()) for name in tokens}
 
     async def serve(self, scheme: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -122,6 +126,11 @@ class _Edge:
         audience = self.view.audience(Host(name), target)
         if audience in (ANYONE, NOBODY):
             return (200, "", "hello") if audience == ANYONE else (404, "", "")
+        sent = (headers.get("cf-access-client-id"), headers.get("cf-access-client-secret"))
+        if any((self.clients[name].id, self.clients[name].secret) == sent for name in audience.tokens):
+            return 200, "", "hello"
+        if not audience.people:
+            return 401, f"Cf-Access-Domain: {name}\r\n", ""
         return (
             302,
             f"Location: https://{self.plan.estate.team}.cloudflareaccess.com/cdn-cgi/access/login/{name}\r\n",

@@ -85,21 +85,23 @@ def judge_http(probe: HttpProbe, team: str, answers: Sequence[Answer] | Failure)
         return not_proven("Cloudflare takes the probe for a robot and shows its challenge")
     location = redirect(f"{probe.scheme}://{probe.sni}{probe.target}", answer)
     if is_login(answer, team) and probe.expect not in ("unserved", "not-served"):
-        broken = probe.expect in ("page", "open", "challenge")
+        broken = probe.expect in ("page", "open", "challenge", "blocked")
         return failed("sent to the login") if broken else passed("sent to the login")
     match probe.expect:
         case "page" | "open":
             if answer.status in _EDGE_ERRORS or answer.status in (502, 503, 504):
                 return failed(_WHY.get(answer.status, f"{answer.status}, an error of the way, not of the page"))
+            if by_access(answer):
+                return failed(f"{answer.status}, refused by Access")
             if answer.status == 403 and not answer.body:
                 return failed("403 and nothing else: the tunnel asks for a JWT")
             if probe.expect == "page" and answer.status == 404 and not answer.body:
                 return failed("404 and nothing else: the tunnel has no rule for the host")
             return passed(f"{answer.status}")
-        case "login" | "guarded" | "unknown" if _refused(answer):
+        case "login" | "guarded" | "blocked" | "unknown" if _refused(answer):
             if probe.expect == "login":
                 return failed(f"{answer.status}: refused, but no login is offered; the Access application is missing")
-            return passed(f"{answer.status}, {'refused' if probe.expect == 'guarded' else 'not served'}")
+            return passed(f"{answer.status}, {'not served' if probe.expect == 'unknown' else 'refused'}")
         case "https" if location.split("/", 3)[:3] in (["https:", "", host], ["https:", "", f"{host}:443"]):
             return passed("sent to https")
         case "challenge":
@@ -162,12 +164,21 @@ def _without_answer(probe: HttpProbe, failure: Failure) -> Verdict:
     return not_proven(str(failure))
 
 
+def by_access(answer: Answer) -> bool:
+    """Whether Access refuses, and says so: it names its application, or itself where it asks for credentials."""
+    names = {"cf-access-aud", "cf-access-domain"} & answer.headers.keys()
+    asks = answer.headers.get("www-authenticate", "").lower().startswith("cloudflare-access")
+    return answer.status in (401, 403) and bool(names or asks)
+
+
 def _refused(answer: Answer) -> bool:
     """A refusal by Cloudflare or cloudflared: an origin's own page is told by its body or its cookies.
 
     cloudflared answers 403 (no JWT) and the last rule's 404 with an empty body; Cloudflare's pages name it.
     [CFD proxy/proxy.go, ingress/origin_service.go]
     """
+    if by_access(answer):
+        return True
     if answer.status not in _REFUSALS:
         return False
     cookies = [c for c in [answer.headers.get("set-cookie", "")] if c and not c.lower().startswith(("cf_", "__cf"))]

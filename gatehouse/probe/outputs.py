@@ -1,4 +1,4 @@
-"""What a stack put out for people: name servers and DS record of each zone."""
+"""What a stack put out for people: name servers and DS record of each zone, and when service tokens end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +48,35 @@ def ds_in(outputs: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) and found.strip() else None
 
 
-def simulated_outputs(project: Path, stack: LoadedStack) -> dict[str, Any]:
-    """The outputs of a stack that is up on simulated clouds alone; empty for any other. Secrets stay encrypted."""
+def token_ends(outputs: Mapping[str, Any]) -> dict[str, datetime]:
+    """When each service token ends; one that never does is not there."""
+    found = {}
+    tokens = outputs.get("service_tokens")
+    for name, token in tokens.items() if isinstance(tokens, dict) else ():
+        with suppress(KeyError, TypeError, ValueError):
+            found[name] = datetime.fromisoformat(token["expires_at"]).astimezone(UTC)
+    return found
+
+
+def is_simulated(stack: LoadedStack) -> bool:
+    """Whether what is known of a stack here is of simulated clouds."""
     from gatehouse.engine.clouds import clouds_of
 
-    if clouds_of(os.environ, stack.source).real:
+    return not clouds_of(os.environ, stack.source).real
+
+
+def outputs_here(project: Path, stack: LoadedStack) -> dict[str, Any]:
+    """The outputs of a stack whose state is in a folder of this machine; else empty. Secrets stay encrypted."""
+    from gatehouse.engine.backend import backend_url, local_folder
+
+    simulated = project / ".gatehouse" / "simulated" / "state" / ".pulumi"
+    states = simulated if is_simulated(stack) else local_folder(backend_url(project), project)
+    if states is None:
         return {}
     # The file is the engine's checkpoint, read as `SimulatedWorkspace` does; its module costs a second to load.
-    folder = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / project_name(project)
+    path = states / "stacks" / project_name(project) / f"{stack.name}.json"
     try:
-        latest = json.loads((folder / f"{stack.name}.json").read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
+        latest = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
         resources = latest.get("resources") or []
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

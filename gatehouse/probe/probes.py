@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from gatehouse.probe.judge import Verdict
 
 Expect: TypeAlias = Literal[
-    "page", "open", "login", "guarded", "https", "challenge", "unknown", "unserved", "not-served"
+    "page", "open", "login", "guarded", "blocked", "https", "challenge", "unknown", "unserved", "not-served"
 ]
 """What an HTTP answer has to be: a page, an open path (no login, not refused), a redirect to the team's login, that or
-a refusal by edge or tunnel, a redirect to https, the challenge solver's answer, a name nobody serves, a path that
-Funnel does not serve, and no service on the router's own address."""
+a refusal by edge or tunnel, a refusal alone, a redirect to https, the challenge solver's answer, a name nobody serves,
+a path that Funnel does not serve, and no service on the router's own address."""
 
 PORTS = {"http": 80, "https": 443}
 """The ports that names are asked at."""
@@ -37,6 +37,16 @@ class HttpProbe:
     address: str | None = None
     verify: bool = True
     """Whether the certificate is looked at; another check does where not."""
+    token: str | None = None
+    """The service token whose headers go with it. Who sends it has them: no check holds a secret."""
+    forged: bool = False
+    """Whether they go with another secret than the token's."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a secret would go elsewhere than to its host, by TLS that is looked at."""
+        elsewhere = self.host or self.address or self.expect == "challenge"
+        if self.token and (self.scheme != "https" or elsewhere or not self.verify):
+            raise ValueError(f"{self.sni}: a token is sent by https, to the host that is named, and nowhere else")
 
     @property
     def port(self) -> int:
@@ -131,6 +141,8 @@ class Check:
             case HttpProbe() as http:
                 at = f" at {http.address}" if http.address else f" with Host {http.host}" if http.host else ""
                 sent = "".join(f" with {name}: {value[:20]}…" for name, value in http.headers)
+                if http.token:
+                    sent += f" with token {http.token}{' and a wrong secret' if http.forged else ''}"
                 return f"{http.scheme}://{http.sni}{http.target}{at}{sent}"
             case NameProbe(name=text) | ZoneProbe(zone=text) | AccountProbe(text=text):
                 return text

@@ -61,7 +61,7 @@ async def run_checks(
     resolver = Resolver(settings.resolver, settings.timeout, settings.attempts)
     places = Places(resolver, settings.connect)
     tls = tls or trusted(settings)
-    web = Web(places, tls, settings.timeout, settings.attempts)
+    web = Web(places, tls, settings)
     free = asyncio.Semaphore(settings.concurrency)
     results: dict[str, Result] = {}
 

@@ -14,12 +14,26 @@ PUBLIC_RESOLVER = Server("1.1.1.1")
 
 
 @dataclass(frozen=True)
+class Client:
+    """The two headers by which a program passes Access."""
+
+    id: str
+    secret: str = field(repr=False)
+
+    def headers(self, forged: bool) -> tuple[tuple[str, str], ...]:
+        """Them, or with another secret of the same length."""
+        secret = "0" * len(self.secret) if forged else self.secret
+        return ("CF-Access-Client-Id", self.id), ("CF-Access-Client-Secret", secret)
+
+
+@dataclass(frozen=True)
 class Settings:
     """How to probe.
 
     `timeout` is one try's, in seconds, and `within` the whole run's; `attempts` how often a passing fault is tried;
     `concurrency` how many checks run at once; `ca_file` the certificates to trust in place of the usual ones;
-    `connect` sends connections for (host or `*`, port) elsewhere.
+    `connect` sends connections for (host or `*`, port) elsewhere; `clients` are the service tokens by name, and
+    `no_clients` says why there are none.
     """
 
     resolver: Server = PUBLIC_RESOLVER
@@ -29,6 +43,8 @@ class Settings:
     concurrency: int = 48
     ca_file: Path | None = None
     connect: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    no_clients: str = "its secret is not known here"
 
 
 def blind() -> ssl.SSLContext:

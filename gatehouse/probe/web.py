@@ -11,10 +11,10 @@ import ssl
 import httpx
 
 from config import VERSION
-from gatehouse.probe.judge import Answer, Failure, Verdict, judge_http, redirect
+from gatehouse.probe.judge import Answer, Failure, Verdict, judge_http, not_proven, redirect
 from gatehouse.probe.names import again
 from gatehouse.probe.probes import HttpProbe
-from gatehouse.probe.settings import Places, blind
+from gatehouse.probe.settings import Places, Settings, blind
 
 _BODY = 4096
 _HOPS = 10
@@ -30,7 +30,9 @@ class _PassingError(Exception):
 class Web:
     """Sends requests. `places` resolves names, and redirects connections where that was asked for."""
 
-    def __init__(self, places: Places, tls: ssl.SSLContext, timeout: float, attempts: int) -> None:
+    def __init__(self, places: Places, tls: ssl.SSLContext, settings: Settings) -> None:
+        timeout = settings.timeout
+
         def client(verify: ssl.SSLContext) -> httpx.AsyncClient:
             return httpx.AsyncClient(
                 verify=verify,
@@ -42,8 +44,10 @@ class Web:
 
         self._places = places
         self._clients = {True: client(tls), False: client(blind())}
-        self._attempts = attempts
+        self._attempts = settings.attempts
         self._timeout = timeout
+        self._tokens = settings.clients
+        self._no_tokens = settings.no_clients
 
     async def close(self) -> None:
         """Close what is open."""
@@ -52,6 +56,8 @@ class Web:
 
     async def check(self, probe: HttpProbe, team: str) -> Verdict:
         """Run an HttpProbe."""
+        if probe.token and probe.token not in self._tokens:
+            return not_proven(self._no_tokens)
         return judge_http(probe, team, await self._answers(probe))
 
     async def _answers(self, probe: HttpProbe) -> list[Answer] | Failure:
@@ -108,10 +114,11 @@ class Web:
     async def _once(self, probe: HttpProbe, scheme: str, target: str, address: tuple[str, int], verify: bool) -> Answer:
         host, port = address
         client = self._clients[verify]
+        token = self._tokens[probe.token].headers(probe.forged) if probe.token else ()
         request = client.build_request(
             "GET",
             f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/",
-            headers=[("Host", probe.host or probe.sni), *probe.headers],
+            headers=[("Host", probe.host or probe.sni), *probe.headers, *token],
             extensions={"sni_hostname": probe.sni, "target": target.encode()},
         )
         response = await client.send(request, stream=True)

@@ -691,6 +691,7 @@ class _Access(_Kind):
                 for selector, field, collection in (
                     ("group", "id", "access-group"),
                     ("loginMethod", "id", "idp"),
+                    ("githubOrganization", "identityProviderId", "idp"),
                     ("serviceToken", "tokenId", "service-token"),
                 ):
                     target = (rule.get(selector) or {}).get(field)
@@ -699,12 +700,33 @@ class _Access(_Kind):
                 email = (rule.get("email") or {}).get("email")
                 if email is not None and "@" not in email:
                     raise self.bad(inputs, f"invalid_request: {at}: not an e-mail address")
+                self._forms(inputs, at, rule)
+
+    def _forms(self, inputs: Object, at: str, rule: Object) -> None:
+        """Refuses values that are none: a domain with an `@`, a country of no two letters, a range that is none."""
+        domain = (rule.get("emailDomain") or {}).get("domain")
+        if domain is not None and ("@" in domain or "." not in domain):
+            raise self.bad(inputs, f"invalid_request: {at}: not a domain")
+        country = (rule.get("geo") or {}).get("countryCode")
+        if country is not None and not re.fullmatch("[A-Z]{2}|T1", country):
+            raise self.bad(inputs, f"invalid_request: {at}: not a country code")
+        address = (rule.get("ip") or {}).get("ip")
+        try:
+            ipaddress.ip_network(address or "0.0.0.0/0")
+        except ValueError:
+            raise self.bad(inputs, f"invalid_request: {at}: not an IP address or range") from None
+        github = (rule.get("githubOrganization") or {}).get("identityProviderId")
+        if github and self.store.get(f"cloudflare/idp/{github}")["body"]["type"] != "github":  # type: ignore[index]
+            raise self.bad(inputs, f"invalid_request: {at}: {github} is no GitHub identity provider")
 
     def duration(self, inputs: Object, name: str = "sessionDuration") -> None:
         """Refuses a duration that is not in Go's units (there is no day and no week)."""
         value = inputs.get(name)
         if value is not None and not _GO_DURATION.fullmatch(str(value)):
             raise self.bad(inputs, f"invalid_request: {name}: time: unknown unit or invalid duration {value}")
+
+
+_ENDPOINTS: Final = ("authUrl", "tokenUrl", "certsUrl")
 
 
 class _IdentityProvider(_Access):
@@ -725,10 +747,21 @@ class _IdentityProvider(_Access):
         ):
             message = "conflict: identity provider with that name already exists"
             raise self.bad(inputs, message, 12136, "409 Conflict")
+        if inputs["type"] == "onetimepin" and any(one["type"] == "onetimepin" for one in self.others("idp", id_)):
+            message = "conflict: a one-time PIN login exists already"
+            raise self.bad(inputs, message, 12136, "409 Conflict")
+        needs = ("clientId", "clientSecret", *(_ENDPOINTS if inputs["type"] == "oidc" else ()))
         if inputs["type"] in ("google", "google-apps", "github", "oidc", "azureAD", "facebook", "linkedin"):
-            for name in ("clientId", "clientSecret"):
+            for name in needs:
                 if not (inputs.get("config") or {}).get(name):
                     raise self.bad(inputs, f"invalid_request: config.{name} is required for {inputs['type']}")
+
+    def check(self, inputs: Object) -> Iterator[Failure]:
+        yield from super().check(inputs)
+        # `RequiresOtherStringAttributeToBeOneOf(path.MatchRoot("type"), "oidc")` (`schema.go`).
+        for name in (*_ENDPOINTS, "scopes") if inputs.get("type") != "oidc" else ():
+            if (inputs.get("config") or {}).get(name) is not None:
+                yield Failure(f"config.{name}", 'Attribute "type" must be one of ["oidc"]')
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
         off = {"enabled": False, "identityUpdateBehavior": "no_action"}
@@ -787,6 +820,7 @@ class _Policy(_Access):
 
 
 _MOST_DESTINATIONS: Final = 5
+_METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 _ANSWERED: Final = ("autoRedirectToIdentity", "enableBindingCookie", "optionsPreflightBypass")
 
 
@@ -813,6 +847,23 @@ class _Application(_Access):
             message = 'Invalid Attribute Combination. Attribute "{}" cannot be specified when "{}" is specified'
             yield Failure("destinations", message.format("self_hosted_domains", "destinations"))
             yield Failure("selfHostedDomains", message.format("destinations", "self_hosted_domains"))
+        cors = inputs.get("corsHeaders")
+        if cors is not None and known(cors):
+            yield from self._cors(cors)
+
+    def _cors(self, cors: Object) -> Iterator[Failure]:
+        """What the plugin's validators say of CORS (`schema.go`)."""
+        for all_, some in (("allowAllMethods", "allowedMethods"), ("allowAllOrigins", "allowedOrigins")):
+            if (cors.get(all_) is None) == (cors.get(some) is None):
+                yield Failure(f"corsHeaders.{all_}", f"Exactly one of {all_!r} and {some!r} must be specified")
+        for one, other in (("allowAllHeaders", "allowedHeaders"), ("allowCredentials", "allowAllOrigins")):
+            if cors.get(one) is not None and cors.get(other) is not None:
+                yield Failure(f"corsHeaders.{one}", f"{one!r} cannot be specified when {other!r} is specified")
+        for method in cors.get("allowedMethods") or ():
+            if str(method).upper() not in _METHODS:
+                yield Failure("corsHeaders.allowedMethods", f"value must be one of {' '.join(_METHODS)}, got: {method}")
+        if not -1 <= (cors.get("maxAge") or 0) <= 86400:
+            yield Failure("corsHeaders.maxAge", f"value must be between -1 and 86400, got: {cors['maxAge']}")
 
     def places(self, inputs: Object) -> list[str]:
         """Gives the public addresses (host or host/path) the application guards."""
@@ -841,6 +892,8 @@ class _Application(_Access):
                 raise self.bad(inputs, f"invalid_request: {place}: no scheme, port, query or fragment")
             if not any(host == zone or host.endswith(f".{zone}") for zone in zones):
                 raise self.bad(inputs, f"invalid_request: domain {host} does not belong to a zone of the account")
+        if inputs.get("optionsPreflightBypass") and inputs.get("corsHeaders"):
+            raise self.bad(inputs, "invalid_request: options_preflight_bypass cannot be on where cors_headers is set")
         idps = inputs.get("allowedIdps") or []
         for idp in idps:
             if not self.exists("idp", idp, inputs.get("accountId")):
@@ -918,23 +971,27 @@ class _ServiceToken(_Access):
             self.duration(inputs, "duration")
 
     def changed(self, id_: str, inputs: Object, old: Object) -> Object:
-        # A raised version makes a new secret (`plan_modifiers.go`).
-        version = inputs.get("clientSecretVersion", 1)
-        if version == old.get("clientSecretVersion", 1):
-            return {}
-        return {"clientSecret": self.store.mint(f"{id_} {version}")("secret")}
+        # A raised version makes a new secret (`plan_modifiers.go`), and another duration counts from now on
+        # [CFDOC service-tokens#renew-service-tokens].
+        version, renewed = inputs.get("clientSecretVersion", 1), inputs.get("duration") != old.get("duration")
+        rotated = version != old.get("clientSecretVersion", 1)
+        secret = {"clientSecret": self.store.mint(f"{id_} {version}")("secret")} if rotated else {}
+        return {**secret, **(self._end(inputs) if renewed else {})}
 
     def preview(self, inputs: Object, old: Object | None) -> Object:
-        same = old is None or inputs.get("clientSecretVersion", 1) == old.get("clientSecretVersion", 1)
-        return {} if same else {"clientSecret": UNKNOWN}
+        if old is None:
+            return {}
+        same = inputs.get("clientSecretVersion", 1) == old.get("clientSecretVersion", 1)
+        # The plugin knows the end of no token that it changes: the attribute has no plan modifier (`schema.go`).
+        return {"expiresAt": UNKNOWN, **({} if same else {"clientSecret": UNKNOWN})}
 
     def born(self, id_: str, inputs: Object, mint: Callable[[str], str]) -> Object:
+        return {"clientId": f"{mint('client')[:32]}.access", "clientSecret": mint("secret"), **self._end(inputs)}
+
+    def _end(self, inputs: Object) -> Object:
         hours = re.fullmatch(r"(\d+)h", str(inputs.get("duration", "8760h")))
-        return {
-            "clientId": f"{mint('client')[:32]}.access",
-            "clientSecret": mint("secret"),
-            "expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 8760)),
-        }
+        # What lasts forever has an end too (the plugin's acceptance test): far away.
+        return {"expiresAt": self.store.later(3600 * int(hours.group(1) if hours else 876_000))}
 
 
 class Cloudflare(FlatCloud):

@@ -15,6 +15,7 @@ from components import (
     Connector,
     FunnelService,
     Google,
+    Login,
     ManagedIngress,
     PortForward,
     PublicTunnelRoute,
@@ -28,6 +29,7 @@ from components import (
     Zone,
 )
 from components.access import Access
+from config.people import Login as LoginSettings
 from config.services import Connector as ConnectorSettings
 from config.stack import Token
 from config.values import Host, Machine, OriginUrl, Tag
@@ -84,6 +86,17 @@ def google(name: str = "google", **more: Any) -> Google:
         "people": [PeopleSet("household", ("alice@example.com", "bob@example.com"))],
     }
     return Google(name, **{**usual, **more})
+
+
+def login(name: str = "hub", **more: Any) -> Login:
+    usual = {
+        "account_id": ACCOUNT,
+        "team": "team",
+        "login": LoginSettings(type="github", client_id="Iv1.0123456789abcdef"),
+        "client_secret": "client secret",
+        "people": [PeopleSet("devs", ("alice@example.com",), github=("smiths/devs",), login=name)],
+    }
+    return Login(name, **{**usual, **more})
 
 
 def service_tokens(name: str = "tokens", **more: Any) -> ServiceTokens:
@@ -217,6 +230,7 @@ EXAMPLES: Mapping[str, Callable[..., Any]] = {
     "Connector": connector,
     "FunnelService": funnel_service,
     "Google": google,
+    "Login": login,
     "ManagedIngress": managed_ingress,
     "PortForward": port_forward,
     "PublicTunnelRoute": public_tunnel_route,

@@ -15,6 +15,7 @@ import pytest
 
 import components
 from components.sdk import cloudflare
+from config.people import Login as LoginSettings
 from config.services import Connector as ConnectorSettings
 from config.stack import Token
 from config.values import Host, Machine, OriginUrl, Tag
@@ -156,6 +157,7 @@ class _Standing(dict[str, Any]):
         "pulumi": pulumi,
         "Planned": PlannedIngress,
         "Settings": ConnectorSettings,
+        "LoginSettings": LoginSettings,
     }
 
     def __missing__(self, name: str) -> object:

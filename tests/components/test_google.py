@@ -59,6 +59,25 @@ def test_policies_say_how_long_a_login_lasts(run: Run) -> None:
     assert {p.inputs["sessionDuration"] for p in found} == {"12h"}
 
 
+def test_a_session_beside_the_estates_is_one_more_policy_for_the_same_group(run: Run, known: Known) -> None:
+    # https://developers.cloudflare.com/cloudflare-one/access-controls/access-settings/session-management/: a policy's
+    # session counts before an application's, so what lasts otherwise needs a policy of its own.
+    people = [PeopleSet("household", ("bob@example.com",), sessions=("1h", "720h"))]
+    found = run(lambda: google(people=people))
+    assert len(found.all("cloudflare:ZeroTrustAccessGroup")) == 1
+    shown = {
+        p.name: (p.inputs["name"], p.inputs["sessionDuration"], p.inputs["includes"])
+        for p in found.all("cloudflare:ZeroTrustAccessPolicy")
+        if p.inputs["decision"] == "allow"
+    }
+    members = [{"group": {"id": known("google-people-household-id")}}]
+    assert shown == {
+        "google-people-household": ("Google Account: household", "24h", members),
+        "google-people-household@1h": ("Google Account: household for 1h", "1h", members),
+        "google-people-household@720h": ("Google Account: household for 720h", "720h", members),
+    }
+
+
 def test_it_gives_the_redirect_uri_to_enter_at_google(run: Run, known: Known) -> None:
     # https://developers.cloudflare.com/cloudflare-one/identity/idp-integration/google/
     outputs = run(google).outputs_of("gatehouse:Google")

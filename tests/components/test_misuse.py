@@ -104,7 +104,7 @@ ALONE: dict[str, tuple[Callable[[], object], str, str]] = {
     "people kept out by the policy for nobody": (policies(household="deny-id"), "household", "nobody in"),
     "a set whose policy is missing": (policies(household=None), "household", "missing"),
     "a set that does not exist": (app(audience=people(["others"])), "wiki", "a policy for 'others'"),
-    "a set with no people": (lambda: given.google(people=[PeopleSet("household", ())]), "people[0].emails", "at least"),
+    "a set with no people": (lambda: given.google(people=[PeopleSet("household", ())]), "people[0]", "at least"),
     "a set with a word for an address": (
         lambda: given.google(people=[PeopleSet("household", ("alice",))]),
         "people[0].emails[0]",
@@ -157,7 +157,11 @@ ALONE: dict[str, tuple[Callable[[], object], str, str]] = {
     "an operator that counts from zero": (lambda: given.tailscale_operator(key=0), "key", "equal to 1"),
 }
 PACKAGE: dict[str, tuple[Callable[[], object], str, str]] = {
-    "paths as one text": (lambda: routes({**PEOPLE, "paths": "/api"}), "routes[0].paths", "whom it is for"),
+    "paths as one text": (
+        lambda: routes({**PEOPLE, "paths": "/api"}),
+        "routes[0].paths",
+        "Paths with an audience of their own",
+    ),
     **{
         f"the open path {path!r}": (
             lambda path=path: routes({**PEOPLE, "paths": {path: {"public": True}}}),  # type: ignore[misc]
@@ -194,7 +198,7 @@ PACKAGE: dict[str, tuple[Callable[[], object], str, str]] = {
     "a set whose policy is missing": (lambda: routes(PEOPLE, policyIds={"household": None}), "policyIds", "of that"),
     "a set with no people": (
         lambda: made("Google", team="team", clientId="1", clientSecret="s", people={"household": []}),
-        "people[0].emails",
+        "people[0]",
         "at least one",
     ),
     "a word for SSL that is none": (lambda: made("Zone", zone="example.com", ssl="ful"), "ssl", "full"),
@@ -233,7 +237,8 @@ def later_routes(known: dict[str, str]) -> dict[str, Any]:
 
 
 def made(kind: str, **inputs: Any) -> object:
-    return record(lambda: construct(kind, "wiki", {"accountId": ACCOUNT, **inputs}), False)
+    account = {"accountId": ACCOUNT} if kind in ("Zone", "Google", "Tunnel") else {}
+    return record(lambda: construct(kind, "wiki", {**account, **inputs}), False)
 
 
 @pytest.mark.parametrize("misuse", ALONE)

@@ -32,6 +32,7 @@ from exposure.rules import (
 )
 from exposure.rules.acknowledgements import WIDER
 from exposure.rules.run import run
+from gatehouse.token_ends import TOKEN_ENDS
 from tests.exposure.rules.catalogue import CATALOGUE, Refusal
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "rules"
@@ -77,6 +78,7 @@ def page() -> str:
         parts += [f"## {title}\n", *(_rule(rule) for rule in rules)]
     parts += [
         _wider(),
+        _ends(),
         "## Reading the file\n",
         "What does not fit the stack file's form is found under these ids; the rules then judge the rest.\n",
         *(_structural(rule, title) for rule, title in STRUCTURAL.items()),
@@ -126,6 +128,21 @@ def _wider() -> str:
             "- fix: undo it, or say why it is meant; the reason has to be new with the change\n",
             "Source: Gatehouse: who can reach more than before is said before it is so.\n",
             *_acknowledged(WIDER, "service", "The status page is for everyone from now on"),
+        ]
+    )
+
+
+def _ends() -> str:
+    return "\n".join(
+        [
+            f"### {TOKEN_ENDS}\n",
+            "A service token ends within thirty days, or has ended. A warning only, by the date in the stack's state, "
+            "where that is in a folder of this machine.\n",
+            "- why: from then on whoever has it is kept out\n"
+            "- fix: write another `duration`, such as `8761h`, and run `gatehouse up`: it is good that long from then "
+            "on, with the secret that it has\n",
+            "Source: CFDOC cloudflare-one/access-controls/service-credentials/service-tokens#renew-service-tokens.\n",
+            *_acknowledged(TOKEN_ENDS, None),
         ]
     )
 

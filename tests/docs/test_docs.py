@@ -35,6 +35,7 @@ from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
 from exposure.rules.acknowledgements import WIDER
 from exposure.ways import WAYS
 from gatehouse import cli
+from gatehouse.token_ends import TOKEN_ENDS
 from policy.rules import RULES as POLICIES
 from tests.gatehouse.test_new_stack import TRAEFIK
 from tests.kit.builders import ACME, ESTATE, NODE
@@ -272,7 +273,7 @@ def headings(page: Path) -> list[str]:
     return re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
 
 
-@pytest.mark.parametrize("rule", [*(rule.id for rule in RULES), *STRUCTURAL, WIDER])
+@pytest.mark.parametrize("rule", [*(rule.id for rule in RULES), *STRUCTURAL, WIDER, TOKEN_ENDS])
 def test_every_error_id_has_its_paragraph(rule: str) -> None:
     finding = Finding(rule, (), "", "it breaks", "fix it", Place("x.yaml"))
     file, _, anchor = finding.docs.partition("#")
@@ -289,7 +290,7 @@ def test_every_error_id_has_its_paragraph(rule: str) -> None:
 
 def test_no_paragraph_is_about_an_id_that_is_gone_or_there_twice() -> None:
     ids = re.findall(r"^### (.*)$", REFUSALS, re.M)
-    assert sorted(ids) == sorted([*(rule.id for rule in RULES), *STRUCTURAL, WIDER])
+    assert sorted(ids) == sorted([*(rule.id for rule in RULES), *STRUCTURAL, WIDER, TOKEN_ENDS])
     assert len(headings(ROOT / "docs" / "refusals.md")) == len(anchors(ROOT / "docs" / "refusals.md"))
 
 

@@ -17,13 +17,14 @@ from gatehouse.simulation.tamper import objects
 from tests.engine.kit import Project, doubles
 from tests.engine.real import RealProject
 from tests.engine.stacks import SMALL, small
-from tests.kit.builders import HTML, NODE
+from tests.kit.builders import ESTATE, HTML, NODE
 
 pytestmark = pytest.mark.engine
 
 TUNNEL = b"MARK-tunnel-6f1d2c9ab874e35TUNNL"
 MARKS = {
     "google": "MARK-google-41f7a05cd29b",
+    "github": "MARK-github-c07e5a91b3d2",
     "tunnel": base64.b64encode(TUNNEL).decode(),
     "cloudflare": "MARK-cloudflare-token-b81f90a2c4de",
     "tailscale": "MARK-tailscale-oauth-77a9c3e05b12",
@@ -31,6 +32,7 @@ MARKS = {
 }
 SECRETS = {
     "gatehouse:google_client_secret": MARKS["google"],
+    "gatehouse:hub_client_secret": MARKS["github"],
     "gatehouse:tunnel_secret": MARKS["tunnel"],
     "cloudflare:apiToken": MARKS["cloudflare"],
     "tailscale:oauthClientSecret": MARKS["tailscale"],
@@ -72,7 +74,8 @@ def leaks(*folders: Path) -> list[str]:
 
 @pytest.fixture
 def real(project: Project, engine: Engine, tmp_path: Path) -> RealProject:
-    small(project, {name: SMALL[name] for name in ("grafana", "blog", "komga")})
+    login = {"hub": {"type": "github", "client_id": "Iv1.0123456789abcdef"}}
+    small(project, {n: SMALL[n] for n in ("grafana", "blog", "komga")}, estate={**ESTATE, "logins": login})
     variables = {"PULUMI_CONFIG_PASSPHRASE": MARKS["passphrase"]}
     made = RealProject(project, engine, tmp_path / "clouds" / "clouds.json", variables)
     made.set_up(SECRETS)
@@ -111,7 +114,7 @@ def test_secrets_are_nowhere_in_clear_through_a_life_with_failures(real: RealPro
     (tmp_path / "clear").mkdir()
     (tmp_path / "clear" / "export.json").write_text(clear)
     found = {leak.split(" in ")[0] for leak in leaks(tmp_path / "clear")}
-    assert found >= {"google", "tunnel", "cloudflare", "tailscale"}
+    assert found >= {"google", "github", "tunnel", "cloudflare", "tailscale"}
     token = json.dumps({"s": MARKS["tunnel"]}).encode()
     (tmp_path / "clear" / "export.json").write_bytes(base64.b64encode(b"xx" + token))
     assert leaks(tmp_path / "clear") == [f"tunnel in {tmp_path / 'clear' / 'export.json'}"]

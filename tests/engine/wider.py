@@ -59,6 +59,9 @@ class View:
         self._apps = [b for _, b in self._bodies("cloudflare/access-app/")]
         self._policies = {key.rsplit("/", 1)[-1]: b for key, b in self._bodies("cloudflare/access-policy/")}
         self._groups = {key.rsplit("/", 1)[-1]: b for key, b in self._bodies("cloudflare/access-group/")}
+        tokens = self._bodies("cloudflare/service-token/")
+        self._tokens = {key.rsplit("/", 1)[-1]: f"token:{b['name'].removeprefix('Gatehouse ')}" for key, b in tokens}
+        self._methods = {key.rsplit("/", 1)[-1]: b for key, b in self._bodies("cloudflare/idp/")}
         self._tunnels = {key.rsplit("/", 1)[-1]: b["name"] for key, b in self._bodies("cloudflare/tunnel/")}
         self._rules: dict[str, Sequence[Object]] = {
             key.rsplit("/", 1)[-1]: b["config"]["ingresses"] for key, b in self._bodies("cloudflare/tunnel-config/")
@@ -78,9 +81,21 @@ class View:
     # -- what there is to ask for, and who asks -------------------------------------------------------------
 
     def people(self) -> set[str]:
-        """Everybody who is named anywhere."""
-        named = {i["email"]["email"] for group in self._groups.values() for i in group["includes"]}
-        return named | {email for emails in self._sets.values() for email in emails}
+        """Everybody who is named anywhere, service tokens among them (`token:phone`), somebody of each domain, and each
+        person by each login and from each country."""
+        includes = [i for group in self._groups.values() for i in group["includes"]]
+        named = {i["email"]["email"] for i in includes if i.get("email")}
+        named |= {f"any@{i['emailDomain']['domain']}" for i in includes if i.get("emailDomain")}
+        named |= {email for emails in self._sets.values() for email in emails}
+        countries = {i["geo"]["countryCode"] for i in includes if i.get("geo")}
+        logins = {i["type"] for i in self._methods.values()} - {"google"}
+        people = {
+            " ".join((who, *by, *place))
+            for who in named
+            for by in ((), *((f"by {login}",) for login in sorted(logins)))
+            for place in ((), *((f"from {country}",) for country in sorted(countries)))
+        }
+        return people | set(self._tokens.values())
 
     def hosts(self) -> set[str]:
         """Every public name, and for a wildcard one name below it and one deeper."""
@@ -185,22 +200,44 @@ class View:
             if self._decides(app, "bypass", who):
                 # Nobody knows that the edge takes away a JWT which is sent by hand where it asks for none.
                 shown = (shown or set()) | self._logins(who)
-            elif self._decides(app, "allow", who):
+            elif self._passes(app, who):
                 shown = (shown or set()) | {app["aud"]}
         return shown
 
     def _logins(self, who: str) -> set[str]:
         if who not in self._held:
-            self._held[who] = {app["aud"] for app in self._apps if self._decides(app, "allow", who)}
+            self._held[who] = {app["aud"] for app in self._apps if self._passes(app, who)}
         return self._held[who]
+
+    def _passes(self, app: Object, who: str) -> bool:
+        """Whether somebody gets a JWT: a person who logs in, or a token."""
+        return self._decides(app, "allow", who) or self._decides(app, "non_identity", who)
 
     def _decides(self, app: Object, decision: str, who: str) -> bool:
         attached = [self._policies.get(entry["id"]) for entry in app["policies"]]
-        return any(p and p["decision"] == decision and self._includes(p["includes"], who) for p in attached)
+        if decision == "allow":
+            by = who.partition(" by ")[2].partition(" ")[0] or "google"
+            # No login named is every one of the account.
+            if app.get("allowedIdps") and by not in {self._methods[i]["type"] for i in app["allowedIdps"]}:
+                return False
+        return any(
+            p
+            and p["decision"] == decision
+            and self._includes(p["includes"], who)
+            and all(self._includes([one], who) for one in p.get("requires") or ())
+            for p in attached
+        )
 
     def _includes(self, includes: Iterable[Object], who: str) -> bool:
+        address, country = who.partition(" ")[0], who.partition(" from ")[2]
         for one in includes:
-            if "everyone" in one or one.get("email", {}).get("email") == who:
+            if "everyone" in one or one.get("email", {}).get("email") == address:
+                return True
+            if "emailDomain" in one and address.endswith(f"@{one['emailDomain']['domain']}"):
+                return True
+            if country and one.get("geo", {}).get("countryCode") == country:
+                return True
+            if "serviceToken" in one and self._tokens.get(one["serviceToken"]["tokenId"]) == who:
                 return True
             if "group" in one and self._includes(self._groups.get(one["group"]["id"], {}).get("includes", ()), who):
                 return True
@@ -271,10 +308,13 @@ class View:
         return found
 
     def _granted(self, who: str, tag: str, request: Request) -> bool:
-        mine = {"*", "autogroup:member", who, *(name for name, emails in self._sets.items() if who in emails)}
+        address = who.partition(" ")[0] if "@" in who else who
+        mine = {"*", "autogroup:member", address, *(n for n, emails in self._sets.items() if address in emails)}
         ips = {"*", f"{request.protocol}:{request.port}", f"{request.protocol}:*", str(request.port)}
-        return who != STRANGER and any(
-            mine & set(g["src"]) and {"*", tag} & set(g["dst"]) and ips & set(g["ip"]) for g in self._grants
+        return (
+            who != STRANGER
+            and not who.startswith("token:")
+            and any(mine & set(g["src"]) and {"*", tag} & set(g["dst"]) and ips & set(g["ip"]) for g in self._grants)
         )
 
     @cached_property

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.services import Node
-from exposure.audience import ANYONE, DEVICES, NOBODY, Audience, people
+from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.workload import Workload, controller, through, workloads
 from tests.kit.builders import GAME, HTML, NODE, plan_of, service
 
-_WHO = ["alice", "bob", "token:phone", "device", "stranger"]
+_WHO = ["alice", "bob", "token:phone", "tag:ci", "tag:nas", "stranger"]
 _SETS = {"household": {"alice", "bob"}, "admins": {"alice"}}
 _AUDIENCES = st.just(ANYONE) | st.builds(
     Audience,
-    devices=st.booleans(),
+    machines=st.frozensets(st.sampled_from(["tag:ci", "tag:nas"])),
     people=st.frozensets(st.sampled_from(["household", "admins"])),
     tokens=st.frozensets(st.just("phone")),
 )
@@ -27,8 +27,7 @@ def _members(audience: Audience) -> set[str]:
     """Everybody in it, named one by one: the independent meaning."""
     if audience.anyone:
         return set(_WHO)
-    found = {"device"} if audience.devices else set()
-    found |= {f"token:{t}" for t in audience.tokens}
+    found = {*audience.machines, *(f"token:{t}" for t in audience.tokens)}
     return found | {person for name in audience.people for person in _SETS[name]}
 
 
@@ -46,7 +45,13 @@ def test_what_is_no_wider_lets_in_nobody_more(one: Audience, other: Audience) ->
 
 
 def test_the_order_is_strict_between_the_five_kinds() -> None:
-    kinds = [NOBODY, Audience(tokens=frozenset({"phone"})), people(["admins"]), DEVICES, ANYONE]
+    kinds = [
+        NOBODY,
+        Audience(tokens=frozenset({"phone"})),
+        people(["admins"]),
+        Audience(machines=frozenset({"tag:ci"})),
+        ANYONE,
+    ]
     for kind in kinds[1:]:
         assert not kind <= NOBODY
     for kind in kinds[:-1]:

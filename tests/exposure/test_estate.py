@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.services import AccessSettings
 from config.values import Host, OriginUrl, Path
 from exposure import estate
 from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.model import Redirect
-from exposure.ways.way import DEFAULT_SETTINGS, Claim
+from exposure.ways.way import DEFAULT_ACCESS, DEFAULT_SETTINGS, Claim
 from tests.kit import cloudflared
 from tests.kit.builders import ESTATE, HTML, OPEN_HTML, plan_of
 
@@ -23,9 +24,10 @@ FAMILY, ADMINS, BOTH = people(["family"]), people(["admins"]), people(["family",
 _HOSTS = ["example.com", "a.example.com", "b.example.com", "*.example.com"]
 _PATHS = ["/", "/api", "/api/v1", "/api/v1/admin", "/apis", "/admin"]
 _AUDIENCES = [NOBODY, FAMILY, ADMINS, BOTH, ANYONE]
+_SETTINGS = [AccessSettings(skip_interstitial=True), AccessSettings(same_site_cookie_attribute="none")]
 
 
-def _claim(host: str, path: str, audience: Audience, number: int) -> Claim:
+def _claim(host: str, path: str, audience: Audience, number: int, access: AccessSettings = DEFAULT_ACCESS) -> Claim:
     parsed = Path.parse(path)
     return Claim(
         Host.parse(host),
@@ -36,6 +38,7 @@ def _claim(host: str, path: str, audience: Audience, number: int) -> Claim:
         "http_status:404" if audience == NOBODY else OriginUrl.parse(f"http://o{number}:80"),
         DEFAULT_SETTINGS,
         parsed.expression if audience == ANYONE else parsed.guarded,
+        access=DEFAULT_ACCESS if audience in (ANYONE, NOBODY) else access,
     )
 
 
@@ -46,7 +49,8 @@ def _claims(draw: st.DrawFn) -> list[Claim]:
     places = [(h, p) for h, p in places if p == "/" or "*" not in h]
     audiences = [draw(st.sampled_from(_AUDIENCES)) for _ in places]
     guarded = any("*" in h and a != ANYONE for (h, _), a in zip(places, audiences, strict=True))
-    found = [_claim(h, p, a, n) for n, ((h, p), a) in enumerate(zip(places, audiences, strict=True))]
+    settings = [draw(st.sampled_from([DEFAULT_ACCESS, *_SETTINGS])) for _ in places]
+    found = [_claim(*place, a, n, s) for n, (place, a, s) in enumerate(zip(places, audiences, settings, strict=True))]
     below = {h for h, _ in places if h.endswith(".example.com")}
     # Refused by `check`: an open host or path below a wildcard that asks for a login.
     return [c for c in found if not (guarded and c.audience == ANYONE and c.host in below)]
@@ -280,3 +284,11 @@ def test_who_shares_the_audience_of_what_is_above_needs_no_application(audience:
     assert len(estate.applications(claims)) == (audience != ANYONE)
     _, part, whole, _ = estate.rules(claims)
     assert part.applications == whole.applications
+
+
+def test_what_shares_a_host_has_an_application_of_its_own_where_its_settings_are_others() -> None:
+    lax, other = DEFAULT_ACCESS, AccessSettings(skip_interstitial=True)
+    for below, names in ((lax, ["example.com"]), (other, ["example.com", "example.com/api"])):
+        claims = [_claim("example.com", "/", FAMILY, 1, lax), _claim("example.com", "/api", FAMILY, 2, below)]
+        found = {a.name: a.settings for a in estate.applications(claims)}
+        assert found == dict(zip(names, (lax, below), strict=False))

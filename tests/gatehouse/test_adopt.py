@@ -502,6 +502,35 @@ def test_a_policy_that_somebody_elses_application_uses_is_left_to_it(tmp_path: P
     assert "Access policy Only us" in why["Family"]
 
 
+def test_a_service_token_is_known_by_the_name_that_gatehouse_gives_and_its_policy_by_its_tokens() -> None:
+    kind, policy = "ZeroTrustAccessServiceToken", "ZeroTrustAccessPolicy"
+
+    def auth(*ids: str) -> dict[str, Any]:
+        return {"decision": "non_identity", "includes": [{"serviceToken": {"tokenId": id_}} for id_ in ids]}
+
+    there = [
+        Thing(kind, "accounts/a/mine", {"name": "Gatehouse phone"}, "Gatehouse phone"),
+        # Whoever has this one's secret was let in elsewhere.
+        Thing(kind, "accounts/a/theirs", {"name": "ci"}, "ci"),
+        Thing(policy, "a/of-both", {"name": "both", **auth("mine", "theirs")}, "both"),
+        Thing(policy, "a/of-mine", {"name": "mine", **auth("mine")}, "mine"),
+        Thing(
+            policy, "a/any", {"name": "any", "decision": "non_identity", "includes": [{"anyValidServiceToken": {}}]}, ""
+        ),
+    ]
+    names = {"phone": "Gatehouse phone", "ci": "Gatehouse ci"}
+    planned = [Planned(kind, f"tokens-{key}", {"name": name}) for key, name in names.items()]
+    for keys in (["phone"], ["ci"], ["ci", "phone"]):
+        refers = {"includes": [f"{kind}/tokens-{key}" for key in keys]}
+        planned.append(Planned(policy, f"tokens-{'+'.join(keys)}", auth(*keys), refers))
+    found = match(planned, there, None)
+    assert {m.planned.key: m.thing.own_id for m in found.matches} == {
+        f"{kind}/tokens-phone": "mine",
+        f"{policy}/tokens-phone": "of-mine",
+    }
+    assert {t.own_id for t, _ in found.left_alone} == {"theirs", "of-both", "any"}
+
+
 def test_what_a_stack_has_already_is_neither_adopted_nor_left_alone(tmp_path: Path) -> None:
     found = [Thing(t.type, t.id, t.inputs, t.label, managed=True) for t in things(tmp_path)]
     result = matched(found, RULES, NODE_TUNNEL)

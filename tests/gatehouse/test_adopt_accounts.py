@@ -575,3 +575,30 @@ def test_parts_can_be_left_out(project: Path, accounts: dict[str, Any], monkeypa
     assert "DnsRecord/graphs.example.com" in text
     assert "Ingress/" not in text
     assert "tailnet-dns" not in text
+
+
+def test_service_tokens_are_read_where_the_estate_has_some_and_without_a_secret() -> None:
+    path = f"/accounts/{made.ACCOUNT}/access/service_tokens"
+    # developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/service_tokens/methods/list
+    token = {
+        "id": "f174e90a-fafe-4643-bbbc-4a0ed4fc8415",
+        "client_id": "88bf3b6d86161464f6509f7219099e57.access",
+        "created_at": "2014-01-01T05:20:00.12345Z",
+        "duration": "8760h",
+        "expires_at": "2015-01-01T05:20:00.12345Z",
+        "name": "Gatehouse phone",
+    }
+    answers = {**ANSWERS, path: [token]}
+    found = read_cloudflare(cloudflare(answers), made.ACCOUNT, ["example.com"], tokens=True)
+    [thing] = [t for t in found if t.type == "ZeroTrustAccessServiceToken"]
+    assert thing.id == f"accounts/{made.ACCOUNT}/{token['id']}"
+    assert thing.inputs == {
+        "name": "Gatehouse phone",
+        "duration": "8760h",
+        "clientId": token["client_id"],
+        "expiresAt": token["expires_at"],
+    }
+    # Without any in the stack file the permission is not needed.
+    read_cloudflare(cloudflare(status={path: 403}), made.ACCOUNT, ["example.com"])
+    with pytest.raises(AccountError, match="Access: Service Tokens Read"):
+        read_cloudflare(cloudflare(answers, status={path: 403}), made.ACCOUNT, ["example.com"], tokens=True)

@@ -218,9 +218,12 @@ def test_without_an_engine_up_says_why_there_is_none() -> None:
     assert "GATEHOUSE_ENGINE=none" in answer.stderr
 
 
-def test_without_an_engine_a_preview_is_the_offline_plan() -> None:
-    answer = gatehouse("preview")
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.startswith("Engine: none, this is the offline plan. Clouds: none.\n")
-    assert "cloudflare:ZeroTrustTunnelCloudflared" in answer.stdout
-    assert "to create" in answer.stdout
+def test_without_an_engine_a_preview_is_the_offline_plan(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEHOUSE_ENGINE", "none")
+    assert main(["-C", str(ROOT), "preview"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Engine: none, this is the offline plan. Clouds: none.\n")
+    assert "cloudflare:ZeroTrustTunnelCloudflared" in printed
+    assert "to create" in printed

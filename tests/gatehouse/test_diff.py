@@ -218,6 +218,51 @@ def test_another_host_header_and_a_longer_login_are_wider(project: Path, capsys:
     assert (code, {c["kind"] for c in found}) == (0, {"narrower"})
 
 
+def test_a_longer_login_at_one_service_is_wider_there_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(session: str) -> None:
+        _write(project, {"grafana": {**builders.HTML, "access": {"session_duration": session}}})
+
+    write("1h")
+    _commit(project)
+    write("720h")
+    code, found = changes(project, capsys)
+    assert (code, [(c["service"], c["also"]) for c in found]) == (1, [("grafana", "a login lasts 720h, no longer 1h")])
+    write("30m")
+    assert changes(project, capsys)[0] == 0
+
+
+def test_what_makes_a_login_worth_less_is_wider_and_its_end_is_not(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(**access: object) -> None:
+        why = {"access-weakened": WHY} if access else {}
+        _write(project, {"grafana": {**builders.HTML, **({"access": access} if access else {}), "acknowledge": why}})
+
+    pages = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET"], "allow_credentials": True}
+    write()
+    _commit(project)
+    for access, said in (
+        ({"cors_headers": pages}, "pages of https://app.example.com act as whoever is logged in"),
+        ({"same_site_cookie_attribute": "none"}, "its cookie goes with requests of other sites' pages"),
+        ({"http_only_cookie_attribute": False}, "scripts of its pages read its cookie"),
+        ({"skip_interstitial": True}, "a link of `cloudflared access` logs in whoever sent it"),
+    ):
+        write(**access)
+        code, found = changes(project, capsys)
+        assert (code, [(c["place"], c["kind"], c["also"]) for c in found]) == (
+            1,
+            [("grafana-alfred.example.com/", "wider", said)],
+        )
+    # What lets in nobody further is no change; nor is what ends.
+    write(cors_headers={**pages, "allow_credentials": False}, logo_url="https://example.com/a.png")
+    assert changes(project, capsys) == (0, [])
+    write(cors_headers={**pages, "allowed_origins": ["https://app.example.com", "https://b.example.com"]})
+    _commit(project)
+    write(cors_headers=pages)
+    code, found = changes(project, capsys)
+    assert (code, {c["kind"] for c in found}) == (0, {"narrower"})
+
+
 def test_a_port_of_the_node_is_open_to_the_home_network_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write(project, {**SERVICES, "game": builders.GAME})
     found = {c["place"]: c for c in changes(project, capsys)[1]}

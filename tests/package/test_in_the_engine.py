@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from package.provider import schema
 from tests.kit.builders import PROJECT
 
 pytestmark = pytest.mark.engine
@@ -64,6 +65,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     (tmp_path / "__main__.py").write_text(_PROGRAM)
     (tmp_path / "example.yaml").write_text(_EXAMPLE.read_text())
+    (tmp_path / "schema.json").write_text(json.dumps(schema()))
     plugin = tmp_path / "bin" / "pulumi-resource-gatehouse"
     plugin.parent.mkdir()
     # What Pulumi's Python host does with a PulumiPlugin.yaml: run the folder with the engine's address.
@@ -81,7 +83,7 @@ def run(project: Path) -> Run:
             env={
                 **os.environ,
                 "PATH": f"{project / 'bin'}:{os.environ['PATH']}",
-                "SCHEMA": str(PROJECT / "package" / "schema.json"),
+                "SCHEMA": str(project / "schema.json"),
             },
             capture_output=True,
             text=True,
@@ -101,7 +103,7 @@ def calls(project: Path, method: str) -> list[str]:
 
 def test_the_yaml_examples_components_come_up_keep_the_rules_and_change_gate(run: Run, project: Path) -> None:
     up = run("up")
-    assert "Policy: 13 rules hold" in up
+    assert "Policy: 14 rules hold" in up
     made = calls(project, "create")
     hosts = ["wiki.example.com", "blog.example.com", "www.example.com"]
     assert {"zone-zone", "wiki.example.com/api", *hosts, "connector-deployment"} <= set(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,13 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from package.offered import OFFERED
+from package.provider import schema
+from tests.docs import components as pages
 from tests.kit.builders import PROJECT
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(shutil.which("go") is None, reason="Pulumi's generators are built with Go"),
 ]
-_MODULE = "github.com/OWNER/gatehouse/sdk/go/gatehouse"
+_MODULE = "gatehouse.package/sdk"
+_TYPESCRIPT = PROJECT / "examples" / "typescript"
+_TSC = _TYPESCRIPT / "node_modules" / ".bin" / "tsc"
 _ENGINE = PROJECT / "gatehouse" / "engine"
 # A program that has modules of our names, and records what the example asks of the engine.
 _PROGRAM = """
@@ -27,7 +33,7 @@ assert (config.MINE, components.MINE, policy.MINE) == (1, 2, 3)
 
 class Mocks(pulumi.runtime.Mocks):
     def new_resource(self, args):
-        print(args.typ, args.name)
+        sys.stdout.write(f"{args.typ} {args.name}\\n")
         return args.name + "-id", args.inputs
 
     def call(self, args):
@@ -54,7 +60,8 @@ def sdks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in (_ENGINE / "go.mod", _ENGINE / "go.sum", PROJECT / "tests" / "package" / "sdks" / "main.go"):
         shutil.copy(file, folder)
     called("go", "build", "-o", "generate", ".", cwd=folder, GOFLAGS="-mod=mod")
-    called(folder / "generate", PROJECT / "package" / "schema.json", folder / "sdk", cwd=folder)
+    (folder / "schema.json").write_text(json.dumps(schema()))
+    called(folder / "generate", "schema.json", folder / "sdk", cwd=folder)
     return folder / "sdk"
 
 
@@ -77,22 +84,43 @@ def test_the_python_sdk_stands_in_a_project_that_has_modules_of_our_names(sdks: 
     assert set(made) == {f"gatehouse:index:{kind}" for kind in kinds}
 
 
-def test_the_go_example_has_the_right_types(sdks: Path, tmp_path: Path) -> None:
+def test_the_examples_in_go_have_the_right_types(sdks: Path, tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "examples" / "go", tmp_path / "home")
     shutil.copy(_ENGINE / "go.sum", tmp_path / "home" / "go.sum")
-    shutil.copytree(sdks / "go" / "gatehouse", tmp_path / "gatehouse")
+    shutil.copytree(sdks / "go", tmp_path / "gatehouse")
     # What `pulumi package add` writes.
     pulumi = (PROJECT / "examples" / "go" / "go.mod").read_text().splitlines()[-1]
     (tmp_path / "gatehouse" / "go.mod").write_text(f"module {_MODULE}\n\ngo 1.24\n\n{pulumi}\n")
     with (tmp_path / "home" / "go.mod").open("a") as module:
         module.write(f"require {_MODULE} v0.1.0\nreplace {_MODULE} => ../gatehouse\n")
-    vet = ("go", "vet", ".")
+    for kind in OFFERED:
+        (tmp_path / "home" / "pages" / kind).mkdir(parents=True)
+        (tmp_path / "home" / "pages" / kind / "main.go").write_text(pages.examples(kind)["go"])
+    vet = ("go", "vet", "./...")
     called(*vet, cwd=tmp_path / "home", GOFLAGS="-mod=mod")
     text = (tmp_path / "home" / "main.go").read_text()
-    (tmp_path / "home" / "main.go").write_text(text.replace("Public:", "Publik:"))
+    (tmp_path / "home" / "main.go").write_text(text.replace("Public:", "Publik:", 1))
     with pytest.raises(AssertionError, match="Publik"):
         called(*vet, cwd=tmp_path / "home", GOFLAGS="-mod=mod")
 
 
 def test_the_typescript_sdk_has_a_name_of_our_own(sdks: Path) -> None:
     assert '"name": "@gatehouse/gatehouse"' in (sdks / "nodejs" / "package.json").read_text()
+
+
+@pytest.mark.skipif(not _TSC.exists(), reason="needs `npm install` in examples/typescript")
+def test_the_examples_in_typescript_have_the_right_types(sdks: Path, tmp_path: Path) -> None:
+    shutil.copytree(sdks / "nodejs", tmp_path / "sdk")
+    for name in ("tsconfig.json", "node_modules"):
+        (tmp_path / name).symlink_to(_TYPESCRIPT / name)
+    paths = {"compilerOptions": {"baseUrl": ".", "paths": {"@gatehouse/gatehouse": ["sdk/index.ts"]}}}
+    for kind in OFFERED:
+        (tmp_path / f"{kind}.ts").write_text(pages.examples(kind)["typescript"])
+    files = ["index.ts", *(f"{kind}.ts" for kind in OFFERED)]
+    (tmp_path / "check.json").write_text(json.dumps({"extends": "./tsconfig.json", **paths, "files": files}))
+    text = (_TYPESCRIPT / "index.ts").read_text()
+    (tmp_path / "index.ts").write_text(text)
+    called(_TSC, "-p", "check.json", cwd=tmp_path)
+    (tmp_path / "index.ts").write_text(text.replace("public: true", "publik: true"))
+    with pytest.raises(AssertionError, match="'publik' does not exist"):
+        called(_TSC, "-p", "check.json", cwd=tmp_path)

@@ -81,7 +81,7 @@ def test_a_careful_stack_has_nothing_said_of_it() -> None:
 def test_a_spoiled_resource_is_named_before_it_is_touched() -> None:
     login = spoiled(good_stack()["google"], lambda i: i.update(type="onetimepin"))
     [(policy, message, urn)] = _ask(login)
-    assert (policy, urn) == ("access-google-only", login.urn)
+    assert (policy, urn) == ("access-declared-login", login.urn)
     assert "type is onetimepin" in message
 
 

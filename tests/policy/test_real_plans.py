@@ -46,11 +46,17 @@ CONTROLS: dict[str, tuple[str, str, Callable[[Any], object]]] = {
         "ZeroTrustAccessPolicy",
         lambda i: i["includes"].append({"email": {"email": "bob@example.com"}}),
     ),
-    "access-google-only": ("google-idp", "ZeroTrustAccessIdentityProvider", lambda i: i.update(type="onetimepin")),
+    "access-declared-login": ("google-idp", "ZeroTrustAccessIdentityProvider", lambda i: i.update(type="onetimepin")),
     "access-allow-everyone": (
         "google-people-household",
         "ZeroTrustAccessGroup",
         lambda i: i["includes"].append({"everyone": {}}),
+    ),
+    "access-cors": (GRAFANA, "ZeroTrustAccessApplication", lambda i: i.update(optionsPreflightBypass=True)),
+    "access-from-required": (
+        "google-people-household",
+        "ZeroTrustAccessGroup",
+        lambda i: i.update(includes=[{"geo": {"countryCode": "DE"}}]),
     ),
     "tunnel-record-proxied": (GRAFANA, "DnsRecord", lambda i: i.update(proxied=False)),
     "no-node-ports": ("minecraft-nodeport", "Service", lambda i: i["spec"].update(loadBalancerClass="tailscale")),
@@ -148,7 +154,7 @@ def test_plan_prints_what_the_rules_find_and_ends_with_1(
     shown = capsys.readouterr()
     said = " ".join((shown.err if form else shown.out).split())
     assert "error: policy protected: Zone z: protect is false; losing it takes down more than this stack." in said
-    assert ("Policy: 1 of 13 rules broken" in said) is (not form)
+    assert ("Policy: 1 of 15 rules broken" in said) is (not form)
 
 
 def test_plan_of_another_programs_project_asks_no_rules(careless: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,4 +165,4 @@ def test_plan_of_another_programs_project_asks_no_rules(careless: Path, capsys: 
 
 def test_plan_of_the_repository_says_that_the_rules_hold(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-C", str(PROJECT), "plan", "--stack", "alfred"]) == 0
-    assert "Policy: 13 rules hold (asked of this plan)" in capsys.readouterr().out
+    assert "Policy: 15 rules hold (asked of this plan)" in capsys.readouterr().out

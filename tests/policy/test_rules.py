@@ -17,6 +17,7 @@ from tests.policy.builders import (
     broken,
     findings,
     good_stack,
+    made_from,
     record,
     resource,
     rule,
@@ -48,7 +49,7 @@ def test_a_careful_stack_breaks_no_rule_and_leaves_nothing_unjudged() -> None:
 
 
 def test_every_rule_says_what_must_hold_and_how_to_fix_it() -> None:
-    assert len({r.id for r in RULES}) == len(RULES) == 13
+    assert len({r.id for r in RULES}) == len(RULES) == 15
     assert all(r.title for r in RULES)
     assert all(r.description.endswith(".") and r.remediation.endswith(".") for r in RULES)
 
@@ -66,13 +67,19 @@ SPOILED: list[tuple[str, str, Change]] = [
     ("access-one-include", "allow", lambda i: i.update(includes=[{"anyValidServiceToken": {}}])),
     ("access-one-include", "allow", lambda i: i.update(decision="non_identity")),
     ("access-one-include", "allow", lambda i: i.update(decision="non_identity", includes=[])),
-    ("access-google-only", "google", lambda i: i.update(type="onetimepin")),
-    ("access-google-only", "google", lambda i: i.pop("type")),
+    ("access-declared-login", "google", lambda i: i.update(type="onetimepin")),
+    ("access-declared-login", "google", lambda i: i.pop("type")),
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[{"everyone": {}}])),
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[{"loginMethod": {"id": UNKNOWN}}])),
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[{"emailDomain": {"domain": "Gmail.com"}}])),
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[{"ip": {"ip": "0.0.0.0/0"}}])),
     ("access-allow-everyone", "people", lambda i: i["includes"].append({"everyone": {}})),
+    ("access-cors", "app", lambda i: i.update(optionsPreflightBypass=True)),
+    ("access-cors", "app", lambda i: i.update(corsHeaders={"allowAllOrigins": True, "allowCredentials": True})),
+    ("access-cors", "app", lambda i: i.update(corsHeaders={"allowedOrigins": ["*"], "allowCredentials": True})),
+    ("access-allow-everyone", "people", lambda i: i["includes"].append({"geo": {"countryCode": "DE"}})),
+    ("access-allow-everyone", "few", lambda i: i.update(includes=[{"ip": {"ip": "203.0.113.7/32"}}])),
+    ("access-from-required", "people", lambda i: i.update(includes=[{"geo": {"countryCode": "DE"}}])),
     ("access-one-login", "app", lambda i: i.pop("allowedIdps")),
     ("access-one-login", "app", lambda i: i.update(allowedIdps=[])),
     ("access-one-login", "app", lambda i: i["allowedIdps"].append("another")),
@@ -208,7 +215,7 @@ UNJUDGED: list[tuple[str, str, Change]] = [
     ("access-one-include", "allow", lambda i: i.update(includes=UNKNOWN)),
     ("access-allow-everyone", "allow", lambda i: i.update(includes=[UNKNOWN])),
     ("access-allow-everyone", "people", lambda i: i.update(includes=UNKNOWN)),
-    ("access-google-only", "google", lambda i: i.update(type=UNKNOWN)),
+    ("access-declared-login", "google", lambda i: i.update(type=UNKNOWN)),
     ("access-one-login", "app", lambda i: i.update(allowedIdps=UNKNOWN)),
     ("access-bypass-host", "api", lambda i: i.update(destinations=UNKNOWN)),
     ("tunnel-jwt", "rules", lambda i: i.update(config=UNKNOWN)),
@@ -385,8 +392,8 @@ def test_a_finding_names_resource_property_value_reason_and_fix() -> None:
     stack["google"] = spoiled(stack["google"], lambda i: i.update(type="onetimepin"))
     [finding] = findings(stack)
     assert finding.message == (
-        "ZeroTrustAccessIdentityProvider google: type is onetimepin; Google is the only way to log in. "
-        'Set type to "google", or take the identity provider out.'
+        "ZeroTrustAccessIdentityProvider google: type is onetimepin; the ways to log in are Google and what the estate "
+        'declares. Set type to "google", declare it in gatehouse:estate.logins, or take the identity provider out.'
     )
     assert finding.urn == stack["google"].urn
 
@@ -398,3 +405,52 @@ def test_findings_come_in_the_same_order_whatever_the_order_of_the_resources() -
     forth = [f.message for f in findings(list(stack.values()))]
     assert len(forth) > 2
     assert forth == [f.message for f in findings(list(stack.values())[::-1])]
+
+
+# --- logins beside Google, and from where people come
+
+
+def _by(component: str, found: Resource) -> Resource:
+    return replace(found, parent=f"urn:pulumi:s::gatehouse::gatehouse:index:{component}::{component.lower()}")
+
+
+def test_a_login_that_gatehouse_registers_is_declared_and_of_any_other_program_only_google() -> None:
+    stack = good_stack()
+    pin = resource("Login", "pin", type="onetimepin", name="pin")
+    assert rules_of({**stack, "pin": _by("Login", pin)}) == []
+    assert rules_of({**stack, "pin": pin}) == ["access-declared-login"]
+    assert rules_of({**stack, "pin": _by("Login", spoiled(pin, lambda i: i.update(type="saml")))}) == [
+        "access-declared-login"
+    ]
+
+
+def test_people_are_let_in_by_the_login_that_their_set_names_and_by_no_other() -> None:
+    stack = good_stack()
+    pin = _by("Login", resource("Login", "pin", type="onetimepin", name="pin"))
+    stack |= {"pin": pin, "google": _by("Google", stack["google"]), "allow": _by("Google", stack["allow"])}
+    assert rules_of(stack) == []
+    stack["app"] = made_from(stack["app"], policies=[stack["allow"]], allowedIdps=[pin])
+    assert rules_of(stack) == ["access-one-login"]
+
+
+def test_a_group_of_countries_may_be_required_and_not_be_included() -> None:
+    stack = good_stack()
+    there = resource("Group", "there", includes=[{"geo": {"countryCode": "DE"}}, {"ip": {"ip": "203.0.113.7/32"}}])
+    allow = spoiled(stack["allow"], lambda i: i.update(requires=[{"group": {"id": UNKNOWN}}]))
+    stack |= {"there": there, "allow": made_from(allow, includes=[stack["people"]], requires=[there])}
+    assert rules_of(stack) == []
+    stack["allow"] = made_from(allow, includes=[there])
+    assert rules_of(stack) == ["access-from-required"]
+
+
+def test_beside_tokens_a_policy_of_people_who_have_ended_denies() -> None:
+    stack = good_stack()
+    tokens = resource("Policy", "tokens", decision="non_identity", includes=[{"serviceToken": {"tokenId": UNKNOWN}}])
+    app = spoiled(stack["app"], lambda i: i["policies"].append({"id": UNKNOWN, "precedence": 2}))
+    for beside, found in (("allow", []), ("deny", []), ("bypass", ["access-bypass-host", "access-one-policy"])):
+        app = made_from(app, policies=[tokens, stack[beside]], allowedIdps=[stack["google"]])
+        assert [r for r in rules_of({**stack, "tokens": tokens, "app": app}) if r != "tunnel-jwt"] == found, beside
+
+
+def rules_of(stack: dict[str, Resource]) -> list[str]:
+    return sorted({finding.rule for finding in findings(stack)})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -369,11 +370,38 @@ def test_an_application_needs_what_it_refers_to(cloudflare: Plugin, zone: Resour
         (app(other, idp, policy, policies=[{"id": UUID_NOT_THERE}]), "policy .* does not exist"),
         (app(other, idp, policy, policies=[{"decision": "bypass"}]), "needs a decision and an include"),
         (app(other, idp, policy, sessionDuration="1d"), "sessionDuration"),
+        (app(other, idp, policy, corsHeaders=CORS, optionsPreflightBypass=True), "where cors_headers is set"),
         (app(other, idp, policy, policies=[{"id": policy.id}, {"id": policy.id, "precedence": 1}]), "precedence 1"),
     ):
         with pytest.raises(ProviderError, match=words):
             cloudflare.create(APP, "other", **wrong)
     cloudflare.create(APP, "other", **app(other, idp, policy))
+
+
+CORS = {"allowedOrigins": ["https://app.example.com"], "allowedMethods": ["GET"], "allowCredentials": True}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        # cloudflare/terraform-provider-cloudflare zero_trust_access_application/schema.go.
+        ({"allowAllOrigins": True}, "Exactly one of 'allowAllOrigins' and 'allowedOrigins'"),
+        ({"allowedMethods": None}, "Exactly one of 'allowAllMethods' and 'allowedMethods'"),
+        ({"allowedOrigins": None, "allowAllOrigins": True}, "'allowCredentials' cannot be specified"),
+        ({"allowedHeaders": ["a"], "allowAllHeaders": True}, "'allowAllHeaders' cannot be specified"),
+        ({"allowedMethods": ["get", "FETCH"]}, "got: FETCH"),
+        ({"maxAge": 86401}, "between -1 and 86400"),
+    ],
+)
+def test_cors_is_checked_as_the_plugin_does(
+    cloudflare: Plugin, zone: Resource, changed: dict[str, Any], words: str
+) -> None:
+    idp, _, policy = people(cloudflare)
+    host = "grafana.example.com"
+    cors = {key: value for key, value in {**CORS, **changed}.items() if value is not None}
+    with pytest.raises(ProviderError, match=words):
+        cloudflare.create(APP, "grafana", **app(host, idp, policy, corsHeaders=cors))
+    assert cloudflare.create(APP, "grafana", **app(host, idp, policy, corsHeaders=CORS))["corsHeaders"] == CORS
 
 
 def test_an_import_has_an_applications_hosts_in_two_properties_that_exclude_each_other(
@@ -554,6 +582,19 @@ def test_a_service_tokens_secret_stays_one_and_a_raised_version_makes_another(cl
     assert rotated["clientSecret"] != first
 
 
+def test_another_duration_renews_a_service_token_from_that_moment_on(cloudflare: Plugin, store: Store) -> None:
+    # Cloudflare resets the expiration relative to the time of the update [CFDOC service-tokens#renew-service-tokens].
+    token = cloudflare.create(TOKEN, "robot", accountId=ACCOUNT, name="robot", duration="24h")
+    first, secret = token["expiresAt"], token["clientSecret"]
+    store._now = lambda: datetime.fromisoformat(first).timestamp() + 3600
+    renewed = token.update(accountId=ACCOUNT, name="robot", duration="48h")
+    hours = datetime.fromisoformat(renewed["expiresAt"]) - datetime.fromisoformat(first)
+    assert (hours.total_seconds() // 3600, renewed["clientSecret"]) == (49, secret)
+    # Another name, or a new secret, is no renewal.
+    named = token.update(accountId=ACCOUNT, name="other", duration="48h")
+    assert named["expiresAt"] == renewed["expiresAt"]
+
+
 def test_the_zone_goes_with_all_that_is_in_it(cloudflare: Plugin, zone: Resource, store: Store) -> None:
     cloudflare.create(RECORD, "one", **record(zone))
     cloudflare.create(DNSSEC, "dnssec", zoneId=zone.id, status="active")
@@ -623,3 +664,43 @@ def test_a_ruleset_takes_other_rules_in_place_and_is_imported_by_its_zone(cloudf
     taken = cloudflare.import_(RULESET, "mine", f"zones/{zone.id}/{made.id}")
     assert taken
     assert taken["rules"] == changed["rules"]
+
+
+def test_logins_and_selectors_are_taken_as_the_api_and_the_plugin_take_them(cloudflare: Plugin) -> None:
+    """[TFC zero_trust_access_identity_provider, schema.go; CFDOC one-time-pin, generic-oidc; API: access groups]"""
+
+    def login(name: str, type_: str, **config: Any) -> Resource:
+        return cloudflare.create(IDP, name, accountId=ACCOUNT, name=name, type=type_, config=config)
+
+    secret = {"clientId": "id", "clientSecret": Secret("the secret")}
+    urls = dict.fromkeys(("authUrl", "tokenUrl", "certsUrl"), "https://id.example.com")
+    pin, hub = login("pin", "onetimepin"), login("hub", "github", **secret)
+    login("work", "oidc", **secret, **urls, scopes=["openid"])
+    for name, type_, config, words in (
+        ("again", "onetimepin", {}, "exists already"),
+        ("half", "oidc", secret, "authUrl is required"),
+        ("bare", "github", {}, "clientId is required"),
+        ("scoped", "github", {**secret, "scopes": ["user"]}, r'one of \["oidc"\]'),
+    ):
+        with pytest.raises(ProviderError, match=words):
+            login(name, type_, **config)
+
+    def group(include: Any) -> Resource:
+        return cloudflare.create(GROUP, "some", accountId=ACCOUNT, name="some", includes=[include])
+
+    for include, words in (
+        ({"emailDomain": {"domain": "@smith.example"}}, "not a domain"),
+        ({"geo": {"countryCode": "Germany"}}, "not a country code"),
+        ({"ip": {"ip": "203.0.113.7/24"}}, "not an IP address or range"),
+        ({"githubOrganization": {"identityProviderId": UUID_NOT_THERE, "name": "smiths"}}, "does not exist"),
+        ({"githubOrganization": {"identityProviderId": pin.id, "name": "smiths"}}, "no GitHub identity provider"),
+    ):
+        with pytest.raises(ProviderError, match=words):
+            group(include)
+    for include in (
+        {"emailDomain": {"domain": "smith.example"}},
+        {"geo": {"countryCode": "DE"}},
+        {"ip": {"ip": "2001:db8::/32"}},
+        {"githubOrganization": {"identityProviderId": hub.id, "name": "smiths", "team": "devs"}},
+    ):
+        group(include)

@@ -35,13 +35,15 @@ def checks_of(
     nonce: str = "0000",
     outputs: Mapping[str, Any] | None = None,
     elsewhere: Iterable[str] = (),
+    ended: Iterable[str] = (),
 ) -> tuple[Check, ...]:
     """Every check that the plan of one stack gives, the estate's first, then service by service.
 
     `nonce` (letters and digits) makes names and paths that nobody has; `outputs` are the stack's where they are known;
-    `elsewhere` the wildcard hosts of other stacks, below which every name is there.
+    `elsewhere` the wildcard hosts of other stacks, below which every name is there; `ended` the service tokens that are
+    good no longer.
     """
-    view = View(plan, nonce, tuple(elsewhere))
+    view = View(plan, nonce, tuple(elsewhere), frozenset(ended))
     found = [*zones(view, outputs or {}), *node(view)]
     for way in plan.ways:
         if type(way) in BY_WAY:

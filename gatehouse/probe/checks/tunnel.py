@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from config.values import Host, Path
 from exposure.audience import ANYONE, NOBODY
@@ -31,8 +32,10 @@ def tunnel(view: View, way: TunnelWay) -> Iterator[Check]:
         base, *below = [claim for claim in way.claims() if claim.host == host]
         asked = _Host(view, way, host, base)
         yield asked.leads_to_the_edge()
+        tokens = sorted({token for claim in (base, *below) for token in claim.audience.tokens})
         for claim in (base, *below):
             yield from asked.opened(claim) if claim.audience == ANYONE else asked.shut(claim)
+            yield from asked.by_token(claim, tokens)
         yield from asked.renewals()
 
 
@@ -88,7 +91,7 @@ class _Host:
                 f"{claim.path} is open to API clients, with no login",
                 HttpProbe("open", "https", self.name, claim.path),
                 (
-                    "API and mobile clients cannot log in with Google, so they do not work.",
+                    "API and mobile clients cannot log in, so they do not work.",
                     f"Redirected to the login: the Access application for {self.host}{claim.path} is missing. 403: the"
                     " tunnel asks that path for a JWT. Run `gatehouse preview --refresh`.",
                 ),
@@ -151,10 +154,20 @@ class _Host:
             f"If something answered: stop cloudflared now (kubectl -n {namespace} scale deploy --all --replicas=0),"
             " then run `gatehouse preview --refresh` and see who changed the Access application."
         )
-        if claim.audience == NOBODY:
-            login = "nobody gets in"
-            probe = HttpProbe("guarded", "https", self.name, path)
-            yield self.guard(f"shut{suffix}", login, probe, ("What is for nobody has answered somebody.", stop))
+        if not claim.audience.people:
+            login = "nobody gets in" if claim.audience == NOBODY else "who has no token is refused, with no login page"
+            probe = HttpProbe(_kept_out(claim), "https", self.name, path)
+            yield self.guard(
+                f"shut{suffix}",
+                login,
+                probe,
+                (
+                    "What is for nobody has answered somebody."
+                    if claim.audience == NOBODY
+                    else "The service has answered, or an app is sent to a login, and takes that page for an answer.",
+                    stop,
+                ),
+            )
         else:
             yield self.guard(
                 f"login{suffix}",
@@ -174,6 +187,25 @@ class _Host:
         opened = next((c.path for c in above if c.audience == ANYONE), None)
         if opened is not None:
             yield from self._through(opened, path, suffix)
+
+    def by_token(self, claim: Claim, tokens: Sequence[str]) -> Iterator[Check]:
+        """Of a host where service tokens get in: each of them alone, with its secret and with another.
+
+        A secret is sent to no host but those that its token is for.
+        """
+        for token in tokens if claim.audience != ANYONE else ():
+            what = f"token-{token}{self.suffix(claim)}"
+            probe = HttpProbe(_kept_out(claim), "https", self.name, claim.path, token=token)
+            if token not in claim.audience.tokens:
+                yield self.guard(what, f"token {token} does not get in here", probe, _TOKEN)
+            elif token in self.view.ended:
+                yield self.guard(what, f"token {token} has ended and opens nothing", probe, _TOKEN)
+            else:
+                there = replace(probe, expect="open")
+                yield self.check(what, f"token {token} gets in, with no login", there, _NO_TOKEN)
+                forged = replace(probe, forged=True)
+                promise = f"token {token} with a wrong secret opens nothing"
+                yield self.guard(f"wrong-secret-{what.removeprefix('token-')}", promise, forged, _TOKEN)
 
     def _otherwise(self, claim: Claim) -> Iterator[Check]:
         """The same by plain http, by a host that is written otherwise, by another's TLS name, and past Cloudflare."""
@@ -226,6 +258,21 @@ class _Host:
                 yield self.guard(f"{what}{suffix}", f"{target} is shut as {path} is", probe, _SPELLING)
 
 
+def _kept_out(claim: Claim) -> Literal["guarded", "blocked"]:
+    """Who is kept out where nobody logs in meets no login page [TFC service_auth_401_redirect]."""
+    return "blocked" if claim.audience.tokens and not claim.audience.people else "guarded"
+
+
+_NO_TOKEN = (
+    "The app that has the token is locked out.",
+    "Refused or sent to the login: compare the Service Auth policy of the Access application with `gatehouse who URL`,"
+    " and run `gatehouse preview --refresh`. Was the token renewed, disabled or deleted in the dashboard?",
+)
+_TOKEN = (
+    "A token opens what it is not for, or no longer: whoever has it, or guesses, reaches the service.",
+    "Stop cloudflared, then see which policies the Access application of the host has: run `gatehouse preview"
+    " --refresh`, and take the token away as docs/tokens.md says.",
+)
 _NO_ANSWER = (
     "The service is not to be had from outside.",
     "502: is the origin's Service up (kubectl get endpoints)? 530: do cloudflared's pods run? 404 or a login:"

@@ -25,6 +25,8 @@ class View:
     nonce: str
     elsewhere: tuple[str, ...] = ()
     """The wildcard hosts of other stacks."""
+    ended: frozenset[str] = frozenset()
+    """Service tokens that have ended."""
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:

@@ -21,6 +21,14 @@ ZONES = ("example.com", "dev.example.com", "example.net")
 HOSTS = ("www", "app", "x.app", "shop", "@")
 PATHS = ("/api", "/api/v1", "/api/v1/open", "/admin", "/hooks/git.push", "/a+b")
 BASES = ("/matrix", "/api", "/matrix/_client")
+_PAGES = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["*"], "allow_credentials": True}
+ACCESS = (
+    {"cors_headers": _PAGES, "skip_interstitial": True},
+    {"cors_headers": {**_PAGES, "allowed_origins": ["*"], "allow_credentials": False}, "app_launcher_visible": False},
+    {"same_site_cookie_attribute": "none", "http_only_cookie_attribute": False, "session_duration": "1h"},
+    {"session_duration": "1h"},
+    {"session_duration": "1.5h"},
+)
 CLIENTS = ("anyone", "people", "nobody")
 TOKENS = ("phone", "watch")
 
@@ -32,7 +40,7 @@ def homes(draw: st.DrawFn) -> Home:
     people = draw(
         st.dictionaries(
             st.sampled_from(["household", "admins", "friends"]),
-            st.lists(st.sampled_from(EMAILS), min_size=1, max_size=3, unique=True),
+            st.lists(st.sampled_from([*EMAILS, "@example.org"]), min_size=1, max_size=3, unique=True),
             min_size=1,
         )
     )
@@ -60,6 +68,8 @@ def _service(draw: st.DrawFn, key: str, home: Home, taken: set[tuple[str, str]])
     if kind in ("web", "wildcard"):
         service["clients"] = draw(st.sampled_from(CLIENTS))
         draw(_tokens(service))
+        if draw(st.integers(0, 3)) == 0 and (service["clients"] == "people" or service.get("tokens")):
+            service["access"] = draw(st.sampled_from(ACCESS))
         if draw(st.integers(0, 3)) == 0 and service["clients"] == "people":
             service["gates"] = ["zero-trust", "tailnet"]
         if not draw(_hosts(kind == "wildcard", key, home, taken, service)):
@@ -158,7 +168,12 @@ def sections(home: Home) -> dict[str, Any]:
         **ESTATE,
         "zone": zones[0],
         "other_zones": zones[1:],
-        "people": home.people,
+        "people": {
+            name: {"emails": [w for w in words if w[0] != "@"], "domain": [w[1:] for w in words if w[0] == "@"]}
+            if any(w[0] == "@" for w in words)
+            else words
+            for name, words in home.people.items()
+        },
         "default_people": home.default,
         "tokens": {name: {} for name in TOKENS},
         "tailnet": {"name": home.tailnet},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exposure.model import Json
+from exposure.model import Json, PeopleSet
 from exposure.reach import surface as s
 from exposure.reach.access import Principal
 from exposure.reach.surface import Application, Destination, JwtCheck, Policy, Rule, Selector, Surface
@@ -20,7 +20,7 @@ BYPASS = Policy("bypass", (Selector("everyone"),))
 
 def allow(*emails: str) -> Policy:
     """A policy for these addresses, through a group."""
-    return s.people_policy("people", emails)
+    return s.people_policy(PeopleSet("people", tuple(emails)))
 
 
 def app(uri: str, *policies: Policy, service: str | None = None) -> Application:

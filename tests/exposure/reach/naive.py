@@ -241,7 +241,12 @@ def gates(service: dict[str, Any]) -> list[str]:
 def members(home: Home, said: dict[str, Any], otherwise: dict[str, Any]) -> list[str]:
     sets = said.get("people") or otherwise.get("people") or home.default
     sets = [sets] if isinstance(sets, str) else sets
-    return [email for name in sets for email in home.people[name]]
+    return [email for name in sets for email in named(home, name)]
+
+
+def named(home: Home, name: str) -> list[str]:
+    """Who is in a set: everybody of its domain is the one stranger there that is asked for."""
+    return [f"mallory{word}" if word.startswith("@") else word for word in home.people[name]]
 
 
 def tokens(said: dict[str, Any]) -> list[str]:
@@ -330,7 +335,7 @@ def meant_on_tailnet(home: Home, scheme: str, machine: str, port: int, path: str
         origin = service["origin"]
         if origin.get("on_node"):
             mine = machine == home.node and "tailnet" in gates(service) and (scheme, port) == ("tcp", origin["port"])
-            if mine and who in members(home, service, {}):
+            if mine and who in members(home, service, {}) and not who.startswith("mallory"):
                 return "tailnet"
             continue
         if service.get("tailnet_name", f"{key}-{home.node}") != machine:
@@ -345,7 +350,9 @@ def meant_on_tailnet(home: Home, scheme: str, machine: str, port: int, path: str
         if origin.get("scheme") in ("tcp", "udp"):
             ports = [(origin["scheme"], origin["port"])]
             ports += [(p.get("protocol", "tcp"), p["port"]) for p in origin.get("other_ports", [])]
-        return "tailnet" if who in members(home, service, {}) and (scheme, port) in ports else "no"
+        # The tailnet's policy knows addresses alone.
+        inside = who in members(home, service, {}) and not who.startswith("mallory")
+        return "tailnet" if inside and (scheme, port) in ports else "no"
     return "no"
 
 

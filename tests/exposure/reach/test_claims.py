@@ -32,7 +32,7 @@ def claim(**said: Any) -> Claim:
 def judged(stacks: dict[str, LoadedStack], claims: Sequence[Claim], stack: str = "alfred") -> tuple[Verdict, ...]:
     project = plan_project(stacks)
     [surfaces] = project.estates()
-    people = project.plans[stack].estate.people
+    people = project.plans[stack].estate.members
     return prove(surfaces, project.plans, {stack: claims}, people).verdicts
 
 
@@ -110,10 +110,10 @@ def test_a_claim_holds_if_and_only_if_the_words_of_the_file_say_so(home: Home, d
     for verdict in proof.verdicts:
         said = verdict.claim
         if said.only:
-            expected = bool(names - {e for name in said.only for e in home.people[name]})
+            expected = bool(names - {e for name in said.only for e in naive.named(home, name)})
         else:
             word = said.never or ""
-            expected = bool(names & set(home.people.get(word, [word])))
+            expected = bool(names & set(naive.named(home, word) if word in home.people else [word]))
         assert (verdict.state == "broken") is expected, (str(said), sorted(reached))
         if verdict.counterexample:
             found = verdict.counterexample

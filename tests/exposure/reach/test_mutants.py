@@ -17,6 +17,7 @@ import pytest
 
 from config.loader import load_project
 from config.values import unguarded
+from exposure.model import PeopleSet
 from exposure.reach import surface as s
 from exposure.reach.compare import compare
 from exposure.reach.places import ANY_NAME
@@ -230,7 +231,7 @@ def _mutants(found: Surface) -> Iterator[tuple[str, Surface]]:
         said = f"application {application.name}"
         (where,) = application.destinations
         yield f"{said}: removed", replace(found, applications=tuple(others))
-        more = s.people_policy("more", [STRANGER])
+        more = s.people_policy(PeopleSet("more", (STRANGER,)))
         for what, other in (
             ("bypass", replace(application, policies=(BYPASS,))),
             ("one more policy", replace(application, policies=(*application.policies, more))),

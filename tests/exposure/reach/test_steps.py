@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from config.loader import load_project, stack_names
 from config.secrets import SECRETS
+from exposure.model import PeopleSet
 from exposure.reach import ANYONE, MEMBER, Outcome, Request, Surface, from_steps, merge, stack_of, steps, table, who
 from exposure.reach import surface as s
 from exposure.reach.project import Project, plan_project
@@ -189,7 +190,7 @@ def _state(type_: str, inputs: Mapping[str, Any], name: str = "x") -> dict[str, 
 
 def test_a_policy_of_the_owner_is_found_by_the_placeholder_of_the_offline_plan() -> None:
     deny, bypass = s.Policy("deny", (s.Selector("everyone"),)), s.Policy("bypass", (s.Selector("everyone"),))
-    both = s.people_policy("admins+household", ["alice@example.com"])
+    both = s.people_policy(PeopleSet("admins+household", ("alice@example.com",)))
     known = s.Known(deny=deny, bypass=bypass, people={"admins+household": both})
     for output, policy in (
         ("deny_policy_id", deny),

@@ -272,7 +272,6 @@ CATALOGUE: tuple[Refusal, ...] = (
         46,
         "same_site strict unacknowledged",
         "CFDOC cloudflare-one/identity/authorization-cookie",
-        _registered("the component writes lax", "test_instant_auth_has_google_alone"),
     ),
     Refusal(47, "A URI with a port, query or fragment", _APP_PATHS),
     Refusal(

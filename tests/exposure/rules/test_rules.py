@@ -352,6 +352,12 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("clients: anyone", "clients: tailnet"),
         ("port_forward: [", "#"),
     ),
+    "people-public-mail/refused": (
+        ("{domain: [smith.example, gmail.com]}", "{domain: smith.example, emails: [ann@example.com]}"),
+        ("{domain: yahoo.co.uk}", "{emails: [ben@example.com]}"),
+    ),
+    "people-unfit/refused": (("ben@github", "ben@example.com"), ("people: smiths  #", "people: family  #")),
+    "people-until/refused": (('until: "2020-12-06"', 'until: "2999-12-06"'),),
     "unknown-key/refused-ipv6": (('lan_ipv6: "', "#"), ('router_ipv6: "', "#"), ("connector: {", "#")),
     "zone-api/refused": (("smith.tk", "smith.to"), ("smith.ml", "smith.com")),
     "zone-registered/refused-of-others": (
@@ -413,6 +419,7 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "media-through-tunnel": "service",
         "origin-tls-unverified": "service",
         "access-path-bypass": "service",
+        "access-weakened": "service",
         "sensitive-on-funnel": "service",
         "sensitive-by-port-forward": "service",
         "workload-wider": "service",

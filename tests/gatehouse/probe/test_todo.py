@@ -14,7 +14,7 @@ from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from gatehouse.cli import main
 from gatehouse.commands.todo import Seen, Todo, ds_fields, render, todos
-from gatehouse.probe.outputs import simulated_outputs
+from gatehouse.probe.outputs import outputs_here
 from tests.gatehouse.probe.world import NAME_SERVERS, SECTIONS, SERVICES, World
 from tests.kit.builders import ESTATE, GAME, HTML, NODE, OPEN_HTML, PROJECT, plan_of, stack_text
 
@@ -299,7 +299,7 @@ def test_a_simulated_state_that_cannot_be_read_gives_nothing(project: Path, cont
     state = project / ".gatehouse" / "simulated" / "state" / ".pulumi" / "stacks" / "gatehouse" / "alfred.json"
     state.parent.mkdir(parents=True)
     state.write_text(content)
-    assert simulated_outputs(project, load_project(project)["alfred"]) == {}
+    assert outputs_here(project, load_project(project)["alfred"]) == {}
 
 
 @pytest.mark.parametrize(("content", "words"), [("[]", "not an object"), ("{", "not JSON")])
