@@ -281,7 +281,7 @@ class Service(Model):
     tokens: Tokens | None = None
     """Service tokens (estate `tokens`) that get in by the tunnel too, with no login: apps and scripts."""
     access: AccessSettings | None = None
-    """Settings of its Access applications: CORS, the launcher's tile, cookies."""
+    """Settings of its Access applications: how long a login lasts, CORS, the launcher's tile, cookies."""
     machines: Machines | None = None
     """Machines that get in on the tailnet too, by tag, such as `tag:ci`; with `clients: tailnet` and no `people` they
     alone."""

@@ -78,9 +78,12 @@ def _service_tokens(name: str, args: Args, opts: _Options) -> Made:
         if unknown := sorted(set(names) - args["tokens"].keys()):
             raise wrong(name, ("together", index), f"no token is named {' or '.join(unknown)}; add it to `tokens`")
     made = components.ServiceTokens(name, **args, opts=opts)
-    camel = {"client_id": "clientId", "client_secret": "clientSecret", "expires_at": "expiresAt"}
-    clients = {key: {camel[k]: value for k, value in client.items()} for key, client in made.clients.items()}
-    return made, {"clients": clients}
+    ids, secrets, ends = (
+        pulumi.Output.all(**{key: client[part] for key, client in made.clients.items()})
+        for part in ("client_id", "client_secret", "expires_at")
+    )
+    # A secret within a map arrives empty in a program in YAML: the whole map is one.
+    return made, {"clientIds": ids, "clientSecrets": pulumi.Output.secret(secrets), "expiresAt": ends}
 
 
 def _connector(name: str, args: Args, opts: _Options) -> Made:

@@ -394,14 +394,18 @@ def test_tokens_have_a_policy_for_each_combination_and_their_secret_stays_one() 
 
     def program() -> None:
         made.update(construct("ServiceTokens", "tokens", inputs))
-        pulumi.export("clients", made["clients"])
+        pulumi.export("outputs", made)
 
     found = record(program, False)
     assert set(made["policyIds"]) == {"tv", "phone+tv"}
     tv = found.one("cloudflare:ZeroTrustAccessServiceToken", "tokens-tv").inputs
     assert (tv["duration"], tv["clientSecretVersion"]) == ("forever", 2)
-    assert set(found.exports["clients"]["tv"]) == {"clientId", "clientSecret", "expiresAt"}
-    assert isinstance(found.exports["clients"]["tv"]["clientSecret"], Secret)
+    assert isinstance(found.exports["outputs"]["clientSecrets"], Secret)
+    assert (
+        set(found.exports["outputs"]["clientSecrets"].value)
+        == set(found.exports["outputs"]["clientIds"])
+        == {"phone", "tv"}
+    )
     for key, wrong, said in (
         ("together", [["radio"]], "property together[0] has a problem: no token is named radio"),
         ("together", [[]], "property together[0] has a problem: at least one is needed"),

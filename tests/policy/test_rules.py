@@ -49,7 +49,7 @@ def test_a_careful_stack_breaks_no_rule_and_leaves_nothing_unjudged() -> None:
 
 
 def test_every_rule_says_what_must_hold_and_how_to_fix_it() -> None:
-    assert len({r.id for r in RULES}) == len(RULES) == 14
+    assert len({r.id for r in RULES}) == len(RULES) == 15
     assert all(r.title for r in RULES)
     assert all(r.description.endswith(".") and r.remediation.endswith(".") for r in RULES)
 
