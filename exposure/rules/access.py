@@ -190,6 +190,20 @@ def _path_acme(service: OneService) -> Iterator[Problem]:
             )
 
 
+def _path_addresses(service: OneService) -> Iterator[Problem]:
+    said = service.service.paths
+    for path in (p for p, to in said.items() if to.ips and service.by(TunnelWay)):
+        above = next((p for p in Path(path).above if p in said), None)
+        if said[above].clients == "anyone" and not said[above].ips if above else not service.by(ZeroTrustWay):
+            yield service.problem(
+                ("paths", path),
+                None,
+                f"{above or 'the service'} is open to anyone, and many a server takes {path.upper()} or {path};x for "
+                f"{path}: whoever calls from another address would get in by such a spelling",
+                "give what answers there a service with a host of its own and `clients: nobody`, or remove it",
+            )
+
+
 def _bypass(service: OneService) -> Iterator[Problem]:
     if not service.by(TunnelWay):
         return
@@ -351,6 +365,12 @@ RULES = (
         f"{_APP_PATHS}; RFC 8555 8.3",
         (32,),
         check=_path_acme,
+    ),
+    ServiceRule(
+        "path-addresses",
+        "A path for some addresses is within a login",
+        "Gatehouse: a bypass has no JWT, so no rule of the tunnel can shut other spellings of the path",
+        check=_path_addresses,
     ),
     ServiceRule(
         "access-path-bypass",

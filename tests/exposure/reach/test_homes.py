@@ -122,9 +122,10 @@ EXACT: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
                     "/hooks/ping": {"clients": "anyone"},
                 },
             },
-            "blog": {
-                **OPEN_HTML,
-                "host": "blog.example.com",
+            "feed": {
+                **LOW,
+                "host": "feed.example.com",
+                "clients": "nobody",
                 "paths": {"/feed": {"clients": "anyone", "ips": ["198.51.100.7/32"]}},
             },
         },
@@ -132,8 +133,8 @@ EXACT: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
             "app.example.com/": HOUSEHOLD,
             "app.example.com/hooks": "anyone at 2001:db8::/32 or at 203.0.113.0/24",
             "app.example.com/hooks/ping": "anyone",
-            "blog.example.com/": "anyone",
-            "blog.example.com/feed": "anyone at 198.51.100.7/32",
+            "feed.example.com/": "nobody",
+            "feed.example.com/feed": "anyone at 198.51.100.7/32",
         },
     ),
     "two services on one host by path": (
