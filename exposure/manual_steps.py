@@ -179,8 +179,7 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
         )
     machines: dict[str, set[str]] = {}
     for way in ways:
-        emails = {email for name in way.audience.people for email in estate.members.get(name, ())}
-        machines.setdefault(way.machine, set()).update(emails - set(estate.tailnet.users))
+        machines.setdefault(way.machine, set()).update(estate.who(way.audience.people) - set(estate.tailnet.users))
     to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
     if to_share:
         yield ManualStep(

@@ -101,7 +101,7 @@ def _test_users(everything: AllStacks) -> Iterator[Problem]:
         if estate is None or estate.google is None:
             continue
         by_google = [names for names in _logins(family) if estate.terms(names).login == GOOGLE]
-        people = {w for names in by_google for name in names for w in estate.members.get(name, ())}
+        people = estate.who(name for names in by_google for name in names)
         if len(people) > _TEST_USERS:
             yield owner.estate_ref("people").problem(
                 "",
@@ -119,7 +119,7 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
         most = PLANS[estate.tailnet.plan]
         private = [on_tailnet(s.service, estate) for stack in family for s in stack.by(TailnetWay)]
         sets = {name for audience in private for name in audience.people}
-        users = {e for name in sets for e in estate.members.get(name, ())} | set(estate.tailnet.users)
+        users = estate.who(sets) | set(estate.tailnet.users)
         served = {s.machine for stack in family for s in stack.by(TailnetWay, FunnelWay) if s.cluster_origin}
         for count, limit, what, fix in (
             (
