@@ -195,6 +195,10 @@ class Estate(Model):
         """Who is in each set of people (`Members.words`)."""
         return {name: said.words for name, said in self.sets.items()}
 
+    def who(self, names: Iterable[str]) -> set[str]:
+        """Who is in any of these sets of people; a set that is not known has nobody."""
+        return {word for name in names for word in self.members.get(name, ())}
+
     def terms(self, names: Iterable[str]) -> Terms:
         """The terms of sets that are let in together. That they are the same, and known, is for rules to say."""
         return next((self.sets[name].terms for name in sorted(names) if name in self.sets), Members().terms)

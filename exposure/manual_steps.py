@@ -12,7 +12,7 @@ from exposure.names import node_tag
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.way import ManualStep
 
-_GOOGLE_TEST_USERS = 100
+GOOGLE_TEST_USERS = 100
 """Google allows 100 test users while the OAuth client is in testing [Google Cloud Console, Audience]."""
 _ACME_ACCOUNTS = 10
 """Let's Encrypt makes 10 accounts in 3 hours for one address [letsencrypt.org/docs/rate-limits]."""
@@ -31,7 +31,7 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> Iterator[ManualSte
             "Let Google's OAuth client log these people in",
             (
                 "Google Cloud Console, Credentials, the OAuth client: enter origin and redirect URI.",
-                f"Audience, Test users: add each of these, {_GOOGLE_TEST_USERS} at most (not needed once the client"
+                f"Audience, Test users: add each of these, {GOOGLE_TEST_USERS} at most (not needed once the client"
                 " is published)."
                 if words
                 else "Nobody logs in with Google yet, so there is no test user to add.",
@@ -179,8 +179,7 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
         )
     machines: dict[str, set[str]] = {}
     for way in ways:
-        emails = {email for name in way.audience.people for email in estate.members.get(name, ())}
-        machines.setdefault(way.machine, set()).update(emails - set(estate.tailnet.users))
+        machines.setdefault(way.machine, set()).update(estate.who(way.audience.people) - set(estate.tailnet.users))
     to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
     if to_share:
         yield ManualStep(

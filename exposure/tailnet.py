@@ -84,7 +84,7 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     accept: dict[tuple[str, str], list[str]] = {}
     deny: dict[tuple[str, str], list[str]] = {}
     # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
-    named = {email for s in private for p in s.people for email in estate.members.get(p, ())}
+    named = estate.who(name for s in private for name in s.people)
     users = estate.tailnet.users if estate.tailnet else []
     known = sorted({*named, *users})
     # One stands for all who are in the same sets, and one other service for all others: the tests grow no faster.
@@ -96,8 +96,7 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     let_in: dict[tuple[str, int, str], set[str]] = {}
     machines: dict[tuple[str, int, str], set[str]] = {}
     for s in private:
-        emails = {email for p in s.people for email in estate.members.get(p, ())}
-        let_in.setdefault((s.tag, s.port, s.protocol), set()).update(emails)
+        let_in.setdefault((s.tag, s.port, s.protocol), set()).update(estate.who(s.people))
         machines.setdefault((s.tag, s.port, s.protocol), set()).update(s.machines)
     for service in private:
         target = f"{service.tag}:{service.port}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from config.text import few
 from config.values import unguarded
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
@@ -388,11 +389,6 @@ class Reached:
                 how = "" if outcome is Outcome.OPEN else f" {outcome.value}"
                 parts.append(show([str(p) for p in here]) + how)
         return "; ".join(parts)
-
-
-def few(names: Sequence[str]) -> str:
-    """Names one after the other; of many the first three, and how many more."""
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exposure.policy_eval.policy import Rule
     from exposure.policy_eval.selectors import Traffic
     from exposure.reach.project import Project
+    from exposure.ways.way import Way
 
 _SYNTAX = "tailscale.com/kb/1337"
 OPENS, TESTS = "tailnet-policy-opens", "tailnet-policy-tests"
@@ -135,18 +136,21 @@ def _paths(document: Document) -> set[str]:
 
 
 def _generated(family: Sequence[OneStack], own: str) -> dict[str, Json]:
-    from exposure.plan import generated_policy, plan_services
+    from exposure.plan import generated_policy
 
-    ways = []
-    nodes = []
-    for stack in family:
-        typed, estate = stack.stack.typed, stack.estate
-        assert typed
-        assert estate
-        nodes.append(typed.node)
-        ways += [way for service in plan_services(typed.services, typed.node, estate) for way in service.ways]
+    nodes = [stack.node for stack in family if stack.node]
+    ways = [way for stack in family for way in _ways(stack)]
     assert family[0].estate
     return generated_policy(family[0].estate, nodes, ways, own)
+
+
+def _ways(stack: OneStack) -> list[Way]:
+    from exposure.plan import plan_services
+
+    typed, estate = stack.stack.typed, stack.estate
+    assert typed
+    assert estate
+    return [way for service in plan_services(typed.services, typed.node, estate) for way in service.ways]
 
 
 def _invalid(everything: AllStacks) -> Iterator[Problem]:
@@ -192,16 +196,9 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
     for stack in family:
         if stack.node_name:
             yield node_tag(stack.node_name), stack.ref("node", "name")
-        typed, estate = stack.stack.typed, stack.estate
-        if typed and estate:
-            from exposure.plan import plan_services
-
-            for service in plan_services(typed.services, typed.node, estate):
-                yield from (
-                    (way.tag.lower(), stack.ref("services", service.key))
-                    for way in service.ways
-                    if isinstance(way, TailnetWay) and not way.on_node
-                )
+        for way in _ways(stack):
+            if isinstance(way, TailnetWay) and not way.on_node:
+                yield way.tag.lower(), stack.ref("services", way.service)
 
 
 # What it opens
@@ -276,7 +273,7 @@ def _at_home(project: Project) -> Iterator[_Door]:
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
-    return frozenset(email.lower() for name in sets for email in plan.estate.members.get(name, ()))
+    return frozenset(email.lower() for email in plan.estate.who(sets))
 
 
 def _opens(everything: AllStacks) -> Iterator[Problem]:
