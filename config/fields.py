@@ -28,6 +28,16 @@ def _label(value: str) -> str:
     return value
 
 
+def _set_name(value: str) -> str:
+    if value in ("anyone", "lan", "member", "nobody"):
+        raise PydanticCustomError(
+            "name",
+            "claims and `gatehouse who` have this word for somebody else than the people of a set",
+            {"fix": "give the set another name"},
+        )
+    return _label(value)
+
+
 def _ipv4(value: str) -> str:
     try:
         address = ipaddress.ip_address(value.strip("[]"))
@@ -87,7 +97,7 @@ _CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 
 def _email(value: str) -> str:
     # The login's address only; whether the mailbox exists is for Google to know.
-    if not re.fullmatch(r"[^@\s,;:*/\"'<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
+    if not re.fullmatch(r"(?!')[^@\s,;:*/\"<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
         fix = "write each person's address like alice@example.com"
         if value.startswith("@"):
             fix = f"where everybody of the domain is meant, write the set as keys: `{{domain: {value[1:]}}}`"
@@ -123,7 +133,7 @@ def word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
 
 def _domain(value: str) -> str:
     if "." not in value or len(value) > 253 or not all(LABEL.fullmatch(label) for label in value.split(".")):
-        bare = value.rpartition("@")[2].lower()
+        bare = value.rpartition("@")[2].lower().rstrip(".")
         right = "." in bare and all(LABEL.fullmatch(label) for label in bare.split("."))
         raise PydanticCustomError(
             "domain",
@@ -409,6 +419,8 @@ _ACCOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
 """A DNS label."""
+SetName = Annotated[str, AfterValidator(_set_name), _LABEL_SCHEMA]
+"""The name of a set of people: a DNS label, and none of the words for others (`anyone`, `lan`)."""
 IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]

@@ -59,7 +59,11 @@ def _login(stack: OneStack) -> Iterator[Problem]:
                 (*path, "login"),
                 show(login),
                 "the estate has no such login, so nobody of the set could log in",
-                f"write one of: {', '.join(known)}" if known else "remove it, or add it to the estate's `logins:`",
+                "remove it: Google is the login of every set that names none"
+                if login == GOOGLE
+                else f"write one of: {', '.join(known)}"
+                if known
+                else "remove it, or add it to the estate's `logins:`",
                 related=(stack.estate_ref("logins"),),
             )
         elif one.github and (login is None or estate.logins[login].type != "github"):
@@ -129,7 +133,7 @@ def _unfit(service: OneService) -> Iterator[Problem]:
         one = estate.sets.get(name)
         if one is None:
             continue
-        said = [key for key in ("domain", "github", "countries", "ips") if getattr(one, key)]
+        said = one.off_tailnet
         if said:
             yield service.problem(
                 ("people",),
