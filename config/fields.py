@@ -218,9 +218,17 @@ EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "
 def _https_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        right = parts.scheme == "https" and "." in (parts.hostname or "") and parts.username is None
+        host = parts.hostname or ""
+        right = parts.scheme == "https" and "." in host and parts.username is None
+        inside = host.endswith((".local", ".lan", ".internal", ".home.arpa")) or (_is_ip(host) and not _is_public(host))
     except ValueError:
-        right = False
+        right = inside = False
+    if right and inside:
+        raise PydanticCustomError(
+            "https_url",
+            "Cloudflare asks this address from the internet, and it is one of a home network",
+            {"fix": "write the name by which the provider is reached from outside, and let anyone reach it there"},
+        )
     if not right or re.search(r"\s", value):
         raise PydanticCustomError(
             "https_url",
@@ -305,6 +313,10 @@ def _is_ip(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_public(value: str) -> bool:
+    return ipaddress.ip_address(value).is_global
 
 
 def _nameserver(value: str) -> str:

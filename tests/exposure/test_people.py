@@ -173,6 +173,34 @@ def test_who_says_what_some_of_a_domain_reach_and_that_anybody_may_be_in_an_orga
     assert said(0, "github:jones")[1] == ""
 
 
+def test_an_apostrophe_is_part_of_an_address_and_no_quote_is() -> None:
+    def found(address: str) -> list[str]:
+        found = check(tie([loaded({"web": HTML}, estate=estate(household=[address]))]))
+        return [f.rule for f in found if f.severity == "error"]
+
+    assert found("o'brien@example.com") == []
+    assert found("'alice@example.com'") == ["wrong-form"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://192.168.0.9/token",
+        "https://[fd00::1]/token",
+        "https://100.64.0.9/token",
+        "https://id.home.arpa/token",
+        "https://nas.local/token",
+        "http://id.example.com/token",
+    ],
+)
+def test_an_endpoint_at_home_is_refused_alone_and_the_sets_of_that_login_are_not(url: str) -> None:
+    logins = {**LOGINS, "work": {**LOGINS["work"], "token_url": url}}
+    found = check(tie([loaded({"web": {**HTML, "people": "staff"}}, estate={**estate(), "logins": logins})]))
+    assert [(f.rule, f.where) for f in found if f.severity == "error"] == [
+        ("wrong-form", "estate.logins.work.token_url")
+    ]
+
+
 @pytest.mark.parametrize("word", ["anyone", "lan", "member", "nobody"])
 def test_a_set_is_not_called_by_a_word_for_somebody_else(word: str) -> None:
     found = check(tie([loaded({"web": {**HTML, "people": "household"}}, estate=estate(**{word: ["x@example.com"]}))]))
