@@ -40,25 +40,20 @@ def _served(service: OneService) -> bool:
     return service.cluster_origin is not None and is_web(service.service)
 
 
-def _missing(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _missing(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         need = _on_tailnet(family)
         if need and owner.estate and owner.estate.tailnet is None:
-            yield (
-                owner,
-                Problem(
-                    ("estate", "tailnet"),
-                    "",
-                    f"{listed(s.key for s in need)} {'uses' if len(need) == 1 else 'use'} Tailscale, and the estate "
-                    f"has no "
-                    "tailnet",
-                    "add `tailnet:` to the estate, with its `name:` from the Tailscale admin console, DNS",
-                    related=tuple(s.ref() for s in need),
-                ),
+            yield owner.estate_ref("tailnet").problem(
+                "",
+                f"{listed(s.key for s in need)} {'uses' if len(need) == 1 else 'use'} Tailscale, and the estate "
+                "has no tailnet",
+                "add `tailnet:` to the estate, with its `name:` from the Tailscale admin console, DNS",
+                related=tuple(s.ref() for s in need),
             )
 
 
-def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _https(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         tailnet = owner.estate.tailnet if owner.estate else None
         served = [s for s in _on_tailnet(family) if _served(s)]
@@ -69,17 +64,12 @@ def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             ("settings", "https_enabled", tailnet.settings.https_enabled, "certificates for *.ts.net names"),
         ):
             if not on:
-                yield (
-                    owner,
-                    Problem(
-                        ("estate", "tailnet", part, field),
-                        "false",
-                        f"{listed(s.key for s in served)} {'is' if len(served) == 1 else 'are'} served by Funnel or "
-                        f"Serve, "
-                        f"which need {what}",
-                        "remove it: it is on by default",
-                        related=tuple(s.ref() for s in served),
-                    ),
+                yield owner.estate_ref("tailnet", part, field).problem(
+                    "false",
+                    f"{listed(s.key for s in served)} {'is' if len(served) == 1 else 'are'} served by Funnel or "
+                    f"Serve, which need {what}",
+                    "remove it: it is on by default",
+                    related=tuple(s.ref() for s in served),
                 )
 
 
@@ -90,8 +80,7 @@ def _operator(stack: OneStack) -> Iterator[Problem]:
             ("node", "tailscale_operator"),
             '"none"',
             f"the Tailscale operator puts {listed(s.key for s in need)} on the tailnet, and this node has none, so "
-            f"nothing "
-            "would answer",
+            "nothing would answer",
             "say `tailscale_operator: helm` to have it installed, or `existing` if it is installed",
             related=tuple(s.ref() for s in need),
         )
@@ -129,8 +118,7 @@ def _name(service: OneService) -> Iterator[Problem]:
         yield service.malformed("tailnet_name", machine, error, "" if said else "add a `tailnet_name:` that is shorter")
 
 
-def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
+def _name_twice(everything: AllStacks) -> Iterator[Problem]:
     for _, family in everything.families():
         if not family[0].estate or not family[0].estate.tailnet:
             continue
@@ -145,17 +133,13 @@ def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 # Two nodes of one name are another rule's finding.
                 continue
             other = "a node" if first.path[0] == "node" else f"service {first.path[1]}"
-            yield (
-                where[second.stack.name],
-                Problem(
-                    second.path,
-                    show(name),
-                    f"{other} has this name on the tailnet: Tailscale would rename one of the two (`{name}-1`), and a "
-                    "name is either Serve or Funnel",
-                    "set another `tailnet_name:`, or, where both are TCP or UDP of one Service, put both ports under "
-                    "one service by `other_ports:`",
-                    related=(first,),
-                ),
+            yield second.problem(
+                show(name),
+                f"{other} has this name on the tailnet: Tailscale would rename one of the two (`{name}-1`), and a "
+                "name is either Serve or Funnel",
+                "set another `tailnet_name:`, or, where both are TCP or UDP of one Service, put both ports under "
+                "one service by `other_ports:`",
+                related=(first,),
             )
 
 
@@ -170,16 +154,14 @@ def _service_twice(stack: OneStack) -> Iterator[Problem]:
             second.path,
             show(what),
             f"service {first.path[1]} puts this Service on the tailnet already: a Service has one name and one tag "
-            f"there, "
-            "and the two would undo each other's work at every `up`",
+            "there, and the two would undo each other's work at every `up`",
             f"list this port under `other_ports:` of {first.path[1]} and remove this service, or give both a "
-            f"`selector:`",
+            "`selector:`",
             related=(first,),
         )
 
 
-def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
+def _tag_twice(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         claims: list[tuple[str, Ref]] = [
             (tag, Ref(owner.stack, ("estate", "tailnet"))) for tag in (FUNNEL_TAG, OPERATOR_TAG, "tag:k8s")
@@ -193,15 +175,11 @@ def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             if second.path[0] != "services":
                 continue
             other = f"service {first.path[1]}" if first.path[0] == "services" else "another part of the tailnet"
-            yield (
-                where[second.stack.name],
-                Problem(
-                    second.path,
-                    show(tag),
-                    f"{other} has this tag already, and a grant for one would open the other",
-                    "give the service another key",
-                    related=(first,),
-                ),
+            yield second.problem(
+                show(tag),
+                f"{other} has this tag already, and a grant for one would open the other",
+                "give the service another key",
+                related=(first,),
             )
 
 

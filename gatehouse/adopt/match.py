@@ -424,11 +424,13 @@ def _is_map(value: object) -> bool:
 
 _WHERE = ("accountId", "zoneId", "apiVersion", "kind")
 """Where a thing was read says these; not every answer repeats them."""
+_UNTOLD = ("clientSecretVersion", "previousClientSecretExpiresAt")
+"""No answer has these: Cloudflare takes what it is told of a service token's secret, and does not say it again."""
 
 
 def differences(planned: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     """What the plan wants otherwise, a line a property; what only `up` knows, and secrets, are not compared."""
-    wanted = {k: v for k, v in planned.items() if k not in _WHERE or k in there}
+    wanted = {k: v for k, v in planned.items() if k not in (*_WHERE, *_UNTOLD) or k in there}
     return list(_differences("", wanted, there))
 
 

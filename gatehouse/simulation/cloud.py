@@ -260,6 +260,8 @@ class Kind:
     stays = False
     #: Inputs and outputs that are secret by nature.
     secrets: tuple[Path, ...] = ()
+    #: Inputs that the cloud takes and does not tell again: the plugin keeps what the state holds.
+    untold: tuple[str, ...] = ()
     #: The form of an import id, as the plugin writes it; the last word is the id.
     import_form = "<id>"
     #: Whether importing what is not there is an error.
@@ -336,7 +338,8 @@ class Kind:
         """
         for path in self.secrets:
             body = values.replaced(body, path, values.at(state, path))
-        return body
+        told = {name: item for name, item in body.items() if name not in self.untold}
+        return {**told, **{name: state[name] for name in self.untold if name in state}}
 
     def import_fails(self, body: Object) -> str:
         """Gives what the plugin dies of where it imports such an object; empty where it does not."""
@@ -381,8 +384,10 @@ class FlatCloud(Cloud):
         changes: Object = {}
         replaces: list[str] = []
         unset = [] if "*" in request.ignored else self._unset(kind, old, new)
-        for name in [*new, *(one for one in unset if one not in request.ignored)]:
-            before = old.get(name, kind.defaults.get(name))
+        # What an import could not read is set to its default, whatever is ignored.
+        unread = [name for name in kind.untold if name in kind.defaults and name not in old]
+        for name in dict.fromkeys([*new, *(one for one in unset if one not in request.ignored), *unread]):
+            before = None if name in unread else old.get(name, kind.defaults.get(name))
             after = new.get(name, kind.defaults.get(name))
             if before == after or (known(after) and kind.same(name, before, after, new)):
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 import shutil
@@ -27,7 +28,7 @@ from exposure.reach.shadows import shadows
 from exposure.reach.steps import UNKNOWN, NoPreviewError, known_from
 from exposure.reach.tailnet import PolicyError
 from tests.exposure.reach import homes
-from tests.kit import shipped
+from tests.kit import builders, shipped
 
 PROJECT = Path(__file__).parents[3]
 STACKS = stack_names(PROJECT)
@@ -158,6 +159,37 @@ def test_every_form_that_is_registered_gives_the_surface_of_the_plan(stack: str)
         assert {"admins+household", "friends+household"} <= set(told.people)
         assert (told.deny, told.bypass) == (planned.known("shed").deny, planned.known("shed").bypass)
         assert from_steps(documents[stack], replace(told, node=planned.known("shed").node)) == surface
+
+
+def test_people_of_every_kind_with_a_session_of_a_service_are_registered_as_planned(tmp_path: Path) -> None:
+    from gatehouse import offline
+
+    people = {
+        "family": ["alice@example.com", "bob@example.com"],
+        "there": {"emails": ["carl@example.com"], "countries": ["AT", "DE"], "ips": ["203.0.113.7/32"]},
+        "smiths": {"github": ["smiths"], "login": "hub"},
+        "gone": {"emails": ["old@example.com"], "until": "2026-01-01"},
+    }
+    hub = {"hub": {"type": "github", "client_id": "abcdef"}}
+    estate = {**builders.ESTATE, "people": people, "default_people": "family", "logins": hub}
+    services: dict[str, Any] = {}
+    for prefix, session, name in itertools.product("ms", ("", "1h", "0s"), people):
+        key = f"{prefix}{session}-{name}"
+        access = {"access": {"session_duration": session}} if session else {}
+        origin = {"namespace": key, "service": key, "port": 80}
+        services[key] = {**builders.HTML, "origin": origin, "people": name, **access}
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(PROJECT / name, tmp_path)
+    parts = {p: {key: value for key, value in services.items() if key.startswith(p)} for p in "ms"}
+    text = builders.stack_text(parts["s"], estate=estate)
+    (tmp_path / f"Pulumi.{OWNER}.yaml").write_text(text)
+    node = {**builders.NODE, "name": "two", "context": "two", "lan_ipv4": "192.168.0.9"}
+    text = builders.stack_text(parts["m"], node=node, estate=None, member_of=f"organization/gatehouse/{OWNER}")
+    (tmp_path / "Pulumi.two.yaml").write_text(text)
+    planned = plan_project(load_project(tmp_path))
+    for stack in (OWNER, "two"):
+        document = json.loads(offline.run_offline(tmp_path, stack).to_json())
+        assert from_steps(document, planned.known(stack)) == planned.surfaces[stack]
 
 
 def test_a_member_finds_zones_and_policies_of_its_owner_by_the_reference_once_they_have_ids() -> None:
@@ -309,6 +341,29 @@ def test_a_program_of_somebody_else_names_its_cluster_after_its_tunnel() -> None
     assert (port.workload.place, port.workload.port) == ("attic web/{a=1,b=2}", 80)
     [port] = from_steps({"steps": [service]}, s.Known()).node_ports
     assert str(port.workload) == "web/{a=1,b=2}:80"
+
+
+@pytest.mark.parametrize(
+    ("policies", "lasts"),
+    [
+        ([], "1h"),
+        ([("allow", {"sessionDuration": "8h"})], "8h"),
+        # Without a word of it, the provider gives a reusable one a day [TFC zero_trust_access_policy, schema.go].
+        ([("allow", {})], "24h"),
+        ([("allow", {"sessionDuration": "30m"}), ("allow", {"sessionDuration": "90m"})], "90m"),
+        ([("deny", {"sessionDuration": "700h"}), ("bypass", {}), ("allow", {"sessionDuration": "30m"})], "30m"),
+    ],
+)
+def test_a_policys_session_counts_before_its_applications(policies: list[tuple[str, Any]], lasts: str) -> None:
+    steps = [
+        _state("cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy", {"decision": decision, **more}, f"p{n}")
+        for n, (decision, more) in enumerate(policies)
+    ]
+    attached = [{"id": f"p{n}", "precedence": n + 1} for n in range(len(steps))]
+    inputs = {"destinations": [{"uri": "a.example.com"}], "policies": attached, "sessionDuration": "1h"}
+    app = _state("cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication", inputs, "app")
+    [found] = from_steps({"steps": [*steps, app]}, s.Known()).applications
+    assert found.session == lasts
 
 
 def test_each_zone_has_its_own_setting_and_its_own_names() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
 
 from config.errors import Finding
 from config.loader import LoadedStack, parse_stack_text, tie, type_stack
@@ -25,6 +27,7 @@ from exposure.reach.evaluate import Request, who
 from exposure.reach.places import table
 from exposure.reach.project import plan_project
 from tests.kit.builders import ESTATE, HTML, MEDIA, NODE, SSH, stack_text
+from tests.kit.profiles import NIGHTLY
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "policies"
 POLICIES = sorted(path.stem for path in FOLDER.glob("*.hujson"))
@@ -259,3 +262,79 @@ def test_a_group_of_people_whom_the_tailnet_does_not_know_is_refused_where_a_rul
     [found] = [f for f in check(stack(own, estate=estate)) if f.severity == "error"]
     assert (found.rule, found.place.line if found.place else 0) == ("tailnet-policy-invalid", 2)
     assert "no `domain`: group:smiths would be others" in found.reason
+
+
+SOURCES = (
+    *("*", "autogroup:member", "autogroup:tagged", "autogroup:admin", "autogroup:shared", "autogroup:danger-all"),
+    *("alice@example.com", "bob@example.com", "carol@github", "user:*@example.org", "group:own", "group:household"),
+    *(
+        "group:admins",
+        "tag:own",
+        "tag:wiki-alfred",
+        "tag:gatehouse-alfred",
+        "server",
+        "100.64.0.0/10",
+        "group:x@example.com",
+    ),
+)
+TARGETS = (
+    *(
+        "*",
+        "autogroup:tagged",
+        "autogroup:self",
+        "autogroup:internet",
+        "autogroup:member",
+        "alice@example.com",
+        "tag:own",
+    ),
+    *("tag:wiki-alfred", "tag:db-alfred", "tag:gatehouse-alfred", "tag:k8s-funnel", "192.168.0.0/24", "192.168.0.9"),
+    *("192.168.0.124", "100.64.0.0/10", "100.101.102.103", "server", "ipset:all", "fd7a:115c:a1e0::/48", "group:own"),
+)
+IP = ("*", "tcp:*", "tcp:443", "udp:53", "22", "tcp:22", "tcp:5000-6000", "udp:*", "icmp:*", "9100")
+MEANT = {
+    "wiki-alfred.tail.ts.net:443/tcp": {"alice", "bob"},
+    "wiki-alfred.tail.ts.net/": {"alice", "bob"},
+    "db-alfred.tail.ts.net:5432/tcp": {"alice", "bob"},
+    "alfred.tail.ts.net:22/tcp": {"alice"},
+    # At the number of a service's port, whoever it is for may have the other protocol.
+    "alfred.tail.ts.net:22/udp": {"alice"},
+    "192.168.0.9:5000/tcp": {"alice"},
+    "192.168.0.124:22/tcp": {"alice"},
+}
+
+
+@st.composite
+def own_rules(draw: st.DrawFn) -> dict[str, Any]:
+    some = {"min_size": 1, "max_size": 2, "unique": True}
+    rule: dict[str, Any] = {
+        "src": draw(st.lists(st.sampled_from(SOURCES), **some)),  # type: ignore[arg-type]
+        "dst": draw(st.lists(st.sampled_from(TARGETS), **some)),  # type: ignore[arg-type]
+        "ip": draw(st.lists(st.sampled_from(IP), **some)),  # type: ignore[arg-type]
+    }
+    return {**rule, "via": ["tag:own"]} if draw(st.integers(0, 5)) == 0 else rule
+
+
+@settings(max_examples=1_000 if NIGHTLY else 8)
+@given(rules=st.lists(own_rules(), min_size=1, max_size=2))
+def test_where_nothing_is_refused_nobody_reaches_a_service_whom_it_does_not_name(rules: list[dict[str, Any]]) -> None:
+    own = {
+        "groups": {"group:own": ["alice@example.com", "carol@github"]},
+        "tagOwners": {"tag:own": ["autogroup:admin"]},
+        "hosts": {"server": "100.101.102.103"},
+        "ipsets": {"ipset:all": ["add 100.64.0.0/10", "add 192.168.0.0/16"]},
+        "grants": rules,
+    }
+    stacks = stack(json.dumps(own))
+    found = {finding.rule for finding in check(stacks)}
+    assume("tailnet-policy-invalid" not in found)
+    changes = compare(plan_project(stack("{}")).surfaces["alfred"], plan_project(stacks).surfaces["alfred"])
+    strangers = {
+        (change.place.text, principal.name or principal.kind)
+        for change in changes
+        for principal in change.gains
+        for machine in [change.place.request.host.partition(".tail.ts.net")[0]]
+        if machine in ("alfred", "wiki-alfred", "db-alfred", "192.168.0.9", "192.168.0.124")
+        and principal.name.partition("@")[0] not in MEANT.get(change.place.text, ())
+    }
+    event("refused" if "tailnet-policy-opens" in found else "accepted")
+    assert not strangers or "tailnet-policy-opens" in found, strangers
