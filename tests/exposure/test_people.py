@@ -348,6 +348,16 @@ def test_a_change_of_terms_is_wider_where_less_is_asked_for() -> None:
     assert change("travel", travel={**carol, **limits, "countries": ["DE", "AT", "CH"]})[0] == "wider"
     assert change("travel", travel={**carol, "countries": ["DE", "AT"]})[0] == "wider"
     assert change("travel", travel={**carol, **limits, "countries": "DE"})[0] == "narrower"
+    for addresses, kind in (
+        ("198.51.100.128/25", "narrower"),
+        ("198.51.0.0/16", "wider"),
+        ("203.0.113.0/25", "wider"),
+        (["198.51.100.7/32", "203.0.113.7/32"], "wider"),
+        ("2001:db8::/48", "wider"),
+    ):
+        ranges = (planned(travel={**carol, "ips": a}) for a in ("198.51.100.0/24", addresses))
+        [found] = compare(*map(from_plan, ranges))
+        assert found.kind == kind, addresses
     told = change("household", household={"emails": ESTATE["people"]["household"], "login": "pin"})
     assert told == ("wider", "alice@example.com, bob@example.com", "one-time PIN, no longer Google login")
 
