@@ -30,6 +30,16 @@ def _label(value: str) -> str:
     return value
 
 
+def _set_name(value: str) -> str:
+    if value in ("anyone", "lan", "member", "nobody"):
+        raise PydanticCustomError(
+            "name",
+            "claims and `gatehouse who` have this word for somebody else than the people of a set",
+            {"fix": "give the set another name"},
+        )
+    return _label(value)
+
+
 def _ipv4(value: str) -> str:
     try:
         address = ipaddress.ip_address(value.strip("[]"))
@@ -89,7 +99,7 @@ _CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 
 def _email(value: str) -> str:
     # The login's address only; whether the mailbox exists is for Google to know.
-    if not re.fullmatch(r"[^@\s,;:*/\"'<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
+    if not re.fullmatch(r"(?!')[^@\s,;:*/\"<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
         fix = "write each person's address like alice@example.com"
         if value.startswith("@"):
             fix = f"where everybody of the domain is meant, write the set as keys: `{{domain: {value[1:]}}}`"
@@ -129,7 +139,7 @@ class Several:
 
 def _domain(value: str) -> str:
     if "." not in value or len(value) > 253 or not all(LABEL.fullmatch(label) for label in value.split(".")):
-        bare = value.rpartition("@")[2].lower()
+        bare = value.rpartition("@")[2].lower().rstrip(".")
         right = "." in bare and all(LABEL.fullmatch(label) for label in bare.split("."))
         raise PydanticCustomError(
             "domain",
@@ -214,9 +224,17 @@ EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "
 def _https_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        right = parts.scheme == "https" and "." in (parts.hostname or "") and parts.username is None
+        host = parts.hostname or ""
+        right = parts.scheme == "https" and "." in host and parts.username is None
+        inside = host.endswith((".local", ".lan", ".internal", ".home.arpa")) or (_is_ip(host) and not _is_public(host))
     except ValueError:
-        right = False
+        right = inside = False
+    if right and inside:
+        raise PydanticCustomError(
+            "https_url",
+            "Cloudflare asks this address from the internet, and it is one of a home network",
+            {"fix": "write the name by which the provider is reached from outside, and let anyone reach it there"},
+        )
     if not right or re.search(r"\s", value):
         raise PydanticCustomError(
             "https_url",
@@ -301,6 +319,10 @@ def _is_ip(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_public(value: str) -> bool:
+    return ipaddress.ip_address(value).is_global
 
 
 def _nameserver(value: str) -> str:
@@ -415,6 +437,8 @@ _ACCOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
 """A DNS label."""
+SetName = Annotated[str, AfterValidator(_set_name), _LABEL_SCHEMA]
+"""The name of a set of people: a DNS label, and none of the words for others (`anyone`, `lan`)."""
 IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]

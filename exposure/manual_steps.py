@@ -51,7 +51,8 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> Iterator[ManualSte
                 + (", which is over" if one.ended else ""),
                 (
                     "Nobody is taken out before that. Who is logged in then stays so for up to"
-                    f" {estate.session_duration}: Cloudflare, Zero Trust, Users, revokes that.",
+                    f" {estate.session_duration}, or a service's own `session_duration`: Cloudflare, Zero Trust, Users,"
+                    " revokes that.",
                 ),
             )
     for name, login in estate.logins.items():

@@ -96,6 +96,11 @@ def words(document: hujson.Document) -> set[str]:
     return found
 
 
+def place_of(document: hujson.Document, word: str) -> Position | None:
+    """Where a text stands for the first time, if it does."""
+    return next((document.where[path] for path in document.where if _at(document, path) == word), None)
+
+
 def twice(document: hujson.Document, generated: Mapping[str, Json], sets: Iterable[str]) -> Iterator[Twice]:
     """What the owner defines and Gatehouse does too: groups called like a set of people, and tags of its machines."""
     tags = generated.get("tagOwners")

@@ -15,6 +15,8 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
 _SOON = 7
+_OF_EVERY_TENANT = re.compile(r"https://login\.microsoftonline\.(com|us)/(common|organizations)/", re.IGNORECASE)
+"""[Microsoft, identity platform: claims validation; an `email` claim is what the tenant's admin says]."""
 
 
 def _empty(stack: OneStack) -> Iterator[Problem]:
@@ -52,14 +54,37 @@ def _login(stack: OneStack) -> Iterator[Problem]:
             "Google's login has a key of its own, and is the one of every set that names none",
             "give this one another name",
         )
+    for second in [key for key in known if estate.logins[key].type == "onetimepin"][1:]:
+        yield Problem(
+            ("estate", "logins", second),
+            "",
+            "an account has one one-time PIN, and Cloudflare refuses a second",
+            "remove this one, and name the other in the sets that have it as `login:`",
+        )
+    for key in known:
+        for name, url in (("auth_url", estate.logins[key].auth_url), ("token_url", estate.logins[key].token_url)):
+            if url and _OF_EVERY_TENANT.match(url):
+                yield Problem(
+                    ("estate", "logins", key, name),
+                    show(url),
+                    "this is for every tenant of Microsoft's, and anybody makes one and chooses an address in it: "
+                    "everybody would get in by an address of yours",
+                    "write your own tenant's id in its place: Entra, Overview, has it",
+                )
     for name, one in stack.own_sets:
         login, path = one.login, ("estate", "people", name)
+        if login is not None and ("estate", "logins", login) in stack.stack.assumed:
+            continue
         if login is not None and login not in known:
             yield Problem(
                 (*path, "login"),
                 show(login),
                 "the estate has no such login, so nobody of the set could log in",
-                f"write one of: {', '.join(known)}" if known else "remove it, or add it to the estate's `logins:`",
+                "remove it: Google is the login of every set that names none"
+                if login == GOOGLE
+                else f"write one of: {', '.join(known)}"
+                if known
+                else "remove it, or add it to the estate's `logins:`",
                 related=(stack.estate_ref("logins"),),
             )
         elif one.github and (login is None or estate.logins[login].type != "github"):
@@ -129,7 +154,7 @@ def _unfit(service: OneService) -> Iterator[Problem]:
         one = estate.sets.get(name)
         if one is None:
             continue
-        said = [key for key in ("domain", "github", "countries", "ips") if getattr(one, key)]
+        said = one.off_tailnet
         if said:
             yield service.problem(
                 ("people",),

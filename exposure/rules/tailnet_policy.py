@@ -171,6 +171,13 @@ def _invalid(everything: AllStacks) -> Iterator[Problem]:
         twice = list(own_policy.twice(document, generated, owner.estate.people if owner.estate else ()))
         for found in twice:
             yield _defined_twice(owner, family, found)
+        for name, one in owner.own_sets:
+            named = own_policy.place_of(document, f"group:{name}") if one.off_tailnet else None
+            if named:
+                keys = listed(f"`{key}`" for key in one.off_tailnet)
+                reason = f"the tailnet knows people by their addresses, and no {keys}: group:{name} would be others"
+                fix = "name a group whose set has `emails:` alone, or people by `user:*@` and their domain"
+                yield _problem(owner, named, reason, fix)
         for finding in read_policy(Document(own_policy.value(text), document.where)).findings if not twice else ():
             hint = f" (did you mean {finding.suggestion}?)" if finding.suggestion else ""
             reason = f"Tailscale would refuse the policy: {finding.path}: {finding.reason}{hint}"

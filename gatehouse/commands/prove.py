@@ -97,8 +97,8 @@ def _proved(
     mine = {name: stacks[name] for name in surfaces if name in stacks}
     claims = {name: loaded.typed.claims for name, loaded in mine.items() if loaded.typed}
     estates = [loaded.estate for loaded in mine.values() if loaded.estate]
-    people = estates[0].members if estates else {}
-    return prove(surfaces, plans, claims, people, planned=planned), people
+    claimed, people = (estates[0].everybody, estates[0].members) if estates else ({}, {})
+    return prove(surfaces, plans, claims, claimed, planned=planned), people
 
 
 def _of_stack(proof: Proof, stack: str | None) -> Proof:

@@ -208,6 +208,62 @@ def test_a_route_to_the_home_network_opens_what_is_behind_the_ingress_controller
     assert opened("192.168.0.0/24:443", services={"vault": {**vault, "people": "household"}}) == []
 
 
+@pytest.mark.parametrize(
+    ("owners", "who_may"),
+    [
+        ('["carol@example.com"]', {"carol@example.com"}),
+        ('["Carol@example.com"]', {"carol@example.com"}),
+        ('["group:team"]', {"carol@example.com"}),
+        ('["tag:mine"]', {"carol@example.com", "tag:mine"}),
+        ('["user:*@example.org"]', {"somebody@example.org"}),
+        ('["autogroup:member"]', {"member", "alice@example.com", "carol@example.com", "somebody@example.org"}),
+        # Whoever has a role may change the policy itself.
+        ('["autogroup:admin"]', set()),
+        ("[]", set()),
+    ],
+)
+def test_whoever_may_give_a_machine_a_tag_reaches_what_the_tag_reaches(owners: str, who_may: set[str]) -> None:
+    own = f"""{{
+      "groups": {{"group:team": ["carol@example.com"]}},
+      "tagOwners": {{"tag:ci": {owners}, "tag:mine": ["carol@example.com"]}},
+    }}"""
+    exporter = {"origin": {"on_node": True, "port": 9100, "scheme": "http"}, "traffic": "non-html"}
+    services = {"exporter": {**exporter, "clients": "tailnet", "machines": "tag:ci"}}
+    found = stack(own, services=services)
+    assert not [f for f in check(found) if f.severity == "error"]
+    [surface] = plan_project(found).whole()
+    request = Request("alfred.tail.ts.net", 9100, "/", "tcp")
+    everybody = [
+        MEMBER,
+        *(
+            Principal("person", f"{name}")
+            for name in ("alice@example.com", "carol@example.com", "somebody@example.org")
+        ),
+        *(Principal("tag", f"tag:{name}") for name in ("ci", "mine", "gatehouse-alfred")),
+    ]
+    assert {p.word for p in everybody if who(surface, request, p).reaches} == {"tag:ci", *who_may}
+
+
+def test_an_address_at_home_is_told_by_a_routers_4via6_too() -> None:
+    def refused(address: str) -> bool:
+        own = f'{{"grants": [{{"src": ["carol@example.com"], "dst": ["{address}"], "ip": ["tcp:5000"]}}]}}'
+        return any(f.rule == "tailnet-policy-opens" for f in check(stack(own)))
+
+    # 192.168.0.9 at site 7 [tailscale.com/kb/1201].
+    assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:9/128")
+    assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:0/112")
+    assert not refused("fd7a:115c:a1e0:b1a:0:7:c0a8:a/128")
+
+
+def test_a_group_of_people_whom_the_tailnet_does_not_know_is_refused_where_a_rule_names_it() -> None:
+    people = {**ESTATE["people"], "smiths": {"domain": "smith.example"}, "away": {"emails": ["c@example.com"]}}
+    estate = {**ESTATE, "tailnet": {"name": "tail.ts.net", "policy": "tailnet.hujson"}, "people": people}
+    own = '{"grants": [\n{"src": ["group:smiths", "group:away"], "dst": ["autogroup:internet"], "ip": ["*"]}]}'
+    [found] = [f for f in check(stack(own, estate=estate)) if f.severity == "error"]
+    assert (found.rule, found.place.line if found.place else 0) == ("tailnet-policy-invalid", 2)
+    assert "no `domain`: group:smiths would be others" in found.reason
+
+
 SOURCES = (
     *("*", "autogroup:member", "autogroup:tagged", "autogroup:admin", "autogroup:shared", "autogroup:danger-all"),
     *("alice@example.com", "bob@example.com", "carol@github", "user:*@example.org", "group:own", "group:household"),
