@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
     HeaderName,
+    HomeRange,
     HostHeader,
     ImageUrl,
     IPv4,
@@ -66,6 +67,15 @@ Machines: TypeAlias = Annotated[
 """Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
 Words: TypeAlias = Annotated[list[str], Field(min_length=1), several("a name"), word_or_list({"type": "string"})]
 """A word, or several."""
+
+
+RoutePort: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=r"^(tcp|udp):([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+    ),
+]
+"""A protocol and a port, as Tailscale writes them."""
 
 
 class OriginTls(Model):
@@ -395,6 +405,30 @@ class Connector(Model):
     itself under Cilium, 53 for a DNS cache at another address than 169.254.0.0/16."""
 
 
+class ExitNode(Model):
+    """Who reaches the internet by the node."""
+
+    people: People | None = None
+    """The sets of people; the estate's `default_people` otherwise."""
+
+
+class Route(ExitNode):
+    """A range of the home network that people reach by the node, from their devices on the tailnet."""
+
+    to: HomeRange
+    """Such as `192.168.1.0/24`, or `192.168.1.40/32` for one machine."""
+    ports: Annotated[list[RoutePort], Field(min_length=1)] | None = None
+    """The ports that are open there, such as `tcp:631`; every one otherwise."""
+
+
+def _exit_node(value: object) -> object:
+    return {} if value is True else None if value is False else value
+
+
+def _route(value: object) -> object:
+    return {"to": value} if isinstance(value, str) else value
+
+
 class Node(Model):
     """The single-node cluster that this stack is for."""
 
@@ -419,5 +453,12 @@ class Node(Model):
     operator_key: Annotated[int, Field(ge=1)] = 1
     """With `helm`: which OAuth client of the operator this is; another number makes a new one and deletes the old one
     (`gatehouse rotate tailscale-key`)."""
+    exit_node: Annotated[ExitNode | None, BeforeValidator(_exit_node, json_schema_input_type=bool | ExitNode | None)] = None
+    """People reach the internet by the node, and so from its address: `true`, or keys that say who."""
+    routes: list[Annotated[Route, BeforeValidator(_route, json_schema_input_type=HomeRange | Route)]] = Field(
+        default_factory=list
+    )
+    """Ranges of the home network that people reach by the node, each alone or with keys that say who and which
+    ports."""
     manifests_folder: str | None = None
     """Render the cluster's manifests to this folder, for GitOps, in place of applying them."""
