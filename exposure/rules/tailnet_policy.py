@@ -277,8 +277,11 @@ def _at_home(project: Project) -> Iterator[_Door]:
                 # A path for anyone opens the rest to nobody.
                 audience = reduce(or_, (way.audience for way in service.ways))
                 if device and behind and isinstance(port, int) and not audience.anyone:
-                    people = _emails(plan, audience.people)
-                    what = f"service {service.key}, where a subnet router leads there"
+                    # By Tailscale nobody is asked from where they come.
+                    limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
+                    people = _emails(plan, audience.people - limited)
+                    past = ", past its `countries:` or `ips:`" if limited else ""
+                    what = f"service {service.key}, where a subnet router leads there{past}"
                     yield _Door(host, device, protocol, port, what, people, audience.machines)
 
 

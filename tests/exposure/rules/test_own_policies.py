@@ -359,6 +359,17 @@ def test_a_claim_is_broken_by_a_route_and_names_the_way() -> None:
     assert "carol@example.com reaches" in found[0].reason
 
 
+def test_a_route_for_the_same_people_is_refused_where_the_service_asks_from_where_they_come() -> None:
+    limited = {"emails": ["alice@example.com"], "countries": "DE"}
+    estate = {**ESTATE, "people": {**ESTATE["people"], "german": limited}}
+    services = {"nas": {**SERVICES["nas"], "people": "german"}}
+    found = check(routing(services=services, estate=estate))
+    assert [f.rule for f in found] == ["tailnet-route-opens"]
+    assert "lets alice@example.com reach 192.168.0.9:5000/tcp" in found[0].reason
+    assert "past its `countries:` or `ips:`" in found[0].reason
+    assert check(routing(services={"nas": SERVICES["nas"]}, estate=estate)) == (), "the control"
+
+
 def test_approvals_of_the_owners_own_stand_beside_ours_in_one_list_and_are_told_apart_again() -> None:
     own = """{
   "autoApprovers": {
