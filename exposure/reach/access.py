@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -168,3 +169,12 @@ def named(selectors: tuple[Selector, ...]) -> str:
 
 def _short(words: list[str]) -> str:
     return ", ".join(words) if len(words) <= 4 else f"{', '.join(words[:3])} and {len(words) - 3} more"
+
+
+_UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}
+
+
+def hours(duration: str) -> float:
+    """Go's words for a duration, such as `1h30m`; what is not said is Access's own day [TFC zero_trust_access]."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)", duration)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else 24.0

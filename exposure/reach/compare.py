@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from exposure.reach.access import Principal
+from exposure.reach.access import Principal, hours
 from exposure.reach.evaluate import WIDEST, Outcome, Request
 from exposure.reach.places import Place, Reached, crowds, places, reached
 from exposure.reach.surface import Known, Surface, surface
@@ -46,7 +45,7 @@ class Change:
     def longer(self) -> tuple[Principal, ...]:
         """Whose login lasts longer than before."""
         was, will = self.before.terms, self.now.terms
-        return tuple(p for p in will if p in was and _hours(will[p].session) > _hours(was[p].session))
+        return tuple(p for p in will if p in was and hours(will[p].session) > hours(was[p].session))
 
     @property
     def eased(self) -> tuple[Principal, ...]:
@@ -149,12 +148,3 @@ def _as_narrow(now: Iterable[Iterable[str]], before: Iterable[Iterable[str]]) ->
     """Whether what has to hold now leaves no more than what had to: of each list one has to."""
     lists = [set(one) for one in now]
     return all(any(one <= set(was) for one in lists) for was in before)
-
-
-_UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}
-
-
-def _hours(duration: str) -> float:
-    """Go's words for a duration, such as `1h30m`; what is not said is Access's own day [TFC zero_trust_access]."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)", duration)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else 24.0

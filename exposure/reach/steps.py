@@ -19,7 +19,7 @@ from config.people import GOOGLE
 from config.services import AccessSettings, CorsHeaders
 from exposure.model import Json
 from exposure.names import BACKEND_PORT
-from exposure.reach.access import ANYONE, decide
+from exposure.reach.access import ANYONE, decide, hours
 from exposure.reach.automata import shortest
 from exposure.reach.match import covers_path
 from exposure.reach.surface import (
@@ -311,14 +311,17 @@ class _Reader:
         uris += [] if uris else [_text(inputs.get("domain"))] if inputs.get("domain") else []
         entries = sorted(_dicts(inputs.get("policies")), key=lambda p: _number(p.get("precedence")))
         waiting = iter(self._waiting(resource, entries))
+        policies = tuple(self._attached(resource, entry, waiting) for entry in entries)
+        # The longest of its policies that let people in, where these say it [CFDOC session-management].
+        sessions = sorted((p.session for p in policies if p.decision == "allow" and p.session), key=hours)
         return Application(
             tuple(sorted(_destination(uri) for uri in uris)),
-            tuple(self._attached(resource, entry, waiting) for entry in entries),
+            policies,
             self._identity_providers(resource),
             inputs.get("autoRedirectToIdentity") is True,
             _text(inputs.get("name")),
             resource.service,
-            _text(inputs.get("sessionDuration")),
+            sessions[-1] if sessions else _text(inputs.get("sessionDuration")),
             _weakened(inputs),
         )
 
@@ -367,6 +370,8 @@ class _Reader:
             exclude=self._selectors(owner, inputs, "excludes"),
             require=self._selectors(owner, inputs, "requires"),
             name=_text(inputs.get("name")) or name,
+            # One that stands by itself has a day by default [TFC zero_trust_access_policy].
+            session=_text(inputs.get("sessionDuration")) or ("24h" if owner.type == _POLICY else ""),
         )
 
     def _selectors(self, owner: _Resource, inputs: Mapping[str, object], word: str) -> tuple[Selector, ...]:

@@ -75,6 +75,8 @@ class Policy:
     exclude: tuple[Selector, ...] = ()
     require: tuple[Selector, ...] = ()
     name: str = field(default="", compare=False)
+    session: str = field(default="", compare=False)
+    """How long a login by it lasts, where it says so itself: that counts before the application's."""
 
 
 @dataclass(frozen=True, order=True)

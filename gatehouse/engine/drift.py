@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pulumi.automation import StepEventMetadata, StepEventStateMetadata
 
 _TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
+_TOKEN = "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken"
 _DELETED = "deletedAt"
 
 
@@ -95,7 +96,11 @@ def _compared(project: Path, stack: str, read: Mapping[str, Reading]) -> tuple[l
     from exposure.reach.steps import from_steps, policies_of
 
     known = plan_project(load_project(project), [stack]).known(stack)
-    documents = [_document(r.before for r in read.values()), _document(r.found for r in read.values())]
+    gone = {r.before["id"] for r in read.values() if r.before and not r.found and r.before["type"] == _TOKEN}
+    documents = [
+        _document(r.before for r in read.values()),
+        _document(_without_tokens(r.found, gone) for r in read.values()),
+    ]
     before, found = (from_steps(document, known) for document in documents)
     policies = [policies_of(document, known) for document in documents]
     return differences(before, found, *policies), compare(before, found)
@@ -104,6 +109,15 @@ def _compared(project: Path, stack: str, read: Mapping[str, Reading]) -> tuple[l
 def _document(states: Any) -> dict[str, Any]:
     there = [s for s in states if s is not None and not (s["type"] == _TUNNEL and s["inputs"].get(_DELETED))]
     return {"steps": [{"op": "same", "urn": state["urn"], "newState": state} for state in there]}
+
+
+def _without_tokens(state: Mapping[str, Any] | None, gone: Set[str]) -> Mapping[str, Any] | None:
+    """A policy without the service tokens that are deleted: it goes on naming them, and they let nobody in."""
+    rules = state["inputs"].get("includes") if state and gone else None
+    if not state or not isinstance(rules, list):
+        return state
+    left = [rule for rule in rules if not (rule and (rule.get("serviceToken") or {}).get("tokenId") in gone)]
+    return {**state, "inputs": {**state["inputs"], "includes": left}}
 
 
 def _state(state: StepEventStateMetadata | None) -> dict[str, Any] | None:

@@ -88,8 +88,7 @@ def said(surface: Surface, name: str, request: Request) -> bool:
 
 
 def found(view: View, name: str, request: Request) -> bool:
-    """The same, read off the objects, by whichever login and from wherever; to a machine of the tailnet one may come by a
-    Funnel as well."""
+    """The same, read off the objects, by any login and from anywhere; a Funnel may lead to the tailnet too."""
     by = {request.by} if "." in request.host else {"internet", "tailnet"}
     whoever = {name, *(person for person in view.people() if person.startswith(f"{name} "))}
     return any(view.reached(person, replace(request, by=one)) for person in whoever for one in by)

@@ -57,6 +57,44 @@ def test_a_resource_that_is_gone_is_told(project: Path) -> None:
     assert "nothing answers at wiki-alfred.example.com" in told
 
 
+def test_a_service_token_that_is_gone_lets_nobody_in_and_is_not_told_as_another(project: Path) -> None:
+    access = "cloudflare:index/zeroTrustAccess"
+    token = {"name": "Gatehouse phone", "clientId": "c.access"}
+    policy = {"name": "tokens", "decision": "non_identity", "includes": [{"serviceToken": {"tokenId": "t1"}}]}
+    uri = "wiki-alfred.example.com"
+    application = {
+        "name": "Wiki",
+        "type": "self_hosted",
+        "destinations": [{"type": "public", "uri": uri}],
+        "policies": [{"id": "t1", "precedence": 1}],
+    }
+    rules = {
+        "tunnelId": "t1",
+        "config": {
+            "ingresses": [{"hostname": uri, "service": "http://web.web:8080"}, {"service": "http_status:404"}],
+        },
+    }
+    record = {"name": uri, "type": "CNAME", "content": "t1.cfargotunnel.com", "proxied": True}
+    there = {
+        **read(f"{access}Policy:ZeroTrustAccessPolicy", policy, policy),
+        **read(f"{access}Application:ZeroTrustAccessApplication", application, application),
+        **read("cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig", rules, rules),
+        **read(TUNNEL, {"name": "alfred"}, {"name": "alfred"}),
+        **read(RECORD, record, record),
+    }
+    gone = read(f"{access}ServiceToken:ZeroTrustAccessServiceToken", token, None)
+    told = " ".join(" ".join(meaning(project, "alfred", {**there, **gone}, False)).split())
+    assert "was taken out of the policy 'tokens'" in told
+    assert "added" not in told
+    assert "WIDER" not in told
+    # One that somebody else put in its place is told.
+    other = {**policy, "includes": [{"serviceToken": {"tokenId": "t2"}}]}
+    there |= read(f"{access}Policy:ZeroTrustAccessPolicy", policy, other)
+    told = " ".join(" ".join(meaning(project, "alfred", {**there, **gone}, False)).split())
+    assert "t2 was added to the policy 'tokens'" in told
+    assert "WIDER" in told
+
+
 def test_what_cannot_be_read_is_said_and_not_passed_over(project: Path) -> None:
     told = " ".join(meaning(project, "alfred", read(POLICY, {"acl": "{}"}, {"acl": "not a policy {"}), True))
     assert told.startswith("Changed by the run that was ended, or by somebody else; what")

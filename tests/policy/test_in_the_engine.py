@@ -92,7 +92,7 @@ def test_the_engine_asks_the_pack_and_a_careful_program_passes(run: Run, project
     for command in ("preview", "up"):
         done = run(command, _CAREFUL)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "Policy: 14 rules hold (asked by the engine, as a policy pack, and of the program)" in done.stdout
+        assert "Policy: 15 rules hold (asked by the engine, as a policy pack, and of the program)" in done.stdout
     assert _made(project) == ["zone"]
 
 
@@ -122,7 +122,7 @@ def test_where_the_engine_cannot_run_the_pack_the_rules_are_asked_of_the_program
     said = " ".join(done.stdout.split())
     assert "error: policy protected: Zone zone" in said
     assert (
-        "1 of 14 rules broken (asked of the program, not by the engine: PULUMI_IGNORE_AMBIENT_PLUGINS is set)" in said
+        "1 of 15 rules broken (asked of the program, not by the engine: PULUMI_IGNORE_AMBIENT_PLUGINS is set)" in said
     )
 
 

@@ -343,6 +343,29 @@ def test_a_program_of_somebody_else_names_its_cluster_after_its_tunnel() -> None
     assert str(port.workload) == "web/{a=1,b=2}:80"
 
 
+@pytest.mark.parametrize(
+    ("policies", "lasts"),
+    [
+        ([], "1h"),
+        ([("allow", {"sessionDuration": "8h"})], "8h"),
+        # Without a word of it, the provider gives a reusable one a day [TFC zero_trust_access_policy, schema.go].
+        ([("allow", {})], "24h"),
+        ([("allow", {"sessionDuration": "30m"}), ("allow", {"sessionDuration": "90m"})], "90m"),
+        ([("deny", {"sessionDuration": "700h"}), ("bypass", {}), ("allow", {"sessionDuration": "30m"})], "30m"),
+    ],
+)
+def test_a_policys_session_counts_before_its_applications(policies: list[tuple[str, Any]], lasts: str) -> None:
+    steps = [
+        _state("cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy", {"decision": decision, **more}, f"p{n}")
+        for n, (decision, more) in enumerate(policies)
+    ]
+    attached = [{"id": f"p{n}", "precedence": n + 1} for n in range(len(steps))]
+    inputs = {"destinations": [{"uri": "a.example.com"}], "policies": attached, "sessionDuration": "1h"}
+    app = _state("cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication", inputs, "app")
+    [found] = from_steps({"steps": [*steps, app]}, s.Known()).applications
+    assert found.session == lasts
+
+
 def test_each_zone_has_its_own_setting_and_its_own_names() -> None:
     zone, setting = "cloudflare:index/zone:Zone", "cloudflare:index/zoneSetting:ZoneSetting"
     record = "cloudflare:index/dnsRecord:DnsRecord"
