@@ -453,7 +453,9 @@ class Node(Model):
     operator_key: Annotated[int, Field(ge=1)] = 1
     """With `helm`: which OAuth client of the operator this is; another number makes a new one and deletes the old one
     (`gatehouse rotate tailscale-key`)."""
-    exit_node: Annotated[ExitNode | None, BeforeValidator(_exit_node, json_schema_input_type=bool | ExitNode | None)] = None
+    exit_node: Annotated[
+        ExitNode | None, BeforeValidator(_exit_node, json_schema_input_type=bool | ExitNode | None)
+    ] = None
     """People reach the internet by the node, and so from its address: `true`, or keys that say who."""
     routes: list[Annotated[Route, BeforeValidator(_route, json_schema_input_type=HomeRange | Route)]] = Field(
         default_factory=list
