@@ -233,6 +233,18 @@ def _home_range(value: str) -> str:
     return value
 
 
+def _route_port(value: str) -> str:
+    protocol, _, port = value.partition(":")
+    if protocol not in ("tcp", "udp") or not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        bare = re.fullmatch("[1-9][0-9]{0,4}", value)
+        raise PydanticCustomError(
+            "route_port",
+            "a protocol and a port are expected here, as Tailscale writes them",
+            {"fix": f"write `tcp:{value}`" if bare else "write it like `tcp:631` or `udp:53`"},
+        )
+    return value
+
+
 EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
 """Addresses for documents [RFC 5737, RFC 3849]."""
 
@@ -475,6 +487,10 @@ HomeRange = Annotated[
     str, AfterValidator(_home_range), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+/[0-9]+$"})
 ]
 """A range of addresses of the home network [RFC 1918], none of the cluster's."""
+RoutePort = Annotated[
+    str, AfterValidator(_route_port), WithJsonSchema({"type": "string", "pattern": "^(tcp|udp):[1-9][0-9]{0,4}$"})
+]
+"""A protocol and a port, as a grant has them [tailscale.com/kb/1324]."""
 HttpsUrl = Annotated[str, AfterValidator(_https_url), WithJsonSchema({"type": "string", "pattern": "^https://"})]
 """An https URL."""
 Day = Annotated[

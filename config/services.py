@@ -19,6 +19,7 @@ from config.fields import (
     NodePort,
     Port,
     Reason,
+    RoutePort,
     SelectorKey,
     SelectorValue,
     ServerName,
@@ -67,15 +68,6 @@ Machines: TypeAlias = Annotated[
 """Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
 Words: TypeAlias = Annotated[list[str], Field(min_length=1), several("a name"), word_or_list({"type": "string"})]
 """A word, or several."""
-
-
-RoutePort: TypeAlias = Annotated[
-    str,
-    Field(
-        pattern=r"^(tcp|udp):([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
-    ),
-]
-"""A protocol and a port, as Tailscale writes them."""
 
 
 class OriginTls(Model):

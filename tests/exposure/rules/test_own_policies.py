@@ -439,3 +439,25 @@ def test_where_no_route_is_refused_nobody_is_led_to_a_service_that_does_not_name
     }
     event("refused" if refused else "accepted")
     assert refused == ({"tailnet-route-opens"} if strangers else set())
+
+
+@pytest.mark.parametrize(
+    ("to", "fix"),
+    [
+        ("192.168.1.5/24", "192.168.1.0/24"),
+        ("0.0.0.0/0", ""),
+        ("203.0.113.0/24", ""),
+        ("100.64.0.0/10", ""),
+        ("fd00::/64", ""),
+        # All of k3s' Services and pods are in these.
+        ("10.0.0.0/8", ""),
+        ("10.43.0.1/32", ""),
+        ("router.lan", ""),
+    ],
+)
+def test_a_route_is_private_written_as_it_is_and_none_of_the_clusters(to: str, fix: str) -> None:
+    for route in (to, {"to": to}):
+        [found] = check(stack("{}", node={**NODE, "routes": [route]}))
+        assert found.where.startswith("node.routes[0]")
+        assert (found.rule, found.suggestion) == ("wrong-form", fix)
+    assert check(stack("{}", node={**NODE, "routes": ["192.168.77.0/24", "172.16.0.0/12", "10.1.0.0/16"]})) == ()
