@@ -457,7 +457,9 @@ def test_where_no_route_is_refused_nobody_is_led_to_a_service_that_does_not_name
 )
 def test_a_route_is_private_written_as_it_is_and_none_of_the_clusters(to: str, fix: str) -> None:
     for route in (to, {"to": to}):
-        [found] = check(stack("{}", node={**NODE, "routes": [route]}))
-        assert found.where.startswith("node.routes[0]")
+        wiki = {**SERVICES["wiki"], "people": "nobodys"}
+        found, other = check(stack("{}", node={**NODE, "routes": [route]}, services={"wiki": wiki}))
+        assert found.where == ("node.routes[0]" if route == to else "node.routes[0].to")
         assert (found.rule, found.suggestion) == ("wrong-form", fix)
+        assert other.rule == "people-unknown", "what else is wrong is told as well"
     assert check(stack("{}", node={**NODE, "routes": ["192.168.77.0/24", "172.16.0.0/12", "10.1.0.0/16"]})) == ()
