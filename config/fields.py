@@ -6,12 +6,14 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, LiteralString
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_before_validator_function
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """A DNS label: at most 63 letters, digits and hyphens, alphanumeric at both ends (RFC 1123)."""
@@ -103,22 +105,26 @@ LOGIN_NAME = r"[a-z0-9][a-z0-9._+-]*@(github|passkey)"
 """The name of a user of the tailnet who logs in without an address [tailscale.com/kb/1337, tailscale.com/kb/1269]."""
 
 
-def several(what: LiteralString) -> BeforeValidator:
-    """A word, or a list of such words."""
+@dataclass(frozen=True)
+class Several:
+    """A list of words, of which a single one may be written without brackets; `pattern` is for the schema."""
 
-    def read(value: object) -> object:
+    what: LiteralString
+    pattern: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        word = {"type": "string", **({"pattern": self.pattern} if self.pattern else {})}
+        return {"anyOf": [word, {"type": "array", "items": word, "minItems": 1, "uniqueItems": True}]}
+
+    def _read(self, value: object) -> object:
         if not isinstance(value, str | list):
             raise PydanticCustomError(
-                "several", f"{what} is expected here, or a list of such names", {"fix": "write the name"}
+                "several", f"{self.what} is expected here, or a list of such names", {"fix": "write the name"}
             )
         return [value] if isinstance(value, str) else value
-
-    return BeforeValidator(read)
-
-
-def word_or_list(schema: dict[str, Any]) -> WithJsonSchema:
-    """The schema of `several`."""
-    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
 
 
 def _domain(value: str) -> str:
@@ -459,29 +465,16 @@ Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
 """One e-mail address; kept in lower case, as Cloudflare's API returns it."""
 Person = Annotated[str, AfterValidator(_person), _EMAIL_SCHEMA]
 """An e-mail address, or the login name of a user of the tailnet who has none there (`ann@github`)."""
-Domains = Annotated[
-    list[Annotated[str, AfterValidator(_domain)]],
-    several("a domain"),
-    word_or_list({"type": "string", "pattern": r"^[a-z0-9.-]+$"}),
-]
+Domains = Annotated[list[Annotated[str, AfterValidator(_domain)]], Several("a domain", r"^[a-z0-9.-]+$")]
 """Domains of e-mail addresses."""
 Organizations = Annotated[
     list[Annotated[str, AfterValidator(_organization)]],
-    several("a GitHub organization"),
-    word_or_list({"type": "string", "pattern": "^[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$"}),
+    Several("a GitHub organization", "^[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$"),
 ]
 """GitHub organizations, or teams of them."""
-Countries = Annotated[
-    list[Annotated[str, AfterValidator(_country)]],
-    several("a country"),
-    word_or_list({"type": "string", "pattern": "^[A-Z]{2}$"}),
-]
+Countries = Annotated[list[Annotated[str, AfterValidator(_country)]], Several("a country", "^[A-Z]{2}$")]
 """Countries by their two letters."""
-Networks = Annotated[
-    list[Annotated[str, AfterValidator(_network)]],
-    several("an address"),
-    word_or_list({"type": "string", "pattern": "^[0-9a-f.:]+/[0-9]+$"}),
-]
+Networks = Annotated[list[Annotated[str, AfterValidator(_network)]], Several("an address", "^[0-9a-f.:]+/[0-9]+$")]
 """Ranges of addresses of the internet."""
 HomeRange = Annotated[
     str, AfterValidator(_home_range), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+/[0-9]+$"})

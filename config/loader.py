@@ -6,7 +6,7 @@ import copy
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -275,7 +275,6 @@ def _in_config(finding: Finding) -> Finding:
 
 def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
     document.findings[:] = map(_in_config, document.findings)
-    values: dict[str, object] = {}
     top = document.values if isinstance(document.values, dict) else {}
     config = top.get("config")
     if not isinstance(config, dict) and (top or not document.findings):
@@ -289,36 +288,35 @@ def _stack_file(path: Path, stack: str, document: Document) -> StackFile:
                 document.place(("config",)),
             )
         )
-    for key, value in (config if isinstance(config, dict) else {}).items():
-        values[key] = value
-        place = document.place(("config", key))
-        namespace = key.split(":", 1)[0]
-        if ":" not in key:
-            document.findings.append(
-                Finding(
-                    "config-namespace",
-                    (key,),
-                    "",
-                    "a key of a stack file has a namespace in front, and Gatehouse reads those with its own",
-                    f"write `{NAMESPACE}:{key}:`",
-                    place,
-                    "Pulumi, stack settings file",
-                )
-            )
-        elif namespace != NAMESPACE and difflib.get_close_matches(namespace, [NAMESPACE], cutoff=0.75):
-            document.findings.append(
-                Finding(
-                    "config-namespace",
-                    (key,),
-                    "",
-                    "Gatehouse reads only keys with its own namespace, so this would be ignored",
-                    f"write `{NAMESPACE}:{key.split(':', 1)[1]}:`",
-                    place,
-                    suggestion=NAMESPACE,
-                )
-            )
+    values: dict[str, object] = dict(config) if isinstance(config, dict) else {}
+    document.findings += (finding for key in values for finding in _key_findings(document, key))
     secure = frozenset(k for k, v in values.items() if isinstance(v, dict) and set(v) == {"secure"})
     return StackFile(path, stack, values, secure, document)
+
+
+def _key_findings(document: Document, key: str) -> Iterator[Finding]:
+    place = document.place(("config", key))
+    namespace = key.split(":", 1)[0]
+    if ":" not in key:
+        yield Finding(
+            "config-namespace",
+            (key,),
+            "",
+            "a key of a stack file has a namespace in front, and Gatehouse reads those with its own",
+            f"write `{NAMESPACE}:{key}:`",
+            place,
+            "Pulumi, stack settings file",
+        )
+    elif namespace != NAMESPACE and difflib.get_close_matches(namespace, [NAMESPACE], cutoff=0.75):
+        yield Finding(
+            "config-namespace",
+            (key,),
+            "",
+            "Gatehouse reads only keys with its own namespace, so this would be ignored",
+            f"write `{NAMESPACE}:{key.split(':', 1)[1]}:`",
+            place,
+            suggestion=NAMESPACE,
+        )
 
 
 def type_stack(source: StackFile, raw: Mapping[str, object] | None = None) -> LoadedStack:
@@ -416,8 +414,7 @@ def _estate_or_member(stack: LoadedStack) -> Finding:
     )
 
 
-def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Finding]:
-    findings = []
+def _secret_findings(source: StackFile, values: dict[str, object]) -> Iterator[Finding]:
     names = [secret.name for secret in secrets_in(source.values)]
     for key, value in source.values.items():
         namespace, _, short = key.rpartition(":")
@@ -426,31 +423,26 @@ def _secret_findings(source: StackFile, values: dict[str, object]) -> list[Findi
             clear = [(key,)] if namespace == NAMESPACE and key not in source.secure else in_clear((key,), value)
             for path in clear:
                 known = (short,) if namespace == NAMESPACE else path
-                findings.append(
-                    Finding(
-                        "secret-in-clear",
-                        known,
-                        "",
-                        "this secret stands in clear in a file that is committed: whoever reads the repository has it",
-                        "remove it, make a new one where it comes from, and set that with `gatehouse pulumi config set "
-                        f"--secret {_settable(path)}`",
-                        source.place(known),
-                    )
+                yield Finding(
+                    "secret-in-clear",
+                    known,
+                    "",
+                    "this secret stands in clear in a file that is committed: whoever reads the repository has it",
+                    "remove it, make a new one where it comes from, and set that with `gatehouse pulumi config set "
+                    f"--secret {_settable(path)}`",
+                    source.place(known),
                 )
         if namespace == NAMESPACE and key in source.secure and short not in names:
-            findings.append(
-                Finding(
-                    "unknown-key",
-                    (short,),
-                    "",
-                    "Gatehouse has no secret of this name",
-                    "write one of: " + ", ".join(sorted(names)),
-                    source.place((short,)),
-                    suggestion=closest(short, sorted(names)),
-                )
+            yield Finding(
+                "unknown-key",
+                (short,),
+                "",
+                "Gatehouse has no secret of this name",
+                "write one of: " + ", ".join(sorted(names)),
+                source.place((short,)),
+                suggestion=closest(short, sorted(names)),
             )
             values.pop(short, None)
-    return findings
 
 
 def _settable(path: Path_) -> str:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
+    LABEL,
     HeaderName,
     HomeRange,
     HostHeader,
@@ -23,11 +24,10 @@ from config.fields import (
     SelectorKey,
     SelectorValue,
     ServerName,
+    Several,
     TargetPort,
     Text,
     WebOrigin,
-    several,
-    word_or_list,
 )
 
 Gate: TypeAlias = Label
@@ -38,15 +38,10 @@ Method: TypeAlias = Literal["GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "
 
 
 People: TypeAlias = Annotated[
-    list[Label],
-    Field(min_length=1),
-    several("the name of a set of people"),
-    word_or_list({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}),
+    list[Label], Field(min_length=1), Several("the name of a set of people", f"^{LABEL.pattern}$")
 ]
 """A set of people (estate `people`), or several."""
-Tokens: TypeAlias = Annotated[
-    list[Label], Field(min_length=1), several("the name of a token"), word_or_list({"type": "string"})
-]
+Tokens: TypeAlias = Annotated[list[Label], Field(min_length=1), Several("the name of a token")]
 """Names of service tokens; a single one may be written without brackets."""
 
 
@@ -58,15 +53,11 @@ def _no_way_in(value: str) -> str:
     return value
 
 
-MachineTag: TypeAlias = Annotated[str, Field(pattern=r"^tag:[a-zA-Z][a-zA-Z0-9-]*$"), AfterValidator(_no_way_in)]
-Machines: TypeAlias = Annotated[
-    list[MachineTag],
-    Field(min_length=1),
-    several("the tag of a machine"),
-    word_or_list({"type": "string", "pattern": "^tag:[a-zA-Z][a-zA-Z0-9-]*$"}),
-]
+_TAG = r"^tag:[a-zA-Z][a-zA-Z0-9-]*$"
+MachineTag: TypeAlias = Annotated[str, Field(pattern=_TAG), AfterValidator(_no_way_in)]
+Machines: TypeAlias = Annotated[list[MachineTag], Field(min_length=1), Several("the tag of a machine", _TAG)]
 """Machines of the tailnet by their tag [tailscale/tailscale tailcfg.CheckTag], or several."""
-Words: TypeAlias = Annotated[list[str], Field(min_length=1), several("a name"), word_or_list({"type": "string"})]
+Words: TypeAlias = Annotated[list[str], Field(min_length=1), Several("a name")]
 """A word, or several."""
 
 

@@ -304,52 +304,7 @@ class OriginUrl(_Value):
     @classmethod
     def faults(cls, text: str) -> list[MalformedError]:
         """Everything that is wrong with a text as an origin's URL, each under its rule."""
-        status = _STATUS.match(text)
-        if status:
-            inside = 200 <= int(status[1] or 0) <= 599
-            return [
-                MalformedError(
-                    "origin-http-status",
-                    "a fixed answer is not a service, and the tunnel answers 404 to other hosts by itself"
-                    if inside
-                    else "this is not a status of HTTP, which are 200 to 599",
-                    "name what is to answer, or remove the service",
-                )
-            ]
-        if text.lower() in _WORDS or text.lower().startswith("unix"):
-            return [
-                MalformedError(
-                    "origin-scheme-unknown",
-                    "this is one of cloudflared's own services or a socket in its pod, and not a service of yours",
-                    "name the Kubernetes Service, a port of the node, or an http or https URL",
-                )
-            ]
-        if "://" not in text:
-            return [
-                MalformedError(
-                    "origin-scheme-missing",
-                    "there is no scheme, so cloudflared would refuse the URL, and with it the tunnel's whole rule list",
-                    "start it with http:// or https://",
-                    f"http://{text}" if "/" not in text and _is_address("http", text) else "",
-                )
-            ]
-        scheme, _, rest = text.partition("://")
-        if scheme.lower() not in SCHEMES:
-            near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
-            tls = near == "https"
-            return [
-                *_address_faults(scheme, rest),
-                MalformedError(
-                    "origin-scheme-unknown",
-                    "this is not the scheme of a service: cloudflared takes one that it does not know for TCP over "
-                    "WebSocket, and browsers get nothing",
-                    "use https (WebSockets work over it), and say in `origin_tls` how its certificate is checked"
-                    if tls
-                    else "use http (WebSockets work over it), https, tcp or udp",
-                    f"{near}://{rest}" if near and not tls else "",
-                ),
-            ]
-        return _address_faults(scheme, rest)
+        return list(_faults(text))
 
     @property
     def scheme(self) -> str:
@@ -394,67 +349,95 @@ class Answer(_Value):
         return cls(text if re.fullmatch(r"http_status:[2-5][0-9]{2}", text) else OriginUrl.parse(text))
 
 
-def _address_faults(scheme: str, rest: str) -> list[MalformedError]:
-    address = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    found = []
-    if scheme != scheme.lower() and scheme.lower() in SCHEMES:
-        found.append(
-            MalformedError(
-                "origin-url-form",
-                "a scheme is lower case",
-                f"write `{scheme.lower()}://{rest}`",
-                f"{scheme.lower()}://{rest}",
+def _faults(text: str) -> Iterator[MalformedError]:
+    status = _STATUS.match(text)
+    if status:
+        inside = 200 <= int(status[1] or 0) <= 599
+        yield MalformedError(
+            "origin-http-status",
+            "a fixed answer is not a service, and the tunnel answers 404 to other hosts by itself"
+            if inside
+            else "this is not a status of HTTP, which are 200 to 599",
+            "name what is to answer, or remove the service",
+        )
+    elif text.lower() in _WORDS or text.lower().startswith("unix"):
+        yield MalformedError(
+            "origin-scheme-unknown",
+            "this is one of cloudflared's own services or a socket in its pod, and not a service of yours",
+            "name the Kubernetes Service, a port of the node, or an http or https URL",
+        )
+    elif "://" not in text:
+        yield MalformedError(
+            "origin-scheme-missing",
+            "there is no scheme, so cloudflared would refuse the URL, and with it the tunnel's whole rule list",
+            "start it with http:// or https://",
+            f"http://{text}" if "/" not in text and _is_address("http", text) else "",
+        )
+    else:
+        scheme, _, rest = text.partition("://")
+        yield from _address_faults(scheme, rest)
+        if scheme.lower() not in SCHEMES:
+            near = {"ws": "http", "wss": "https"}.get(scheme.lower()) or _closest(scheme.lower())
+            tls = near == "https"
+            yield MalformedError(
+                "origin-scheme-unknown",
+                "this is not the scheme of a service: cloudflared takes one that it does not know for TCP over "
+                "WebSocket, and browsers get nothing",
+                "use https (WebSockets work over it), and say in `origin_tls` how its certificate is checked"
+                if tls
+                else "use http (WebSockets work over it), https, tcp or udp",
+                f"{near}://{rest}" if near and not tls else "",
             )
+
+
+def _address_faults(scheme: str, rest: str) -> Iterator[MalformedError]:
+    address = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if scheme != scheme.lower() and scheme.lower() in SCHEMES:
+        yield MalformedError(
+            "origin-url-form",
+            "a scheme is lower case",
+            f"write `{scheme.lower()}://{rest}`",
+            f"{scheme.lower()}://{rest}",
         )
     more = rest[len(address) :]
     if more:
         what = {"/": "path", "?": "query", "#": "fragment"}[more[0]]
-        found.append(
-            MalformedError(
-                "origin-url-form",
-                f"cloudflared refuses a service URL with a {what}{', even a lone `/`,' if what == 'path' else ''} and "
-                "with it the tunnel's whole rule list",
-                "write only scheme, host and port; a request's own path is passed on as it is",
-                f"{scheme}://{address}" if "@" not in address else "",
-            )
+        yield MalformedError(
+            "origin-url-form",
+            f"cloudflared refuses a service URL with a {what}{', even a lone `/`,' if what == 'path' else ''} and "
+            "with it the tunnel's whole rule list",
+            "write only scheme, host and port; a request's own path is passed on as it is",
+            f"{scheme}://{address}" if "@" not in address else "",
         )
     if "@" in address:
-        found.append(
-            MalformedError(
-                "origin-url-form",
-                "a user or password stands in clear in this file, and cloudflared does not send it",
-                "write the URL without it, and let the service ask for its own login",
-            )
+        yield MalformedError(
+            "origin-url-form",
+            "a user or password stands in clear in this file, and cloudflared does not send it",
+            "write the URL without it, and let the service ask for its own login",
         )
     elif not _is_address(scheme, address):
-        found.append(
-            MalformedError(
-                "origin-url-form",
-                f"{address!r} is not a host name or address with an optional port from 1 to 65535",
-                "write it like http://192.168.0.9:8123",
-            )
+        yield MalformedError(
+            "origin-url-form",
+            f"{address!r} is not a host name or address with an optional port from 1 to 65535",
+            "write it like http://192.168.0.9:8123",
         )
     else:
         host = _spelled(urlsplit(f"{scheme}://{address}").hostname or "")
         unreachable = _unreachable(host)
-        found += [MalformedError("origin-unreachable", *unreachable)] if unreachable else []
+        if unreachable:
+            yield MalformedError("origin-unreachable", *unreachable)
         if _POD.search(host):
-            found.append(
-                MalformedError(
-                    "origin-other-name",
-                    "this is the name of one pod, past its Service, so nothing tells that the two are the same",
-                    "name the Service: `{namespace: web, service: web, port: 80}`",
-                )
+            yield MalformedError(
+                "origin-other-name",
+                "this is the name of one pod, past its Service, so nothing tells that the two are the same",
+                "name the Service: `{namespace: web, service: web, port: 80}`",
             )
     if scheme.lower() in ("tcp", "udp") and not re.search(r":\d+$", address):
-        found.append(
-            MalformedError(
-                "origin-port-missing",
-                "there is no port, so cloudflared would call 7864, its own default for tcp",
-                "add the service's port",
-            )
+        yield MalformedError(
+            "origin-port-missing",
+            "there is no port, so cloudflared would call 7864, its own default for tcp",
+            "add the service's port",
         )
-    return found
 
 
 def _is_address(scheme: str, address: str) -> bool:

@@ -18,86 +18,76 @@ _ACME_ACCOUNTS = 10
 """Let's Encrypt makes 10 accounts in 3 hours for one address [letsencrypt.org/docs/rate-limits]."""
 
 
-def for_estate(estate: Estate, logins: Iterable[Audience]) -> list[ManualStep]:
+def for_estate(estate: Estate, logins: Iterable[Audience]) -> Iterator[ManualStep]:
     """The owner's manual steps: registrar, logins, tailnet. `logins` are all who log in."""
-    items = [step for zone in estate.zones for step in _registrar(zone, zone is estate.zone)]
+    for zone in estate.zones:
+        yield from _registrar(zone, zone is estate.zone)
     everybody = [one for a in logins for one in a.people if one in estate.sets]
     words = sorted({w for name in everybody if not estate.sets[name].login for w in estate.members[name]})
     emails = [word for word in words if not word.startswith("@")]
     if estate.google:
-        items.append(
-            ManualStep(
-                "google",
-                "Let Google's OAuth client log these people in",
-                (
-                    "Google Cloud Console, Credentials, the OAuth client: enter origin and redirect URI.",
-                    f"Audience, Test users: add each of these, {_GOOGLE_TEST_USERS} at most (not needed once the client"
-                    " is published)."
-                    if words
-                    else "Nobody logs in with Google yet, so there is no test user to add.",
-                    *(f"And everybody of {word} who uses it." for word in words if word.startswith("@")),
-                ),
-                values={
-                    "Authorized origin": _origin(estate.team),
-                    "Authorized redirect URI": redirect_uri(estate.team),
-                    **{f"Test user {number}": email for number, email in enumerate(emails, 1)},
-                },
-            )
+        yield ManualStep(
+            "google",
+            "Let Google's OAuth client log these people in",
+            (
+                "Google Cloud Console, Credentials, the OAuth client: enter origin and redirect URI.",
+                f"Audience, Test users: add each of these, {_GOOGLE_TEST_USERS} at most (not needed once the client"
+                " is published)."
+                if words
+                else "Nobody logs in with Google yet, so there is no test user to add.",
+                *(f"And everybody of {word} who uses it." for word in words if word.startswith("@")),
+            ),
+            values={
+                "Authorized origin": _origin(estate.team),
+                "Authorized redirect URI": redirect_uri(estate.team),
+                **{f"Test user {number}": email for number, email in enumerate(emails, 1)},
+            },
         )
     for name, one in estate.sets.items():
         if one.until:
-            items.append(
-                ManualStep(
-                    f"until-{name}",
-                    f"Run `gatehouse up` after {one.until}, the last day of set {name}"
-                    + (", which is over" if one.ended else ""),
-                    (
-                        "Nobody is taken out before that. Who is logged in then stays so for up to"
-                        f" {estate.session_duration}: Cloudflare, Zero Trust, Users, revokes that.",
-                    ),
-                )
+            yield ManualStep(
+                f"until-{name}",
+                f"Run `gatehouse up` after {one.until}, the last day of set {name}"
+                + (", which is over" if one.ended else ""),
+                (
+                    "Nobody is taken out before that. Who is logged in then stays so for up to"
+                    f" {estate.session_duration}: Cloudflare, Zero Trust, Users, revokes that.",
+                ),
             )
     for name, login in estate.logins.items():
         if login.type != "onetimepin":
-            items.append(
-                ManualStep(
-                    f"login-{name}",
-                    f"Let the OAuth client of login {name} send people back to Access",
-                    ("GitHub, Settings, Developer settings, OAuth Apps: enter both.",)
-                    if login.type == "github"
-                    else ("At the provider, the client: enter the redirect URI.",),
-                    values={
-                        **({"Homepage URL": _origin(estate.team)} if login.type == "github" else {}),
-                        "Redirect URI (callback URL)": redirect_uri(estate.team),
-                    },
-                )
+            yield ManualStep(
+                f"login-{name}",
+                f"Let the OAuth client of login {name} send people back to Access",
+                ("GitHub, Settings, Developer settings, OAuth Apps: enter both.",)
+                if login.type == "github"
+                else ("At the provider, the client: enter the redirect URI.",),
+                values={
+                    **({"Homepage URL": _origin(estate.team)} if login.type == "github" else {}),
+                    "Redirect URI (callback URL)": redirect_uri(estate.team),
+                },
             )
     if estate.tailnet:
-        items.append(
-            ManualStep(
-                "tailnet-name",
-                f"Give the tailnet its name {estate.tailnet.name}",
-                ("Tailscale admin console, DNS, Rename tailnet: no API sets it.",),
-                values={"Tailnet name": estate.tailnet.name},
-            )
+        yield ManualStep(
+            "tailnet-name",
+            f"Give the tailnet its name {estate.tailnet.name}",
+            ("Tailscale admin console, DNS, Rename tailnet: no API sets it.",),
+            values={"Tailnet name": estate.tailnet.name},
         )
         settings = estate.tailnet.settings
         waiting = [
             w for w, on in (("devices", settings.devices_approval_on), ("users", settings.users_approval_on)) if on
         ]
         if waiting:
-            items.append(
-                ManualStep(
-                    "tailnet-approval",
-                    f"Approve new {' and '.join(waiting)} of the tailnet",
-                    (
-                        "Tailscale admin console, Machines or Users: whoever is new waits there, and reaches nothing.",
-                        # [TS cmd/k8s-operator/sts.go, newAuthKey: Preauthorized]
-                        "Nodes wait too; the Tailscale operator's machines do not, since their keys approve them.",
-                    ),
-                )
+            yield ManualStep(
+                "tailnet-approval",
+                f"Approve new {' and '.join(waiting)} of the tailnet",
+                (
+                    "Tailscale admin console, Machines or Users: whoever is new waits there, and reaches nothing.",
+                    # [TS cmd/k8s-operator/sts.go, newAuthKey: Preauthorized]
+                    "Nodes wait too; the Tailscale operator's machines do not, since their keys approve them.",
+                ),
             )
-    return items
 
 
 def _registrar(zone: Zone, main: bool) -> Iterator[ManualStep]:
@@ -156,41 +146,37 @@ def _registrar(zone: Zone, main: bool) -> Iterator[ManualStep]:
         )
 
 
-def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> list[ManualStep]:
+def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator[ManualStep]:
     """The node's own manual steps on the tailnet, and those of the people who reach its machines."""
     if not estate.tailnet:
-        return []
-    items = [
-        ManualStep(
-            "tailscale-up",
-            f"Join {node.name} to the tailnet with its name and tag",
-            (
-                # A bare `up` takes the machine's own name, and refuses to drop flags that were set before; `set` has no
-                # flag for tags [tailscale/tailscale cmd/tailscale/cli/up.go, set.go].
-                "A machine that is in the tailnet already may refuse the first command, and prints it with the flags"
-                f" that it has: run that one. Or set its name alone, and give it the tag {node_tag(node.name)} in the"
-                " admin console (Machines, Edit ACL tags).",
-                *((f"`tailscale ip -4` then says {node.tailnet_ipv4}.",) if node.tailnet_ipv4 else ()),
-            ),
-            values={
-                f"On {node.name}": f"sudo tailscale up --hostname={node.name} --advertise-tags={node_tag(node.name)}",
-                "Or its name alone": f"sudo tailscale set --hostname={node.name}",
-            },
-        )
-    ]
-    items += _leading(node)
+        return
+    yield ManualStep(
+        "tailscale-up",
+        f"Join {node.name} to the tailnet with its name and tag",
+        (
+            # A bare `up` takes the machine's own name, and refuses to drop flags that were set before; `set` has no
+            # flag for tags [tailscale/tailscale cmd/tailscale/cli/up.go, set.go].
+            "A machine that is in the tailnet already may refuse the first command, and prints it with the flags"
+            f" that it has: run that one. Or set its name alone, and give it the tag {node_tag(node.name)} in the"
+            " admin console (Machines, Edit ACL tags).",
+            *((f"`tailscale ip -4` then says {node.tailnet_ipv4}.",) if node.tailnet_ipv4 else ()),
+        ),
+        values={
+            f"On {node.name}": f"sudo tailscale up --hostname={node.name} --advertise-tags={node_tag(node.name)}",
+            "Or its name alone": f"sudo tailscale set --hostname={node.name}",
+        },
+    )
+    yield from _leading(node)
     dns = estate.tailnet.dns
     if dns.override_local_dns and any(map(on_tailnet, dns.nameservers or ())):
-        items.append(
-            ManualStep(
-                "node-dns",
-                f"Keep {node.name} on the nameservers of its own network",
-                (
-                    "Before the tailnet's nameservers are in force: its policy lets people's devices ask them, and no "
-                    "node. Without names, this node pulls no images, and cloudflared does not find Cloudflare.",
-                ),
-                values={f"On {node.name}": "sudo tailscale set --accept-dns=false"},
-            )
+        yield ManualStep(
+            "node-dns",
+            f"Keep {node.name} on the nameservers of its own network",
+            (
+                "Before the tailnet's nameservers are in force: its policy lets people's devices ask them, and no "
+                "node. Without names, this node pulls no images, and cloudflared does not find Cloudflare.",
+            ),
+            values={f"On {node.name}": "sudo tailscale set --accept-dns=false"},
         )
     machines: dict[str, set[str]] = {}
     for way in ways:
@@ -198,20 +184,17 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> list[Man
         machines.setdefault(way.machine, set()).update(emails - set(estate.tailnet.users))
     to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
     if to_share:
-        items.append(
-            ManualStep(
-                "share-machines",
-                "Let these people reach these machines of the tailnet",
-                (
-                    "Invite whoever is not a user of the tailnet yet (Tailscale admin console, Users). Users who are"
-                    " listed in `estate.tailnet.users` are left out here.",
-                    "Or share single machines with them, once `up` has made them (Machines, the machine, Share). A"
-                    " shared machine follows your policy too.",
-                ),
-                values=to_share,
-            )
+        yield ManualStep(
+            "share-machines",
+            "Let these people reach these machines of the tailnet",
+            (
+                "Invite whoever is not a user of the tailnet yet (Tailscale admin console, Users). Users who are"
+                " listed in `estate.tailnet.users` are left out here.",
+                "Or share single machines with them, once `up` has made them (Machines, the machine, Share). A"
+                " shared machine follows your policy too.",
+            ),
+            values=to_share,
         )
-    return items
 
 
 def _leading(node: Node) -> Iterator[ManualStep]:
@@ -246,12 +229,10 @@ def _leading(node: Node) -> Iterator[ManualStep]:
         )
 
 
-def for_operator(installed_by: str, ingresses: int) -> list[ManualStep]:
+def for_operator(installed_by: str, ingresses: int) -> Iterator[ManualStep]:
     """The Tailscale operator, where Gatehouse does not install it."""
-    if not ingresses or installed_by == "helm":
-        return []
-    return [
-        ManualStep(
+    if ingresses and installed_by != "helm":
+        yield ManualStep(
             "tailscale-operator",
             "Have the Tailscale operator in the cluster",
             (
@@ -261,19 +242,16 @@ def for_operator(installed_by: str, ingresses: int) -> list[ManualStep]:
                 "Until it runs, the Ingresses of class tailscale wait; nothing else does.",
             ),
         )
-    ]
 
 
-def for_tailnet_certificates(machines: int) -> list[ManualStep]:
+def for_tailnet_certificates(machines: int) -> Iterator[ManualStep]:
     """What to do where Let's Encrypt does not certify so many machines of the tailnet at once.
 
     Each proxy has an account of its own there, and asks for its certificate when it is first opened [tailscale#11119].
     50 certificates a week are for one domain, which a tailnet's is, since `ts.net` is a public suffix.
     """
-    if machines <= _ACME_ACCOUNTS:
-        return []
-    return [
-        ManualStep(
+    if machines > _ACME_ACCOUNTS:
+        yield ManualStep(
             "tailnet-certificates",
             f"Open new machines of the tailnet ten at a time, three hours apart: there are {machines}",
             (
@@ -283,21 +261,17 @@ def for_tailnet_certificates(machines: int) -> list[ManualStep]:
                 "Machines that have worked before are not concerned.",
             ),
         )
-    ]
 
 
-def for_certificates(services: Mapping[str, Service], issuer: str, class_name: str) -> list[ManualStep]:
+def for_certificates(services: Mapping[str, Service], issuer: str, class_name: str) -> Iterator[ManualStep]:
     """cert-manager's issuer, where a service renews its own certificate."""
-    if not any(s.own_certificate for s in services.values()):
-        return []
-    return [
-        ManualStep(
+    if any(s.own_certificate for s in services.values()):
+        yield ManualStep(
             "cluster-issuer",
             f"Have cert-manager's ClusterIssuer {issuer} in the cluster",
             (f"Its HTTP-01 solver names ingressClassName {class_name} alone: cert-manager refuses it beside `class`.",),
             values={"ClusterIssuer": issuer},
         )
-    ]
 
 
 def redirect_uri(team: str) -> str:

@@ -310,8 +310,11 @@ class _Reader:
         uris += [] if uris else [_text(d) for d in _list(inputs.get("selfHostedDomains"))]
         uris += [] if uris else [_text(inputs.get("domain"))] if inputs.get("domain") else []
         entries = sorted(_dicts(inputs.get("policies")), key=lambda p: _number(p.get("precedence")))
-        waiting = iter(self._waiting(resource, entries))
-        policies = tuple(self._attached(resource, entry, waiting) for entry in entries)
+        waiting = self._waiting(resource, "policies", _POLICY, (entry.get("id") for entry in entries))
+        # That of tokens stands first, as it is asked first.
+        waiting.sort(key=lambda p: p.inputs.get("decision") != "non_identity")
+        unknown = iter(waiting)
+        policies = tuple(self._attached(resource, entry, unknown) for entry in entries)
         # The longest of its policies that let people in, where these say it [CFDOC session-management].
         sessions = sorted((p.session for p in policies if p.decision == "allow" and p.session), key=hours)
         return Application(
@@ -325,22 +328,23 @@ class _Reader:
             _weakened(inputs),
         )
 
-    def _waiting(self, application: _Resource, entries: Sequence[Mapping[str, object]]) -> list[_Resource]:
-        """The policies that an application attaches whose ids are not known yet, as far as they are all known; that of
-        tokens stands first, as it is asked first."""
-        found = [p for p in self._depended(application, "policies", _POLICY) if not _is_known(p.id)]
-        found.sort(key=lambda p: p.inputs.get("decision") != "non_identity")
-        return found if len(found) == sum(e.get("id") == UNKNOWN for e in entries) else []
+    def _waiting(self, owner: _Resource, word: str, type_: str, ids: Iterable[object]) -> list[_Resource]:
+        """What a property refers to whose ids are not known yet; nothing where it is not all of them."""
+        found = [r for r in self._depended(owner, word, type_) if not _is_known(r.id)]
+        return found if len(found) == list(ids).count(UNKNOWN) else []
+
+    def _identified(self, type_: str, identity: str, waiting: Iterator[_Resource]) -> _Resource | None:
+        """The resource that has an id; where that is not known yet, the next of those that wait for one."""
+        if identity == UNKNOWN:
+            return next(waiting, None)
+        return next((r for r in self.of(type_) if _is_known(identity) and r.id == identity), None)
 
     def _attached(self, application: _Resource, entry: Mapping[str, object], waiting: Iterator[_Resource]) -> Policy:
         """A policy as an application attaches it: by id, or written in place."""
         if entry.get("decision") is not None:
             return self._policy(application, entry, _text(entry.get("name")))
         identity = _text(entry.get("id"))
-        if identity == UNKNOWN:
-            policy = next(waiting, None)
-        else:
-            policy = next((p for p in self.of(_POLICY) if _is_known(identity) and p.id == identity), None)
+        policy = self._identified(_POLICY, identity, waiting)
         if policy is not None:
             return self._policy(policy, policy.inputs, policy.name)
         return self._owners(identity) or Policy("unknown", name=identity)
@@ -376,14 +380,19 @@ class _Reader:
 
     def _selectors(self, owner: _Resource, inputs: Mapping[str, object], word: str) -> tuple[Selector, ...]:
         found = []
-        tokens, groups = iter(self._tokens(owner, word)), iter(self._groups(owner, word))
+        # Which of the tokens is which is all one.
+        tokens = (r for r in self._depended(owner, word, _TOKEN) if not _is_known(r.id))
+        ids = [_dict(entry.get("group")).get("id") for entry in _dicts(owner.inputs.get(word))]
+        groups = iter(self._waiting(owner, word, _GROUP, ids))
         for entry in _dicts(inputs.get(word)):
             given = {kind: _dict(value) for kind, value in entry.items() if value is not None}
             # What was refreshed keeps the shell of the selector that was there before beside the one that is there now.
             full = {k: d for k, d in given.items() if k in _BARE or any(v is not None for v in d.values())}
             for kind, details in (full or given).items():
                 if kind == "group":
-                    found.append(self._group(_text(details.get("id")), groups))
+                    identity = _text(details.get("id"))
+                    group = self._identified(_GROUP, identity, groups)
+                    found.append(self._resolved(group) if group else Selector(kind, identity))
                 elif kind in ("email", "emailDomain"):
                     field = "domain" if kind == "emailDomain" else "email"
                     found.append(Selector(kind, _text(details.get(field)).lower()))
@@ -391,33 +400,13 @@ class _Reader:
                     parts = (_text(details.get("name")), _text(details.get("team")))
                     found.append(Selector(kind, "/".join(filter(None, parts)).lower()))
                 elif kind == "serviceToken":
-                    found.append(Selector(kind, self._token(_text(details.get("tokenId")), tokens)))
+                    identity = _text(details.get("tokenId"))
+                    token = self._identified(_TOKEN, identity, tokens)
+                    found.append(Selector(kind, _token_name(token) if token else identity))
                 else:
                     text = ", ".join(str(v) for v in details.values() if v not in (None, UNKNOWN))
                     found.append(Selector(kind, text))
         return tuple(sorted(found, key=lambda s: (s.kind, s.value, s.group.name if s.group else "")))
-
-    def _tokens(self, owner: _Resource, word: str) -> list[str]:
-        """The service tokens that selectors were made from whose ids are not known yet: which is which is all one."""
-        return [_token_name(r) for r in self._depended(owner, word, _TOKEN) if not _is_known(r.id)]
-
-    def _token(self, identity: str, waiting: Iterator[str]) -> str:
-        if identity == UNKNOWN:
-            return next(waiting, identity)
-        return next((_token_name(r) for r in self.of(_TOKEN) if r.id == identity), identity)
-
-    def _groups(self, owner: _Resource, word: str) -> list[_Resource]:
-        """The groups that selectors were made from whose ids are not known yet, as `_tokens`; they have to be all."""
-        found = [group for group in self._depended(owner, word, _GROUP) if not _is_known(group.id)]
-        asked = [_dict(entry.get("group")).get("id") for entry in _dicts(owner.inputs.get(word))]
-        return found if len(found) == asked.count(UNKNOWN) else []
-
-    def _group(self, identity: str, waiting: Iterator[_Resource]) -> Selector:
-        if identity == UNKNOWN:
-            group = next(waiting, None)
-        else:
-            group = next((g for g in self.of(_GROUP) if _is_known(identity) and g.id == identity), None)
-        return self._resolved(group) if group else Selector("group", identity)
 
     def _resolved(self, group: _Resource) -> Selector:
         found = Group(

@@ -63,15 +63,15 @@ def _a_set(service: OneService) -> str:
     return next(iter(sorted(service.estate.people)), "family") if service.estate else "family"
 
 
-def _people_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _people_unknown(everything: AllStacks) -> Iterator[Problem]:
     yield from _unknown(everything, "people", "set of people, so nobody would get in")
 
 
-def _tokens_unknown(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _tokens_unknown(everything: AllStacks) -> Iterator[Problem]:
     yield from _unknown(everything, "tokens", "service token, so nothing would get in by it")
 
 
-def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[tuple[OneStack, Problem]]:
+def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[Problem]:
     """Names under `people:` or `tokens:` that the estate does not have."""
     for stack in everything.stacks:
         estate = stack.estate
@@ -88,20 +88,16 @@ def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[tuple[OneS
             said.append((("estate", "default_people"), estate.default_people))
         for path, name in ((path, name) for path, names in said for name in names or ()):
             if name not in known:
-                yield (
-                    stack,
-                    Problem(
-                        path,
-                        show(name),
-                        f"there is no such {what}",
-                        f"write one of: {', '.join(known)}" if known else f"add it to the estate's `{word}:`",
-                        next(iter(difflib.get_close_matches(name, known, n=1)), ""),
-                        related=(stack.estate_ref(word),),
-                    ),
+                yield stack.ref(*path).problem(
+                    show(name),
+                    f"there is no such {what}",
+                    f"write one of: {', '.join(known)}" if known else f"add it to the estate's `{word}:`",
+                    next(iter(difflib.get_close_matches(name, known, n=1)), ""),
+                    related=(stack.estate_ref(word),),
                 )
 
 
-def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _google(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         estate = owner.estate
         keys = {
@@ -112,18 +108,14 @@ def _google(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         }
         behind = [s for stack in family for s in stack.services if (stack.stack.name, s.key) in keys]
         if behind and estate and estate.google is None:
-            yield (
-                owner,
-                Problem(
-                    ("estate", "google"),
-                    "",
-                    f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, and there "
-                    "is no Google client to log in with: an application without a login method of its own accepts "
-                    "every method of the account",
-                    "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
-                    "google_client_secret; or name one of `logins:` as the `login:` of its people",
-                    related=tuple(s.ref() for s in behind),
-                ),
+            yield owner.estate_ref("google").problem(
+                "",
+                f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, and there "
+                "is no Google client to log in with: an application without a login method of its own accepts "
+                "every method of the account",
+                "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
+                "google_client_secret; or name one of `logins:` as the `login:` of its people",
+                related=tuple(s.ref() for s in behind),
             )
 
 

@@ -83,24 +83,20 @@ def _lan(stack: OneStack) -> Iterator[Problem]:
     )
 
 
-def _lan_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _lan_twice(everything: AllStacks) -> Iterator[Problem]:
     known = [(stack, stack.node) for stack in everything.stacks if stack.node is not None]
     for index, (stack, node) in enumerate(known):
         same = (s for s, n in known[:index] if n.lan_ipv4 == node.lan_ipv4 and one_home(n, node))
         first = next(same, None)
         if first is None:
             continue
-        yield (
-            stack,
-            Problem(
-                ("node", "lan_ipv4"),
-                show(node.lan_ipv4),
-                f"stack {first.stack.name} has a node at this address, and two machines of one home cannot: what the "
-                "router forwards to one would end at the other",
-                "write each node's own address, or, where they are in two homes, each router's public address as "
-                "`router_ipv4:`",
-                related=(first.ref("node", "lan_ipv4"),),
-            ),
+        yield stack.ref("node", "lan_ipv4").problem(
+            show(node.lan_ipv4),
+            f"stack {first.stack.name} has a node at this address, and two machines of one home cannot: what the "
+            "router forwards to one would end at the other",
+            "write each node's own address, or, where they are in two homes, each router's public address as "
+            "`router_ipv4:`",
+            related=(first.ref("node", "lan_ipv4"),),
         )
 
 

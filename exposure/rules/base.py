@@ -33,6 +33,19 @@ class Ref:
     stack: LoadedStack
     path: Path_
 
+    def problem(
+        self,
+        value: str,
+        reason: str,
+        fix: str,
+        suggestion: str = "",
+        source: str = "",
+        related: tuple[Ref, ...] = (),
+        place: Place | None = None,
+    ) -> Problem:
+        """A problem here; see `Problem`."""
+        return Problem(self.path, value, reason, fix, suggestion, source, related, place, self.stack)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -50,6 +63,8 @@ class Problem:
     related: tuple[Ref, ...] = ()
     place: Place | None = None
     """Where it is, if not in the stack file."""
+    stack: LoadedStack | None = None
+    """Whose file that is; None where the rule judges one stack alone."""
 
 
 @dataclass(frozen=True)
@@ -293,9 +308,8 @@ class OneService:
     ) -> Problem:
         """A problem below this service's path. `value` None shows nothing."""
         below = (path,) if isinstance(path, str) else tuple(path)
-        return Problem(
-            (*self.path, *below), "" if value is None else show(value), reason, fix, suggestion, source, related
-        )
+        shown = "" if value is None else show(value)
+        return self.ref(*below).problem(shown, reason, fix, suggestion, source, related)
 
     def malformed(
         self, path: str | Sequence[str | int], value: object, error: MalformedError, fix: str = ""
@@ -389,13 +403,14 @@ class StackRule(Rule):
 class EstateRule(Rule):
     """A rule about what stacks share. Its problems say in which file they are."""
 
-    check: Callable[[AllStacks], Iterable[tuple[OneStack, Problem]]] = field(kw_only=True)
+    check: Callable[[AllStacks], Iterable[Problem]] = field(kw_only=True)
     scope = "estate"
 
     def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
         """See `Rule`."""
-        for stack, problem in self.check(everything):
-            yield stack.stack, problem
+        for problem in self.check(everything):
+            assert problem.stack
+            yield problem.stack, problem
 
 
 def malformed(parse: Callable[[_V], object], value: _V, path: Path_) -> Iterator[Problem]:

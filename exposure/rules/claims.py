@@ -61,14 +61,14 @@ def _problem(path: tuple[str | int, ...], name: str, reason: str, fix: str, know
     return Problem(path, show(name), reason, fix, next(iter(difflib.get_close_matches(name, known, n=1)), ""))
 
 
-def _broken(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _broken(everything: AllStacks) -> Iterator[Problem]:
     for _, family in everything.families():
         # Nothing is asked where there are no claims, and what cannot be planned has findings already.
         if any(s.stack.typed and s.stack.typed.claims for s in family) and not any(s.refused for s in family):
             yield from _judged({s.stack.name: s for s in family})
 
 
-def _judged(family: dict[str, OneStack]) -> Iterator[tuple[OneStack, Problem]]:
+def _judged(family: dict[str, OneStack]) -> Iterator[Problem]:
     # Loaded only where there is something to prove.
     from exposure.reach.claims import prove
     from exposure.reach.project import plan_project
@@ -85,17 +85,13 @@ def _judged(family: dict[str, OneStack]) -> Iterator[tuple[OneStack, Problem]]:
         said = "never" if verdict.claim.never is not None else "only"
         # The stack by whose service it is broken is kept from being registered as well.
         related = (family[found.by[0]].ref("services", found.by[1]),) if found and found.by else ()
-        yield (
-            one,
-            Problem(
-                ("claims", verdict.index, said),
-                show(verdict.claim.never or ", ".join(verdict.claim.only or ())),
-                str(found) if found else f"this cannot be proved: {'; '.join(verdict.doubts)}",
-                f"`gatehouse who {found.url}` shows why; close that way in, or change the claim"
-                if found
-                else "write what could not be read in a simpler form, or remove the claim",
-                related=related,
-            ),
+        yield one.ref("claims", verdict.index, said).problem(
+            show(verdict.claim.never or ", ".join(verdict.claim.only or ())),
+            str(found) if found else f"this cannot be proved: {'; '.join(verdict.doubts)}",
+            f"`gatehouse who {found.url}` shows why; close that way in, or change the claim"
+            if found
+            else "write what could not be read in a simpler form, or remove the claim",
+            related=related,
         )
 
 

@@ -36,7 +36,7 @@ def _used(stack: OneStack) -> Iterator[Problem]:
         )
 
 
-def _reached(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _reached(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         tailnet = owner.estate.tailnet if owner.estate else None
         for path, addresses in _nameservers(tailnet.dns) if tailnet else ():
@@ -47,14 +47,12 @@ def _reached(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             instead = "get every answer from the others" if others else f"resolve no name {of}"
             for index, address in enumerate(addresses):
                 for reason, fix in _unreached(address, owner, family, everywhere=everywhere):
-                    problem = Problem(
-                        (*_PATH, *path, index),
+                    yield owner.ref(*_PATH, *path, index).problem(
                         show(address),
                         f"{reason}, and would {instead}",
                         f"{fix}; or, where your own policy or a subnet router opens the way, acknowledge "
                         "`tailnet-nameserver` under `gatehouse:acknowledge`",
                     )
-                    yield owner, problem
 
 
 def _nameservers(dns: TailnetDns) -> Iterator[tuple[Path_, list[str]]]:

@@ -18,7 +18,7 @@ _PROGRAM = frozenset(
 """The folders that the repository has, and those that tools put there."""
 
 
-def _owner_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _owner_twice(everything: AllStacks) -> Iterator[Problem]:
     claims: list[tuple[str, Ref]] = []
     for stack in everything.stacks:
         estate = stack.estate
@@ -31,22 +31,18 @@ def _owner_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     both: dict[tuple[str, str], list[str]] = {}
     for what, second, first in claimed_twice(claims):
         both.setdefault((second.stack.name, first.stack.name), []).append(what)
-    where = {s.stack.name: s for s in everything.stacks}
+    where = {s.stack.name: s.estate_ref() for s in everything.stacks}
     for (later, earlier), shared in both.items():
-        yield (
-            where[later],
-            Problem(
-                ("estate",),
-                "",
-                f"stacks {earlier} and {later} both own {listed(shared)}: two owners of one login provider, policy or "
-                "zone undo each other's work at every `up`",
-                f"keep one of the two: in {later}, write `gatehouse:member_of: {earlier}` in place of the estate",
-                related=(where[earlier].estate_ref(),),
-            ),
+        yield where[later].problem(
+            "",
+            f"stacks {earlier} and {later} both own {listed(shared)}: two owners of one login provider, policy or "
+            "zone undo each other's work at every `up`",
+            f"keep one of the two: in {later}, write `gatehouse:member_of: {earlier}` in place of the estate",
+            related=(where[earlier],),
         )
 
 
-def _node_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _node_twice(everything: AllStacks) -> Iterator[Problem]:
     return _twice(
         everything,
         "name",
@@ -55,7 +51,7 @@ def _node_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     )
 
 
-def _context_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _context_twice(everything: AllStacks) -> Iterator[Problem]:
     return _twice(
         everything,
         "context",
@@ -64,18 +60,13 @@ def _context_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
     )
 
 
-def _twice(everything: AllStacks, field: str, reason: str, fix: str) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
+def _twice(everything: AllStacks, field: str, reason: str, fix: str) -> Iterator[Problem]:
     claims = [(str(getattr(s.node, field)), s.ref("node", field)) for s in everything.stacks if s.node is not None]
     for claim, second, first in claimed_twice(claims):
-        yield (
-            where[second.stack.name],
-            Problem(second.path, show(claim), f"stack {first.stack.name} {reason}", fix, related=(first,)),
-        )
+        yield second.problem(show(claim), f"stack {first.stack.name} {reason}", fix, related=(first,))
 
 
-def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
+def _router_ports(everything: AllStacks) -> Iterator[Problem]:
     claims: list[tuple[str, Ref]] = []
     for stack in everything.stacks:
         for service in stack.by(PortForwardWay):
@@ -85,16 +76,12 @@ def _router_ports(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     claims.append((claim, service.ref("port_forward", index, "external_port")))
     for claim, second, first in claimed_twice(claims):
         same = second.stack.name == first.stack.name
-        yield (
-            where[second.stack.name],
-            Problem(
-                second.path,
-                claim.split()[2],
-                f"service {first.path[1]}{'' if same else f' of stack {first.stack.name}'} has {claim} already, "
-                "and a router forwards a port to one node only",
-                "write another `external_port:`",
-                related=(first,),
-            ),
+        yield second.problem(
+            claim.split()[2],
+            f"service {first.path[1]}{'' if same else f' of stack {first.stack.name}'} has {claim} already, "
+            "and a router forwards a port to one node only",
+            "write another `external_port:`",
+            related=(first,),
         )
 
 
@@ -146,23 +133,18 @@ def _folder(stack: OneStack) -> Iterator[Problem]:
     )
 
 
-def _folder_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
+def _folder_twice(everything: AllStacks) -> Iterator[Problem]:
     claims = [
         (str(PurePosixPath(s.node.manifests_folder)), s.ref("node", "manifests_folder"))
         for s in everything.stacks
         if s.node and s.node.manifests_folder
     ]
     for claim, second, first in claimed_twice(claims):
-        yield (
-            where[second.stack.name],
-            Problem(
-                second.path,
-                show(claim),
-                f"stack {first.stack.name} renders to this folder too, and the manifests of two clusters would mix",
-                f"write `manifests_folder: manifests/{second.stack.name}`, or another folder of its own",
-                related=(first,),
-            ),
+        yield second.problem(
+            show(claim),
+            f"stack {first.stack.name} renders to this folder too, and the manifests of two clusters would mix",
+            f"write `manifests_folder: manifests/{second.stack.name}`, or another folder of its own",
+            related=(first,),
         )
 
 

@@ -80,33 +80,28 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
         yield service.problem(service.host_path(index), host, reason, fix)
 
 
-def _below_wildcard(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _below_wildcard(everything: AllStacks) -> Iterator[Problem]:
     for _, family in everything.families():
         found = [(stack, claim, ref) for stack in family for claim, ref in stack.claims]
         guarded = {c.host: (c, ref) for _, c, ref in found if c.host.wildcard and c.path.root and c.audience != ANYONE}
         if not guarded:
             continue
         names = [
-            (stack, str(claim.host), ref)
+            (str(claim.host), ref)
             for stack, claim, ref in found
             if claim.audience == ANYONE and not claim.host.wildcard and _highest(claim, stack)
         ]
-        names += [(stack, stack.record, stack.ref("node", "public_record")) for stack in family if stack.record]
-        for stack, host, ref in names:
+        names += [(stack.record, stack.ref("node", "public_record")) for stack in family if stack.record]
+        for host, ref in names:
             above = guarded.get(Host(f"*.{host.partition('.')[2]}"))
             if above is not None:
-                yield (
-                    stack,
-                    Problem(
-                        ref.path,
-                        show(host),
-                        f"this is open to anyone, and service {above[0].service} guards {above[0].host}, so Access "
-                        f"asks "
-                        "for a login at every name right below, this one too",
-                        "give it a name of another level or in another zone, say who its clients are, or list the "
-                        "guarded names in place of the `*`",
-                        related=(above[1],),
-                    ),
+                yield ref.problem(
+                    show(host),
+                    f"this is open to anyone, and service {above[0].service} guards {above[0].host}, so Access "
+                    "asks for a login at every name right below, this one too",
+                    "give it a name of another level or in another zone, say who its clients are, or list the "
+                    "guarded names in place of the `*`",
+                    related=(above[1],),
                 )
 
 
@@ -160,15 +155,14 @@ def _too_deep(service: OneService) -> Iterator[Problem]:
             service.host_path(index),
             host,
             f"this is {below.count('.') + 1} labels below {zone.name}, and Cloudflare's free certificate covers one, "
-            f"so "
-            "browsers would refuse the connection",
+            "so browsers would refuse the connection",
             f"{f'write `{joined}`' if is_name(joined) else 'write a name one label below'}, or say "
             f"`advanced_certificate: true` at the zone {zone.name}, if you pay for Advanced Certificate Manager",
             suggestion=joined if is_name(joined) else "",
         )
 
 
-def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _twice(everything: AllStacks) -> Iterator[Problem]:
     # A path within a tunnel; None is a name that is taken whole, past every tunnel or by a redirect.
     taken: dict[str, list[tuple[Path | None, Ref]]] = {}
     for stack in everything.stacks:
@@ -188,16 +182,12 @@ def _twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             shared = shared and first.path[2] != "redirect_from"
             if first.stack is not ref.stack and ref.path[2:3] == ("host",):
                 own += " (without one, its name has the node's name in it), or keep it on one node"
-            yield (
-                stack,
-                Problem(
-                    ref.path,
-                    show(f"{host}{path.suffix if path else ''}"),
-                    f"{_who(first, ref)} has this {'path of the host' if path and not path.root else 'name'} already: "
-                    f"{why}",
-                    f"{own}{', or give one of the two a `path:` of its own' if shared else ''}",
-                    related=(first,),
-                ),
+            yield ref.problem(
+                show(f"{host}{path.suffix if path else ''}"),
+                f"{_who(first, ref)} has this {'path of the host' if path and not path.root else 'name'} already: "
+                f"{why}",
+                f"{own}{', or give one of the two a `path:` of its own' if shared else ''}",
+                related=(first,),
             )
 
 
@@ -280,8 +270,7 @@ def _redirect_to_itself(service: OneService) -> Iterator[Problem]:
                 ("redirect_from", index),
                 host,
                 f"it is a host of service {service.key} too: Cloudflare redirects before anything is served, so what "
-                f"is "
-                "there would never be reached, and the first host would redirect to itself without end",
+                "is there would never be reached, and the first host would redirect to itself without end",
                 "remove it",
                 related=(service.ref(*service.host_path(hosts.index(bare_host(host)))),),
             )

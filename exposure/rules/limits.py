@@ -24,24 +24,19 @@ _TEST_USERS = 100
 _REDIRECTS = 10
 
 
-def _applications(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _applications(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         count = sum(len(stack.applications) for stack in family)
         if count > _APPLICATIONS:
-            yield (
-                owner,
-                Problem(
-                    ("estate", "account_id"),
-                    "",
-                    f"all stacks together need {count} Access applications (one for each host, and one for each path "
-                    f"with "
-                    f"clients of its own), and an account has at most {_APPLICATIONS}",
-                    "put several paths under one, or use a second account",
-                ),
+            yield owner.estate_ref("account_id").problem(
+                "",
+                f"all stacks together need {count} Access applications (one for each host, and one for each path "
+                f"with clients of its own), and an account has at most {_APPLICATIONS}",
+                "put several paths under one, or use a second account",
             )
 
 
-def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _account(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         # A policy for each group as well, of which there may be more; and a group for each of what it requires.
         estate = owner.estate
@@ -64,7 +59,7 @@ def _account(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         ):
             if count > most:
                 reason = f"there are {count} {what}, and an account has at most {most}"
-                yield owner, Problem(("estate", "account_id"), "", reason, fix)
+                yield owner.estate_ref("account_id").problem("", reason, fix)
 
 
 def _logins(family: Iterable[OneStack]) -> set[frozenset[str]]:
@@ -100,7 +95,7 @@ def _redirects(stack: OneStack) -> Iterator[Problem]:
             )
 
 
-def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _test_users(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         estate = owner.estate
         if estate is None or estate.google is None:
@@ -108,19 +103,15 @@ def _test_users(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         by_google = [names for names in _logins(family) if estate.terms(names).login == GOOGLE]
         people = {w for names in by_google for name in names for w in estate.members.get(name, ())}
         if len(people) > _TEST_USERS:
-            yield (
-                owner,
-                Problem(
-                    ("estate", "people"),
-                    "",
-                    f"{len(people)} people log in with Google, and an OAuth client in testing lets in {_TEST_USERS}",
-                    "publish the OAuth client and acknowledge `google-test-users` under `gatehouse:acknowledge`, or "
-                    "name fewer people",
-                ),
+            yield owner.estate_ref("people").problem(
+                "",
+                f"{len(people)} people log in with Google, and an OAuth client in testing lets in {_TEST_USERS}",
+                "publish the OAuth client and acknowledge `google-test-users` under `gatehouse:acknowledge`, or "
+                "name fewer people",
             )
 
 
-def _tailnet(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _tailnet(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         estate = owner.estate
         if estate is None or estate.tailnet is None:
@@ -154,14 +145,8 @@ def _tailnet(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
         ):
             if limit is not None and count > limit:
                 reason = f"there are {count} {what}, and plan {estate.tailnet.plan} has {limit}"
-                yield (
-                    owner,
-                    Problem(
-                        ("estate", "tailnet", "plan"),
-                        show(estate.tailnet.plan),
-                        reason,
-                        f"{fix}; or say which `plan:` you have",
-                    ),
+                yield owner.estate_ref("tailnet", "plan").problem(
+                    show(estate.tailnet.plan), reason, f"{fix}; or say which `plan:` you have"
                 )
 
 

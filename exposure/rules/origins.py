@@ -35,10 +35,10 @@ def _called(service: OneService) -> OriginUrl | None:
     return OriginUrl(origin.url) if isinstance(origin, UrlOrigin) and not OriginUrl.faults(origin.url) else None
 
 
-def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _unreachable(everything: AllStacks) -> Iterator[Problem]:
     for stack in everything.stacks:
         for service in stack.services:
-            yield from ((stack, problem) for problem in _faults("origin-unreachable")(service))
+            yield from _faults("origin-unreachable")(service)
     for owner, family in everything.families():
         fronts = _fronts(owner, family)
         for stack in family:
@@ -51,14 +51,13 @@ def _unreachable(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     continue
                 other, how = found
                 whose = "this service's own name" if other is service else f"the name of {_named(other)}"
-                problem = service.problem(
+                yield service.problem(
                     ("origin", "url"),
                     called,
                     f"that is {whose} {how}",
                     _DIRECTLY,
                     related=(other.ref(),) if other is not service else (),
                 )
-                yield stack, problem
 
 
 _DIRECTLY = "name what answers: the Kubernetes Service, a port of the node, or the machine's address"
@@ -66,17 +65,17 @@ _HOME = ("lan", "home", "internal", "localdomain", "home.arpa", "fritz.box")
 """Domains under which routers give names to machines at home."""
 
 
-def _other_name(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _other_name(everything: AllStacks) -> Iterator[Problem]:
     for stack in everything.stacks:
         for service in stack.services:
-            yield from ((stack, problem) for problem in _faults("origin-other-name")(service))
+            yield from _faults("origin-other-name")(service)
     for _, family in everything.families():
         for stack in family:
             for service in stack.services:
                 called = _called(service)
                 found = _meant(called, stack, family) if called else None
                 if found:
-                    yield stack, service.problem(("origin", "url"), called, *found)
+                    yield service.problem(("origin", "url"), called, *found)
 
 
 def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tuple[str, str] | None:

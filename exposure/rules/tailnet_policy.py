@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,9 +45,9 @@ class _Own:
         own = _paths(self.document)
         return (rule for rule in self.policy.rules if rule.path in own)
 
-    def place(self, position: Position) -> Place:
-        """A place in the owner's file."""
-        return _place(self.owner, position)
+    def problem(self, position: Position, reason: str, fix: str) -> Problem:
+        """A problem at a place in the owner's policy."""
+        return _problem(self.owner, position, reason, fix)
 
 
 class _Door(NamedTuple):
@@ -125,10 +125,11 @@ def _owners(everything: AllStacks, routes: bool = False) -> Iterator[tuple[OneSt
             yield owner, family
 
 
-def _place(owner: OneStack, position: Position) -> Place:
+def _problem(owner: OneStack, position: Position, reason: str, fix: str, related: tuple[Ref, ...] = ()) -> Problem:
     assert owner.estate
     assert owner.estate.tailnet
-    return Place(owner.estate.tailnet.policy or "", *position)
+    place = Place(owner.estate.tailnet.policy or "", *position)
+    return owner.ref().problem("", reason, fix, related=related, place=place)
 
 
 def _paths(document: Document) -> set[str]:
@@ -152,33 +153,29 @@ def _generated(family: Sequence[OneStack], own: str) -> dict[str, Json]:
     return generated_policy(family[0].estate, nodes, ways, own)
 
 
-def _invalid(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _invalid(everything: AllStacks) -> Iterator[Problem]:
     from exposure import own_policy
     from exposure.policy_eval import read_policy
     from exposure.policy_eval.hujson import Document
 
     for owner, family in _owners(everything):
         own = owner.stack.own_policy or ""
-        wrong = partial(_wrong, owner)
         try:
             document = own_policy.parse(own)
             generated = _generated(family, own)
             text = own_policy.merged(own, generated)
         except own_policy.OwnPolicyError as error:
             fix = "correct it here; a policy with nothing in it is written `{}`"
-            yield owner, wrong(error.position, f"this is no policy that Tailscale takes: {error}", fix)
+            yield _problem(owner, error.position, f"this is no policy that Tailscale takes: {error}", fix)
             continue
         twice = list(own_policy.twice(document, generated, owner.estate.people if owner.estate else ()))
         for found in twice:
-            yield owner, _defined_twice(owner, family, found)
+            yield _defined_twice(owner, family, found)
         for finding in read_policy(Document(own_policy.value(text), document.where)).findings if not twice else ():
             hint = f" (did you mean {finding.suggestion}?)" if finding.suggestion else ""
             reason = f"Tailscale would refuse the policy: {finding.path}: {finding.reason}{hint}"
-            yield owner, wrong(finding.position, reason, "correct it here: Tailscale refuses the whole policy for it")
-
-
-def _wrong(owner: OneStack, position: Position, reason: str, fix: str) -> Problem:
-    return Problem((), "", reason, fix, place=_place(owner, position))
+            fix = "correct it here: Tailscale refuses the whole policy for it"
+            yield _problem(owner, finding.position, reason, fix)
 
 
 def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) -> Problem:
@@ -192,7 +189,7 @@ def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) ->
         reason = f"{found.name} is a tag of Gatehouse's, which says itself who may give it to a machine"
         fix = "remove it here; rules may go on to name the tag. A tag of your own needs another name"
         related = tuple(ref for tag, ref in _tags(family) if tag == found.name.lower())
-    return Problem((), "", reason, fix, related=related, place=_place(owner, found.position))
+    return _problem(owner, found.position, reason, fix, related)
 
 
 def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
@@ -289,12 +286,12 @@ def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
     return frozenset(email.lower() for name in sets for email in plan.estate.members.get(name, ()))
 
 
-def _opens(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _opens(everything: AllStacks) -> Iterator[Problem]:
     for own in _read(everything):
         for rule in own.rules:
             if examples := _examples(own, rule):
-                yield own.owner, _opening(own, rule, examples)
-        yield from ((own.owner, problem) for problem in _funnels(own))
+                yield _opening(own, rule, examples)
+        yield from _funnels(own)
 
 
 def _examples(own: _Own, rule: Rule) -> list[str]:
@@ -309,7 +306,7 @@ def _examples(own: _Own, rule: Rule) -> list[str]:
     return sorted(found, key=lambda text: (len(text), text))
 
 
-def _route_opens(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _route_opens(everything: AllStacks) -> Iterator[Problem]:
     from exposure.tailnet import routed
 
     for own in _read(everything, routes=True):
@@ -328,15 +325,11 @@ def _route_opens(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 ]
                 if examples:
                     more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
-                    yield (
-                        stack,
-                        Problem(
-                            ("node", "routes", number),
-                            route.to,
-                            f"this route lets {examples[0]}{more}, past the service's gate",
-                            "name a set of people that the service names by its `people:`, or other machines and ports"
-                            f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
-                        ),
+                    yield stack.ref("node", "routes", number).problem(
+                        route.to,
+                        f"this route lets {examples[0]}{more}, past the service's gate",
+                        "name a set of people that the service names by its `people:`, or other machines and ports"
+                        f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
                     )
 
 
@@ -352,7 +345,7 @@ def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
         reason = f"this rule lets {examples[0]}{more}, and Gatehouse's services are for those whom they name"
         fix = "name machines or ports of your own alone, or let these people in by the service's `people:`"
     fix += f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
-    return Problem((), "", reason, fix, place=own.place(rule.position))
+    return own.problem(rule.position, reason, fix)
 
 
 def _funnels(own: _Own) -> Iterator[Problem]:
@@ -364,16 +357,14 @@ def _funnels(own: _Own) -> Iterator[Problem]:
         machines = {d.name: d.device for d in own.doors if d.device.device}
         names = sorted(n for n, device in machines.items() if any(may_be(own.policy, t, device) for t in entry.targets))
         if names:
-            yield Problem(
-                (),
-                "",
+            yield own.problem(
+                entry.position,
                 f"this attribute lets {listed(names)} go public by Funnel, and only `tag:k8s-funnel` is meant to",
                 f"name tags of your own machines alone; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
-                place=own.place(entry.position),
             )
 
 
-def _addresses(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _addresses(everything: AllStacks) -> Iterator[Problem]:
     from exposure.policy_eval.addresses import TAILNET, Address, contains
 
     for own in _read(everything):
@@ -391,24 +382,19 @@ def _addresses(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 if any(a.value is None and a.version in versions for d in machines for a in d.device.addresses):
                     named.setdefault(target.selector.text, rule.position)
         if named:
-            yield (
-                own.owner,
-                Problem(
-                    (),
-                    "",
-                    f"{listed(named)}: an address of the tailnet, and nobody here knows whose. It is taken to be none"
-                    " of Gatehouse's machines; whoever may reach it would otherwise reach a service",
-                    "look the machine up in Tailscale's admin console, and say `tailnet_ipv4` of a node; or acknowledge"
-                    " `tailnet-policy-address` under `gatehouse:acknowledge`",
-                    place=own.place(next(iter(named.values()))),
-                ),
+            yield own.problem(
+                next(iter(named.values())),
+                f"{listed(named)}: an address of the tailnet, and nobody here knows whose. It is taken to be none"
+                " of Gatehouse's machines; whoever may reach it would otherwise reach a service",
+                "look the machine up in Tailscale's admin console, and say `tailnet_ipv4` of a node; or acknowledge"
+                " `tailnet-policy-address` under `gatehouse:acknowledge`",
             )
 
 
 # Its tests
 
 
-def _tests(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _tests(everything: AllStacks) -> Iterator[Problem]:
     from exposure.policy_eval import run_tests
 
     for own in _read(everything):
@@ -423,17 +409,12 @@ def _tests(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                     if mine
                     else f"what {outcome.test.src} is to reach"
                 )
-                yield (
-                    own.owner,
-                    Problem(
-                        (),
-                        "",
-                        f"{whose} fails, and Tailscale refuses a policy for that: {'; '.join(map(str, failures))}",
-                        "correct the test, or the rule that it is about"
-                        if mine
-                        else "let the owner's rules, postures above all, leave Gatehouse's own as they are",
-                        place=own.place(outcome.test.position if mine else own.document.where[()]),
-                    ),
+                yield own.problem(
+                    outcome.test.position if mine else own.document.where[()],
+                    f"{whose} fails, and Tailscale refuses a policy for that: {'; '.join(map(str, failures))}",
+                    "correct the test, or the rule that it is about"
+                    if mine
+                    else "let the owner's rules, postures above all, leave Gatehouse's own as they are",
                 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
+from itertools import combinations
 
 from config.errors import show
 from config.fields import LABEL
@@ -42,52 +43,42 @@ def _served(service: OneService) -> bool:
     return service.cluster_origin is not None and is_web(service.service)
 
 
-def _missing(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _missing(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         need = [(s.key, s.ref()) for s in _on_tailnet(family)]
         need += [(str(path[1]), stack.ref(*path[:-1])) for stack in family for path, _ in stack.leads]
         if need and owner.estate and owner.estate.tailnet is None:
-            yield (
-                owner,
-                Problem(
-                    ("estate", "tailnet"),
-                    "",
-                    f"{listed(key for key, _ in need)} {'uses' if len(need) == 1 else 'use'} Tailscale, and the estate "
-                    "has no tailnet",
-                    "add `tailnet:` to the estate, with its `name:` from the Tailscale admin console, DNS",
-                    related=tuple(ref for _, ref in need),
-                ),
+            yield owner.estate_ref("tailnet").problem(
+                "",
+                f"{listed(key for key, _ in need)} {'uses' if len(need) == 1 else 'use'} Tailscale, and the estate "
+                "has no tailnet",
+                "add `tailnet:` to the estate, with its `name:` from the Tailscale admin console, DNS",
+                related=tuple(ref for _, ref in need),
             )
 
 
-def _route_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _route_twice(everything: AllStacks) -> Iterator[Problem]:
     for _, family in everything.families():
         routes = [(s, s.node, n, r) for s in family if s.node and s.node_name for n, r in enumerate(s.node.routes)]
-        for (one, node, number, route), (other, beside, earlier, same) in (
-            (routes[j], routes[i]) for j in range(len(routes)) for i in range(j)
-        ):
+        for (other, beside, earlier, same), (one, node, number, route) in combinations(routes, 2):
             # Two nodes of one home may lead to the same range: one takes over where the other is down [kb/1115].
             twice = one is other and route.to == same.to
             apart = one is not other and not one_home(node, beside)
             if twice or (apart and IPv4Network(route.to).overlaps(IPv4Network(same.to))):
-                yield (
-                    one,
-                    Problem(
-                        ("node", "routes", number),
-                        route.to,
-                        "this range is there already"
-                        if twice
-                        else f"{beside.name} leads to {same.to} of another home: an address of both would be reached "
-                        "at whichever Tailscale takes",
-                        "remove it, and let the people of both in by the other"
-                        if twice
-                        else "remove it, or give one of the two homes another range at its router",
-                        related=(other.ref("node", "routes", earlier),),
-                    ),
+                yield one.ref("node", "routes", number).problem(
+                    route.to,
+                    "this range is there already"
+                    if twice
+                    else f"{beside.name} leads to {same.to} of another home: an address of both would be reached at "
+                    "whichever Tailscale takes",
+                    "remove it, and let the people of both in by the other"
+                    if twice
+                    else "remove it, or give one of the two homes another range at its router",
+                    related=(other.ref("node", "routes", earlier),),
                 )
 
 
-def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _https(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         tailnet = owner.estate.tailnet if owner.estate else None
         served = [s for s in _on_tailnet(family) if _served(s)]
@@ -98,17 +89,12 @@ def _https(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             ("settings", "https_enabled", tailnet.settings.https_enabled, "certificates for *.ts.net names"),
         ):
             if not on:
-                yield (
-                    owner,
-                    Problem(
-                        ("estate", "tailnet", part, field),
-                        "false",
-                        f"{listed(s.key for s in served)} {'is' if len(served) == 1 else 'are'} served by Funnel or "
-                        f"Serve, "
-                        f"which need {what}",
-                        "remove it: it is on by default",
-                        related=tuple(s.ref() for s in served),
-                    ),
+                yield owner.estate_ref("tailnet", part, field).problem(
+                    "false",
+                    f"{listed(s.key for s in served)} {'is' if len(served) == 1 else 'are'} served by Funnel or "
+                    f"Serve, which need {what}",
+                    "remove it: it is on by default",
+                    related=tuple(s.ref() for s in served),
                 )
 
 
@@ -119,8 +105,7 @@ def _operator(stack: OneStack) -> Iterator[Problem]:
             ("node", "tailscale_operator"),
             '"none"',
             f"the Tailscale operator puts {listed(s.key for s in need)} on the tailnet, and this node has none, so "
-            f"nothing "
-            "would answer",
+            "nothing would answer",
             "say `tailscale_operator: helm` to have it installed, or `existing` if it is installed",
             related=tuple(s.ref() for s in need),
         )
@@ -158,8 +143,7 @@ def _name(service: OneService) -> Iterator[Problem]:
         yield service.malformed("tailnet_name", machine, error, "" if said else "add a `tailnet_name:` that is shorter")
 
 
-def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
+def _name_twice(everything: AllStacks) -> Iterator[Problem]:
     for _, family in everything.families():
         if not family[0].estate or not family[0].estate.tailnet:
             continue
@@ -174,17 +158,13 @@ def _name_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 # Two nodes of one name are another rule's finding.
                 continue
             other = "a node" if first.path[0] == "node" else f"service {first.path[1]}"
-            yield (
-                where[second.stack.name],
-                Problem(
-                    second.path,
-                    show(name),
-                    f"{other} has this name on the tailnet: Tailscale would rename one of the two (`{name}-1`), and a "
-                    "name is either Serve or Funnel",
-                    "set another `tailnet_name:`, or, where both are TCP or UDP of one Service, put both ports under "
-                    "one service by `other_ports:`",
-                    related=(first,),
-                ),
+            yield second.problem(
+                show(name),
+                f"{other} has this name on the tailnet: Tailscale would rename one of the two (`{name}-1`), and a "
+                "name is either Serve or Funnel",
+                "set another `tailnet_name:`, or, where both are TCP or UDP of one Service, put both ports under "
+                "one service by `other_ports:`",
+                related=(first,),
             )
 
 
@@ -199,16 +179,14 @@ def _service_twice(stack: OneStack) -> Iterator[Problem]:
             second.path,
             show(what),
             f"service {first.path[1]} puts this Service on the tailnet already: a Service has one name and one tag "
-            f"there, "
-            "and the two would undo each other's work at every `up`",
+            "there, and the two would undo each other's work at every `up`",
             f"list this port under `other_ports:` of {first.path[1]} and remove this service, or give both a "
-            f"`selector:`",
+            "`selector:`",
             related=(first,),
         )
 
 
-def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
-    where = {s.stack.name: s for s in everything.stacks}
+def _tag_twice(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         claims: list[tuple[str, Ref]] = [
             (tag, Ref(owner.stack, ("estate", "tailnet"))) for tag in (FUNNEL_TAG, OPERATOR_TAG, "tag:k8s")
@@ -222,15 +200,11 @@ def _tag_twice(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
             if second.path[0] != "services":
                 continue
             other = f"service {first.path[1]}" if first.path[0] == "services" else "another part of the tailnet"
-            yield (
-                where[second.stack.name],
-                Problem(
-                    second.path,
-                    show(tag),
-                    f"{other} has this tag already, and a grant for one would open the other",
-                    "give the service another key",
-                    related=(first,),
-                ),
+            yield second.problem(
+                show(tag),
+                f"{other} has this tag already, and a grant for one would open the other",
+                "give the service another key",
+                related=(first,),
             )
 
 

@@ -17,7 +17,7 @@ from exposure.workload import Workload, at_home, controller, one_home, workloads
 _ONE = "make one service of the two, with several `gates:`, or with `paths:` that have clients of their own"
 
 
-def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
+def _wider(everything: AllStacks) -> Iterator[Problem]:
     for _, family in everything.families():
         told = set()
         for wide, narrow, workload, leads in _together(family):
@@ -27,18 +27,15 @@ def _wider(everything: AllStacks) -> Iterator[tuple[OneStack, Problem]]:
                 continue
             told.add(pair)
             other = narrow.key if narrow.inside is wide.inside else f"{narrow.key} of {narrow.inside.stack.name}"
-            yield (
-                wide.inside,
-                wide.problem(
-                    "origin",
-                    str(workload),
-                    ("the ingress controller leads on to" if leads else "the same workload answers for")
-                    + f" service {other}, which keeps out {who}{'' if path.root else f' at {path}'}; "
-                    + (f"whoever asks for its name by {wide.key} gets in" if leads else f"by {wide.key} they get in"),
-                    ("name the Service behind the controller, and not the controller itself" if leads else _ONE)
-                    + "; or acknowledge `workload-wider` and say what keeps them out",
-                    related=(narrow.ref("origin"),),
-                ),
+            yield wide.problem(
+                "origin",
+                str(workload),
+                ("the ingress controller leads on to" if leads else "the same workload answers for")
+                + f" service {other}, which keeps out {who}{'' if path.root else f' at {path}'}; "
+                + (f"whoever asks for its name by {wide.key} gets in" if leads else f"by {wide.key} they get in"),
+                ("name the Service behind the controller, and not the controller itself" if leads else _ONE)
+                + "; or acknowledge `workload-wider` and say what keeps them out",
+                related=(narrow.ref("origin"),),
             )
 
 
