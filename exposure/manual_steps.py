@@ -167,6 +167,7 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
             "Or its name alone": f"sudo tailscale set --hostname={node.name}",
         },
     )
+    yield from _leading(node)
     dns = estate.tailnet.dns
     if dns.override_local_dns and any(map(on_tailnet, dns.nameservers or ())):
         yield ManualStep(
@@ -193,6 +194,38 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
                 " shared machine follows your policy too.",
             ),
             values=to_share,
+        )
+
+
+def _leading(node: Node) -> Iterator[ManualStep]:
+    """What makes a node lead to the home network or the internet [tailscale.com/kb/1019; tailscale.com/kb/1103]."""
+    offered = [f"--advertise-routes={','.join(route.to for route in node.routes)}"] if node.routes else []
+    offered += ["--advertise-exit-node"] if node.exit_node else []
+    # IPv6 only where it is led on: a machine that passes it on takes no address from its router any more.
+    kernel = ["net.ipv4.ip_forward", *["net.ipv6.conf.all.forwarding"] * bool(node.exit_node)]
+    lines = "".join(f"{key} = 1\\n" for key in kernel)
+    steps = [
+        "The first command has Linux pass on what is not for itself. The tailnet's policy approves what the second one "
+        "offers; other routes that the machine offers stop with it."
+    ]
+    if node.routes:
+        steps.append(
+            "People's devices take a route by themselves, but for Linux, which needs `sudo tailscale set "
+            "--accept-routes`. Who takes it is a user of the tailnet: a machine that is shared shares no route."
+        )
+    if node.exit_node:
+        steps.append("People choose the exit node in Tailscale's menu on their device.")
+    if offered:
+        yield ManualStep(
+            "tailscale-routes",
+            f"Let {node.name} lead people to the {'home network' if node.routes else 'internet'}"
+            + (" and the internet" if node.routes and node.exit_node else ""),
+            tuple(steps),
+            values={
+                "Forwarding": f"printf '{lines}' | sudo tee /etc/sysctl.d/99-tailscale.conf"
+                " && sudo sysctl -p /etc/sysctl.d/99-tailscale.conf",
+                f"On {node.name}": f"sudo tailscale set {' '.join(offered)}",
+            },
         )
 
 

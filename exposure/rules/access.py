@@ -76,6 +76,7 @@ def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[Problem]:
             said.append(((*service.path, word), getattr(service.service, word)))
             paths = service.service.paths.items()
             said += [((*service.path, "paths", path, word), getattr(to, word)) for path, to in paths]
+        said += [(path, to.people) for path, to in stack.leads] if word == "people" else []
         if stack.stack.owns_estate and word == "people":
             said.append((("estate", "default_people"), estate.default_people))
         for path, name in ((path, name) for path, names in said for name in names or ()):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from config.errors import show
 from config.people import GOOGLE
-from exposure.audience import on_tailnet
+from exposure.audience import named_people, on_tailnet
 from exposure.manual_steps import GOOGLE_TEST_USERS
 from exposure.own_policy import own_groups
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
@@ -119,6 +119,7 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
             continue
         most = PLANS[estate.tailnet.plan]
         private = [on_tailnet(s.service, estate) for stack in family for s in stack.by(TailnetWay)]
+        private += [named_people(to, estate) for stack in family for _, to in stack.leads]
         sets = {name for audience in private for name in audience.people}
         users = estate.who(sets) | set(estate.tailnet.users)
         served = {s.machine for stack in family for s in stack.by(TailnetWay, FunnelWay) if s.cluster_origin}
@@ -126,7 +127,8 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
             (
                 len(sets) + own_groups(owner.stack.own_policy),
                 most.groups,
-                "groups in the tailnet's policy (each set of people that a service on the tailnet names, and your own)",
+                "groups in the tailnet's policy (each set of people that a service on the tailnet or a route names, and"
+                " your own)",
                 "let services share sets of people",
             ),
             (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from exposure.ways.way import Way
 
 _SYNTAX = "tailscale.com/kb/1337"
-OPENS, TESTS = "tailnet-policy-opens", "tailnet-policy-tests"
+OPENS, ROUTES, TESTS = "tailnet-policy-opens", "tailnet-route-opens", "tailnet-policy-tests"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class _Own:
     """An owner's policy that could be merged, with everything that it may not open."""
 
     owner: OneStack
+    family: tuple[OneStack, ...]
     document: Document
     policy: Policy
     """The merged one; the places of the owner's rules are those of the owner's file."""
@@ -114,11 +115,14 @@ _WORDS = {
 # Read and merged
 
 
-def _owners(everything: AllStacks) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
+def _owners(everything: AllStacks, routes: bool = False) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
+    """The families with a policy of the owner's; with `routes` those with a route of a node."""
     for owner, family in everything.families():
         # What these rules say themselves keeps no other from being asked.
-        errors = (f for stack in family for f in stack.found if f.severity == "error" and f.rule not in (OPENS, TESTS))
-        if owner.stack.own_policy is not None and not any(errors):
+        told = (OPENS, ROUTES, TESTS)
+        errors = (f for stack in family for f in stack.found if f.severity == "error" and f.rule not in told)
+        asked = any(s.node and s.node.routes for s in family) if routes else owner.stack.own_policy is not None
+        if asked and not any(errors):
             yield owner, family
 
 
@@ -211,20 +215,20 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
 # What it opens
 
 
-def _read(everything: AllStacks) -> Iterator[_Own]:
+def _read(everything: AllStacks, routes: bool = False) -> Iterator[_Own]:
     from exposure import own_policy
     from exposure.policy_eval import read_policy
     from exposure.policy_eval.hujson import Document
     from exposure.reach.project import plan_project
 
-    for owner, family in _owners(everything):
-        own = owner.stack.own_policy or ""
+    for owner, family in _owners(everything, routes):
+        own = owner.stack.own_policy or "{}"
         document = own_policy.parse(own)
         value = own_policy.value(own_policy.merged(own, _generated(family, own)))
         policy = read_policy(Document(value, document.where)).policy
         assert policy
         project = plan_project({stack.stack.name: stack.stack for stack in family})
-        yield _Own(owner, document, policy, tuple(_doors(project)))
+        yield _Own(owner, family, document, policy, tuple(_doors(project)))
 
 
 def _doors(project: Project) -> Iterator[_Door]:
@@ -274,8 +278,11 @@ def _at_home(project: Project) -> Iterator[_Door]:
                 # A path for anyone opens the rest to nobody.
                 audience = reduce(or_, (way.audience for way in service.ways))
                 if device and behind and isinstance(port, int) and not audience.anyone:
-                    people = _emails(plan, audience.people)
-                    what = f"service {service.key}, where a subnet router leads there"
+                    # By Tailscale nobody is asked from where they come.
+                    limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
+                    people = _emails(plan, audience.people - limited)
+                    past = ", past its `countries:` or `ips:`" if limited else ""
+                    what = f"service {service.key}, where a subnet router leads there{past}"
                     yield _Door(host, device, protocol, port, what, people, audience.machines)
 
 
@@ -286,16 +293,48 @@ def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
 def _opens(everything: AllStacks) -> Iterator[Problem]:
     for own in _read(everything):
         for rule in own.rules:
-            examples = {
-                f"{who} reach {shown} ({door.what})"
-                for door in own.doors
-                for who in [door.outsider(own.policy, rule)]
-                if who
-                for shown in door.opened(own.policy, rule)
-            }
-            if examples:
-                yield _opening(own, rule, sorted(examples, key=lambda text: (len(text), text)))
+            if examples := _examples(own, rule):
+                yield _opening(own, rule, examples)
         yield from _funnels(own)
+
+
+def _examples(own: _Own, rule: Rule) -> list[str]:
+    """Whom a rule lets in somewhere, and no service names there; the shortest first."""
+    found = {
+        f"{who} reach {shown} ({door.what})"
+        for door in own.doors
+        for who in [door.outsider(own.policy, rule)]
+        if who
+        for shown in door.opened(own.policy, rule)
+    }
+    return sorted(found, key=lambda text: (len(text), text))
+
+
+def _route_opens(everything: AllStacks) -> Iterator[Problem]:
+    from exposure.tailnet import routed
+
+    for own in _read(everything, routes=True):
+        for stack in own.family:
+            assert stack.node
+            assert stack.estate
+            for number, route in enumerate(routed(stack.node, stack.estate)[: len(stack.node.routes)]):
+                sources = {f"group:{name}" for name in route.people}
+                examples = [
+                    example
+                    for rule in own.policy.rules
+                    if rule.path not in _paths(own.document)
+                    and {t.selector.text for t in rule.targets} == {route.to}
+                    and {source.text for source in rule.sources} <= sources
+                    for example in _examples(own, rule)
+                ]
+                if examples:
+                    more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
+                    yield stack.ref("node", "routes", number).problem(
+                        route.to,
+                        f"this route lets {examples[0]}{more}, past the service's gate",
+                        "name a set of people that the service names by its `people:`, or other machines and ports"
+                        f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
+                    )
 
 
 def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
@@ -398,6 +437,14 @@ RULES = (
         acceptable="stack",
         last=True,
         check=_opens,
+    ),
+    EstateRule(
+        ROUTES,
+        "A route to the home network leads nobody past the gate of a service that does not name them",
+        "Gatehouse: what a service says of whom it is for holds over the whole policy",
+        acceptable="stack",
+        last=True,
+        check=_route_opens,
     ),
     EstateRule(
         TESTS,
