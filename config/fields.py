@@ -30,6 +30,16 @@ def _label(value: str) -> str:
     return value
 
 
+def _set_name(value: str) -> str:
+    if value in ("anyone", "lan", "member", "nobody"):
+        raise PydanticCustomError(
+            "name",
+            "claims and `gatehouse who` have this word for somebody else than the people of a set",
+            {"fix": "give the set another name"},
+        )
+    return _label(value)
+
+
 def _ipv4(value: str) -> str:
     try:
         address = ipaddress.ip_address(value.strip("[]"))
@@ -89,7 +99,7 @@ _CLIENT_ID = r"[A-Za-z0-9_-]+\.apps\.googleusercontent\.com"
 
 def _email(value: str) -> str:
     # The login's address only; whether the mailbox exists is for Google to know.
-    if not re.fullmatch(r"[^@\s,;:*/\"'<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
+    if not re.fullmatch(r"(?!')[^@\s,;:*/\"<>()]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
         fix = "write each person's address like alice@example.com"
         if value.startswith("@"):
             fix = f"where everybody of the domain is meant, write the set as keys: `{{domain: {value[1:]}}}`"
@@ -129,7 +139,7 @@ class Several:
 
 def _domain(value: str) -> str:
     if "." not in value or len(value) > 253 or not all(LABEL.fullmatch(label) for label in value.split(".")):
-        bare = value.rpartition("@")[2].lower()
+        bare = value.rpartition("@")[2].lower().rstrip(".")
         right = "." in bare and all(LABEL.fullmatch(label) for label in bare.split("."))
         raise PydanticCustomError(
             "domain",
@@ -207,6 +217,50 @@ def _network(value: str) -> str:
     return value
 
 
+_PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+_CLUSTER = tuple(map(ipaddress.IPv4Network, ("10.42.0.0/16", "10.43.0.0/16")))
+"""k3s's own, of pods and of Services [docs.k3s.io/cli/server, cluster-cidr and service-cidr]."""
+
+
+def _home_range(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value, strict=False)
+    except ValueError:
+        network = None
+    if network is None or not any(network.subnet_of(private) for private in _PRIVATE):
+        raise PydanticCustomError(
+            "home_range",
+            "a range of IPv4 addresses at home is expected here, of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+            {"fix": "write it like 192.168.1.0/24, or 192.168.1.40/32 for one machine"},
+        )
+    if str(network) != value:
+        raise PydanticCustomError(
+            "home_range",
+            "a range is written by its first address and its length, so that it is what it seems",
+            {"fix": f"write `{network}`", "meant": str(network)},
+        )
+    if any(network.overlaps(inside) for inside in _CLUSTER):
+        raise PydanticCustomError(
+            "home_range",
+            "the cluster's own addresses are in it (k3s: 10.42.0.0/16 for pods, 10.43.0.0/16 for Services): every "
+            "Service of every namespace would be reached, past its gate",
+            {"fix": "write the range of the home network alone, such as 192.168.1.0/24"},
+        )
+    return value
+
+
+def _route_port(value: str) -> str:
+    protocol, _, port = value.partition(":")
+    if protocol not in ("tcp", "udp") or not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        bare = re.fullmatch("[1-9][0-9]{0,4}", value)
+        raise PydanticCustomError(
+            "route_port",
+            "a protocol and a port are expected here, as Tailscale writes them",
+            {"fix": f"write `tcp:{value}`" if bare else "write it like `tcp:631` or `udp:53`"},
+        )
+    return value
+
+
 EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
 """Addresses for documents [RFC 5737, RFC 3849]."""
 
@@ -214,9 +268,17 @@ EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "
 def _https_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        right = parts.scheme == "https" and "." in (parts.hostname or "") and parts.username is None
+        host = parts.hostname or ""
+        right = parts.scheme == "https" and "." in host and parts.username is None
+        inside = host.endswith((".local", ".lan", ".internal", ".home.arpa")) or (_is_ip(host) and not _is_public(host))
     except ValueError:
-        right = False
+        right = inside = False
+    if right and inside:
+        raise PydanticCustomError(
+            "https_url",
+            "Cloudflare asks this address from the internet, and it is one of a home network",
+            {"fix": "write the name by which the provider is reached from outside, and let anyone reach it there"},
+        )
     if not right or re.search(r"\s", value):
         raise PydanticCustomError(
             "https_url",
@@ -301,6 +363,10 @@ def _is_ip(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_public(value: str) -> bool:
+    return ipaddress.ip_address(value).is_global
 
 
 def _nameserver(value: str) -> str:
@@ -415,6 +481,8 @@ _ACCOUNT_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 Label = Annotated[str, AfterValidator(_label), _LABEL_SCHEMA]
 """A DNS label."""
+SetName = Annotated[str, AfterValidator(_set_name), _LABEL_SCHEMA]
+"""The name of a set of people: a DNS label, and none of the words for others (`anyone`, `lan`)."""
 IPv4 = Annotated[str, AfterValidator(_ipv4), _IPV4_SCHEMA]
 """An IPv4 address in dotted form."""
 Email = Annotated[str, AfterValidator(_email), _EMAIL_SCHEMA]
@@ -432,6 +500,14 @@ Countries = Annotated[list[Annotated[str, AfterValidator(_country)]], Several("a
 """Countries by their two letters."""
 Networks = Annotated[list[Annotated[str, AfterValidator(_network)]], Several("an address", "^[0-9a-f.:]+/[0-9]+$")]
 """Ranges of addresses of the internet."""
+HomeRange = Annotated[
+    str, AfterValidator(_home_range), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+/[0-9]+$"})
+]
+"""A range of addresses of the home network [RFC 1918], none of the cluster's."""
+RoutePort = Annotated[
+    str, AfterValidator(_route_port), WithJsonSchema({"type": "string", "pattern": "^(tcp|udp):[1-9][0-9]{0,4}$"})
+]
+"""A protocol and a port, as a grant has them [tailscale.com/kb/1324]."""
 HttpsUrl = Annotated[str, AfterValidator(_https_url), WithJsonSchema({"type": "string", "pattern": "^https://"})]
 """An https URL."""
 Day = Annotated[

@@ -57,8 +57,8 @@ def in_words(
 ) -> tuple[Mistake, Finding]:
     """One error of pydantic's as a finding, and what to read on with. `stack` is the whole of what was read."""
     path, kind, value = _plain(detail["loc"]), detail["type"], detail.get("input")
-    if isinstance(path[-1], int) and isinstance(_at(stack, path[:-1]), str):
-        # A word that may be a list is read as one.
+    if isinstance(_at(stack, path[:-1]), str):
+        # A word that may be a list, or keys, is read as one.
         path = path[:-1]
     wrong = _Wrong(path, value, detail.get("ctx", {}), str(detail["msg"]), stack)
     if kind == "extra_forbidden":
@@ -302,7 +302,10 @@ def closest(word: str, known: list[str]) -> str:
 
 def _at(values: object, path: Path_) -> object:
     for part in path:
-        values = values.get(part) if isinstance(values, Mapping) else None
+        if isinstance(values, list):
+            values = values[part] if isinstance(part, int) and part < len(values) else None
+        else:
+            values = values.get(part) if isinstance(values, Mapping) else None
     return values
 
 

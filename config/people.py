@@ -94,10 +94,18 @@ class Members(Model):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Who is in it: addresses, `@` and a domain, `github:` and an organization. Nobody once it has ended."""
-        if self.ended:
-            return ()
+        """Who gets in by it: `everybody`, and nobody once it has ended."""
+        return () if self.ended else self.everybody
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Who is in it, ended or not: addresses, `@` and a domain, `github:` and an organization."""
         return (*self.emails, *(f"@{d}" for d in self.domain), *(f"{GITHUB}{o}" for o in self.github))
+
+    @property
+    def off_tailnet(self) -> tuple[str, ...]:
+        """The keys that say what the tailnet does not know: there people are known by their addresses alone."""
+        return tuple(key for key in ("domain", "github", "countries", "ips") if getattr(self, key))
 
     @property
     def terms(self) -> Terms:

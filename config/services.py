@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
     LABEL,
     HeaderName,
+    HomeRange,
     HostHeader,
     ImageUrl,
     IPv4,
@@ -20,6 +30,7 @@ from config.fields import (
     NodePort,
     Port,
     Reason,
+    RoutePort,
     SelectorKey,
     SelectorValue,
     ServerName,
@@ -400,6 +411,30 @@ class Connector(Model):
     itself under Cilium, 53 for a DNS cache at another address than 169.254.0.0/16."""
 
 
+class ExitNode(Model):
+    """Who reaches the internet by the node."""
+
+    people: People | None = None
+    """The sets of people; the estate's `default_people` otherwise."""
+
+
+class Route(ExitNode):
+    """A range of the home network that people reach by the node, from their devices on the tailnet."""
+
+    to: HomeRange
+    """Such as `192.168.1.0/24`, or `192.168.1.40/32` for one machine."""
+    ports: Annotated[list[RoutePort], Field(min_length=1)] | None = None
+    """The ports that are open there, such as `tcp:631`; every one otherwise."""
+
+
+def _exit_node(value: object) -> object:
+    return {} if value is True else None if value is False else value
+
+
+def _route(value: object) -> object:
+    return {"to": value} if isinstance(value, str) else value
+
+
 class Node(Model):
     """The single-node cluster that this stack is for."""
 
@@ -424,5 +459,14 @@ class Node(Model):
     operator_key: Annotated[int, Field(ge=1)] = 1
     """With `helm`: which OAuth client of the operator this is; another number makes a new one and deletes the old one
     (`gatehouse rotate tailscale-key`)."""
+    exit_node: Annotated[
+        ExitNode | None, BeforeValidator(_exit_node, json_schema_input_type=bool | ExitNode | None)
+    ] = None
+    """People reach the internet by the node, and so from its address: `true`, or keys that say who."""
+    routes: list[Annotated[Route, BeforeValidator(_route, json_schema_input_type=HomeRange | Route)]] = Field(
+        default_factory=list
+    )
+    """Ranges of the home network that people reach by the node, each alone or with keys that say who and which
+    ports."""
     manifests_folder: str | None = None
     """Render the cluster's manifests to this folder, for GitOps, in place of applying them."""

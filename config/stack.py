@@ -21,6 +21,7 @@ from config.fields import (
     Nameserver,
     Person,
     Reason,
+    SetName,
     Text,
     TokenDuration,
 )
@@ -169,7 +170,7 @@ class Estate(Model):
     """The login of every set of people that names no other."""
     logins: dict[Label, Login] = Field(default_factory=dict)
     """Other logins by name, for sets of people that name one."""
-    people: dict[Label, SetOfPeople] = Field(default_factory=dict)
+    people: dict[SetName, SetOfPeople] = Field(default_factory=dict)
     """Sets of people by name: lists of addresses, or keys that say who is in it and on what terms."""
     default_people: People | None = None
     """The sets that services use which name none."""
@@ -194,6 +195,15 @@ class Estate(Model):
     def members(self) -> Mapping[str, tuple[str, ...]]:
         """Who is in each set of people (`Members.words`)."""
         return {name: said.words for name, said in self.sets.items()}
+
+    def who(self, names: Iterable[str]) -> set[str]:
+        """Who is in any of these sets of people; a set that is not known has nobody."""
+        return {word for name in names for word in self.members.get(name, ())}
+
+    @cached_property
+    def everybody(self) -> Mapping[str, tuple[str, ...]]:
+        """Who is in each set of people, ended or not: whom claims are about."""
+        return {name: said.everybody for name, said in self.sets.items()}
 
     def terms(self, names: Iterable[str]) -> Terms:
         """The terms of sets that are let in together. That they are the same, and known, is for rules to say."""

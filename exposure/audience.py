@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from config.services import PathClients, Service
+from config.services import ExitNode, PathClients, Service
 from config.stack import Estate
 
 
@@ -75,9 +75,9 @@ def tokens(names: Iterable[str] | None) -> Audience:
     return Audience(tokens=frozenset(names or ()))
 
 
-def named_people(service: Service, estate: Estate | None) -> Audience:
-    """The people whom a service names, or the estate where it names none."""
-    return people(service.people or (estate.default_people if estate else None) or ())
+def named_people(said: Service | ExitNode, estate: Estate | None) -> Audience:
+    """The people whom a service or a route names, or the estate where it names none."""
+    return people(said.people or (estate.default_people if estate else None) or ())
 
 
 def on_tailnet(service: Service, estate: Estate | None) -> Audience:

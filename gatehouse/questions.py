@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from config.people import GITHUB
 from exposure.model import ExposurePlan
 from exposure.reach.access import Principal
+from exposure.reach.claims import is_among
 from exposure.reach.evaluate import EDGE_PATH, HTTPS_PORTS, PORTS, Request, Scheme, parse_principal
 from exposure.reach.places import Place, Reached, crowds, places, table
 from exposure.reach.project import Project
@@ -133,9 +134,9 @@ class Asked:
         if text in keys:
             return Subject("service", text)
         if text in self.sets or text in ("anyone", "lan", "member") or _EMAIL.fullmatch(text):
-            return Subject("people", text, self.principals(text))
+            return Subject("people", text, self._inside(self.principals(text)))
         if text.startswith(("token:", GITHUB, "@")):
-            return Subject("people", text, self.principals(text))
+            return Subject("people", text, self._inside(self.principals(text)))
         ends = self.workloads()
         answering = {w.place.partition(" ")[2] for w in ends} | {str(w) for w in ends}
         if text in answering:
@@ -167,6 +168,11 @@ class Asked:
             known = ["anyone", "lan", "member", *sorted(self.sets), *tokens, *tags]
             raise UsageError(f"{text!r}: an e-mail address, or one of {', '.join(known)}{meant(text, known)}.")
         return (principal,)
+
+    def _inside(self, named: tuple[Principal, ...]) -> tuple[Principal, ...]:
+        """These, and those who are known by name of the domains and GitHub organizations among them."""
+        known = (p for crowd in crowds(self.surfaces) for p in crowd.everybody)
+        return tuple(dict.fromkeys([*named, *(p for p in known if is_among(p, named))]))
 
     def same(self, ends: Iterable[Workload | str], *, named: bool = False) -> Callable[[Place, Reached], bool]:
         """Whether a place ends at one of these, by whichever name the stack files know it.

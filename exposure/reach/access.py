@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from config.people import is_public_mail
+from config.text import few
 from exposure.reach.surface import IN_WORDS as _IN_WORDS
 from exposure.reach.surface import Application, Group, Policy, Selector
 
@@ -177,11 +178,7 @@ def named(selectors: tuple[Selector, ...]) -> str:
             words.append(str(selector) if plain else f"{selector.kind} {selector.value}")
             continue
         words.append(named(selector.group.include) + _but(selector.group))
-    return _short(words)
-
-
-def _short(words: list[str]) -> str:
-    return ", ".join(words) if len(words) <= 4 else f"{', '.join(words[:3])} and {len(words) - 3} more"
+    return few(words)
 
 
 _UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}

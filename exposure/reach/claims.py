@@ -119,7 +119,7 @@ def prove(
     *,
     planned: bool = True,
 ) -> Proof:
-    """Judge the claims of one estate, all by stack. `people` are the estate's sets.
+    """Judge the claims of one estate, all by stack. `people` are the estate's sets, ended ones too.
 
     The surfaces are the plans', and those say which services share a workload; or not `planned`, but of previews, of
     which the tunnels' origins say so.
@@ -213,11 +213,11 @@ def _against(claim: Claim, people: Mapping[str, Sequence[str]]) -> Callable[[Pri
     """Whether it breaks the claim that a principal reaches something."""
     if claim.only is not None:
         may = _named(claim.only, people) - _WIDE
-        return lambda principal: not _is_among(principal, may)
+        return lambda principal: not is_among(principal, may)
     named = _named([claim.never or ""], people)
     # What anyone reaches, each of those words takes in too.
     against = named if all(p.kind in ("person", "github") for p in named) else {ANYONE, *named}
-    return lambda principal: _is_among(principal, against)
+    return lambda principal: is_among(principal, against)
 
 
 def _named(words: Iterable[str], people: Mapping[str, Sequence[str]]) -> set[Principal]:
@@ -232,7 +232,7 @@ def _named(words: Iterable[str], people: Mapping[str, Sequence[str]]) -> set[Pri
     return found
 
 
-def _is_among(principal: Principal, named: Collection[Principal]) -> bool:
+def is_among(principal: Principal, named: Collection[Principal]) -> bool:
     """Whether somebody is among those who are named: somebody of a domain stands for all there, and a GitHub
     organization for its teams."""
     name, _, inside = principal.name.partition("@" if principal.kind == "person" else "/")
@@ -267,7 +267,7 @@ def _everybody(
     everybody = crowds([whole])
     known = {principal for crowd in everybody for principal in crowd.everybody}
     words = {w for said in claims.values() for c in said for w in (c.never, *(c.only or ())) if w}
-    named = {principal for principal in _named(words, people) if principal.kind == "person"}
+    named = {principal for principal in _named(words, people) if principal.kind in ("person", "github")}
     absent: dict[str, list[Principal]] = {}
     for principal in sorted(named - known, key=str):
         # Nothing tells them apart but a rule for a whole domain.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
 from typing import Literal
 
 from exposure.reach.access import Principal, hours
@@ -147,5 +148,19 @@ def _wider(before: Mapping[Principal, Outcome], now: Mapping[Principal, Outcome]
 
 def _as_narrow(now: Iterable[Iterable[str]], before: Iterable[Iterable[str]]) -> bool:
     """Whether what has to hold now leaves no more than what had to: of each list one has to."""
-    lists = [set(one) for one in now]
-    return all(any(one <= set(was) for one in lists) for was in before)
+    lists = [tuple(one) for one in now]
+    return all(any(all(_inside(one, was) for one in each) for each in lists) for was in map(tuple, before))
+
+
+def _inside(one: str, demanded: Iterable[str]) -> bool:
+    """Whether it is one of these, or within the range of addresses that one of these is (`surface.IN_WORDS`)."""
+
+    def covers(other: str) -> bool:
+        try:
+            # Of one IP version each; mypy does not see that the other raises TypeError.
+            wide, narrow = (ip_network(text.removeprefix("at ")) for text in (other, one))
+            return narrow.subnet_of(wide)  # type: ignore[arg-type]
+        except (ValueError, TypeError):
+            return one == other
+
+    return any(map(covers, demanded))

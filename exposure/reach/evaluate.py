@@ -427,7 +427,8 @@ def _machine(surface: Surface, host: str) -> _Machine | None:
 def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal: Principal) -> Answer:
     tailnet = surface.tailnet or Tailnet(None, None)
     kind = "an Ingress" if machine.ingress else "a Service" if machine.address else "a device"
-    steps: tuple[Step, ...] = (Step("name", machine.name, f"{kind} of the tailnet with {machine.tags}"),)
+    what = f"{kind} of the tailnet with {machine.tags}" if machine.target.device else "where a node may lead people"
+    steps: tuple[Step, ...] = (Step("name", machine.name, what),)
     if machine.ports is not None and (request.protocol, request.port) not in machine.ports:
         ports = ", ".join(f"{protocol} {port}" for protocol, port in machine.ports)
         step = Step("listener", f"{request.protocol} {request.port}", f"it listens on {ports} only")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from config.text import few
 from config.values import unguarded
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
@@ -101,7 +102,8 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
                 if isinstance(at, int):
                     add(host, at, "/", _scheme(protocol))
     policies = [s.tailnet.policy for s in surfaces if s.tailnet and s.tailnet.policy]
-    for word in destinations(policies) if thorough else ():
+    # What routes lead to is nobody's machine here, and shown all the same.
+    for word in (word for word in destinations(policies) if thorough or word[0].isdigit()):
         for policy in policies:
             target = destination(policy, word)
             for name, number in ports_to(policy, target) if target else ():
@@ -388,11 +390,6 @@ class Reached:
                 how = "" if outcome is Outcome.OPEN else f" {outcome.value}"
                 parts.append(show([str(p) for p in here]) + how)
         return "; ".join(parts)
-
-
-def few(names: Sequence[str]) -> str:
-    """Names one after the other; of many the first three, and how many more."""
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, summarize_address_range
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ from exposure.policy_eval.addresses import (
     INTERNET,
     TAILNET,
     UNKNOWN,
+    VIA6,
     Address,
     Range,
     contains,
@@ -124,32 +125,37 @@ def tags_of(document: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def named_as_source(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
-    """Every tag that rules name as a source, with those rules; the others cannot be told apart as sources."""
+    """Every tag that rules name as a source, or that owns a tag, with those rules and tags; the others cannot be told
+    apart as sources."""
+    policy = policy_of(document)
     found: dict[str, set[str]] = {}
-    for rule in policy_of(document).rules:
-        for selector in rule.sources:
+    for place, selectors in (*((r.path, r.sources) for r in policy.rules), *policy.tag_owners.items()):
+        for selector in selectors:
             if selector.kind is Kind.TAG:
-                found.setdefault(selector.text, set()).add(rule.path)
+                found.setdefault(selector.text, set()).add(place)
     return {tag: frozenset(rules) for tag, rules in found.items()}
 
 
 def people_of(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
-    """Every address in the policy, with the groups it is in and the rules that name it."""
+    """Every address in the policy, with the groups it is in, and the rules and tags that name it."""
     policy = policy_of(document)
     found: dict[str, set[str]] = {}
     for group, members in policy.groups.items():
         for member in members:
             found.setdefault(member.lower(), set()).add(group)
-    for rule in policy.rules:
-        for selector in (*rule.sources, *rule.destinations):
+    ruled = ((rule.path, (*rule.sources, *rule.destinations)) for rule in policy.rules)
+    for place, selectors in (*ruled, *policy.tag_owners.items()):
+        for selector in selectors:
             if selector.kind is Kind.USER:
-                found.setdefault(selector.text.lower(), set()).add(rule.path)
+                found.setdefault(selector.text.lower(), set()).add(place)
     return {person: frozenset(names) for person, names in found.items()}
 
 
 def domains_of(document: Mapping[str, Json]) -> frozenset[str]:
-    """Every domain whose people rules let in (`user:*@example.com`), and one that stands for other tailnets' people."""
-    sources = [s for rule in policy_of(document).rules for s in rule.sources]
+    """Every domain whose people rules let in, or give a tag (`user:*@example.com`), and one that stands for other
+    tailnets' people."""
+    policy = policy_of(document)
+    sources = [s for named in (*(r.sources for r in policy.rules), *policy.tag_owners.values()) for s in named]
     guests = any(s.text in ("autogroup:shared", "autogroup:danger-all") for s in sources)
     return frozenset([*(s.name.lower() for s in sources if s.kind is Kind.DOMAIN), *["another-tailnet"] * guests])
 
@@ -160,13 +166,36 @@ def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protoc
     What hangs on the unknown (a role, a device's posture, whose an address is) counts as letting in, and is marked.
     """
     policy = _towards(document, target.tags, read_protocol(protocol), port)
-    decision = reach(policy, _source(policy, who), target, port, protocol)
+    source = _source(policy, who)
+    found = _opened(source, policy, target, port, protocol)
+    if found.allowed and not found.doubtful:
+        return found
+    tags = {s.text for rule in policy.rules for s in rule.sources if s.kind is Kind.TAG} - source.tags
+    for tag in sorted(t for t in tags if _may_take(policy, t, source)):
+        tagged = _opened(endpoints(policy, tag)[0], policy, target, port, protocol)
+        if tagged.allowed and not (found.allowed and tagged.doubtful):
+            return replace(tagged, why=(f"tagOwners: {who} may give a device {tag}", *tagged.why))
+    return found
+
+
+def _opened(source: Endpoint, policy: Policy, target: Endpoint, port: int | None, protocol: str) -> Gives:
+    decision = reach(policy, source, target, port, protocol)
     if not decision.partly and not decision.maybe:
         return Gives(False)
     why = decision.why if decision.partly else decision.maybe
     texts = tuple(dict.fromkeys(f"{w.rule}: {w.source} -> {w.destination}" for w in why))
     members = all(w.source in ("autogroup:member", "autogroup:members", "*") for w in why)
     return Gives(True, texts, not decision.partly, members)
+
+
+def _may_take(policy: Policy, tag: str, who: Endpoint, asked: frozenset[str] = frozenset()) -> bool:
+    """Whether somebody may give a device of theirs a tag: as its owner, or as the owner of a tag that is its owner
+    [tailscale.com/kb/1068]. Whoever has a role, such as an admin, may give themselves anything, and is not counted."""
+    return any(
+        selects(policy, owner, who) is True
+        or (owner.kind is Kind.TAG and owner.text not in asked and _may_take(policy, owner.text, who, asked | {tag}))
+        for owner in policy.tag_owners.get(tag, ())
+    )
 
 
 def _source(policy: Policy, who: Principal) -> Endpoint:
@@ -197,9 +226,14 @@ def at_home(document: Mapping[str, Json], host: str) -> Endpoint | None:
     if not (_held(document).ranges or _held(document).any_target):
         return None
     known = parse_address(host)
+    if known:
+        # The same by way of a router's 4via6, at whichever site a rule names [kb/1201].
+        low = known.value or 0
+        sites = {Address(6, (r.first >> 32 << 32) | low) for r in _held(document).ranges if known.version < r.version}
+        return Endpoint(host, (known, *sorted(a for a in sites if contains(VIA6, a))), device=False)
     named = (Address(r.version, r.first) for r in _held(document).ranges)
-    others = (_HOME, *(address for address in named if contains(TAILNET, address) is False))
-    return Endpoint(host, (known,) if known else others, device=False)
+    others = (_HOME, *(a for a in named if contains(TAILNET, a) is False or contains(VIA6, a)))
+    return Endpoint(host, others, device=False)
 
 
 _HOME, _PUBLIC = Address(4, 0xC0A80000), Address(4, 0x01010101)
@@ -247,15 +281,16 @@ def is_destination(host: str) -> bool:
 
 
 def destination(document: Mapping[str, Json], host: str) -> Endpoint | None:
-    """What a policy opens under one of the words that `destinations` gives; None for every other word."""
+    """What a policy opens under one of the words that `destinations` gives, or an address of the home network; None
+    for every other word."""
     policy = policy_of(document)
     if host == _OUTSIDE:
         return Endpoint(host, (_PUBLIC,), device=False)
-    if not is_destination(host):
-        return None
     found = parse_range(host)
     if found is None:
-        return endpoints(policy, host)[0]
+        return endpoints(policy, host)[0] if is_destination(host) else None
+    if not is_destination(host) and contains((*INTERNET, *TAILNET), Address(found.version, found.first)) is not False:
+        return None
     # Whose device it is, if any, nobody knows: it is asked what is opened by the address alone.
     return Endpoint(host, (Address(found.version, found.first),), device=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Container, Iterator
+from functools import partial
 
 from config.errors import Path_, show
 from config.people import GOOGLE
@@ -63,14 +64,6 @@ def _a_set(service: OneService) -> str:
     return next(iter(sorted(service.estate.people)), "family") if service.estate else "family"
 
 
-def _people_unknown(everything: AllStacks) -> Iterator[Problem]:
-    yield from _unknown(everything, "people", "set of people, so nobody would get in")
-
-
-def _tokens_unknown(everything: AllStacks) -> Iterator[Problem]:
-    yield from _unknown(everything, "tokens", "service token, so nothing would get in by it")
-
-
 def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[Problem]:
     """Names under `people:` or `tokens:` that the estate does not have."""
     for stack in everything.stacks:
@@ -83,6 +76,7 @@ def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[Problem]:
             said.append(((*service.path, word), getattr(service.service, word)))
             paths = service.service.paths.items()
             said += [((*service.path, "paths", path, word), getattr(to, word)) for path, to in paths]
+        said += [(path, to.people) for path, to in stack.leads] if word == "people" else []
         if stack.stack.owns_estate and word == "people":
             said.append((("estate", "default_people"), estate.default_people))
         for path, name in ((path, name) for path, names in said for name in names or ()):
@@ -341,12 +335,18 @@ RULES = (
         (38, 39),
         check=_people_missing,
     ),
-    EstateRule("people-unknown", "A set of people that is named exists", _POLICIES, (38, 39), check=_people_unknown),
+    EstateRule(
+        "people-unknown",
+        "A set of people that is named exists",
+        _POLICIES,
+        (38, 39),
+        check=partial(_unknown, word="people", what="set of people, so nobody would get in"),
+    ),
     EstateRule(
         "tokens-unknown",
         "A service token that is named exists",
         "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens",
-        check=_tokens_unknown,
+        check=partial(_unknown, word="tokens", what="service token, so nothing would get in by it"),
     ),
     EstateRule(
         "google-missing",

@@ -76,7 +76,7 @@ def _judged(family: dict[str, OneStack]) -> Iterator[Problem]:
     stacks: dict[str, LoadedStack] = {name: one.stack for name, one in family.items()}
     project = plan_project(stacks)
     claims = {name: loaded.typed.claims for name, loaded in stacks.items() if loaded.typed}
-    people = next(iter(project.plans.values())).estate.members
+    people = next(iter(project.plans.values())).estate.everybody
     for verdict in prove(project.surfaces, project.plans, claims, people).verdicts:
         one = family[verdict.stack]
         found = verdict.counterexample

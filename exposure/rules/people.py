@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from config.errors import Path_, show
 from config.fields import LOGIN_NAME
 from config.people import GOOGLE, is_public_mail
+from config.services import Route
+from config.stack import Estate
+from exposure.audience import named_people
 from exposure.names import login_of, login_words
 from exposure.rules.base import OneService, OneStack, Problem, ServiceRule, StackRule, listed
 from exposure.ways.tailnet import TailnetWay
@@ -15,6 +18,8 @@ from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
 _SOON = 7
+_OF_EVERY_TENANT = re.compile(r"https://login\.microsoftonline\.(com|us)/(common|organizations)/", re.IGNORECASE)
+"""[Microsoft, identity platform: claims validation; an `email` claim is what the tenant's admin says]."""
 
 
 def _empty(stack: OneStack) -> Iterator[Problem]:
@@ -52,14 +57,37 @@ def _login(stack: OneStack) -> Iterator[Problem]:
             "Google's login has a key of its own, and is the one of every set that names none",
             "give this one another name",
         )
+    for second in [key for key in known if estate.logins[key].type == "onetimepin"][1:]:
+        yield Problem(
+            ("estate", "logins", second),
+            "",
+            "an account has one one-time PIN, and Cloudflare refuses a second",
+            "remove this one, and name the other in the sets that have it as `login:`",
+        )
+    for key in known:
+        for name, url in (("auth_url", estate.logins[key].auth_url), ("token_url", estate.logins[key].token_url)):
+            if url and _OF_EVERY_TENANT.match(url):
+                yield Problem(
+                    ("estate", "logins", key, name),
+                    show(url),
+                    "this is for every tenant of Microsoft's, and anybody makes one and chooses an address in it: "
+                    "everybody would get in by an address of yours",
+                    "write your own tenant's id in its place: Entra, Overview, has it",
+                )
     for name, one in stack.own_sets:
         login, path = one.login, ("estate", "people", name)
+        if login is not None and ("estate", "logins", login) in stack.stack.assumed:
+            continue
         if login is not None and login not in known:
             yield Problem(
                 (*path, "login"),
                 show(login),
                 "the estate has no such login, so nobody of the set could log in",
-                f"write one of: {', '.join(known)}" if known else "remove it, or add it to the estate's `logins:`",
+                "remove it: Google is the login of every set that names none"
+                if login == GOOGLE
+                else f"write one of: {', '.join(known)}"
+                if known
+                else "remove it, or add it to the estate's `logins:`",
                 related=(stack.estate_ref("logins"),),
             )
         elif one.github and (login is None or estate.logins[login].type != "github"):
@@ -125,20 +153,44 @@ def _unfit(service: OneService) -> Iterator[Problem]:
                     "name another set here",
                     related=(service.inside.estate_ref("people", name),),
                 )
-    for name in service.people if service.by(TailnetWay) else ():
+    for name, reason in _not_on_tailnet(service.people if service.by(TailnetWay) else (), estate):
+        related = (service.inside.estate_ref("people", name),)
+        yield service.problem(("people",), name, reason, _ADDRESSES, related=related)
+
+
+_ADDRESSES = "name a set here that has `emails:` alone"
+
+
+def _not_on_tailnet(names: Iterable[str], estate: Estate) -> Iterator[tuple[str, str]]:
+    """Sets of people that the tailnet's policy cannot name, each with why."""
+    for name in names:
         one = estate.sets.get(name)
-        if one is None:
-            continue
-        said = [key for key in ("domain", "github", "countries", "ips") if getattr(one, key)]
+        said = one.off_tailnet if one else ()
         if said:
-            yield service.problem(
-                ("people",),
+            yield (
                 name,
                 f"the tailnet's policy names people by their addresses, and knows no {listed(f'`{s}`' for s in said)}: "
                 f"of set {name} it would let in others",
-                "name a set here that has `emails:` alone",
-                related=(service.inside.estate_ref("people", name),),
             )
+
+
+def _routed(stack: OneStack) -> Iterator[Problem]:
+    estate = stack.estate
+    for path, to in stack.leads if estate else ():
+        assert estate
+        names = sorted(named_people(to, estate).people)
+        if not names:
+            who = next(iter(sorted(estate.people)), "family")
+            said = f"{{to: {to.to}, people: {who}}}" if isinstance(to, Route) else f"exit_node: {{people: {who}}}"
+            yield Problem(
+                path[:-1],
+                "",
+                "nobody is named who may use it, so no grant of the tailnet's policy opens it",
+                f"say `{said}`, or give the estate a `default_people:`",
+                related=(stack.estate_ref("default_people"),),
+            )
+        for name, reason in _not_on_tailnet(names, estate):
+            yield Problem(path, name, reason, _ADDRESSES, related=(stack.estate_ref("people", name),))
 
 
 def _until(stack: OneStack) -> Iterator[Problem]:
@@ -186,6 +238,12 @@ RULES = (
         "A set of people is known where it is named",
         f"{_POLICIES}; tailscale.com/kb/1337",
         check=_unfit,
+    ),
+    StackRule(
+        "people-routed",
+        "A route and an exit node are for people whom the tailnet's policy knows",
+        "tailscale.com/kb/1337",
+        check=_routed,
     ),
     StackRule(
         "people-until",

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from config.loader import LoadedStack, load_project
-from config.text import wrap
+from config.text import few, wrap
 from exposure.model import ExposurePlan
 from exposure.reach.claims import Proof, Verdict, prove
-from exposure.reach.places import few
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, add_stack, width
@@ -98,8 +97,8 @@ def _proved(
     mine = {name: stacks[name] for name in surfaces if name in stacks}
     claims = {name: loaded.typed.claims for name, loaded in mine.items() if loaded.typed}
     estates = [loaded.estate for loaded in mine.values() if loaded.estate]
-    people = estates[0].members if estates else {}
-    return prove(surfaces, plans, claims, people, planned=planned), people
+    claimed, people = (estates[0].everybody, estates[0].members) if estates else ({}, {})
+    return prove(surfaces, plans, claims, claimed, planned=planned), people
 
 
 def _of_stack(proof: Proof, stack: str | None) -> Proof:

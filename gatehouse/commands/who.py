@@ -117,7 +117,8 @@ def _about(asked: Asked, args: argparse.Namespace) -> int:
         if args.principal is not None:
             raise UsageError(f"--as asks what somebody gets, about a URL or a service, and {args.target} is somebody.")
         _everything(asked, subject, args.json)
-        return not_proved(*asked.surfaces)
+        wanted = [(surface, [place.request for s, place in asked.places if s is surface]) for surface in asked.surfaces]
+        return not_proved(*asked.surfaces) or _untold(subject.principals, wanted)
     if subject.kind == "url":
         return _answer(asked, [asked.requests(args.target)], args)
     mine = _chosen(asked, subject)
@@ -173,7 +174,26 @@ def _answer(asked: Asked, found: Sequence[tuple[Surface, Sequence[Request]]], ar
         if args.principal is None:
             _beside(asked, results)
     pairs = [pair for result in results for pair in result.pairs]
-    return 0 if all(any(c == crowd and answer.reaches for c, answer in pairs) for crowd in crowds) else 1
+    left = [crowd for crowd in crowds if not any(c == crowd and answer.reaches for c, answer in pairs)]
+    return (_untold([crowd.representative for crowd in left], found) or 1) if left else 0
+
+
+def _untold(people: Sequence[Principal], wanted: Sequence[tuple[Surface, Sequence[Request]]]) -> int:
+    """Say of which GitHub organizations people may be, and get in. Returns the exit code for that: 3, or 0 for none."""
+    if not any(p.kind == "person" for p in people):
+        return 0
+    names: set[str] = set()
+    for surface, requests in wanted:
+        organizations = [c for c in principals(surface) if c.representative.kind == "github"]
+        for request in requests if organizations else ():
+            names |= {c.representative.name for c, a in answers(surface, request, organizations) if a.reaches}
+    for name in sorted(names):
+        print(
+            f"gatehouse: not proved: who is in GitHub {name} is known to GitHub alone; whoever is reaches what "
+            f"`gatehouse who github:{name}` lists too",
+            file=sys.stderr,
+        )
+    return 3 if names else 0
 
 
 def _beside(asked: Asked, results: Sequence[_Result]) -> None:
@@ -234,7 +254,8 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
         ways = set(found.how.values())
         return ways.pop().value if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
 
-    print(f"{subject.name} reaches\n{render_table(rows, width(), how, ends=True)}")
+    what = f"\n{render_table(rows, width(), how, ends=True)}" if rows else " nothing"
+    print(f"{subject.name} reaches{what}")
     for told in asked.until(subject):
         print("\n".join(wrap(f"set of people {told} (UTC)", width(), "", "    ")))
 

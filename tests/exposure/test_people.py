@@ -129,7 +129,8 @@ def test_check_explain_who_and_todo_speak_of_the_last_day(
     (tmp_path / "Pulumi.alfred.yaml").write_text(stack_text(SERVICES, estate=estate()))
 
     def said(*arguments: str) -> str:
-        assert main(["-C", str(tmp_path), *arguments]) == 0
+        # Whoever is asked for may be in a GitHub organization as well.
+        assert main(["-C", str(tmp_path), *arguments]) == (3 if arguments[0] == "who" else 0)
         return " ".join(capsys.readouterr().out.split())
 
     assert "set guests ends today (UTC)" in said("check")
@@ -144,10 +145,66 @@ def test_check_explain_who_and_todo_speak_of_the_last_day(
     assert "its last day is over: the next `gatehouse up` takes its people out" in said("check")
     assert "guests (0 people, guests ended on 2026-12-06)" in said("explain")
     assert "Run `gatehouse up` after 2026-12-06, the last day of set guests, which is over" in said("explain")
-    assert "Nothing is exposed. set of people guests ended on 2026-12-06" in said("who", "guest@example.com")
+    assert "reaches nothing set of people guests ended on 2026-12-06" in said("who", "guest@example.com")
 
 
 # --- who gets in
+
+
+def test_who_says_what_some_of_a_domain_reach_and_that_anybody_may_be_in_an_organization(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: gatehouse\n")
+    services = {f"for-{name}": at(name, HTML, people=name) for name in ("family", "staff", "devs")}
+    file = tmp_path / "Pulumi.alfred.yaml"
+    file.write_text(stack_text(services, estate=estate(family=["ann@smith.example"])))
+
+    def said(code: int, *arguments: str) -> tuple[str, str]:
+        assert main(["-C", str(tmp_path), "who", *arguments]) == code
+        out, err = capsys.readouterr()
+        return " ".join(out.split()), err
+
+    assert "for-family-alfred.example.com/ ann@smith.example after login" in said(3, "staff")[0]
+    organizations = ("who is in GitHub jones is", "who is in GitHub smiths/devs is")
+    assert all(words in said(3, "bob@example.com")[1] for words in organizations)
+    assert all(words in said(3, "for-devs-alfred.example.com", "--as", "bob@example.com")[1] for words in organizations)
+    assert said(1, "for-family-alfred.example.com", "--as", "bob@example.com")[1] == ""
+    assert said(0, "for-family-alfred.example.com", "--as", "ann@smith.example")[1] == ""
+    assert said(0, "github:jones")[1] == ""
+
+
+def test_an_apostrophe_is_part_of_an_address_and_no_quote_is() -> None:
+    def found(address: str) -> list[str]:
+        found = check(tie([loaded({"web": HTML}, estate=estate(household=[address]))]))
+        return [f.rule for f in found if f.severity == "error"]
+
+    assert found("o'brien@example.com") == []
+    assert found("'alice@example.com'") == ["wrong-form"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://192.168.0.9/token",
+        "https://[fd00::1]/token",
+        "https://100.64.0.9/token",
+        "https://id.home.arpa/token",
+        "https://nas.local/token",
+        "http://id.example.com/token",
+    ],
+)
+def test_an_endpoint_at_home_is_refused_alone_and_the_sets_of_that_login_are_not(url: str) -> None:
+    logins = {**LOGINS, "work": {**LOGINS["work"], "token_url": url}}
+    found = check(tie([loaded({"web": {**HTML, "people": "staff"}}, estate={**estate(), "logins": logins})]))
+    assert [(f.rule, f.where) for f in found if f.severity == "error"] == [
+        ("wrong-form", "estate.logins.work.token_url")
+    ]
+
+
+@pytest.mark.parametrize("word", ["anyone", "lan", "member", "nobody"])
+def test_a_set_is_not_called_by_a_word_for_somebody_else(word: str) -> None:
+    found = check(tie([loaded({"web": {**HTML, "people": "household"}}, estate=estate(**{word: ["x@example.com"]}))]))
+    assert [f.fix for f in found if f.severity == "error"] == ["give the set another name"]
 
 
 def test_everybody_of_a_domain_gets_in_and_nobody_whose_address_only_looks_like_it() -> None:
@@ -291,6 +348,16 @@ def test_a_change_of_terms_is_wider_where_less_is_asked_for() -> None:
     assert change("travel", travel={**carol, **limits, "countries": ["DE", "AT", "CH"]})[0] == "wider"
     assert change("travel", travel={**carol, "countries": ["DE", "AT"]})[0] == "wider"
     assert change("travel", travel={**carol, **limits, "countries": "DE"})[0] == "narrower"
+    for addresses, kind in (
+        ("198.51.100.128/25", "narrower"),
+        ("198.51.0.0/16", "wider"),
+        ("203.0.113.0/25", "wider"),
+        (["198.51.100.7/32", "203.0.113.7/32"], "wider"),
+        ("2001:db8::/48", "wider"),
+    ):
+        ranges = (planned(travel={**carol, "ips": a}) for a in ("198.51.100.0/24", addresses))
+        [found] = compare(*map(from_plan, ranges))
+        assert found.kind == kind, addresses
     told = change("household", household={"emails": ESTATE["people"]["household"], "login": "pin"})
     assert told == ("wider", "alice@example.com, bob@example.com", "one-time PIN, no longer Google login")
 
@@ -317,13 +384,23 @@ def test_a_later_last_day_is_no_news_before_the_first_and_wider_after_it(on: Any
         ({"never": "alice@example.com", "on": "devs"}, "not proved"),
         ({"never": "devs", "on": "household"}, "not proved"),
         ({"never": "guests", "on": ["guests", "household"]}, "broken"),
+        # A team that nothing lets in by its name is in its organization.
+        ({"never": "team", "on": "devs"}, "broken"),
+        ({"never": "team", "on": "travel"}, "not proved"),
+        # Of a set that has ended its people are meant, whom another set may let in.
+        ({"never": "past", "on": "travel"}, "broken"),
+        ({"never": "past", "on": "household"}, "holds"),
+        ({"only": "past", "on": "travel"}, "holds"),
     ],
     ids=str,
 )
 def test_claims_know_domains_and_organizations(said: dict[str, Any], state: str) -> None:
-    project = plan_project(tie([loaded(SERVICES, estate=estate())]))
+    people = estate(
+        team={"github": "jones/ops", "login": "hub"}, past={"emails": ["carol@example.com"], "until": "2026-01-01"}
+    )
+    project = plan_project(tie([loaded(SERVICES, estate=people)]))
     claims = {"alfred": [Claim.model_validate(said)]}
-    [verdict] = prove(project.surfaces, project.plans, claims, project.plans["alfred"].estate.members).verdicts
+    [verdict] = prove(project.surfaces, project.plans, claims, project.plans["alfred"].estate.everybody).verdicts
     assert verdict.state == state, verdict
 
 
