@@ -100,7 +100,10 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
             "whom Access lets by for an address has no JWT, so the tunnel could ask for none, and Access would be "
             "the only lock"
         )
-        fix = "remove it; at home use the tailnet (`gates: [zero-trust, tailnet]`), for a program a service token"
+        fix = (
+            "remove it; at home use the tailnet (`gates: [zero-trust, tailnet]`), for a program a service token, or "
+            "`ips:` beside `clients: anyone` at the one path that it calls"
+        )
     elif path[:1] == ("node",) and re.search("ip_?v6|ip_version", str(path[-1])):
         suggestion, reason = "", NO_IPV6
         fix = f"remove it, and {NO_IPV6_FIX if 'v6' in str(path[-1]) else NO_IP_VERSION_FIX}"
@@ -218,7 +221,9 @@ def _empty(wrong: _Wrong) -> _Said:
             "there is no text here" if not wrong.value else f"this is too short: it needs at least {least} characters",
             f"write more{_what(wrong.path)}" if wrong.value else f"write it{_what(wrong.path)}, or remove the key",
         )
-    return _Said(f"nothing is listed under `{wrong.path[-1]}:`", f"list at least one{_what(wrong.path)}, or remove it")
+    # Without addresses a path is for anyone, anywhere.
+    more = "" if wrong.path[-1] == "ips" else ", or remove it"
+    return _Said(f"nothing is listed under `{wrong.path[-1]}:`", f"list at least one{_what(wrong.path)}{more}")
 
 
 def _too_long(wrong: _Wrong) -> _Said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
@@ -16,6 +16,7 @@ from config.fields import (
     ImageUrl,
     IPv4,
     Label,
+    Networks,
     NodePort,
     Port,
     Reason,
@@ -245,6 +246,19 @@ class PathClients(Model):
     """The sets of people let in; the service's own otherwise."""
     tokens: Tokens | None = None
     """Service tokens (estate `tokens`) that are let in too, with no login; with `clients: nobody` they alone."""
+    ips: Annotated[Networks, Field(min_length=1, max_length=1000)] | None = None
+    """With `clients: anyone`: from these addresses of the internet alone, such as `203.0.113.0/24`; at most 1,000."""
+
+    @field_validator("ips")
+    @classmethod
+    def _of_anyone(cls, ips: list[str], said: ValidationInfo) -> list[str]:
+        if said.data.get("clients", "anyone") != "anyone":
+            raise PydanticCustomError(
+                "ips",
+                "who calls from an address is anyone there, with no login, and this path is for others",
+                {"fix": "remove it, or say `clients: anyone` beside it; a set of people has `ips:` of its own"},
+            )
+        return ips
 
 
 class Service(Model):

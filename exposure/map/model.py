@@ -352,7 +352,7 @@ def _drawn(
 
 def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crowd:
     if reached.anyone is Outcome.OPEN:
-        return Crowd(*_STRANGERS)
+        return Crowd("Anyone", reached.places) if reached.places else Crowd(*_STRANGERS)
     if MEMBER in reached.how:
         return Crowd("Any member", "of the tailnet")
     named = tuple(sorted(str(p) for p in reached.everybody if p.kind in ("person", "github")))

@@ -13,7 +13,7 @@ from config.values import unguarded
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
-from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking
+from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking, from_where
 from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface
 from exposure.reach.tailnet import (
@@ -363,13 +363,18 @@ class Reached:
         """How a stranger reaches it; None where none does."""
         return self.how.get(ANYONE)
 
+    @property
+    def places(self) -> str:
+        """From where a stranger reaches it, in words; empty where that is anywhere, or where nothing says it."""
+        return from_where(self.terms[ANYONE].from_) if ANYONE in self.terms else ""
+
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
         show = show or few
         if not self.how:
             return "nobody"
         if self.anyone is Outcome.OPEN:
-            return "anyone"
+            return f"anyone {self.places}".rstrip()
         parts: list[str] = []
         everybody = self.everybody.items()
         if self.anyone:

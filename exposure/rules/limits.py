@@ -42,12 +42,13 @@ def _account(everything: AllStacks) -> Iterator[Problem]:
         estate = owner.estate
         terms = [estate.terms(names) for names in _logins(family)] if estate else []
         groups = sum(1 + bool(t.countries) + bool(t.ips) for t in terms)
+        groups += sum(bool(a.audience.ips) for stack in family for a in stack.applications)
         for count, most, what, fix in (
             (len(family), _TUNNELS, "tunnels, one for each stack", "use a second account for some of the nodes"),
             (
                 groups,
                 _GROUPS,
-                "Access groups, one for each combination of sets of people that logs in",
+                "Access groups, one for each combination of sets of people that logs in, and for each path with `ips`",
                 "use fewer combinations of sets",
             ),
             (
