@@ -245,10 +245,6 @@ class Store:
             self._log.write(json.dumps({"n": self._calls, "at": self.time(), **entry}) + "\n")
             self._log.flush()
 
-    def calls(self) -> list[Object]:
-        """Gives the log."""
-        return read_calls(self.path)
-
 
 def read_calls(state: Path) -> list[Object]:
     """Gives the log of calls of the world in `state`: `n`, `at`, `provider`, `method`, `type`, `name`, `urn`,
@@ -262,19 +258,3 @@ def read_calls(state: Path) -> list[Object]:
     # A last line without its end is that of a process killed while it wrote.
     lines = text.split("\n")[:-1]
     return [json.loads(line) for line in lines]
-
-
-def history(state: Path) -> Iterator[tuple[Object, dict[str, Object]]]:
-    """Yields each call of the log with the objects (by key) that the clouds held after it.
-
-    Only what calls made is there: namespaces that a cluster had from the start are not.
-    """
-    held: dict[str, Object] = {}
-    for call in read_calls(state):
-        held = dict(held)
-        for key, item in call.get("changes", {}).items():
-            if item is None:
-                held.pop(key, None)
-            else:
-                held[key] = item
-        yield call, held

@@ -19,7 +19,8 @@ from typing import Any
 
 from gatehouse.simulation import tamper
 from gatehouse.simulation.faults import write_plan
-from gatehouse.simulation.store import history, read_calls
+from gatehouse.simulation.store import read_calls
+from tests.simulation.calls import history
 
 ROOT = Path(__file__).parents[2]
 Object = dict[str, Any]
@@ -242,7 +243,7 @@ class Project:
 
     def history(self) -> list[tuple[Object, dict[str, Object]]]:
         """Each call with what the clouds held after it."""
-        return list(history(self.clouds))
+        return history(self.clouds)
 
     def objects(self) -> dict[str, Object]:
         """What the clouds hold."""

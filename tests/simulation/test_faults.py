@@ -14,8 +14,9 @@ import pytest
 from gatehouse.simulation import tamper
 from gatehouse.simulation.cloudflare import Cloudflare
 from gatehouse.simulation.faults import PlannedFaults, write_plan
-from gatehouse.simulation.store import Store, history
+from gatehouse.simulation.store import Store, read_calls
 from gatehouse.simulation.tailscale import Tailscale
+from tests.simulation.calls import history
 from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError
 from tests.simulation.test_cloudflare import APP, GROUP, IDP, POLICY, RECORD, TUNNEL, ZONE, app, people, record
 
@@ -32,7 +33,7 @@ def zone(cloud: Plugin, name: str = "example.com") -> Any:
 
 
 def outcomes(store: Store) -> list[str]:
-    return [call["outcome"] for call in store.calls()]
+    return [call["outcome"] for call in read_calls(store.path)]
 
 
 def test_a_fault_meets_the_call_of_its_number_and_no_other(cloud: Plugin, store: Store) -> None:
@@ -185,7 +186,7 @@ def test_a_hand_behind_the_programs_back_changes_and_deletes(cloud: Plugin, stor
     made = zone(cloud)
     key = tamper.find(store.path, "cloudflare/zone/", name="example.com")
     tamper.change(store.path, key, paused=True)
-    assert store.calls()[-1]["method"] == "tamper"
+    assert read_calls(store.path)[-1]["method"] == "tamper"
     seen = made.refresh()
     assert seen is not None
     tamper.delete(store.path, key)
