@@ -44,7 +44,7 @@ def leads(change: Change) -> str:
         now, before = (_terms(one, lambda t: t.session) for one in (change.now, change.before))
         found.append(f"a login lasts {now}, no longer {before}")
     login, was = (_terms(one, lambda t: t.login and login_words(t.login)) for one in (change.now, change.before))
-    if login and was:
+    if bool(login) == bool(was):
         places = [_terms(one, _from) or "from anywhere" for one in (change.now, change.before)]
         found += [f"{now}, no longer {before}" for now, before in ((login, was), places) if now != before]
     terms = change.before.terms

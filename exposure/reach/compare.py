@@ -50,14 +50,14 @@ class Change:
 
     @property
     def eased(self) -> tuple[Principal, ...]:
-        """Who logs in by another method than before, which may ask for less, or may come from elsewhere."""
+        """Who logs in by another method than before, which may ask for less, or may come from elsewhere, or by any
+        device."""
         was, will = self.before.terms, self.now.terms
         return tuple(
             p
             for p in will
             if p in was
-            and will[p].login
-            and was[p].login
+            and bool(will[p].login) == bool(was[p].login)
             and (will[p].login != was[p].login or not _as_narrow(will[p].from_, was[p].from_))
         )
 
