@@ -92,8 +92,13 @@ def access_application(
     """
     # Those of challenges were never a route's.
     formerly = _ROUTES if type(component).__name__ in _ROUTES else ()
-    asks, settings = planned.audience != ANYONE, planned.settings
+    settings = planned.settings
+    asks = not planned.audience.opens
     login, identity_provider_id = access.logins.get(planned.audience.set_name, ("", access.identity_provider_id))
+    policies: list[pulumi.Input[str]] = access.policies_of(planned) or [_bypass_from(component, planned, access)]
+    # The rule of a path that is let by has no JWT to ask for: nothing shuts it while it has no application, so that one
+    # is never made anew. Where there is no trigger, before or now, the engine replaces nothing [PU step_generator.go].
+    trigger = f"{planned.service} {planned.origin} {planned.audience}" + (login and f" by {login}")
     if asks and identity_provider_id is None:
         raise ValueError(f"{planned.name}: it is for {planned.audience}, which needs identity_provider_id, the login")
     return cloudflare.ZeroTrustAccessApplication(
@@ -104,7 +109,7 @@ def access_application(
         destinations=[{"type": "public", "uri": planned.name}],
         allowed_idps=[identity_provider_id] if identity_provider_id is not None and asks else None,
         auto_redirect_to_identity=True if asks else None,
-        policies=[{"id": found, "precedence": n} for n, found in enumerate(access.policies_of(planned), 1)],
+        policies=[{"id": found, "precedence": n} for n, found in enumerate(policies, 1)],
         service_auth401_redirect=True if planned.audience.tokens else None,
         session_duration=settings.session_duration or access.session_duration if asks else "24h",
         app_launcher_visible=bool(planned.audience.people) and settings.app_launcher_visible,
@@ -116,7 +121,32 @@ def access_application(
         opts=component.child(
             depends_on=after,
             delete_before_replace=True,
-            replacement_trigger=f"{planned.service} {planned.origin} {planned.audience}" + (login and f" by {login}"),
+            replacement_trigger=None if planned.audience.ips else trigger,
             aliases=component.formerly(*formerly, was=planned.was),
         ),
     )
+
+
+def _bypass_from(component: Component, planned: AccessApplication, access: Access) -> pulumi.Output[str]:
+    """The policy of a path that anyone reaches from some addresses: one Include rule, the group of these.
+
+    Another list is the same group, changed in one call. A bypass takes selectors of places and none of people [CFDOC
+    cloudflare-one/access-controls/policies].
+    """
+    name = f"{planned.name}-addresses"
+    group = cloudflare.ZeroTrustAccessGroup(
+        name,
+        account_id=access.account_id,
+        name=f"Gatehouse addresses for {planned.name}",
+        includes=[{"ip": {"ip": ip}} for ip in sorted(planned.audience.ips)],
+        opts=component.child(),
+    )
+    return cloudflare.ZeroTrustAccessPolicy(
+        name,
+        account_id=access.account_id,
+        name=f"Gatehouse bypass from addresses: {planned.name}",
+        decision="bypass",
+        includes=[{"group": {"id": group.id}}],
+        session_duration=access.session_duration,
+        opts=component.child(),
+    ).id

@@ -18,7 +18,7 @@ class ChildOptions(TypedDict, total=False):
     aliases: Sequence[pulumi.Input[str | pulumi.Alias]]
     additional_secret_outputs: list[str]
     replace_on_changes: list[str]
-    replacement_trigger: str
+    replacement_trigger: str | None
     ignore_changes: list[str]
 
 

@@ -225,6 +225,50 @@ def _network(value: str) -> str:
     return value
 
 
+_PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+_CLUSTER = tuple(map(ipaddress.IPv4Network, ("10.42.0.0/16", "10.43.0.0/16")))
+"""k3s's own, of pods and of Services [docs.k3s.io/cli/server, cluster-cidr and service-cidr]."""
+
+
+def _home_range(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value, strict=False)
+    except ValueError:
+        network = None
+    if network is None or not any(network.subnet_of(private) for private in _PRIVATE):
+        raise PydanticCustomError(
+            "home_range",
+            "a range of IPv4 addresses at home is expected here, of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+            {"fix": "write it like 192.168.1.0/24, or 192.168.1.40/32 for one machine"},
+        )
+    if str(network) != value:
+        raise PydanticCustomError(
+            "home_range",
+            "a range is written by its first address and its length, so that it is what it seems",
+            {"fix": f"write `{network}`", "meant": str(network)},
+        )
+    if any(network.overlaps(inside) for inside in _CLUSTER):
+        raise PydanticCustomError(
+            "home_range",
+            "the cluster's own addresses are in it (k3s: 10.42.0.0/16 for pods, 10.43.0.0/16 for Services): every "
+            "Service of every namespace would be reached, past its gate",
+            {"fix": "write the range of the home network alone, such as 192.168.1.0/24"},
+        )
+    return value
+
+
+def _route_port(value: str) -> str:
+    protocol, _, port = value.partition(":")
+    if protocol not in ("tcp", "udp") or not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        bare = re.fullmatch("[1-9][0-9]{0,4}", value)
+        raise PydanticCustomError(
+            "route_port",
+            "a protocol and a port are expected here, as Tailscale writes them",
+            {"fix": f"write `tcp:{value}`" if bare else "write it like `tcp:631` or `udp:53`"},
+        )
+    return value
+
+
 EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
 """Addresses for documents [RFC 5737, RFC 3849]."""
 
@@ -464,6 +508,14 @@ Countries = Annotated[list[Annotated[str, AfterValidator(_country)]], Several("a
 """Countries by their two letters."""
 Networks = Annotated[list[Annotated[str, AfterValidator(_network)]], Several("an address", "^[0-9a-f.:]+/[0-9]+$")]
 """Ranges of addresses of the internet."""
+HomeRange = Annotated[
+    str, AfterValidator(_home_range), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+/[0-9]+$"})
+]
+"""A range of addresses of the home network [RFC 1918], none of the cluster's."""
+RoutePort = Annotated[
+    str, AfterValidator(_route_port), WithJsonSchema({"type": "string", "pattern": "^(tcp|udp):[1-9][0-9]{0,4}$"})
+]
+"""A protocol and a port, as a grant has them [tailscale.com/kb/1324]."""
 HttpsUrl = Annotated[str, AfterValidator(_https_url), WithJsonSchema({"type": "string", "pattern": "^https://"})]
 """An https URL."""
 Day = Annotated[

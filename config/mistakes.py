@@ -57,8 +57,8 @@ def in_words(
 ) -> tuple[Mistake, Finding]:
     """One error of pydantic's as a finding, and what to read on with. `stack` is the whole of what was read."""
     path, kind, value = _plain(detail["loc"]), detail["type"], detail.get("input")
-    if isinstance(path[-1], int) and isinstance(_at(stack, path[:-1]), str):
-        # A word that may be a list is read as one.
+    if isinstance(_at(stack, path[:-1]), str):
+        # A word that may be a list, or keys, is read as one.
         path = path[:-1]
     wrong = _Wrong(path, value, detail.get("ctx", {}), str(detail["msg"]), stack)
     if kind == "extra_forbidden":
@@ -100,7 +100,10 @@ def _extra(wrong: _Wrong, place: Callable[[Path_], Place]) -> tuple[Mistake, Fin
             "whom Access lets by for an address has no JWT, so the tunnel could ask for none, and Access would be "
             "the only lock"
         )
-        fix = "remove it; at home use the tailnet (`gates: [zero-trust, tailnet]`), for a program a service token"
+        fix = (
+            "remove it; at home use the tailnet (`gates: [zero-trust, tailnet]`), for a program a service token, or "
+            "`ips:` beside `clients: anyone` at the one path that it calls"
+        )
     elif path[:1] == ("node",) and re.search("ip_?v6|ip_version", str(path[-1])):
         suggestion, reason = "", NO_IPV6
         fix = f"remove it, and {NO_IPV6_FIX if 'v6' in str(path[-1]) else NO_IP_VERSION_FIX}"
@@ -218,7 +221,9 @@ def _empty(wrong: _Wrong) -> _Said:
             "there is no text here" if not wrong.value else f"this is too short: it needs at least {least} characters",
             f"write more{_what(wrong.path)}" if wrong.value else f"write it{_what(wrong.path)}, or remove the key",
         )
-    return _Said(f"nothing is listed under `{wrong.path[-1]}:`", f"list at least one{_what(wrong.path)}, or remove it")
+    # Without addresses a path is for anyone, anywhere.
+    more = "" if wrong.path[-1] == "ips" else ", or remove it"
+    return _Said(f"nothing is listed under `{wrong.path[-1]}:`", f"list at least one{_what(wrong.path)}{more}")
 
 
 def _too_long(wrong: _Wrong) -> _Said:
@@ -297,7 +302,10 @@ def closest(word: str, known: list[str]) -> str:
 
 def _at(values: object, path: Path_) -> object:
     for part in path:
-        values = values.get(part) if isinstance(values, Mapping) else None
+        if isinstance(values, list):
+            values = values[part] if isinstance(part, int) and part < len(values) else None
+        else:
+            values = values.get(part) if isinstance(values, Mapping) else None
     return values
 
 

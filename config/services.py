@@ -5,20 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
     LABEL,
     HeaderName,
+    HomeRange,
     HostHeader,
     ImageUrl,
     IPv4,
     Label,
+    Networks,
     NodePort,
     Port,
     Reason,
+    RoutePort,
     SelectorKey,
     SelectorValue,
     ServerName,
@@ -245,6 +257,19 @@ class PathClients(Model):
     """The sets of people let in; the service's own otherwise."""
     tokens: Tokens | None = None
     """Service tokens (estate `tokens`) that are let in too, with no login; with `clients: nobody` they alone."""
+    ips: Annotated[Networks, Field(min_length=1, max_length=1000)] | None = None
+    """With `clients: anyone`: from these addresses of the internet alone, such as `203.0.113.0/24`; at most 1,000."""
+
+    @field_validator("ips")
+    @classmethod
+    def _of_anyone(cls, ips: list[str], said: ValidationInfo) -> list[str]:
+        if said.data.get("clients", "anyone") != "anyone":
+            raise PydanticCustomError(
+                "ips",
+                "who calls from an address is anyone there, with no login, and this path is for others",
+                {"fix": "remove it, or say `clients: anyone` beside it; a set of people has `ips:` of its own"},
+            )
+        return ips
 
 
 class Service(Model):
@@ -386,6 +411,30 @@ class Connector(Model):
     itself under Cilium, 53 for a DNS cache at another address than 169.254.0.0/16."""
 
 
+class ExitNode(Model):
+    """Who reaches the internet by the node."""
+
+    people: People | None = None
+    """The sets of people; the estate's `default_people` otherwise."""
+
+
+class Route(ExitNode):
+    """A range of the home network that people reach by the node, from their devices on the tailnet."""
+
+    to: HomeRange
+    """Such as `192.168.1.0/24`, or `192.168.1.40/32` for one machine."""
+    ports: Annotated[list[RoutePort], Field(min_length=1)] | None = None
+    """The ports that are open there, such as `tcp:631`; every one otherwise."""
+
+
+def _exit_node(value: object) -> object:
+    return {} if value is True else None if value is False else value
+
+
+def _route(value: object) -> object:
+    return {"to": value} if isinstance(value, str) else value
+
+
 class Node(Model):
     """The single-node cluster that this stack is for."""
 
@@ -410,5 +459,14 @@ class Node(Model):
     operator_key: Annotated[int, Field(ge=1)] = 1
     """With `helm`: which OAuth client of the operator this is; another number makes a new one and deletes the old one
     (`gatehouse rotate tailscale-key`)."""
+    exit_node: Annotated[
+        ExitNode | None, BeforeValidator(_exit_node, json_schema_input_type=bool | ExitNode | None)
+    ] = None
+    """People reach the internet by the node, and so from its address: `true`, or keys that say who."""
+    routes: list[Annotated[Route, BeforeValidator(_route, json_schema_input_type=HomeRange | Route)]] = Field(
+        default_factory=list
+    )
+    """Ranges of the home network that people reach by the node, each alone or with keys that say who and which
+    ports."""
     manifests_folder: str | None = None
     """Render the cluster's manifests to this folder, for GitOps, in place of applying them."""

@@ -196,6 +196,10 @@ class Estate(Model):
         """Who is in each set of people (`Members.words`)."""
         return {name: said.words for name, said in self.sets.items()}
 
+    def who(self, names: Iterable[str]) -> set[str]:
+        """Who is in any of these sets of people; a set that is not known has nobody."""
+        return {word for name in names for word in self.members.get(name, ())}
+
     @cached_property
     def everybody(self) -> Mapping[str, tuple[str, ...]]:
         """Who is in each set of people, ended or not: whom claims are about."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from config.services import PathClients, Service
+from config.services import ExitNode, PathClients, Service
 from config.stack import Estate
 
 
 @dataclass(frozen=True)
 class Audience:
-    """Those who may: `people` are names of sets, `tokens` names of service tokens, `machines` tags of the tailnet.
+    """Those who may: `people` are names of sets, `tokens` names of service tokens, `machines` tags of the tailnet, and
+    `ips` addresses at which anyone may.
 
     `<=` says that it lets in nobody whom the other does not, `|` is both together. Anyone takes in all others.
     """
@@ -20,6 +21,7 @@ class Audience:
     people: frozenset[str] = frozenset()
     tokens: frozenset[str] = frozenset()
     machines: frozenset[str] = frozenset()
+    ips: frozenset[str] = frozenset()
 
     def __or__(self, other: Audience) -> Audience:
         if self.anyone or other.anyone:
@@ -29,10 +31,16 @@ class Audience:
             self.people | other.people,
             self.tokens | other.tokens,
             self.machines | other.machines,
+            self.ips | other.ips,
         )
 
     def __le__(self, other: Audience) -> bool:
         return self | other == other
+
+    @property
+    def opens(self) -> bool:
+        """Whether somebody gets in who neither logs in nor has a secret, and so has no JWT."""
+        return self.anyone or bool(self.ips)
 
     @property
     def set_name(self) -> str:
@@ -49,6 +57,7 @@ class Audience:
             return "anyone"
         words = [*sorted(self.people), *(f"token {t}" for t in sorted(self.tokens))]
         words += sorted(self.machines)
+        words += [f"anyone at {' or '.join(sorted(self.ips))}"] if self.ips else []
         return " and ".join(words) or "nobody"
 
 
@@ -66,9 +75,9 @@ def tokens(names: Iterable[str] | None) -> Audience:
     return Audience(tokens=frozenset(names or ()))
 
 
-def named_people(service: Service, estate: Estate | None) -> Audience:
-    """The people whom a service names, or the estate where it names none."""
-    return people(service.people or (estate.default_people if estate else None) or ())
+def named_people(said: Service | ExitNode, estate: Estate | None) -> Audience:
+    """The people whom a service or a route names, or the estate where it names none."""
+    return people(said.people or (estate.default_people if estate else None) or ())
 
 
 def on_tailnet(service: Service, estate: Estate | None) -> Audience:
@@ -94,7 +103,7 @@ def meant(service: Service, estate: Estate | None) -> Audience:
 def meant_for_path(said: PathClients, service: Service, estate: Estate | None) -> Audience:
     """Whom a path's own `clients` lets in."""
     if said.clients == "anyone":
-        return ANYONE
+        return Audience(ips=frozenset(said.ips)) if said.ips else ANYONE
     if said.clients == "nobody":
         return tokens(said.tokens)
     return (people(said.people) if said.people else named_people(service, estate)) | tokens(said.tokens)

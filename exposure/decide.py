@@ -211,6 +211,9 @@ def _wider(service: Service, estate: Estate | None, way: type[Way]) -> Iterator[
         if above:
             why = f"Funnel serves {above[0]} to anyone, with everything below"
             fix = f"in place of {above[0]}, list the paths below it that are open"
+        elif audience.ips and inside <= meant(service, estate):
+            # Its own people by another way are no wider: who calls from an address does so beside them.
+            continue
         elif "paths" not in way.settings and len(service.asked) > 1 and not inside <= audience:
             why = f"gate {gate} lets {inside} in to the whole service, whatever the path"
             fix = f"take {gate} out of `gates:`, or let them in to this path too"

@@ -83,12 +83,12 @@ def rules(found: Sequence[Claim]) -> tuple[TunnelRule, ...]:
     guarded = guards(found)
     opening: dict[str, list[Claim]] = {}
     for claim, guard in guarded.items():
-        if guard is claim and claim.audience == ANYONE:
+        if guard is claim and claim.audience.opens:
             opening.setdefault(claim.host, []).append(claim)
     listed = []
     for claim, guard in guarded.items():
         accepted: tuple[str, ...] = ()
-        if guard is not None and claim.audience not in (ANYONE, NOBODY):
+        if guard is not None and claim.audience != NOBODY and not claim.audience.opens:
             beside = [c for c in opening.get(claim.host, ()) if claim.path.covers(c.path)]
             beside.sort(key=lambda c: (c.expression == ACME_EXPRESSION, c.path))
             accepted = (guard.destination, *(c.destination for c in beside))

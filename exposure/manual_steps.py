@@ -12,7 +12,7 @@ from exposure.names import node_tag
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.way import ManualStep
 
-_GOOGLE_TEST_USERS = 100
+GOOGLE_TEST_USERS = 100
 """Google allows 100 test users while the OAuth client is in testing [Google Cloud Console, Audience]."""
 _ACME_ACCOUNTS = 10
 """Let's Encrypt makes 10 accounts in 3 hours for one address [letsencrypt.org/docs/rate-limits]."""
@@ -31,7 +31,7 @@ def for_estate(estate: Estate, logins: Iterable[Audience]) -> Iterator[ManualSte
             "Let Google's OAuth client log these people in",
             (
                 "Google Cloud Console, Credentials, the OAuth client: enter origin and redirect URI.",
-                f"Audience, Test users: add each of these, {_GOOGLE_TEST_USERS} at most (not needed once the client"
+                f"Audience, Test users: add each of these, {GOOGLE_TEST_USERS} at most (not needed once the client"
                 " is published)."
                 if words
                 else "Nobody logs in with Google yet, so there is no test user to add.",
@@ -167,6 +167,7 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
             "Or its name alone": f"sudo tailscale set --hostname={node.name}",
         },
     )
+    yield from _leading(node)
     dns = estate.tailnet.dns
     if dns.override_local_dns and any(map(on_tailnet, dns.nameservers or ())):
         yield ManualStep(
@@ -180,8 +181,7 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
         )
     machines: dict[str, set[str]] = {}
     for way in ways:
-        emails = {email for name in way.audience.people for email in estate.members.get(name, ())}
-        machines.setdefault(way.machine, set()).update(emails - set(estate.tailnet.users))
+        machines.setdefault(way.machine, set()).update(estate.who(way.audience.people) - set(estate.tailnet.users))
     to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
     if to_share:
         yield ManualStep(
@@ -194,6 +194,38 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
                 " shared machine follows your policy too.",
             ),
             values=to_share,
+        )
+
+
+def _leading(node: Node) -> Iterator[ManualStep]:
+    """What makes a node lead to the home network or the internet [tailscale.com/kb/1019; tailscale.com/kb/1103]."""
+    offered = [f"--advertise-routes={','.join(route.to for route in node.routes)}"] if node.routes else []
+    offered += ["--advertise-exit-node"] if node.exit_node else []
+    # IPv6 only where it is led on: a machine that passes it on takes no address from its router any more.
+    kernel = ["net.ipv4.ip_forward", *["net.ipv6.conf.all.forwarding"] * bool(node.exit_node)]
+    lines = "".join(f"{key} = 1\\n" for key in kernel)
+    steps = [
+        "The first command has Linux pass on what is not for itself. The tailnet's policy approves what the second one "
+        "offers; other routes that the machine offers stop with it."
+    ]
+    if node.routes:
+        steps.append(
+            "People's devices take a route by themselves, but for Linux, which needs `sudo tailscale set "
+            "--accept-routes`. Who takes it is a user of the tailnet: a machine that is shared shares no route."
+        )
+    if node.exit_node:
+        steps.append("People choose the exit node in Tailscale's menu on their device.")
+    if offered:
+        yield ManualStep(
+            "tailscale-routes",
+            f"Let {node.name} lead people to the {'home network' if node.routes else 'internet'}"
+            + (" and the internet" if node.routes and node.exit_node else ""),
+            tuple(steps),
+            values={
+                "Forwarding": f"printf '{lines}' | sudo tee /etc/sysctl.d/99-tailscale.conf"
+                " && sudo sysctl -p /etc/sysctl.d/99-tailscale.conf",
+                f"On {node.name}": f"sudo tailscale set {' '.join(offered)}",
+            },
         )
 
 

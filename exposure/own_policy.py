@@ -127,33 +127,34 @@ class _Edit(NamedTuple):
 def merged(text: str, generated: Mapping[str, Json]) -> str:
     """The owner's text with what the services need. Raises OwnPolicyError where it cannot be taken in."""
     document = parse(text)
-    said = sections(document)
-    edits: list[_Edit] = []
-    new: list[str] = []
-    for key, value in generated.items():
-        section = said.get(key.lower())
-        if section is None:
-            new.append(f"{json.dumps(key)}: {_json(value, 1)}")
-            continue
-        theirs = _at(document, (section,))
-        if theirs is None:
-            # Tailscale takes it for a section that is not there.
-            span = document.spans[(section,)]
-            edits.append(_Edit(span.value, span.end, _json(value, 1)))
-            continue
-        if isinstance(value, dict) and isinstance(theirs, dict):
-            entries = [f"{json.dumps(name)}: {_json(item, 2)}" for name, item in value.items()]
-        elif isinstance(value, list) and isinstance(theirs, list):
-            entries = [_json(item, 2) for item in value]
-        else:
-            what = "an object" if isinstance(value, dict) else "a list"
-            raise OwnPolicyError(f"{section}: expected {what}", document.where[(section,)])
-        edits += _into(document, text, (section,), entries)
-    edits += _into(document, text, (), new)
-    return _edited(text, edits)
+    return _edited(text, _merge(document, text, (), generated))
 
 
-def _json(value: Json, depth: int) -> str:
+def _merge(document: hujson.Document, text: str, path: Path, ours: Json | Mapping[str, Json]) -> Iterator[_Edit]:
+    """A list goes at the end of the owner's, and so do the names that it does not have, in whatever case."""
+    theirs = _at(document, path)
+    if theirs is None:
+        # Tailscale takes it for a section that is not there.
+        span = document.spans[path]
+        yield _Edit(span.value, span.end, _json(ours, len(path)))
+    elif isinstance(ours, Mapping) and isinstance(theirs, dict):
+        said = {key.lower(): key for key in theirs}
+        new = []
+        for name, item in ours.items():
+            same = said.get(name.lower())
+            if same is None:
+                new.append(f"{json.dumps(name)}: {_json(item, len(path) + 1)}")
+            else:
+                yield from _merge(document, text, (*path, same), item)
+        yield from _into(document, text, path, new)
+    elif isinstance(ours, list) and isinstance(theirs, list):
+        yield from _into(document, text, path, [_json(item, len(path) + 1) for item in ours])
+    else:
+        what = "an object" if isinstance(ours, Mapping) else "a list"
+        raise OwnPolicyError(f"{'.'.join(map(str, path))}: expected {what}", document.where[path])
+
+
+def _json(value: Json | Mapping[str, Json], depth: int) -> str:
     return json.dumps(value, indent=2).replace("\n", "\n" + "  " * depth)
 
 
@@ -199,7 +200,7 @@ def tests_that_hold(own: str, generated: Mapping[str, Json], nodes: Iterable[Nod
 
     def shut(test: Mapping[str, Any], target: str) -> bool:
         tag, _, port = target.rpartition(":")
-        to = machine((tag,), addresses.get(tag, ""))
+        to = machine((tag,), addresses.get(tag, "")) if tag.startswith("tag:") else endpoints(policy, tag)[0]
         answers = [reach(policy, source, to, int(port), test["proto"]) for source in endpoints(policy, test["src"])]
         return not any(answer.partly or answer.maybe for answer in answers)
 
@@ -233,13 +234,13 @@ def without(text: str, generated: Mapping[str, Json]) -> str:
         theirs = _at(document, (section,)) if section else None
         mine: list[Path] = []
         if isinstance(value, dict) and isinstance(theirs, dict):
-            mine = [(section, name) for name, item in theirs.items() if name in value and value[name] == item]
+            mine = list(_same(theirs, value, (section,), deep=key == "autoApprovers"))
         elif isinstance(value, list) and isinstance(theirs, list):
             mine = [(section, index) for index, item in enumerate(theirs) if item in value]
         elif section and value == theirs:
             left.discard(section)
             edits.append(_cut(document, text, (section,)))
-        if mine and len(mine) == len(theirs or ()):
+        if mine and len(mine) == len(theirs or ()) and all(len(path) == 2 for path in mine):
             left.discard(section)
             mine = [(section,)] if document.spans[(section,)].begin >= whole else mine
         edits += (_cut(document, text, path) for path in mine)
@@ -249,6 +250,18 @@ def without(text: str, generated: Mapping[str, Json]) -> str:
     lines = _edited(text, edits).splitlines(keepends=True)
     rest = "".join(line for line in lines if line.strip() != MARK)
     return rest if closed else _edited(rest, _into(parse(rest), rest, (), [OPEN], OPEN_MARK))
+
+
+def _same(theirs: Mapping[str, Any], ours: Mapping[str, Json], path: Path, deep: bool) -> Iterator[Path]:
+    """What both say alike; `deep` looks into what they say in part alike."""
+    for name, item in theirs.items():
+        one = ours.get(name)
+        if name in ours and one == item:
+            yield (*path, name)
+        elif deep and isinstance(item, dict) and isinstance(one, dict):
+            yield from _same(item, one, (*path, name), deep)
+        elif deep and isinstance(item, list) and isinstance(one, list):
+            yield from ((*path, name, index) for index, word in enumerate(item) if word in one)
 
 
 def _cut(document: hujson.Document, text: str, path: Path) -> _Edit:

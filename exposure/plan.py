@@ -14,7 +14,7 @@ from exposure.audience import NOBODY, Audience
 from exposure.decide import chosen
 from exposure.model import AccessApplication, DnsRecord, ExposurePlan, Json, PlannedService
 from exposure.names import title_of
-from exposure.tailnet import policy
+from exposure.tailnet import policy, routed
 from exposure.ways import WAYS
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
@@ -115,9 +115,9 @@ def estate_policy(
 
 
 def generated_policy(
-    estate: Estate, nodes: Iterable[Node], ways: Sequence[Way], own: str | None = None
+    estate: Estate, nodes: Sequence[Node], ways: Sequence[Way], own: str | None = None
 ) -> dict[str, Json]:
-    """What the services need of the policy, beside an own one that may refer to sets of people."""
+    """What the services and nodes need of the policy, beside an own one that may refer to sets of people."""
     named: set[str] = set()
     defined: set[str] = set()
     if own is not None:
@@ -126,7 +126,8 @@ def generated_policy(
         named, defined = own_policy.words(own_policy.parse(own)), own_policy.tags(own)
     funnels = any(isinstance(way, FunnelWay) for way in ways)
     grants = [grant for way in ways for grant in way.grants()]
-    return policy(estate, sorted(node.name for node in nodes), grants, funnels, named, defined)
+    leads = [lead for node in sorted(nodes, key=lambda node: node.name) for lead in routed(node, estate)]
+    return policy(estate, sorted(node.name for node in nodes), grants, funnels, named, defined, leads)
 
 
 def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:

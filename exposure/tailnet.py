@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import NamedTuple
 
+from config.services import ExitNode, Node
 from config.stack import Estate, TailnetPlan
+from exposure.audience import named_people
 from exposure.model import Json
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
 from exposure.ways.way import Grant
@@ -27,6 +30,42 @@ PLANS: Mapping[TailnetPlan, Limits] = {
 """As read of tailscale.com/pricing on 2026-09-20; that Tailscale holds to them is not verified."""
 
 
+INTERNET = "autogroup:internet"
+"""What an exit node leads to. It keeps what is private, and its own home network, out of that, whatever else it
+advertises [tailscale/tailscale ipn/ipnlocal, shrinkDefaultRoute]."""
+
+
+class Routed(NamedTuple):
+    """What people reach by a node: a range of the home network, or the internet. `ip` is as in a grant."""
+
+    node: str
+    to: str
+    people: tuple[str, ...]
+    ip: tuple[str, ...]
+
+    @property
+    def asked(self) -> tuple[str, str, int]:
+        """A protocol, an address and a port that stand for all of it, where a test asks."""
+        protocol, _, port = "tcp:443".partition(":") if self.ip == ("*",) else self.ip[0].partition(":")
+        network = IPv4Network(self.to)
+        return protocol, str(network[min(1, network.num_addresses - 1)]), int(port)
+
+    def holds(self, protocol: str, address: str, port: int) -> bool:
+        """Whether it leads to what a test asks."""
+        inside = self.to != INTERNET and IPv4Network(address).subnet_of(IPv4Network(self.to))
+        return inside and (self.ip == ("*",) or f"{protocol}:{port}" in self.ip)
+
+
+def routed(node: Node, estate: Estate) -> tuple[Routed, ...]:
+    """What people reach by a node, its exit node last."""
+
+    def one(said: ExitNode, to: str, ports: Iterable[str] | None = None) -> Routed:
+        return Routed(node.name, to, tuple(sorted(named_people(said, estate).people)), tuple(ports or ("*",)))
+
+    leads = [one(route, route.to, route.ports) for route in node.routes]
+    return (*leads, one(node.exit_node, INTERNET)) if node.exit_node else tuple(leads)
+
+
 def policy(
     estate: Estate,
     nodes: Iterable[str],
@@ -34,8 +73,11 @@ def policy(
     funnels: bool,
     named: Container[str] = (),
     defined: Iterable[str] = (),
+    leads: Sequence[Routed] = (),
 ) -> dict[str, Json]:
     """The whole policy as Tailscale's API takes it: groups, tagOwners, grants, nodeAttrs and its own tests.
+
+    A node with a route, or that is an exit node, needs nobody's approval for it [tailscale.com/kb/1337, autoApprovers].
 
     Sets of people are groups where a service names them, or `named` has the group: Personal has three [pricing].
     Grants open only what a service names; `autogroup:self` keeps a person's own devices in reach of each other. A
@@ -43,7 +85,7 @@ def policy(
     Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
     """
     private = sorted(private, key=lambda s: (s.node, s.key))
-    used = {p for s in private for p in s.people}
+    used = {p for names in _sets(private, leads) for p in names}
     # A set that has ended is nobody, and so in no grant, and in a group only where somebody else names that.
     people = {name: [] if one.ended else one.emails for name, one in sorted(estate.sets.items())}
     groups = {
@@ -68,23 +110,43 @@ def policy(
         grants += [{"src": src, "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]}] if src else []
     if funnels:
         grants.append({"src": ["autogroup:member"], "dst": [FUNNEL_TAG], "ip": ["tcp:443"]})
+    for lead in leads:
+        sets: list[Json] = [f"group:{p}" for p in lead.people if people.get(p)]
+        grants += [{"src": sets, "dst": [lead.to], "ip": list(lead.ip)}] if sets else []
     result: dict[str, Json] = {
         "groups": {name: list(emails) for name, emails in groups.items()},
         "tagOwners": dict(sorted(tag_owners.items())),
         "grants": grants,
-        "tests": _tests(estate, private, funnels, sorted(node_tags)),
+        "tests": _tests(estate, private, leads, funnels, sorted(node_tags)),
     }
     if funnels:
         result["nodeAttrs"] = [{"target": [FUNNEL_TAG], "attr": ["funnel"]}]
+    if leads:
+        ranges = sorted({lead.to for lead in leads} - {INTERNET})
+        by: dict[str, list[Json]] = {
+            to: list(dict.fromkeys(node_tag(lead.node) for lead in leads if lead.to == to))
+            for to in (*ranges, INTERNET)
+        }
+        result["autoApprovers"] = {
+            **({"routes": {to: by[to] for to in ranges}} if ranges else {}),
+            **({"exitNode": by[INTERNET]} if by[INTERNET] else {}),
+        }
     return result
 
 
-def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: Sequence[str]) -> list[Json]:
+def _sets(private: Iterable[Grant], leads: Iterable[Routed]) -> Iterator[tuple[str, ...]]:
+    yield from (s.people for s in private)
+    yield from (lead.people for lead in leads)
+
+
+def _tests(
+    estate: Estate, private: Sequence[Grant], leads: Sequence[Routed], funnels: bool, node_tags: Sequence[str]
+) -> list[Json]:
     """What must be reachable and what must not; Tailscale refuses a policy that fails its own tests."""
     accept: dict[tuple[str, str], list[str]] = {}
     deny: dict[tuple[str, str], list[str]] = {}
     # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
-    named = {email for s in private for p in s.people for email in estate.members.get(p, ())}
+    named = estate.who(p for names in _sets(private, leads) for p in names)
     users = estate.tailnet.users if estate.tailnet else []
     known = sorted({*named, *users})
     # One stands for all who are in the same sets, and one other service for all others: the tests grow no faster.
@@ -96,8 +158,7 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
     let_in: dict[tuple[str, int, str], set[str]] = {}
     machines: dict[tuple[str, int, str], set[str]] = {}
     for s in private:
-        emails = {email for p in s.people for email in estate.members.get(p, ())}
-        let_in.setdefault((s.tag, s.port, s.protocol), set()).update(emails)
+        let_in.setdefault((s.tag, s.port, s.protocol), set()).update(estate.who(s.people))
         machines.setdefault((s.tag, s.port, s.protocol), set()).update(s.machines)
     for service in private:
         target = f"{service.tag}:{service.port}"
@@ -111,6 +172,14 @@ def _tests(estate: Estate, private: Sequence[Grant], funnels: bool, node_tags: S
             accept.setdefault((tag, service.protocol), []).append(target)
         if another[service.tag] not in (service.tag, *allowed):
             deny.setdefault((another[service.tag], service.protocol), []).append(target)
+    for lead in leads:
+        if lead.to != INTERNET:
+            protocol, address, port = lead.asked
+            sets = {p for other in leads if other.holds(protocol, address, port) for p in other.people}
+            members = {email for p in sets for email in estate.members.get(p, ())}
+            for person in everyone:
+                (accept if person in members else deny).setdefault((person, protocol), []).append(f"{address}:{port}")
+            deny.setdefault((FUNNEL_TAG, protocol), []).append(f"{address}:{port}")
     if funnels:
         # Tailscale takes no autogroup as a test's source, so one of the users stands for its members: whoever is only
         # named by a service may have a machine shared with them, and is no member then [tailscale#4558].

@@ -9,6 +9,7 @@ from config.text import wrap as text_lines
 from exposure.names import login_words
 from exposure.reach.access import ANYONE, Principal
 from exposure.reach.compare import Change
+from exposure.reach.evaluate import from_where
 from exposure.reach.places import Reached, Terms
 from gatehouse.commands import width
 
@@ -44,20 +45,21 @@ def leads(change: Change) -> str:
         now, before = (_terms(one, lambda t: t.session) for one in (change.now, change.before))
         found.append(f"a login lasts {now}, no longer {before}")
     login, was = (_terms(one, lambda t: t.login and login_words(t.login)) for one in (change.now, change.before))
-    if bool(login) == bool(was):
-        places = [_terms(one, _from) or "from anywhere" for one in (change.now, change.before)]
-        found += [f"{now}, no longer {before}" for now, before in ((login, was), places) if now != before]
+    if login and was and login != was:
+        found.append(f"{login}, no longer {was}")
     terms = change.before.terms
+    both = [(now, terms[p]) for p, now in change.now.terms.items() if p in terms]
+    found += dict.fromkeys(
+        f"{from_where(now.from_) or 'from anywhere'}, no longer {from_where(before.from_) or 'from anywhere'}"
+        for now, before in both
+        if now.from_ != before.from_
+    )
     found += dict.fromkeys(t for p in change.weaker for t in change.now.terms[p].weakened if t not in terms[p].weakened)
     return "; ".join(found)
 
 
 def _terms(reached: Reached, say: Callable[[Terms], str]) -> str:
     return " or ".join(dict.fromkeys(filter(None, map(say, reached.terms.values()))))
-
-
-def _from(terms: Terms) -> str:
-    return " and ".join(" or ".join(one) for one in terms.from_)
 
 
 def _ends(reached: Reached) -> str:

@@ -153,7 +153,7 @@ def _only_from(group: Resource) -> bool:
 def _included_from(stack: Stack) -> Iterator[Problem]:
     for policy in stack.all("cloudflare", *POLICY, *_GROUP):
         for group in stack.referred(policy, "includes", "cloudflare", *_GROUP):
-            if policy.inputs.get("decision") != "deny" and _only_from(group):
+            if policy.inputs.get("decision") not in ("bypass", "deny") and _only_from(group):
                 shown = ", ".join(_selector(e, kind) for e in items(group.inputs["includes"]) for kind in _selectors(e))
                 why = f"{policy.name} includes it, so everyone there would get in; where people come from is required"
                 yield Problem(group, "includes", shown, why)
@@ -431,7 +431,8 @@ STACK_RULES: tuple[Rule, ...] = (
     Rule(
         "access-from-required",
         "Where people come from is required",
-        "A group of countries or addresses is included by no policy that lets anybody in, and by no other group.",
+        "A group of countries or addresses is included by no policy that lets anybody in but a bypass, which is for a "
+        "path alone, and by no other group.",
         "Put it into the policy's require rules, and include the group of the people.",
         _included_from,
     ),

@@ -352,7 +352,7 @@ def _drawn(
 
 def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crowd:
     if reached.anyone is Outcome.OPEN:
-        return Crowd(*_STRANGERS)
+        return Crowd("Anyone", reached.places) if reached.places else Crowd(*_STRANGERS)
     if MEMBER in reached.how:
         return Crowd("Any member", "of the tailnet")
     named = tuple(sorted(str(p) for p in reached.everybody if p.kind in ("person", "github")))
@@ -369,8 +369,7 @@ def _crowd(estate: Estate, way: PlannedWay, path: str, reached: Reached) -> Crow
 
 
 def _emails(estate: Estate, audience: Audience) -> tuple[str, ...]:
-    words = [word for name in audience.people for word in estate.members.get(name, ())]
-    return tuple(sorted({str(p) for p in _principals(words)}))
+    return tuple(sorted({str(p) for p in _principals(estate.who(audience.people))}))
 
 
 def _principals(words: Iterable[str]) -> Iterator[Principal]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from config.people import is_public_mail
+from config.text import few
 from exposure.reach.surface import IN_WORDS as _IN_WORDS
 from exposure.reach.surface import Application, Group, Policy, Selector
 
@@ -47,13 +48,15 @@ LAN = Principal("lan")
 MEMBER = Principal("member")
 
 Verdict = Literal["bypass", "login", "token", "unknown", "denied"]
+_PLACES = ("geo", "ip", "ipList")
+"""Selectors of where a request comes from, and not of who sends it."""
 _LETS_IN: Mapping[str, Verdict] = {"bypass": "bypass", "non_identity": "token"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Access's answer and the policy that gave it, in words; `from_` is what that requires of where one comes from:
-    one of each of these."""
+    """Access's answer and the policy that gave it, in words; `from_` is what that asks of where one comes from: one of
+    each of these."""
 
     verdict: Verdict
     why: str
@@ -82,9 +85,20 @@ def decide(application: Application, who: Principal) -> Answer:
         elif matched is not False:
             doubt = "" if matched else "; cannot be told from here, so taken to match"
             # Whom a token lets in has a JWT as well, which the rule's check takes [CFDOC service-tokens].
-            required = tuple(tuple(map(str, s.group.include if s.group else (s,))) for s in policy.require)
-            return Answer(_LETS_IN.get(policy.decision, "login"), f"{text}{doubt}", required)
+            required = (*(tuple(map(str, _within(s))) for s in policy.require), _from_there(policy))
+            return Answer(_LETS_IN.get(policy.decision, "login"), f"{text}{doubt}", tuple(filter(None, required)))
     return Answer("denied", "; ".join(describe(p) for p in application.policies))
+
+
+def _within(selector: Selector) -> tuple[Selector, ...]:
+    return selector.group.include if selector.group else (selector,)
+
+
+def _from_there(policy: Policy) -> tuple[str, ...]:
+    """The places from which it lets anyone by, where it is for nobody else."""
+    where = [one for s in policy.include for one in _within(s)]
+    there = policy.decision == "bypass" and all(one.kind in _PLACES for one in where)
+    return tuple(map(str, where)) if there else ()
 
 
 def describe(policy: Policy) -> str:
@@ -92,7 +106,7 @@ def describe(policy: Policy) -> str:
     if policy.decision == "unknown":
         return f"policy {policy.name or '?'} is registered elsewhere"
     words = {"allow": "allow", "deny": "deny", "bypass": "bypass for", "non_identity": "service auth:"}
-    text = f"{words[policy.decision]} {named(policy.include) or 'nobody'}"
+    text = f"{words[policy.decision]} {'anyone ' * bool(_from_there(policy))}{named(policy.include) or 'nobody'}"
     return text + _but(policy)
 
 
@@ -164,11 +178,7 @@ def named(selectors: tuple[Selector, ...]) -> str:
             words.append(str(selector) if plain else f"{selector.kind} {selector.value}")
             continue
         words.append(named(selector.group.include) + _but(selector.group))
-    return _short(words)
-
-
-def _short(words: list[str]) -> str:
-    return ", ".join(words) if len(words) <= 4 else f"{', '.join(words[:3])} and {len(words) - 3} more"
+    return few(words)
 
 
 _UNITS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "ms": 0.0, "us": 0.0, "ns": 0.0}

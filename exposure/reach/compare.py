@@ -57,8 +57,10 @@ class Change:
             p
             for p in will
             if p in was
-            and bool(will[p].login) == bool(was[p].login)
-            and (will[p].login != was[p].login or not _as_narrow(will[p].from_, was[p].from_))
+            and (
+                (will[p].login and was[p].login and will[p].login != was[p].login)
+                or not _as_narrow(will[p].from_, was[p].from_)
+            )
         )
 
     @property

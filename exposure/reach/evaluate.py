@@ -132,9 +132,19 @@ class Answer:
     from_: tuple[tuple[str, ...], ...] = ()
 
     @property
+    def how(self) -> str:
+        """How it ends, and from where alone, in words."""
+        return f"{self.outcome.value} {from_where(self.from_)}".rstrip()
+
+    @property
     def reaches(self) -> bool:
         """Whether the service is reached."""
         return self.outcome.reaches
+
+
+def from_where(from_: Iterable[Iterable[str]]) -> str:
+    """From where one has to come, in words; empty for anywhere."""
+    return " and ".join(" or ".join(one) for one in from_)
 
 
 def who(surface: Surface, request: Request, principal: Principal) -> Answer:
@@ -159,8 +169,8 @@ def asking(surface: Surface, request: Request) -> Callable[[Principal], Answer]:
 
 
 def widest(answers: Iterable[Answer]) -> Answer:
-    """The answer that lets in most; of equals the first."""
-    return min(answers, key=lambda a: WIDEST[a.outcome])
+    """The answer that lets in most, from anywhere before from some places; of equals the first."""
+    return min(answers, key=lambda a: (WIDEST[a.outcome], len(a.from_)))
 
 
 # The public way
@@ -417,7 +427,8 @@ def _machine(surface: Surface, host: str) -> _Machine | None:
 def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal: Principal) -> Answer:
     tailnet = surface.tailnet or Tailnet(None, None)
     kind = "an Ingress" if machine.ingress else "a Service" if machine.address else "a device"
-    steps: tuple[Step, ...] = (Step("name", machine.name, f"{kind} of the tailnet with {machine.tags}"),)
+    what = f"{kind} of the tailnet with {machine.tags}" if machine.target.device else "where a node may lead people"
+    steps: tuple[Step, ...] = (Step("name", machine.name, what),)
     if machine.ports is not None and (request.protocol, request.port) not in machine.ports:
         ports = ", ".join(f"{protocol} {port}" for protocol, port in machine.ports)
         step = Step("listener", f"{request.protocol} {request.port}", f"it listens on {ports} only")

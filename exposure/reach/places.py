@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from config.text import few
 from config.values import unguarded
 from exposure.names import node_tag
 from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
-from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking
+from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking, from_where
 from exposure.reach.match import ODD, covers_host, glob, matches_host
 from exposure.reach.surface import Selector, Surface
 from exposure.reach.tailnet import (
@@ -101,7 +102,8 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
                 if isinstance(at, int):
                     add(host, at, "/", _scheme(protocol))
     policies = [s.tailnet.policy for s in surfaces if s.tailnet and s.tailnet.policy]
-    for word in destinations(policies) if thorough else ():
+    # What routes lead to is nobody's machine here, and shown all the same.
+    for word in (word for word in destinations(policies) if thorough or word[0].isdigit()):
         for policy in policies:
             target = destination(policy, word)
             for name, number in ports_to(policy, target) if target else ():
@@ -362,13 +364,18 @@ class Reached:
         """How a stranger reaches it; None where none does."""
         return self.how.get(ANYONE)
 
+    @property
+    def places(self) -> str:
+        """From where a stranger reaches it, in words; empty where that is anywhere, or where nothing says it."""
+        return from_where(self.terms[ANYONE].from_) if ANYONE in self.terms else ""
+
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
         show = show or few
         if not self.how:
             return "nobody"
         if self.anyone is Outcome.OPEN:
-            return "anyone"
+            return f"anyone {self.places}".rstrip()
         parts: list[str] = []
         everybody = self.everybody.items()
         if self.anyone:
@@ -383,11 +390,6 @@ class Reached:
                 how = "" if outcome is Outcome.OPEN else f" {outcome.value}"
                 parts.append(show([str(p) for p in here]) + how)
         return "; ".join(parts)
-
-
-def few(names: Sequence[str]) -> str:
-    """Names one after the other; of many the first three, and how many more."""
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def reached(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> Reached:

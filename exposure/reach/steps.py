@@ -155,7 +155,7 @@ def known_from(owner: Mapping[str, object], known: Known) -> Known:
             tokens[name] = policy
         elif name in ("bypass", "nobody"):
             shared[name] = policy
-        else:
+        elif policy.decision != "bypass":
             name = name.removeprefix("people-")
             policies[name] = policy
             if methods.get(resource.parent, GOOGLE) != GOOGLE:

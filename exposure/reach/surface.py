@@ -16,7 +16,7 @@ from typing import Literal
 from config.people import GOOGLE
 from config.values import ROOT
 from exposure import estate as one
-from exposure.audience import ANYONE, NOBODY
+from exposure.audience import NOBODY
 from exposure.model import AccessApplication, ExposurePlan, Json, PeopleSet
 from exposure.names import ACME_PATH, login_of
 from exposure.policy_eval import Endpoint
@@ -654,6 +654,11 @@ def people_policy(people: PeopleSet) -> Policy:
     return Policy("allow", (Selector("group", "", group),), require=tuple(required), name=people.name)
 
 
+def addresses_policy(ips: Iterable[str]) -> Policy:
+    """The policy of a path that anyone reaches from these addresses: it includes their group and nothing else."""
+    return Policy("bypass", (Selector("group", "", Group(_selectors([("ip", ips)]))),))
+
+
 def _selectors(words: Iterable[tuple[str, Iterable[str]]]) -> tuple[Selector, ...]:
     # GitHub tells names apart without case.
     lower = ("githubOrganization",)
@@ -749,8 +754,10 @@ def tailnet_address(
 
 def _application(planned: AccessApplication, known: Known, session: str) -> Application:
     audience = planned.audience
-    anyone = audience == ANYONE
-    if anyone or audience == NOBODY:
+    anyone = audience.opens
+    if audience.ips:
+        policies: list[Policy | None] = [addresses_policy(audience.ips)]
+    elif anyone or audience == NOBODY:
         policies = [known.bypass if anyone else known.deny]
     else:
         policies = [known.tokens.get(audience.token_name), known.people.get(audience.set_name)]

@@ -281,15 +281,16 @@ def is_destination(host: str) -> bool:
 
 
 def destination(document: Mapping[str, Json], host: str) -> Endpoint | None:
-    """What a policy opens under one of the words that `destinations` gives; None for every other word."""
+    """What a policy opens under one of the words that `destinations` gives, or an address of the home network; None
+    for every other word."""
     policy = policy_of(document)
     if host == _OUTSIDE:
         return Endpoint(host, (_PUBLIC,), device=False)
-    if not is_destination(host):
-        return None
     found = parse_range(host)
     if found is None:
-        return endpoints(policy, host)[0]
+        return endpoints(policy, host)[0] if is_destination(host) else None
+    if not is_destination(host) and contains((*INTERNET, *TAILNET), Address(found.version, found.first)) is not False:
+        return None
     # Whose device it is, if any, nobody knows: it is asked what is opened by the address alone.
     return Endpoint(host, (Address(found.version, found.first),), device=False)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Container, Iterator
+from functools import partial
 
 from config.errors import Path_, show
 from config.people import GOOGLE
 from config.stack import Estate
 from config.values import Duration, MalformedError, Path
-from exposure.audience import ANYONE, Audience
+from exposure.audience import Audience, meant_for_path
 from exposure.names import ACME_PATH
 from exposure.rules.base import (
     AllStacks,
@@ -63,14 +64,6 @@ def _a_set(service: OneService) -> str:
     return next(iter(sorted(service.estate.people)), "family") if service.estate else "family"
 
 
-def _people_unknown(everything: AllStacks) -> Iterator[Problem]:
-    yield from _unknown(everything, "people", "set of people, so nobody would get in")
-
-
-def _tokens_unknown(everything: AllStacks) -> Iterator[Problem]:
-    yield from _unknown(everything, "tokens", "service token, so nothing would get in by it")
-
-
 def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[Problem]:
     """Names under `people:` or `tokens:` that the estate does not have."""
     for stack in everything.stacks:
@@ -83,6 +76,7 @@ def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[Problem]:
             said.append(((*service.path, word), getattr(service.service, word)))
             paths = service.service.paths.items()
             said += [((*service.path, "paths", path, word), getattr(to, word)) for path, to in paths]
+        said += [(path, to.people) for path, to in stack.leads] if word == "people" else []
         if stack.stack.owns_estate and word == "people":
             said.append((("estate", "default_people"), estate.default_people))
         for path, name in ((path, name) for path, names in said for name in names or ()):
@@ -103,7 +97,7 @@ def _google(everything: AllStacks) -> Iterator[Problem]:
             (stack.stack.name, c.service)
             for stack in family
             for c, _ in stack.claims
-            if estate and c.audience != ANYONE and _by_google(c.audience, estate)
+            if estate and not c.audience.opens and _by_google(c.audience, estate)
         }
         behind = [s for stack in family for s in stack.services if (stack.stack.name, s.key) in keys]
         if behind and estate and estate.google is None:
@@ -190,22 +184,48 @@ def _path_acme(service: OneService) -> Iterator[Problem]:
             )
 
 
+def _path_addresses(service: OneService) -> Iterator[Problem]:
+    said = service.service.paths
+    for path in (p for p, to in said.items() if to.ips and service.by(TunnelWay)):
+        above = next((p for p in Path(path).above if p in said), None)
+        if said[above].clients == "anyone" and not said[above].ips if above else not service.by(ZeroTrustWay):
+            yield service.problem(
+                ("paths", path),
+                None,
+                f"{above or 'the service'} is open to anyone, and many a server takes {path.upper()} or {path};x for "
+                f"{path}: whoever calls from another address would get in by such a spelling",
+                "give what answers there a service with a host of its own and `clients: nobody`, or remove it",
+            )
+
+
 def _bypass(service: OneService) -> Iterator[Problem]:
     if not service.by(TunnelWay):
         return
     said = service.service
-    open_ = {p for p, to in said.paths.items() if to.clients == "anyone"}
+    open_ = {p for p, to in said.paths.items() if to.clients == "anyone" and not to.ips}
     shut = set(said.paths) - open_
     whole = 0 if service.by(ZeroTrustWay) else -1
     # The nearest above decides: a path of anyone inside an open one lets nobody by.
-    past = [p for p in said.paths if p in open_ and max(_nearest(p, shut), whole) > _nearest(p, open_)]
+    past = [
+        p
+        for p, to in said.paths.items()
+        if to.clients == "anyone" and max(_nearest(p, shut), whole) > _nearest(p, open_)
+    ]
     if past:
         name = service.cluster_origin.service if service.cluster_origin else ""
         able = next((f", as {app} can" for word, app in _SENDERS.items() if word in f"{service.key} {name}"), "")
+        groups: dict[str, list[str]] = {}
+        for path in sorted(past):
+            groups.setdefault(str(meant_for_path(said.paths[path], said, service.estate)), []).append(path)
+        reach = [
+            f"{'anyone on the internet' if whom == 'anyone' else whom} reaches {listed(paths)}, and what is below, "
+            "without a login" + ("" if whom == "anyone" else " and without the tunnel's JWT check")
+            for whom, paths in groups.items()
+        ]
         yield service.problem(
             "paths",
             past,
-            f"anyone on the internet reaches {listed(sorted(past))}, and what is below, without a login",
+            "; ".join(reach),
             f"let the callers in by a service token in its place (`tokens:`), where they can send two headers{able}; "
             "or acknowledge `access-path-bypass` and say what login the service asks for there"
             + (", or remove them" if said.clients != "nobody" and len(past) == len(said.paths) else ""),
@@ -315,12 +335,18 @@ RULES = (
         (38, 39),
         check=_people_missing,
     ),
-    EstateRule("people-unknown", "A set of people that is named exists", _POLICIES, (38, 39), check=_people_unknown),
+    EstateRule(
+        "people-unknown",
+        "A set of people that is named exists",
+        _POLICIES,
+        (38, 39),
+        check=partial(_unknown, word="people", what="set of people, so nobody would get in"),
+    ),
     EstateRule(
         "tokens-unknown",
         "A service token that is named exists",
         "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens",
-        check=_tokens_unknown,
+        check=partial(_unknown, word="tokens", what="service token, so nothing would get in by it"),
     ),
     EstateRule(
         "google-missing",
@@ -339,6 +365,12 @@ RULES = (
         f"{_APP_PATHS}; RFC 8555 8.3",
         (32,),
         check=_path_acme,
+    ),
+    ServiceRule(
+        "path-addresses",
+        "A path for some addresses is within a login",
+        "Gatehouse: a bypass has no JWT, so no rule of the tunnel can shut other spellings of the path",
+        check=_path_addresses,
     ),
     ServiceRule(
         "access-path-bypass",

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, TypeAlias, TypeVar
 from config.errors import Finding, Path_, Place, show
 from config.loader import LoadedStack
 from config.people import Members
-from config.services import Gate, Node, Service, ServiceOrigin, UrlOrigin
+from config.services import ExitNode, Gate, Node, Service, ServiceOrigin, UrlOrigin
 from config.stack import Estate, Zone
 from config.values import SCHEMES, MalformedError, is_name
 from exposure.decide import Objection, chosen, objections
@@ -123,6 +123,14 @@ class OneStack:
     def own_sets(self) -> tuple[tuple[str, Members], ...]:
         """The sets of people that this stack's file has."""
         return tuple(self.estate.sets.items()) if self.estate and self.stack.owns_estate else ()
+
+    @property
+    def leads(self) -> tuple[tuple[Path_, ExitNode], ...]:
+        """What people reach by the node: its routes, and the internet; each with the path of its `people`."""
+        node = self.node
+        routes = [(("node", "routes", i, "people"), route) for i, route in enumerate(node.routes)] if node else []
+        exits = [(("node", "exit_node", "people"), node.exit_node)] if node and node.exit_node else []
+        return (*routes, *exits)
 
     @property
     def whole(self) -> bool:

@@ -88,8 +88,8 @@ def _unreached(
     estate = owner.estate
     assert estate is not None
     assert estate.tailnet is not None
-    let_in = {email for service in answering for name in service.people for email in estate.members.get(name, ())}
-    named = {e for stack in family for s in stack.by(TailnetWay) for n in s.people for e in estate.members.get(n, ())}
+    let_in = estate.who(name for service in answering for name in service.people)
+    named = estate.who(name for stack in family for service in stack.by(TailnetWay) for name in service.people)
     left_out = set(estate.tailnet.users or named) - let_in
     if everywhere and left_out:
         services = listed(s.key for s in answering)

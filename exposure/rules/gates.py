@@ -301,6 +301,13 @@ def _people_without_effect(service: OneService) -> Iterator[Problem]:
         yield _without_effect(service, ("people",), ", ".join(said.people), listed(able))
     tunnel = service.by(TunnelWay)
     for path, to in said.paths.items():
+        if to.ips and service.by(FunnelWay):
+            yield service.problem(
+                ("paths", path, "ips"),
+                ", ".join(to.ips),
+                "nothing in front of gate funnel tells callers by their addresses, so the path is not served",
+                f"remove the path, or ask for a gate by a tunnel; without `ips:` anyone reaches {path}",
+            )
         beside = f"beside `clients: {to.clients}`"
         for word, names, fits, where in (
             ("people", to.people, to.clients == "people", beside),

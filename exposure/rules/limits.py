@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from config.errors import show
 from config.people import GOOGLE
-from exposure.audience import on_tailnet
+from exposure.audience import named_people, on_tailnet
+from exposure.manual_steps import GOOGLE_TEST_USERS
 from exposure.own_policy import own_groups
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
 from exposure.tailnet import PLANS
@@ -20,7 +21,6 @@ _ADDRESSES = 1000
 _TUNNELS = 1000
 _GROUPS = 300
 _TOKENS = 50
-_TEST_USERS = 100
 _REDIRECTS = 10
 
 
@@ -42,12 +42,13 @@ def _account(everything: AllStacks) -> Iterator[Problem]:
         estate = owner.estate
         terms = [estate.terms(names) for names in _logins(family)] if estate else []
         groups = sum(1 + bool(t.countries) + bool(t.ips) for t in terms)
+        groups += sum(bool(a.audience.ips) for stack in family for a in stack.applications)
         for count, most, what, fix in (
             (len(family), _TUNNELS, "tunnels, one for each stack", "use a second account for some of the nodes"),
             (
                 groups,
                 _GROUPS,
-                "Access groups, one for each combination of sets of people that logs in",
+                "Access groups, one for each combination of sets of people that logs in, and for each path with `ips`",
                 "use fewer combinations of sets",
             ),
             (
@@ -101,11 +102,11 @@ def _test_users(everything: AllStacks) -> Iterator[Problem]:
         if estate is None or estate.google is None:
             continue
         by_google = [names for names in _logins(family) if estate.terms(names).login == GOOGLE]
-        people = {w for names in by_google for name in names for w in estate.members.get(name, ())}
-        if len(people) > _TEST_USERS:
+        people = estate.who(name for names in by_google for name in names)
+        if len(people) > GOOGLE_TEST_USERS:
             yield owner.estate_ref("people").problem(
                 "",
-                f"{len(people)} people log in with Google, and an OAuth client in testing lets in {_TEST_USERS}",
+                f"{len(people)} people log in with Google, and an OAuth client in testing lets in {GOOGLE_TEST_USERS}",
                 "publish the OAuth client and acknowledge `google-test-users` under `gatehouse:acknowledge`, or "
                 "name fewer people",
             )
@@ -118,14 +119,16 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
             continue
         most = PLANS[estate.tailnet.plan]
         private = [on_tailnet(s.service, estate) for stack in family for s in stack.by(TailnetWay)]
+        private += [named_people(to, estate) for stack in family for _, to in stack.leads]
         sets = {name for audience in private for name in audience.people}
-        users = {e for name in sets for e in estate.members.get(name, ())} | set(estate.tailnet.users)
+        users = estate.who(sets) | set(estate.tailnet.users)
         served = {s.machine for stack in family for s in stack.by(TailnetWay, FunnelWay) if s.cluster_origin}
         for count, limit, what, fix in (
             (
                 len(sets) + own_groups(owner.stack.own_policy),
                 most.groups,
-                "groups in the tailnet's policy (each set of people that a service on the tailnet names, and your own)",
+                "groups in the tailnet's policy (each set of people that a service on the tailnet or a route names, and"
+                " your own)",
                 "let services share sets of people",
             ),
             (

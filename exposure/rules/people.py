@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from config.errors import Path_, show
 from config.fields import LOGIN_NAME
 from config.people import GOOGLE, is_public_mail
+from config.services import Route
+from config.stack import Estate
+from exposure.audience import named_people
 from exposure.names import login_of, login_words
 from exposure.rules.base import OneService, OneStack, Problem, ServiceRule, StackRule, listed
 from exposure.ways.tailnet import TailnetWay
@@ -150,20 +153,44 @@ def _unfit(service: OneService) -> Iterator[Problem]:
                     "name another set here",
                     related=(service.inside.estate_ref("people", name),),
                 )
-    for name in service.people if service.by(TailnetWay) else ():
+    for name, reason in _not_on_tailnet(service.people if service.by(TailnetWay) else (), estate):
+        related = (service.inside.estate_ref("people", name),)
+        yield service.problem(("people",), name, reason, _ADDRESSES, related=related)
+
+
+_ADDRESSES = "name a set here that has `emails:` alone"
+
+
+def _not_on_tailnet(names: Iterable[str], estate: Estate) -> Iterator[tuple[str, str]]:
+    """Sets of people that the tailnet's policy cannot name, each with why."""
+    for name in names:
         one = estate.sets.get(name)
-        if one is None:
-            continue
-        said = one.off_tailnet
+        said = one.off_tailnet if one else ()
         if said:
-            yield service.problem(
-                ("people",),
+            yield (
                 name,
                 f"the tailnet's policy names people by their addresses, and knows no {listed(f'`{s}`' for s in said)}: "
                 f"of set {name} it would let in others",
-                "name a set here that has `emails:` alone",
-                related=(service.inside.estate_ref("people", name),),
             )
+
+
+def _routed(stack: OneStack) -> Iterator[Problem]:
+    estate = stack.estate
+    for path, to in stack.leads if estate else ():
+        assert estate
+        names = sorted(named_people(to, estate).people)
+        if not names:
+            who = next(iter(sorted(estate.people)), "family")
+            said = f"{{to: {to.to}, people: {who}}}" if isinstance(to, Route) else f"exit_node: {{people: {who}}}"
+            yield Problem(
+                path[:-1],
+                "",
+                "nobody is named who may use it, so no grant of the tailnet's policy opens it",
+                f"say `{said}`, or give the estate a `default_people:`",
+                related=(stack.estate_ref("default_people"),),
+            )
+        for name, reason in _not_on_tailnet(names, estate):
+            yield Problem(path, name, reason, _ADDRESSES, related=(stack.estate_ref("people", name),))
 
 
 def _until(stack: OneStack) -> Iterator[Problem]:
@@ -211,6 +238,12 @@ RULES = (
         "A set of people is known where it is named",
         f"{_POLICIES}; tailscale.com/kb/1337",
         check=_unfit,
+    ),
+    StackRule(
+        "people-routed",
+        "A route and an exit node are for people whom the tailnet's policy knows",
+        "tailscale.com/kb/1337",
+        check=_routed,
     ),
     StackRule(
         "people-until",

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from exposure.policy_eval.policy import Rule
     from exposure.policy_eval.selectors import Traffic
     from exposure.reach.project import Project
+    from exposure.ways.way import Way
 
 _SYNTAX = "tailscale.com/kb/1337"
-OPENS, TESTS = "tailnet-policy-opens", "tailnet-policy-tests"
+OPENS, ROUTES, TESTS = "tailnet-policy-opens", "tailnet-route-opens", "tailnet-policy-tests"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class _Own:
     """An owner's policy that could be merged, with everything that it may not open."""
 
     owner: OneStack
+    family: tuple[OneStack, ...]
     document: Document
     policy: Policy
     """The merged one; the places of the owner's rules are those of the owner's file."""
@@ -113,11 +115,14 @@ _WORDS = {
 # Read and merged
 
 
-def _owners(everything: AllStacks) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
+def _owners(everything: AllStacks, routes: bool = False) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
+    """The families with a policy of the owner's; with `routes` those with a route of a node."""
     for owner, family in everything.families():
         # What these rules say themselves keeps no other from being asked.
-        errors = (f for stack in family for f in stack.found if f.severity == "error" and f.rule not in (OPENS, TESTS))
-        if owner.stack.own_policy is not None and not any(errors):
+        told = (OPENS, ROUTES, TESTS)
+        errors = (f for stack in family for f in stack.found if f.severity == "error" and f.rule not in told)
+        asked = any(s.node and s.node.routes for s in family) if routes else owner.stack.own_policy is not None
+        if asked and not any(errors):
             yield owner, family
 
 
@@ -135,18 +140,21 @@ def _paths(document: Document) -> set[str]:
 
 
 def _generated(family: Sequence[OneStack], own: str) -> dict[str, Json]:
-    from exposure.plan import generated_policy, plan_services
+    from exposure.plan import generated_policy
 
-    ways = []
-    nodes = []
-    for stack in family:
-        typed, estate = stack.stack.typed, stack.estate
-        assert typed
-        assert estate
-        nodes.append(typed.node)
-        ways += [way for service in plan_services(typed.services, typed.node, estate) for way in service.ways]
+    nodes = [stack.node for stack in family if stack.node]
+    ways = [way for stack in family for way in _ways(stack)]
     assert family[0].estate
     return generated_policy(family[0].estate, nodes, ways, own)
+
+
+def _ways(stack: OneStack) -> list[Way]:
+    from exposure.plan import plan_services
+
+    typed, estate = stack.stack.typed, stack.estate
+    assert typed
+    assert estate
+    return [way for service in plan_services(typed.services, typed.node, estate) for way in service.ways]
 
 
 def _invalid(everything: AllStacks) -> Iterator[Problem]:
@@ -199,35 +207,28 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
     for stack in family:
         if stack.node_name:
             yield node_tag(stack.node_name), stack.ref("node", "name")
-        typed, estate = stack.stack.typed, stack.estate
-        if typed and estate:
-            from exposure.plan import plan_services
-
-            for service in plan_services(typed.services, typed.node, estate):
-                yield from (
-                    (way.tag.lower(), stack.ref("services", service.key))
-                    for way in service.ways
-                    if isinstance(way, TailnetWay) and not way.on_node
-                )
+        for way in _ways(stack):
+            if isinstance(way, TailnetWay) and not way.on_node:
+                yield way.tag.lower(), stack.ref("services", way.service)
 
 
 # What it opens
 
 
-def _read(everything: AllStacks) -> Iterator[_Own]:
+def _read(everything: AllStacks, routes: bool = False) -> Iterator[_Own]:
     from exposure import own_policy
     from exposure.policy_eval import read_policy
     from exposure.policy_eval.hujson import Document
     from exposure.reach.project import plan_project
 
-    for owner, family in _owners(everything):
-        own = owner.stack.own_policy or ""
+    for owner, family in _owners(everything, routes):
+        own = owner.stack.own_policy or "{}"
         document = own_policy.parse(own)
         value = own_policy.value(own_policy.merged(own, _generated(family, own)))
         policy = read_policy(Document(value, document.where)).policy
         assert policy
         project = plan_project({stack.stack.name: stack.stack for stack in family})
-        yield _Own(owner, document, policy, tuple(_doors(project)))
+        yield _Own(owner, family, document, policy, tuple(_doors(project)))
 
 
 def _doors(project: Project) -> Iterator[_Door]:
@@ -277,28 +278,63 @@ def _at_home(project: Project) -> Iterator[_Door]:
                 # A path for anyone opens the rest to nobody.
                 audience = reduce(or_, (way.audience for way in service.ways))
                 if device and behind and isinstance(port, int) and not audience.anyone:
-                    people = _emails(plan, audience.people)
-                    what = f"service {service.key}, where a subnet router leads there"
+                    # By Tailscale nobody is asked from where they come.
+                    limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
+                    people = _emails(plan, audience.people - limited)
+                    past = ", past its `countries:` or `ips:`" if limited else ""
+                    what = f"service {service.key}, where a subnet router leads there{past}"
                     yield _Door(host, device, protocol, port, what, people, audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
-    return frozenset(email.lower() for name in sets for email in plan.estate.members.get(name, ()))
+    return frozenset(email.lower() for email in plan.estate.who(sets))
 
 
 def _opens(everything: AllStacks) -> Iterator[Problem]:
     for own in _read(everything):
         for rule in own.rules:
-            examples = {
-                f"{who} reach {shown} ({door.what})"
-                for door in own.doors
-                for who in [door.outsider(own.policy, rule)]
-                if who
-                for shown in door.opened(own.policy, rule)
-            }
-            if examples:
-                yield _opening(own, rule, sorted(examples, key=lambda text: (len(text), text)))
+            if examples := _examples(own, rule):
+                yield _opening(own, rule, examples)
         yield from _funnels(own)
+
+
+def _examples(own: _Own, rule: Rule) -> list[str]:
+    """Whom a rule lets in somewhere, and no service names there; the shortest first."""
+    found = {
+        f"{who} reach {shown} ({door.what})"
+        for door in own.doors
+        for who in [door.outsider(own.policy, rule)]
+        if who
+        for shown in door.opened(own.policy, rule)
+    }
+    return sorted(found, key=lambda text: (len(text), text))
+
+
+def _route_opens(everything: AllStacks) -> Iterator[Problem]:
+    from exposure.tailnet import routed
+
+    for own in _read(everything, routes=True):
+        for stack in own.family:
+            assert stack.node
+            assert stack.estate
+            for number, route in enumerate(routed(stack.node, stack.estate)[: len(stack.node.routes)]):
+                sources = {f"group:{name}" for name in route.people}
+                examples = [
+                    example
+                    for rule in own.policy.rules
+                    if rule.path not in _paths(own.document)
+                    and {t.selector.text for t in rule.targets} == {route.to}
+                    and {source.text for source in rule.sources} <= sources
+                    for example in _examples(own, rule)
+                ]
+                if examples:
+                    more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
+                    yield stack.ref("node", "routes", number).problem(
+                        route.to,
+                        f"this route lets {examples[0]}{more}, past the service's gate",
+                        "name a set of people that the service names by its `people:`, or other machines and ports"
+                        f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
+                    )
 
 
 def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
@@ -401,6 +437,14 @@ RULES = (
         acceptable="stack",
         last=True,
         check=_opens,
+    ),
+    EstateRule(
+        ROUTES,
+        "A route to the home network leads nobody past the gate of a service that does not name them",
+        "Gatehouse: what a service says of whom it is for holds over the whole policy",
+        acceptable="stack",
+        last=True,
+        check=_route_opens,
     ),
     EstateRule(
         TESTS,

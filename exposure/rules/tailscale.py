@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Network
+from itertools import combinations
 
 from config.errors import show
 from config.fields import LABEL
@@ -24,6 +26,7 @@ from exposure.rules.base import (
 )
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
+from exposure.workload import one_home
 
 _TS = "TS cmd/k8s-operator"
 _FUNNEL = "tailscale.com/kb/1223"
@@ -42,15 +45,37 @@ def _served(service: OneService) -> bool:
 
 def _missing(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
-        need = _on_tailnet(family)
+        need = [(s.key, s.ref()) for s in _on_tailnet(family)]
+        need += [(str(path[1]), stack.ref(*path[:-1])) for stack in family for path, _ in stack.leads]
         if need and owner.estate and owner.estate.tailnet is None:
             yield owner.estate_ref("tailnet").problem(
                 "",
-                f"{listed(s.key for s in need)} {'uses' if len(need) == 1 else 'use'} Tailscale, and the estate "
+                f"{listed(key for key, _ in need)} {'uses' if len(need) == 1 else 'use'} Tailscale, and the estate "
                 "has no tailnet",
                 "add `tailnet:` to the estate, with its `name:` from the Tailscale admin console, DNS",
-                related=tuple(s.ref() for s in need),
+                related=tuple(ref for _, ref in need),
             )
+
+
+def _route_twice(everything: AllStacks) -> Iterator[Problem]:
+    for _, family in everything.families():
+        routes = [(s, s.node, n, r) for s in family if s.node and s.node_name for n, r in enumerate(s.node.routes)]
+        for (other, beside, earlier, same), (one, node, number, route) in combinations(routes, 2):
+            # Two nodes of one home may lead to the same range: one takes over where the other is down [kb/1115].
+            twice = one is other and route.to == same.to
+            apart = one is not other and not one_home(node, beside)
+            if twice or (apart and IPv4Network(route.to).overlaps(IPv4Network(same.to))):
+                yield one.ref("node", "routes", number).problem(
+                    route.to,
+                    "this range is there already"
+                    if twice
+                    else f"{beside.name} leads to {same.to} of another home: an address of both would be reached at "
+                    "whichever Tailscale takes",
+                    "remove it, and let the people of both in by the other"
+                    if twice
+                    else "remove it, or give one of the two homes another range at its router",
+                    related=(other.ref("node", "routes", earlier),),
+                )
 
 
 def _https(everything: AllStacks) -> Iterator[Problem]:
@@ -285,6 +310,12 @@ RULES = (
         check=_rendered_operator,
     ),
     EstateRule("tailnet-missing", "A service that uses Tailscale has a tailnet", _FUNNEL, (52,), check=_missing),
+    EstateRule(
+        "tailnet-route-twice",
+        "A range of the home network is one home's, and is said once of a node",
+        "tailscale.com/kb/1019; tailscale.com/kb/1115",
+        check=_route_twice,
+    ),
     EstateRule("tailnet-https", "Funnel and Serve have MagicDNS and HTTPS certificates", _FUNNEL, (52,), check=_https),
     StackRule(
         "tailscale-operator-missing",

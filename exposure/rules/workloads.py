@@ -97,7 +97,7 @@ def _more(wide: OneService, narrow: OneService) -> tuple[Path, str]:
         one, other = _let_in(wide, path), _let_in(narrow, path)
         if one is None or other is None:
             continue
-        if one.anyone and not other.anyone:
+        if (one.anyone or one.ips - other.ips) and not other.anyone:
             return path, "strangers"
         people = wide.estate.members if wide.estate and not other.anyone else {}
         known = {word for name in other.people for word in people.get(name, ())}

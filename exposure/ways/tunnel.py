@@ -217,9 +217,9 @@ class TunnelWay(Way):
                 else replace(self.request, origin_server_name=host)
                 if self.names_host
                 else self.request,
-                path.expression if audience == ANYONE else path.guarded,
+                path.expression if audience.opens else path.guarded,
                 f"{name}-access" if host == self.hosts[0] else None,
-                DEFAULT_ACCESS if audience in (ANYONE, NOBODY) else self.access,
+                DEFAULT_ACCESS if audience.opens or audience == NOBODY else self.access,
             )
             for host, path, audience, name, title in (*served, *shut)
         )

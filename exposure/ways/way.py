@@ -236,7 +236,7 @@ class Way(ABC):
 
 def whom(estate: Estate, audience: Audience) -> str:
     """The people of an audience in words: its sets, who they are, how they log in and from where they come."""
-    words = {word for name in audience.people for word in estate.members.get(name, ())}
+    words = estate.who(audience.people)
     people = sum("@" in word[1:] for word in words)
     said = [f"{people} {'person' if people == 1 else 'people'}"] if people or not words else []
     said += [f"everybody{word}" for word in sorted(words) if word.startswith("@")]

@@ -209,8 +209,13 @@ class _Matcher:
         return None
 
     def _token(self, planned: Planned) -> Thing | None:
-        """One that Gatehouse made, by the name that it gives: who has another's secret is not to get in by it."""
-        return self._first(planned, lambda t: t.inputs.get("name") == planned.inputs.get("name"))
+        """One that Gatehouse made, by the name that it gives: who has another's secret is not to get in by it.
+
+        Of two, the one that a policy names: a lost answer leaves a second one, whose secret nobody has.
+        """
+        used = {id_ for t in self.things if t.type == "ZeroTrustAccessPolicy" for id_ in tokens_in(t.inputs) or ()}
+        found = [t for t in self._of(planned.type) if t.inputs.get("name") == planned.inputs.get("name")]
+        return next((t for t in found if t.own_id in used), found[0] if found else None)
 
     def _policy(self, planned: Planned) -> Thing | None:
         decision = str(planned.inputs.get("decision"))

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from config.loader import LoadedStack
+from config.text import few
 from exposure import own_policy
 from exposure.plan import plan_stack
 from exposure.reach.compare import compare
-from exposure.reach.places import few
 from exposure.reach.project import plan_project
 from exposure.reach.surface import merge
 from exposure.reach.tailnet import PolicyError, tags_of

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from config.loader import LoadedStack, load_project
-from config.text import wrap
+from config.text import few, wrap
 from exposure.model import ExposurePlan
 from exposure.reach.claims import Proof, Verdict, prove
-from exposure.reach.places import few
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import PolicyError
 from gatehouse.commands import CommandError, add_stack, width

@@ -288,7 +288,7 @@ def _text(result: _Result, everybody: bool) -> str:
             else ", ".join(map(str, members))
         )
         verb = "reached" if answer.reaches else "not reached"
-        lines += wrap(f"{label}: {verb}, {answer.outcome.value}", width(), "", "    ")
+        lines += wrap(f"{label}: {verb}, {answer.how}", width(), "", "    ")
         for step in answer.steps:
             lines += wrap(f"{step.stage:<12}{step.matched}: {step.why}", width(), "  ", " " * 14)
     return "\n".join(lines)

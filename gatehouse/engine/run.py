@@ -235,7 +235,7 @@ class _Run:
             f"  gatehouse pulumi state unprotect --stack {self.stack} --yes '{r['urn']}'" for r in protected
         )
         dns = ""
-        if any(r["inputs"].get("nameservers") or r["inputs"].get("splitDns") for r in protected):
+        if any(r.get("inputs", {}).get(word) for r in protected for word in ("nameservers", "splitDns")):
             dns = (
                 "\nThe tailnet's nameservers stay set all the same: where one goes with this stack, devices find no "
                 "names any more. First write `nameservers: []` under `dns:` of `estate.tailnet`, and nothing beside it "

@@ -10,7 +10,7 @@ import pytest
 from components import TunnelConfiguration
 from components.access import Access
 from components.tunnel_route import TunnelRoute
-from exposure.audience import ANYONE, NOBODY
+from exposure.audience import ANYONE, NOBODY, Audience
 from exposure.ways.way import OriginSettings
 from tests.components.conftest import Known, Run
 from tests.components.examples import (
@@ -132,6 +132,25 @@ def test_an_open_path_is_an_application_of_that_path_alone_with_the_bypass_polic
         # Nobody logs in at a bypass.
         assert not {"allowedIdps", "autoRedirectToIdentity"} & set(exception)
     assert found.one(APPLICATION, "wiki.example.com").inputs["policies"] == [{"id": "policy-id", "precedence": 1}]
+
+
+def test_a_path_for_some_addresses_is_let_by_for_their_group_and_stays_whatever_it_stands_for(run: Run) -> None:
+    # One Include rule; a selector of places, for a bypass takes no others [CFDOC access-controls/policies].
+    hooks = Audience(ips=frozenset({"203.0.113.0/24", "198.51.100.7/32"}))
+    found = _published(run, lambda: zero_trust_app(paths={"/hooks": hooks}))
+    name = "wiki.example.com/hooks"
+    group = found.one("cloudflare:ZeroTrustAccessGroup", f"{name}-addresses")
+    assert group.inputs["includes"] == [{"ip": {"ip": "198.51.100.7/32"}}, {"ip": {"ip": "203.0.113.0/24"}}]
+    policy = found.one("cloudflare:ZeroTrustAccessPolicy", f"{name}-addresses")
+    assert (policy.inputs["decision"], len(policy.inputs["includes"])) == ("bypass", 1)
+    assert policy.dependencies == {f"cloudflare:ZeroTrustAccessGroup {group.name}"}
+    application = found.one(APPLICATION, name)
+    assert application.dependencies == {f"cloudflare:ZeroTrustAccessPolicy {policy.name}"}
+    assert not {"allowedIdps", "autoRedirectToIdentity"} & set(application.inputs)
+    # While it had no application nothing would shut it: its rule has no JWT to ask for.
+    assert not application.request.HasField("replacement_trigger")
+    assert found.one(APPLICATION, "wiki.example.com").request.HasField("replacement_trigger")
+    assert _auds(_rules(found)["wiki.example.com", r"^/hooks(/|$)"]) is None
 
 
 def test_a_path_for_other_people_has_a_policy_and_a_jwt_of_its_own(run: Run, known: Known) -> None:

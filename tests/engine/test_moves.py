@@ -22,7 +22,13 @@ pytestmark = pytest.mark.engine
 
 HOUSEHOLD = ["alice@example.com", "bob@example.com"]
 PEOPLE = {"household": HOUSEHOLD, "admins": ["alice@example.com"], "friends": ["carol@example.com"]}
-WHOM = {STRANGER: "anyone", "alice@example.com": "alice", "bob@example.com": "bob", "carol@example.com": "carol"}
+GITHUB, STRIPE = "203.0.113.0/24", "198.51.100.7/32"
+WHOM = {f"{STRANGER} from {GITHUB}": "github", f"{STRANGER} from {STRIPE}": "stripe"} | {
+    STRANGER: "anyone",
+    "alice@example.com": "alice",
+    "bob@example.com": "bob",
+    "carol@example.com": "carol",
+}
 X, Y, Z = "x.example.com", "y.example.com", "z.example.com"
 RULES = "ZeroTrustTunnelCloudflaredConfig/alfred-rules"
 ALWAYS = {name: at(name, HTML, people=name) for name in PEOPLE} | {"films": at("films", MEDIA)}
@@ -386,7 +392,30 @@ WILDCARDS_AND_ZONES = [
         TWO_ZONES,
     ),
 ]
+FROM, BOTH_FROM = ({"clients": "anyone", "ips": ips} for ips in ([GITHUB], [GITHUB, STRIPE]))
+FROM_ADDRESSES = [
+    Step(grafana({"/hooks": for_("friends")}), {f"{X}/hooks": "carol: grafana"}),
+    # From people to some addresses, and one more of these.
+    Step(grafana({"/hooks": FROM}), {X: f"{HOME}: grafana", f"{X}/hooks/x": "github: grafana"}),
+    Step(
+        grafana({"/hooks": BOTH_FROM}),
+        {f"{X}/hooks": "github stripe: grafana"},
+        {f"ZeroTrustAccessGroup/{X}/hooks-addresses": "update"},
+    ),
+    # Anyone, and back; the host's people and its login change with it.
+    Step(grafana({"/hooks": for_("anyone")}), {f"{X}/hooks": "anyone: grafana"}),
+    Step(grafana({"/hooks": FROM}, people="friends"), {X: "carol: grafana", f"{X}/hooks": "github: grafana"}),
+    Step(grafana({"/hooks": for_("admins")}), {X: f"{HOME}: grafana", f"{X}/hooks": "alice: grafana"}),
+    Step(grafana({"/hooks": FROM}, clients="nobody"), {X: "nobody", f"{X}/hooks": "github: grafana"}),
+    # The host goes to another service, and is public in between.
+    Step({"wiki": html("wiki", host=X, paths={"/hooks": FROM})}, {X: f"{HOME}: wiki", f"{X}/hooks": "github: wiki"}),
+    Step(blog({"/hooks": for_("admins")}), {X: "anyone: blog", f"{X}/hooks": "alice: blog"}),
+    Step(grafana({"/hooks": FROM}), {X: f"{HOME}: grafana", f"{X}/hooks": "github: grafana"}),
+    # For the host's own people: the application goes last.
+    Step(grafana({}), {X: f"{HOME}: grafana", f"{X}/hooks": f"{HOME}: grafana"}),
+]
 WALKS = {
+    "paths-from-addresses": FROM_ADDRESSES,
     "paths-behind-login": PATHS_BEHIND_LOGIN,
     "paths-of-a-public-host": PATHS_OF_A_PUBLIC_HOST,
     "hosts": HOSTS,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from exposure.policy_eval.hujson import parse
 from gatehouse.simulation.store import Store
 from tests.engine.kit import Project
 from tests.engine.test_lost_state import lose_state
@@ -90,3 +92,31 @@ def test_the_policy_that_stands_is_kept_through_the_whole_life(project: Project)
     assert standing(project) == merged
     project.ok("adopt", "--done", "--apply")
     assert project.ok("up").changes == {}
+
+
+def test_a_node_leads_to_the_home_network_and_leaves_the_owners_approvals_as_they_are(project: Project) -> None:
+    services = {key: SERVICES[key] for key in ("ssh", "wiki")}
+    estate = {**ESTATE, "tailnet": {**ESTATE["tailnet"], "policy": "tailnet.hujson"}}
+    own = project.folder / "tailnet.hujson"
+    own.write_text('{"autoApprovers": {"routes": {"192.168.7.0/24": ["autogroup:admin"]}}}\n')
+    project.write("alfred", stack_text(services, node=NODE, estate=estate))
+    project.ok("up")
+    before = standing(project)
+
+    stack = project.folder / "Pulumi.alfred.yaml"
+    bare = stack.read_text()
+    leads: dict[str, Any] = {"routes": [{"to": "192.168.7.0/24", "people": "admins"}], "exit_node": True}
+    project.write("alfred", stack_text(services, node={**NODE, **leads}, estate=estate))
+    assert project.ok("up").steps == {"Acl/tailnet-policy": "update"}
+    found: Any = parse(standing(project)).value
+    tag = "tag:gatehouse-alfred"
+    assert found["autoApprovers"] == {
+        "routes": {"192.168.7.0/24": ["autogroup:admin", tag]},
+        "exitNode": [tag],
+    }
+    assert {"src": ["group:admins"], "dst": ["192.168.7.0/24"], "ip": ["*"]} in found["grants"]
+    assert project.ok("up").changes == {}
+    assert project.ok("refresh").changes == {}
+    stack.write_text(bare)
+    assert project.ok("up").steps == {"Acl/tailnet-policy": "update"}
+    assert standing(project) == before

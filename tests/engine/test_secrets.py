@@ -32,7 +32,6 @@ MARKS = {
 }
 SECRETS = {
     "gatehouse:google_client_secret": MARKS["google"],
-    "gatehouse:hub_client_secret": MARKS["github"],
     "gatehouse:tunnel_secret": MARKS["tunnel"],
     "cloudflare:apiToken": MARKS["cloudflare"],
     "tailscale:oauthClientSecret": MARKS["tailscale"],
@@ -78,7 +77,7 @@ def real(project: Project, engine: Engine, tmp_path: Path) -> RealProject:
     small(project, {n: SMALL[n] for n in ("grafana", "blog", "komga")}, estate={**ESTATE, "logins": login})
     variables = {"PULUMI_CONFIG_PASSPHRASE": MARKS["passphrase"]}
     made = RealProject(project, engine, tmp_path / "clouds" / "clouds.json", variables)
-    made.set_up(SECRETS)
+    made.set_up({**SECRETS, "gatehouse:hub_client_secret": MARKS["github"]})
     made.pulumi("config", "set", "tailscale:oauthClientId", "client", "--stack", "alfred")
     return made
 

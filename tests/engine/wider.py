@@ -81,8 +81,8 @@ class View:
     # -- what there is to ask for, and who asks -------------------------------------------------------------
 
     def people(self) -> set[str]:
-        """Everybody who is named anywhere, service tokens among them (`token:phone`), somebody of each domain, and each
-        person by each login and from each country."""
+        """Everybody who is named anywhere, service tokens among them (`token:phone`), somebody of each domain, each
+        person by each login and from each country, and a stranger from each range of addresses."""
         includes = [i for group in self._groups.values() for i in group["includes"]]
         named = {i["email"]["email"] for i in includes if i.get("email")}
         named |= {f"any@{i['emailDomain']['domain']}" for i in includes if i.get("emailDomain")}
@@ -95,7 +95,8 @@ class View:
             for by in ((), *((f"by {login}",) for login in sorted(logins)))
             for place in ((), *((f"from {country}",) for country in sorted(countries)))
         }
-        return people | set(self._tokens.values())
+        places = {i["ip"]["ip"] for i in includes if i.get("ip")}
+        return people | set(self._tokens.values()) | {f"{STRANGER} from {ip}" for ip in places}
 
     def hosts(self) -> set[str]:
         """Every public name, and for a wildcard one name below it and one deeper."""
@@ -235,7 +236,7 @@ class View:
                 return True
             if "emailDomain" in one and address.endswith(f"@{one['emailDomain']['domain']}"):
                 return True
-            if country and one.get("geo", {}).get("countryCode") == country:
+            if country and country in (one.get("geo", {}).get("countryCode"), one.get("ip", {}).get("ip")):
                 return True
             if "serviceToken" in one and self._tokens.get(one["serviceToken"]["tokenId"]) == who:
                 return True

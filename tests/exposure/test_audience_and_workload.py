@@ -13,13 +13,14 @@ from exposure.audience import ANYONE, NOBODY, Audience, people
 from exposure.workload import Workload, controller, through, workloads
 from tests.kit.builders import GAME, HTML, NODE, plan_of, service
 
-_WHO = ["alice", "bob", "token:phone", "tag:ci", "tag:nas", "stranger"]
+_WHO = ["alice", "bob", "token:phone", "tag:ci", "tag:nas", "stranger", "stranger at 203.0.113.0/24"]
 _SETS = {"household": {"alice", "bob"}, "admins": {"alice"}}
 _AUDIENCES = st.just(ANYONE) | st.builds(
     Audience,
     machines=st.frozensets(st.sampled_from(["tag:ci", "tag:nas"])),
     people=st.frozensets(st.sampled_from(["household", "admins"])),
     tokens=st.frozensets(st.just("phone")),
+    ips=st.frozensets(st.just("203.0.113.0/24")),
 )
 
 
@@ -27,7 +28,7 @@ def _members(audience: Audience) -> set[str]:
     """Everybody in it, named one by one: the independent meaning."""
     if audience.anyone:
         return set(_WHO)
-    found = {*audience.machines, *(f"token:{t}" for t in audience.tokens)}
+    found = {*audience.machines, *(f"token:{t}" for t in audience.tokens), *(f"stranger at {i}" for i in audience.ips)}
     return found | {person for name in audience.people for person in _SETS[name]}
 
 

@@ -441,6 +441,10 @@ def test_a_group_of_countries_may_be_required_and_not_be_included() -> None:
     assert rules_of(stack) == []
     stack["allow"] = made_from(allow, includes=[there])
     assert rules_of(stack) == ["access-from-required"]
+    # A bypass of a path is for everyone, or for those there.
+    stack = good_stack() | {"there": there}
+    stack["bypass"] = made_from(stack["bypass"], includes=[there])
+    assert rules_of(stack) == []
 
 
 def test_beside_tokens_a_policy_of_people_who_have_ended_denies() -> None:

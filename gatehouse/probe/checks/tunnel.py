@@ -156,6 +156,8 @@ class _Host:
         )
         if not claim.audience.people:
             login = "nobody gets in" if claim.audience == NOBODY else "who has no token is refused, with no login page"
+            if claim.audience.ips:
+                login = "who calls from another address is refused"
             probe = HttpProbe(_kept_out(claim), "https", self.name, path)
             yield self.guard(
                 f"shut{suffix}",
@@ -164,6 +166,8 @@ class _Host:
                 (
                     "What is for nobody has answered somebody."
                     if claim.audience == NOBODY
+                    else f"The service has answered: right where this was asked from {' or '.join(sorted(ips))} alone."
+                    if (ips := claim.audience.ips)
                     else "The service has answered, or an app is sent to a login, and takes that page for an answer.",
                     stop,
                 ),

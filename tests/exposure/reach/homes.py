@@ -31,6 +31,7 @@ ACCESS = (
 )
 CLIENTS = ("anyone", "people", "nobody")
 TOKENS = ("phone", "watch")
+ADDRESSES = ["203.0.113.0/24", "198.51.100.7/32", "2001:db8::/32"]
 
 
 @st.composite
@@ -143,9 +144,11 @@ def _hosts(
 def _paths(draw: st.DrawFn, base: str, home: Home) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in draw(st.lists(st.sampled_from(PATHS), max_size=4, unique=True)):
-        said = {"clients": draw(st.sampled_from(CLIENTS))}
+        said: dict[str, Any] = {"clients": draw(st.sampled_from(CLIENTS))}
         if said["clients"] == "people" and draw(st.booleans()):
             said["people"] = draw(st.sampled_from(sorted(home.people)))
+        if said["clients"] == "anyone" and draw(st.integers(0, 2)) == 0:
+            said["ips"] = draw(st.lists(st.sampled_from(ADDRESSES), min_size=1, unique=True))
         draw(_tokens(said))
         found[f"{base}{path}"] = said
     return found

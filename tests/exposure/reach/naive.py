@@ -272,6 +272,15 @@ def claims(home: Home) -> list[tuple[str, str, list[str] | None, str]]:
     return found
 
 
+def places(home: Home, host: str, path: str) -> list[str]:
+    """From where alone a request of anyone gets to what it asks for, if its path says so."""
+    mine = nearest(claims(home), host, path)
+    if mine is None or mine[2] is not None:
+        return []
+    said = home.services[mine[3]].get("paths", {}).get(mine[1], {})
+    return sorted(f"at {ip}" for ip in said.get("ips", []))
+
+
 def nearest(taken: list[tuple[str, str, list[str] | None, str]], host: str, path: str) -> Any:
     """The claim that a request is, if any: the exact host or the closest wildcard, and of it the longest path."""
     exact = [c for c in taken if c[0] == host and below(c[1], path)]
@@ -341,7 +350,8 @@ def meant_on_tailnet(home: Home, scheme: str, machine: str, port: int, path: str
         if service.get("tailnet_name", f"{key}-{home.node}") != machine:
             continue
         if "funnel" in gates(service):
-            open_ = [p for p, said in service.get("paths", {}).items() if said.get("clients") == "anyone"]
+            anyone = {p: said for p, said in service.get("paths", {}).items() if said.get("clients") == "anyone"}
+            open_ = [p for p, said in anyone.items() if "ips" not in said]
             served = not service.get("paths") or any(below(p, path) for p in open_)
             return "open" if served and scheme == "https" and port == 443 and not who.startswith("tag:") else "no"
         if "tailnet" not in gates(service):

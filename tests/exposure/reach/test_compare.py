@@ -67,6 +67,28 @@ def test_a_new_bypass_is_wider_on_its_path_alone() -> None:
     assert all(place.request.path.startswith("/api/") for place in change.more)
 
 
+def _hooks(*ips: str) -> Surface:
+    policy = s.addresses_policy(ips) if ips else BYPASS
+    return world(rule(A, "^/hooks(/|$)"), rule(A, None, A), apps=(app(A, ALICE), app(f"{A}/hooks", policy)))
+
+
+def test_one_more_address_is_wider_and_one_less_narrower_and_none_at_all_is_anyone() -> None:
+    one, two = "203.0.113.0/24", "198.51.100.7/32"
+    at_one, at_both = f"anyone at {one}", f"anyone at {two} or at {one}"
+    for was, now, kind, before, after in (
+        (_hooks(one), _hooks(one, two), "wider", at_one, at_both),
+        (_hooks(one, two), _hooks(one), "narrower", at_both, at_one),
+        (_hooks(one), _hooks(two), "wider", at_one, f"anyone at {two}"),
+        (_hooks(one), _hooks(), "wider", at_one, "anyone"),
+        (_hooks(), _hooks(one), "narrower", "anyone", at_one),
+        (GUARDED, _hooks(one), "wider", "alice@example.com after login", at_one),
+        # Alice may come from anywhere again.
+        (_hooks(one), GUARDED, "wider", at_one, "alice@example.com after login"),
+    ):
+        changes = [c for c in compare(was, now) if c.place.text == f"{A}/hooks"]
+        assert [(c.kind.partition(" ")[0], c.before.text(), c.now.text()) for c in changes] == [(kind, before, after)]
+
+
 def test_a_rule_that_matches_more_without_a_jwt_is_wider() -> None:
     before = world(rule(A, "^/api(/|$)"), rule(A, None, A))
     after = world(rule(A, "/api"), rule(A, None, A))

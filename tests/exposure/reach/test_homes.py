@@ -59,6 +59,7 @@ def answers(home: Home, surface: Surface, random: Random, most: int) -> Counter[
             assert _WORDS.get(answer.outcome, "no") == expected, (scheme, host, port, path, name, answer)
             if answer.reaches:
                 assert str(answer.workload) == naive.answering(home, scheme, host, port, path), answer
+                assert sorted(word for one in answer.from_ for word in one) == naive.places(home, host, path), answer
             seen[answer.outcome] += 1
     return seen
 
@@ -109,6 +110,31 @@ EXACT: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
             "app.example.com/hooks/test": ADMINS,
             "app.example.com/hooks/test/metrics": "nobody",
             "app.example.com/hooks/test/metrics/up": BOTH,
+        },
+    ),
+    "paths for some addresses alone": (
+        {
+            "app": {
+                **LOW,
+                "host": "app.example.com",
+                "paths": {
+                    "/hooks": {"clients": "anyone", "ips": ["203.0.113.0/24", "2001:db8::/32"]},
+                    "/hooks/ping": {"clients": "anyone"},
+                },
+            },
+            "feed": {
+                **LOW,
+                "host": "feed.example.com",
+                "clients": "nobody",
+                "paths": {"/feed": {"clients": "anyone", "ips": ["198.51.100.7/32"]}},
+            },
+        },
+        {
+            "app.example.com/": HOUSEHOLD,
+            "app.example.com/hooks": "anyone at 2001:db8::/32 or at 203.0.113.0/24",
+            "app.example.com/hooks/ping": "anyone",
+            "feed.example.com/": "nobody",
+            "feed.example.com/feed": "anyone at 198.51.100.7/32",
         },
     ),
     "two services on one host by path": (

@@ -118,11 +118,11 @@ def test_a_team_is_a_bare_name(team: str) -> None:
 
 
 def test_a_bypassed_path_asks_for_no_jwt() -> None:
-    bypassed = {(plan.stack, a.name) for plan in plans() for a in plan.applications if a.audience == ANYONE}
+    bypassed = {(plan.stack, a.name) for plan in plans() for a in plan.applications if a.audience.opens}
     assert len(bypassed) > 3
     for plan in plans():
         for application in plan.applications:
-            if application.audience == ANYONE:
+            if application.audience.opens:
                 rule = first_match(plan, application.host, f"{application.path}/x")
                 assert rule.path is not None
                 assert rule.applications == ()
@@ -137,7 +137,7 @@ def test_a_rule_accepts_the_application_that_decides_over_it_and_what_is_let_by_
             host, plain = rule.host.replace("*", "some"), unguarded(rule.path or "") or rule.path or ""
             path = re.sub(r"\\(.)", r"\1", plain.removesuffix("(/|$)").removeprefix("^")).rstrip("/")
             guard = deciding(plan, host, path)
-            if guard is None or guard.audience == ANYONE:
+            if guard is None or guard.audience.opens:
                 assert rule.applications == ()
                 continue
             if rule.origin == "http_status:404":
@@ -147,7 +147,7 @@ def test_a_rule_accepts_the_application_that_decides_over_it_and_what_is_let_by_
             below = {
                 a.name
                 for a in plan.applications
-                if a.host == rule.host and a.audience == ANYONE and f"{a.path}/".startswith(f"{path}/")
+                if a.host == rule.host and a.audience.opens and f"{a.path}/".startswith(f"{path}/")
             }
             # One login alone: nobody gets in by the login of another path.
             assert {name for name in rule.applications if name in people} == {guard.name}

@@ -105,8 +105,8 @@ def column_is_right(finding: Finding, line: str) -> bool:
     text = line[finding.place.column - 1 :].lstrip("\"'")
     item = isinstance(finding.path[-1], int) if finding.path else False
     parts = [str(part) for part in finding.path if not isinstance(part, int)]
-    start = finding.value.strip('"') if item else ""
-    keys = (*parts, *(f"gatehouse:{part}" for part in parts), "config", start or "{")
+    starts = [start for start in (finding.value.strip('"'), "to:") if item and start]
+    keys = (*parts, *(f"gatehouse:{part}" for part in parts), "config", "{", *starts)
     return not finding.path or text.startswith(keys)
 
 
@@ -429,6 +429,7 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         # What a policy of the owner's own opens, or a subnet router.
         "tailnet-nameserver": "stack",
         "tailnet-policy-opens": "stack",
+        "tailnet-route-opens": "stack",
         # Nobody here knows whose address it is.
         "tailnet-policy-address": "stack",
         "google-test-users": "stack",

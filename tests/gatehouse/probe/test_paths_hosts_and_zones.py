@@ -51,7 +51,7 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
     "hooks": {
         **HTML,
         "clients": "nobody",
-        "paths": {"/hooks": OPEN},
+        "paths": {"/hooks": OPEN, "/known": {**OPEN, "ips": ["203.0.113.0/24"]}},
         "origin": at("hooks"),
         "acknowledge": {"access-path-bypass": WHY},
     },
@@ -143,6 +143,14 @@ def test_what_is_for_nobody_need_not_send_to_the_login() -> None:
     assert made()["hooks/shut"].probe == HttpProbe("guarded", "https", "hooks-alfred.example.com")
     assert "login" not in asked_of("hooks")
     assert "open/hooks" in asked_of("hooks")
+
+
+def test_a_path_for_some_addresses_is_shut_for_whoever_asks_from_elsewhere() -> None:
+    known = made()["hooks/shut/known"]
+    assert known.probe == HttpProbe("guarded", "https", "hooks-alfred.example.com", "/known")
+    assert known.must_not
+    assert "203.0.113.0/24 alone" in known.means
+    assert "open/known" not in asked_of("hooks")
 
 
 def test_below_a_wildcard_a_made_up_name_is_asked_for_and_one_that_access_does_not_cover() -> None:
