@@ -111,6 +111,14 @@ def _person(value: str) -> str:
     return value.lower() if re.fullmatch(LOGIN_NAME, value, re.IGNORECASE) else _email(value)
 
 
+def is_person(text: str) -> bool:
+    """Whether a text is one address, or a name on the tailnet, as a set of people takes it."""
+    try:
+        return bool(_person(text))
+    except PydanticCustomError:
+        return False
+
+
 LOGIN_NAME = r"[a-z0-9][a-z0-9._+-]*@(github|passkey)"
 """The name of a user of the tailnet who logs in without an address [tailscale.com/kb/1337, tailscale.com/kb/1269]."""
 

@@ -50,7 +50,8 @@ class Change:
 
     @property
     def eased(self) -> tuple[Principal, ...]:
-        """Who logs in by another method than before, which may ask for less, or may come from elsewhere."""
+        """Who logs in by another method than before, which may ask for less, or may come from elsewhere, or by any
+        device."""
         was, will = self.before.terms, self.now.terms
         return tuple(
             p

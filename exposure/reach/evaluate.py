@@ -380,7 +380,7 @@ def _at_home(
         if found.allowed:
             why = f"lets it in, where a subnet router of the tailnet leads to {request.host}"
             routed = Step("tailnet", "; ".join(found.why), why)
-            return Answer(Outcome.TAILNET, (*steps, routed), str(workload), workload)
+            return Answer(Outcome.TAILNET, (*steps, routed), str(workload), workload, from_=_UNTOLD * found.doubtful)
     if principal != LAN:
         step = Step("listener", str(workload), "only who is on the home network gets there, whoever that is")
         return Answer(Outcome.OFF_TAILNET, (*steps, step))
@@ -456,7 +456,11 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
     steps += (_grant(found, principal, machine, request),)
     if not found.allowed:
         return Answer(Outcome.TAILNET_DENIED, steps)
-    return _served(surface, machine, request, Outcome.TAILNET, steps)
+    return replace(_served(surface, machine, request, Outcome.TAILNET, steps), from_=_UNTOLD * found.doubtful)
+
+
+_UNTOLD = (("with a role, posture or address that is not known here",),)
+"""What the policy asks for where it does not let in whatever a device is."""
 
 
 def _grant(found: Gives, principal: Principal, machine: _Machine, request: Request) -> Step:
@@ -512,7 +516,7 @@ def _target(record: Record) -> str:
 def parse_principal(text: str, tags: Iterable[str] = ()) -> Principal | None:
     """A principal as people write one: `anyone`, `lan`, `member`, an e-mail address, `@` and a domain for somebody
     there, `github:` and an organization, `token:` and the name of a service token, a tag with or without `tag:`."""
-    text = text.strip()
+    text = text.strip().rstrip(".")
     for known in (ANYONE, LAN, MEMBER):
         if text == known.kind:
             return known

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 
 from config.errors import show
+from config.fields import is_person
 from config.loader import LoadedStack
 from exposure.names import ACME_PATH
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
@@ -52,7 +53,9 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
 
 def _people(names: Iterable[str], path: tuple[str | int, ...], known: Sequence[str]) -> Iterator[Problem]:
     for name in names:
-        if "@" not in name and name not in known:
+        # Somebody of a domain is written without a name.
+        address = f"{'somebody' * name.startswith('@')}{name}"
+        if name not in known and not is_person(address):
             reason = "there is no set of people or service token with this name, and it is not an e-mail address"
             yield _problem(path, name, reason, f"write one of: {', '.join(known)}; or an e-mail address", known)
 

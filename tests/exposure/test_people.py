@@ -173,6 +173,29 @@ def test_who_says_what_some_of_a_domain_reach_and_that_anybody_may_be_in_an_orga
     assert said(0, "github:jones")[1] == ""
 
 
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("Alice@Example.com", True),
+        ("@example.com", True),
+        ("dan@github", True),
+        ("alice@example.com.", False),
+        ("<alice@example.com>", False),
+        ("Alice <alice@example.com>", False),
+        ("alice@example.com,bob@example.com", False),
+        ("@example.com.", False),
+        ("alice@", False),
+    ],
+)
+def test_a_claim_about_what_is_no_address_is_refused_for_it_would_hold_of_nobody(word: str, known: bool) -> None:
+    claims = [{"never": word, "on": "web"}, {"only": ["household", word], "on": "web"}]
+    service = {**HTML, "clients": "nobody", "paths": {"/x": {"people": "household"}}}
+    found = check(tie([loaded({"web": service}, estate=estate(), claims=claims)]))
+    assert {f.where for f in found if f.rule == "claim-unknown"} == (
+        set() if known else {"claims[0].never", "claims[1].only[1]"}
+    )
+
+
 def test_an_apostrophe_is_part_of_an_address_and_no_quote_is() -> None:
     def found(address: str) -> list[str]:
         found = check(tie([loaded({"web": HTML}, estate=estate(household=[address]))]))

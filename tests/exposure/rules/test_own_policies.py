@@ -27,6 +27,7 @@ from exposure.reach.compare import Change, compare
 from exposure.reach.evaluate import Request, who
 from exposure.reach.places import table
 from exposure.reach.project import plan_project
+from exposure.reach.surface import Surface
 from exposure.reach.tailnet import policy_of
 from tests.kit.builders import ESTATE, HTML, MEDIA, NODE, SSH, stack_text
 from tests.kit.profiles import NIGHTLY
@@ -264,6 +265,23 @@ def test_a_group_of_people_whom_the_tailnet_does_not_know_is_refused_where_a_rul
     [found] = [f for f in check(stack(own, estate=estate)) if f.severity == "error"]
     assert (found.rule, found.place.line if found.place else 0) == ("tailnet-policy-invalid", 2)
     assert "no `domain`: group:smiths would be others" in found.reason
+
+
+def test_a_rule_that_no_longer_asks_for_a_posture_or_a_role_is_wider_and_one_that_begins_to_is_narrower() -> None:
+    def surface(more: str, source: str = "carol@example.com") -> Surface:
+        own = f"""{{
+          "postures": {{"posture:ours": ["node:os == 'linux'"]}},
+          "grants": [{{"src": ["{source}"], "dst": ["tag:db-alfred"], "ip": ["tcp:5432"]{more}}}],
+        }}"""
+        return plan_project(stack(own)).whole()[0]
+
+    asked = surface(', "srcPosture": ["posture:ours"]')
+    for before, now, kind in ((asked, surface(""), "wider"), (surface(""), asked, "narrower")):
+        found = [c for c in compare(before, now) if c.place.request.host.startswith("db-alfred")]
+        assert [c.kind for c in found] == [kind]
+        assert found[0].gains == ((CAROL,) if kind == "wider" else ())
+    by_role = compare(surface("", "autogroup:admin"), surface("", "alice@example.com"))
+    assert "wider" not in {c.kind for c in by_role}, "alice is let in by her set anyway"
 
 
 SOURCES = (
