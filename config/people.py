@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
@@ -134,10 +135,10 @@ _PUBLIC = (
     "virgilio.it wanadoo.fr web.de wp.pl yandex.com yandex.ru ymail.com zoho.com zohomail.com 126.com 163.com"
 )
 _PUBLIC_MAIL = frozenset(_PUBLIC.split())
-_PUBLIC_NAMES = ("hotmail", "live", "outlook", "yahoo")
-"""Services that have their name below many a country's domain."""
+_PUBLIC_NAMES = re.compile(r"(hotmail|live|outlook|yahoo)\.((com?|net)\.)?[a-z]{2,3}")
+"""Services that have their name right below many a country's domain."""
 
 
 def is_public_mail(domain: str) -> bool:
     """Whether anybody gets an address of a domain."""
-    return domain in _PUBLIC_MAIL or domain.partition(".")[0] in _PUBLIC_NAMES
+    return domain in _PUBLIC_MAIL or _PUBLIC_NAMES.fullmatch(domain) is not None

@@ -12,6 +12,7 @@ import pytest
 
 from config import clock
 from config.loader import tie
+from config.people import is_public_mail
 from config.stack import Claim
 from exposure.check import check
 from exposure.map.model import map_of
@@ -459,3 +460,8 @@ def test_a_login_that_would_be_the_only_lock_is_refused_with_the_reason() -> Non
     assert (finding.rule, finding.where) == ("unknown-key", "services.web.bypass_ips")
     assert "no JWT" in finding.reason
     assert "`gates: [zero-trust, tailnet]`" in finding.fix
+
+
+def test_a_name_that_a_mail_service_has_in_many_countries_is_no_mail_service_below_a_domain() -> None:
+    assert all(map(is_public_mail, ("live.co.uk", "outlook.com.br", "hotmail.fr", "yahoo.co.jp", "yahoo.com")))
+    assert not any(map(is_public_mail, ("live.smith.example", "outlook.example.com", "smith-yahoo.com", "alive.com")))
