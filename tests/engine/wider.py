@@ -312,10 +312,8 @@ class View:
         address = who.partition(" ")[0] if "@" in who else who
         mine = {"*", "autogroup:member", address, *(n for n, emails in self._sets.items() if address in emails)}
         ips = {"*", f"{request.protocol}:{request.port}", f"{request.protocol}:*", str(request.port)}
-        return (
-            who != STRANGER
-            and not who.startswith("token:")
-            and any(mine & set(g["src"]) and {"*", tag} & set(g["dst"]) and ips & set(g["ip"]) for g in self._grants)
+        return not who.startswith((STRANGER, "token:")) and any(
+            mine & set(g["src"]) and {"*", tag} & set(g["dst"]) and ips & set(g["ip"]) for g in self._grants
         )
 
     @cached_property
