@@ -5,6 +5,7 @@ Whether a change opens or shuts anything is told by the naive reading, asked at 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -172,9 +173,19 @@ def _answers(worlds: dict[str, naive.World], asked: Asked, everybody: list[str])
         words = [(w, *_word(w, asked, who)) for w in worlds.values()]
         web = path and protocol == "tcp" and naive.record_for(next(iter(worlds.values())), host)
         found.append(
-            {f"{word} {naive.tunnel_rule(w, host, to)[2] if web else ''}" for w, word, to in words if word != "no"}
+            {
+                f"{word} {_door(naive.tunnel_rule(w, host, to)[2], to) if web else ''}"
+                for w, word, to in words
+                if word != "no"
+            }
         )
     return found
+
+
+def _door(origin: str, path: str) -> str:
+    """An origin; the two doors of the ingress controller lead on to the same by the request's host, but challenges."""
+    challenge = path.startswith("/.well-known/acme-challenge/")
+    return origin if challenge else re.sub(r"^https?://(ingress-nginx-controller|traefik)\.(.*):\d+$", r"\1", origin)
 
 
 def _ways_round(
@@ -187,7 +198,8 @@ def _ways_round(
 
     paths: dict[str, list[Asked]] = {}
     for asked in grid:
-        if asked[1] == 443 and asked[3] == "tcp":
+        # In capitals or with `;` a guarded path is for nobody: nothing is meant to be found there.
+        if asked[1] == 443 and asked[3] == "tcp" and asked[2] == asked[2].lower() and ";" not in asked[2]:
             paths.setdefault(asked[0], []).append(asked)
     found = set()
     for host, straight in paths.items():
