@@ -165,7 +165,7 @@ def people_sets(audiences: Iterable[Audience], estate: Estate) -> tuple[PeopleSe
 
 def people_set(audience: Audience, estate: Estate) -> PeopleSet:
     """The people of one audience, as Access gets them."""
-    words = sorted({word for name in audience.people for word in estate.members[name]})
+    words = sorted(estate.who(audience.people))
     organizations = [word.removeprefix(GITHUB) for word in words if word.startswith(GITHUB)]
     addresses = [word for word in words if not word.startswith(GITHUB)]
     return PeopleSet(

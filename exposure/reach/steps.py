@@ -382,7 +382,7 @@ class _Reader:
         found = []
         # Which of the tokens is which is all one.
         tokens = (r for r in self._depended(owner, word, _TOKEN) if not _is_known(r.id))
-        ids = [_dict(entry.get("group")).get("id") for entry in _dicts(owner.inputs.get(word))]
+        ids = [_dict(entry.get("group")).get("id") for entry in _dicts(inputs.get(word))]
         groups = iter(self._waiting(owner, word, _GROUP, ids))
         for entry in _dicts(inputs.get(word)):
             given = {kind: _dict(value) for kind, value in entry.items() if value is not None}

@@ -366,6 +366,21 @@ def test_a_policys_session_counts_before_its_applications(policies: list[tuple[s
     assert found.session == lasts
 
 
+def test_the_group_of_a_policy_that_is_written_in_place_is_told_before_it_has_an_id() -> None:
+    email = {"email": {"email": "ada@example.com"}}
+    group = _state("cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup", {"includes": [email]}, "g")
+    group["newState"]["id"] = ""
+    policy = {"decision": "allow", "includes": [{"group": {"id": UNKNOWN}}]}
+    inputs = {"destinations": [{"uri": "a.example.com"}], "policies": [policy]}
+    app = _state("cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication", inputs, "app")
+    app["newState"]["propertyDependencies"] = {"policies": [group["urn"]]}
+    app["newState"]["dependencies"] = [group["urn"]]
+    [found] = from_steps({"steps": [group, app]}, s.Known()).applications
+    [selector] = found.policies[0].include
+    assert selector.group
+    assert selector.group.include == (s.Selector("email", "ada@example.com"),)
+
+
 def test_each_zone_has_its_own_setting_and_its_own_names() -> None:
     zone, setting = "cloudflare:index/zone:Zone", "cloudflare:index/zoneSetting:ZoneSetting"
     record = "cloudflare:index/dnsRecord:DnsRecord"
