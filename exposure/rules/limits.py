@@ -127,8 +127,8 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
             (
                 len(sets) + own_groups(owner.stack.own_policy),
                 most.groups,
-                "groups in the tailnet's policy (each set of people that a service on the tailnet or a route names, and"
-                " your own)",
+                "groups in the tailnet's policy (each set of people that a service on the tailnet, a route or Tailscale"
+                " SSH names, and your own)",
                 "let services share sets of people",
             ),
             (
