@@ -37,7 +37,6 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     add_stack(parser, others="all of them")
     parser.add_argument("--out", metavar="FILE", help="write it there, in the form that its ending names")
