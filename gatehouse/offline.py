@@ -21,7 +21,7 @@ import pulumi
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import engine_pb2, resource_pb2, source_pb2
-from pulumi.runtime.settings import configure
+from pulumi.runtime.settings import Settings, configure
 from pulumi.runtime.stack import run_in_stack
 
 from config.errors import render as render_findings
@@ -137,22 +137,15 @@ def run_offline(
     def session() -> None:
         # The settings live in context variables: in a context of its own, one run knows nothing of another.
         configure(
-            mocks.MockSettings(  # type: ignore[no-untyped-call]
-                monitor=monitor,
-                monitor_features=set(),
-                engine=SimpleNamespace(Log=log),
-                project=name,
-                stack=stack,
+            Settings(
+                name,
+                stack,
+                monitor,
+                SimpleNamespace(Log=log),
                 dry_run=dry_run,
+                legacy_apply_enabled=False,
                 organization="organization",
                 root_directory=str(project),
-                callbacks=None,
-                outputs=set(),
-                lock=Lock(),
-                package_refs={},
-                base_providers_by_ref={},
-                legacy_apply_enabled=False,
-                parallel=None,
             )
         )
         pulumi.runtime.set_all_config(
