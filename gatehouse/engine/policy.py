@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shlex
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.text import wrap
-from gatehouse.commands import CommandError
+from gatehouse.commands import CommandError, write_whole
 
 if TYPE_CHECKING:
     from gatehouse.offline import Offline
@@ -74,11 +73,8 @@ def pack_for(project: Path, environment: Mapping[str, str]) -> Pack:
 def _write(path: Path, text: str, mode: int = 0o644) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        # Whole, or not at all: another run may be about to start it.
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.chmod(mode)
-        fresh.replace(path)
+        # Another run may be about to start it.
+        write_whole(path, text, mode)
     return path
 
 

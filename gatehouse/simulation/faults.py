@@ -24,6 +24,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from gatehouse.commands import write_whole
 from gatehouse.simulation.cloud import Call, CutError, Faults, RefusedError, StatusError
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Object
@@ -55,9 +56,7 @@ def write_plan(state: Path, *faults: Object) -> None:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(json.dumps({"faults": faults}), encoding="utf-8")
-    fresh.replace(path)
+    write_whole(path, json.dumps({"faults": faults}))
 
 
 def _valid(fault: Object) -> Object:

@@ -195,7 +195,7 @@ class Store:
 
     def time(self) -> str:
         """Gives the time as the clouds write it."""
-        return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.later(0)
 
     def later(self, seconds: float) -> str:
         """Gives the time `seconds` from now."""
