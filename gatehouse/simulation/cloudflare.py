@@ -35,18 +35,6 @@ _ACCOUNT_OR_ZONE: Final = "<{accounts|zones}/{account_id|zone_id}>"
 _GO_DURATION: Final = re.compile(r"0|[-+]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _NAME_SERVERS: Final = ("ada", "alec", "beau", "cora", "dana", "elle", "finn", "gene", "hugh", "iris", "jay", "kim")
-_RECORD_TYPES: Final = (
-    "A", "AAAA", "CNAME", "MX", "NS", "OPENPGPKEY", "PTR", "TXT", "CAA", "CERT", "DNSKEY", "DS", "HTTPS", "LOC",
-    "NAPTR", "SMIMEA", "SRV", "SSHFP", "SVCB", "TLSA", "URI",
-)  # fmt: skip
-_IDP_TYPES: Final = (
-    "onetimepin", "azureAD", "saml", "centrify", "facebook", "github", "google-apps", "google", "linkedin", "oidc",
-    "okta", "onelogin", "pingone", "yandex", "cloudflare",
-)  # fmt: skip
-_APP_TYPES: Final = (
-    "self_hosted", "saas", "ssh", "vnc", "app_launcher", "warp", "biso", "bookmark", "dash_sso", "infrastructure",
-    "rdp", "mcp", "mcp_portal", "proxy_endpoint",
-)  # fmt: skip
 _LOCAL_SERVICES: Final = ("hello_world", "hello-world", "bastion", "socks-proxy")
 _ON_OFF: Final = ("on", "off")
 _SETTINGS: Final = {
@@ -131,7 +119,6 @@ class _Zone(_Kind):
     )  # fmt: skip
     volatile = ("modifiedOn",)
     stamps = ("createdOn", "modifiedOn")
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": ("full", "partial", "secondary", "internal")}
     import_form = "<zone_id>"
     patches = True
 
@@ -234,7 +221,6 @@ class _ZoneDnssec(_Kind):
         "publicKey",
     )  # fmt: skip
     volatile = stamps = ("modifiedOn",)
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {"status": ("active", "disabled")}
     import_form = "<zone_id>"
     named_by = "zoneId"
     patches = True
@@ -300,7 +286,6 @@ class _DnsRecord(_Kind):
     computed = ("createdOn", "meta", "modifiedOn", "proxiable", "settings", "tags")
     volatile = ("modifiedOn",)
     stamps = ("createdOn", "modifiedOn")
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": _RECORD_TYPES}
     import_form = "<zone_id>/<dns_record_id>"
 
     def invalid(self, body: Object, problem: str) -> RefusedError:
@@ -386,7 +371,6 @@ class _Ruleset(_Kind):
     computed = ("lastUpdated", "version")
     volatile = ("lastUpdated", "version")
     stamps = ("lastUpdated",)
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {"kind": ("managed", "custom", "root", "zone")}
     import_form = f"{_ACCOUNT_OR_ZONE}/<ruleset_id>"
 
     def bad(self, inputs: Object, code: int, message: str) -> RefusedError:
@@ -427,7 +411,6 @@ class _Tunnel(_Kind):
     )  # fmt: skip
     stamps = ("createdAt",)
     secrets = (("tunnelSecret",),)
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {"configSrc": ("local", "cloudflare")}
     import_form = "<account_id>/<tunnel_id>"
     uuids = True
     patches = True
@@ -486,7 +469,6 @@ class _TunnelConfig(_Kind):
     computed = ("config", "createdAt", "source", "version")
     volatile = ("version",)
     stamps = ("createdAt",)
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {"source": ("local", "cloudflare")}
     import_form = "<account_id>/<tunnel_id>"
     named_by = "tunnelId"
     stays = True
@@ -666,7 +648,6 @@ class _IdentityProvider(_Access):
     replaces = frozenset({"accountId", "zoneId", "type"})
     computed = ("samlCertificateSet", "scimConfig")
     secrets = (("config", "clientSecret"), ("scimConfig", "secret"))
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {"type": _IDP_TYPES}
     import_form = f"{_ACCOUNT_OR_ZONE}/<identity_provider_id>"
 
     def admit(self, inputs: Object, id_: str | None) -> None:
@@ -762,10 +743,7 @@ class _Application(_Access):
         "sessionDuration": "24h",
     }
     computed = ("aud", "domain", "destinations", "selfHostedDomains")
-    choices: ClassVar[Mapping[str, Iterable[str]]] = {
-        "type": _APP_TYPES,
-        "sameSiteCookieAttribute": ("none", "lax", "strict"),
-    }
+    choices: ClassVar[Mapping[str, Iterable[str]]] = {"sameSiteCookieAttribute": ("none", "lax", "strict")}
     import_form = f"{_ACCOUNT_OR_ZONE}/<app_id>"
 
     def check(self, inputs: Object) -> Iterator[Failure]:
