@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from google.protobuf import json_format, struct_pb2
@@ -23,14 +24,13 @@ Path = tuple[str | int, ...]
 Object = dict[str, Any]
 
 
-class Unknown:
-    """A value that the engine does not know yet; there is one: `UNKNOWN`."""
+class Unknown(Enum):
+    """A value that the engine does not know yet; there is one, and a copy of it is the same."""
 
-    def __repr__(self) -> str:
-        return "UNKNOWN"
+    UNKNOWN = "UNKNOWN"
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 @dataclass(frozen=True)
