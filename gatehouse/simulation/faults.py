@@ -24,7 +24,6 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from gatehouse.commands import write_whole
 from gatehouse.simulation.cloud import Call, CutError, Faults, RefusedError, StatusError
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Object
@@ -42,21 +41,6 @@ _CRASHED: Final = 70
 def plan_path(state: Path) -> Path:
     """Where the plan of the world in `state` is."""
     return state.with_name(state.name + ".faults.json")
-
-
-def write_plan(state: Path, *faults: Object) -> None:
-    """Writes the plan (which starts the count of changes anew); without faults it takes the plan away.
-
-    Raises ValueError for a fault that is none.
-    """
-    for fault in faults:
-        _valid(fault)
-    path = plan_path(state)
-    if not faults:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps({"faults": faults}))
 
 
 def _valid(fault: Object) -> Object:
