@@ -714,9 +714,8 @@ def _as_data(inputs: Object) -> Object:
     given = inputs.get("stringData")
     if not isinstance(given, dict):
         return inputs
-    encoded = {k: UNKNOWN if v == UNKNOWN else _encoded({k: v})[k] for k, v in given.items()}
     rest = {key: value for key, value in inputs.items() if key != "stringData"}
-    return {**rest, "data": {**(inputs.get("data") or {}), **encoded}}
+    return {**rest, "data": {**(inputs.get("data") or {}), **_encoded(given)}}
 
 
 def _encoded(texts: Mapping[str, Any]) -> Object:
