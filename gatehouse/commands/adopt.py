@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from config.loader import (
     type_stack,
 )
 from config.text import wrap
-from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width, write_whole
 
 if TYPE_CHECKING:
     from gatehouse.adopt.match import Matched, Planned
@@ -239,11 +238,7 @@ def _short(type_: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    if path.exists():
-        fresh.chmod(path.stat().st_mode)
-    fresh.replace(path)
+    write_whole(path, text, path.stat().st_mode if path.exists() else None)
 
 
 def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int:
