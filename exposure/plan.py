@@ -123,7 +123,8 @@ def generated_policy(
     if own is not None:
         from exposure import own_policy
 
-        named, defined = own_policy.words(own_policy.parse(own)), own_policy.tags(own)
+        document = own_policy.parse(own)
+        named, defined = own_policy.words(document), own_policy.tags(document)
     funnels = any(isinstance(way, FunnelWay) for way in ways)
     grants = [grant for way in ways for grant in way.grants()]
     leads = [lead for node in sorted(nodes, key=lambda node: node.name) for lead in routed(node, estate)]

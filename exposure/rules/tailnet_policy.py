@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from config.errors import Place
 from exposure.names import node_tag
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
 from exposure.ways.tailnet import TailnetWay
 from exposure.workload import Protocol
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
     from exposure.own_policy import Twice
-    from exposure.policy_eval import Endpoint, Policy
+    from exposure.policy_eval import Endpoint, Policy, Reading
     from exposure.policy_eval.addresses import Range
     from exposure.policy_eval.hujson import Document, Position
     from exposure.policy_eval.policy import Rule
@@ -139,13 +139,30 @@ def _paths(document: Document) -> set[str]:
     return {render_path(path) for path in document.where}
 
 
-def _generated(family: Sequence[OneStack], own: str) -> dict[str, Json]:
-    from exposure.plan import generated_policy
+class _Merged(NamedTuple):
+    """The owner's part, ours, and both together as read, with the owner's places."""
 
+    document: Document
+    generated: dict[str, Json]
+    reading: Reading
+
+
+def _merged(family: Sequence[OneStack]) -> _Merged:
+    """Raises OwnPolicyError."""
+    from exposure import own_policy
+    from exposure.plan import generated_policy
+    from exposure.policy_eval import read_policy
+    from exposure.policy_eval.hujson import Document
+
+    said = family[0].stack.own_policy
+    own = "{}" if said is None else said
+    document = own_policy.parse(own)
     nodes = [stack.node for stack in family if stack.node]
     ways = [way for stack in family for way in _ways(stack)]
     assert family[0].estate
-    return generated_policy(family[0].estate, nodes, ways, own)
+    generated = generated_policy(family[0].estate, nodes, ways, own)
+    value = own_policy.value(own_policy.merged(own, generated))
+    return _Merged(document, generated, read_policy(Document(value, document.where)))
 
 
 def _ways(stack: OneStack) -> list[Way]:
@@ -159,15 +176,10 @@ def _ways(stack: OneStack) -> list[Way]:
 
 def _invalid(everything: AllStacks) -> Iterator[Problem]:
     from exposure import own_policy
-    from exposure.policy_eval import read_policy
-    from exposure.policy_eval.hujson import Document
 
     for owner, family in _owners(everything):
-        own = owner.stack.own_policy or ""
         try:
-            document = own_policy.parse(own)
-            generated = _generated(family, own)
-            text = own_policy.merged(own, generated)
+            document, generated, reading = everything.once(_merged, family)
         except own_policy.OwnPolicyError as error:
             fix = "correct it here; a policy with nothing in it is written `{}`"
             yield _problem(owner, error.position, f"this is no policy that Tailscale takes: {error}", fix)
@@ -182,7 +194,7 @@ def _invalid(everything: AllStacks) -> Iterator[Problem]:
                 reason = f"the tailnet knows people by their addresses, and no {keys}: group:{name} would be others"
                 fix = "name a group whose set has `emails:` alone, or people by `user:*@` and their domain"
                 yield _problem(owner, named, reason, fix)
-        for finding in read_policy(Document(own_policy.value(text), document.where)).findings if not twice else ():
+        for finding in reading.findings if not twice else ():
             hint = f" (did you mean {finding.suggestion}?)" if finding.suggestion else ""
             reason = f"Tailscale would refuse the policy: {finding.path}: {finding.reason}{hint}"
             fix = "correct it here: Tailscale refuses the whole policy for it"
@@ -216,19 +228,11 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
 
 
 def _read(everything: AllStacks, routes: bool = False) -> Iterator[_Own]:
-    from exposure import own_policy
-    from exposure.policy_eval import read_policy
-    from exposure.policy_eval.hujson import Document
-    from exposure.reach.project import plan_project
-
     for owner, family in _owners(everything, routes):
-        own = owner.stack.own_policy or "{}"
-        document = own_policy.parse(own)
-        value = own_policy.value(own_policy.merged(own, _generated(family, own)))
-        policy = read_policy(Document(value, document.where)).policy
-        assert policy
-        project = plan_project({stack.stack.name: stack.stack for stack in family})
-        yield _Own(owner, family, document, policy, tuple(_doors(project)))
+        document, _, reading = everything.once(_merged, family)
+        assert reading.policy
+        doors = tuple(_doors(everything.once(planned, family)))
+        yield _Own(owner, family, document, reading.policy, doors)
 
 
 def _doors(project: Project) -> Iterator[_Door]:

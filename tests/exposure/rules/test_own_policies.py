@@ -10,6 +10,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import assume, event, given, settings
@@ -22,6 +23,7 @@ from exposure.check import check
 from exposure.plan import plan_stack
 from exposure.policy_eval import run_tests
 from exposure.policy_eval.hujson import parse
+from exposure.reach import project
 from exposure.reach.access import MEMBER, Principal
 from exposure.reach.compare import Change, compare
 from exposure.reach.evaluate import Request, who
@@ -29,6 +31,7 @@ from exposure.reach.places import table
 from exposure.reach.project import plan_project
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import policy_of
+from exposure.rules import tailnet_policy
 from tests.kit.builders import ESTATE, HTML, MEDIA, NODE, SSH, stack_text
 from tests.kit.profiles import NIGHTLY
 
@@ -90,6 +93,17 @@ def test_what_an_own_policy_opens_or_breaks_is_found_at_its_line_and_nothing_els
     assert {f.place.file for f in found} <= {"tailnet.hujson"}
     assert {f.severity for f in found if told(f)[0] == "address"} <= {"warning"}
     assert all(f.fix for f in found)
+
+
+def test_a_check_plans_the_estate_and_reads_the_merged_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = Mock(side_effect=plan_stack)
+    reads = Mock(side_effect=tailnet_policy._merged)
+    monkeypatch.setattr(project, "plan_stack", plans)
+    monkeypatch.setattr(tailnet_policy, "_merged", reads)
+    text = (FOLDER / "homelab-by-tags.hujson").read_text()
+    found = check(stack(text, claims=[{"never": "anyone", "on": "ssh"}], node={**NODE, "routes": ["192.168.7.0/24"]}))
+    assert [f.rule for f in found if f.severity == "error"] == []
+    assert (plans.call_count, reads.call_count) == (1, 1)
 
 
 def test_the_policies_are_of_every_kind_and_some_are_refused_and_some_are_not() -> None:
