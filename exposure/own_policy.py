@@ -66,12 +66,13 @@ def tags(document: hujson.Document) -> set[str]:
     return _names(document, "tagowners")
 
 
-def own_groups(text: str | None) -> int:
-    """How many groups the owner defines; none in what is no policy."""
+def own_groups(text: str | None) -> tuple[set[str], int]:
+    """What the owner's policy names, groups of ours too, and how many it defines; nothing of what is no policy."""
     try:
-        return len(_names(parse(text), "groups")) if text else 0
+        document = parse(text or "{}")
     except OwnPolicyError:
-        return 0
+        return set(), 0
+    return words(document), len(_names(document, "groups"))
 
 
 def _names(document: hujson.Document, section: str) -> set[str]:
