@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from config.errors import Place
 from exposure.names import node_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
+from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol
+from exposure.workload import Protocol, one_home
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from exposure.policy_eval.policy import Rule
     from exposure.policy_eval.selectors import Traffic
     from exposure.reach.project import Project
+    from exposure.tailnet import Routed
     from exposure.ways.way import Way
 
 _SYNTAX = "tailscale.com/kb/1337"
 OPENS, ROUTES, TESTS = "tailnet-policy-opens", "tailnet-route-opens", "tailnet-policy-tests"
+NODE = "tailnet-route-node"
 
 
 @dataclass(frozen=True)
@@ -315,30 +318,96 @@ def _examples(own: _Own, rule: Rule) -> list[str]:
 
 
 def _route_opens(everything: AllStacks) -> Iterator[Problem]:
+    for own in _read(everything, routes=True):
+        for at, route, rules in _routes(own):
+            examples = [example for rule in rules for example in _examples(own, rule)]
+            if examples:
+                more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
+                yield at.problem(
+                    route.to,
+                    f"this route lets {examples[0]}{more}, past the service's gate",
+                    "name a set of people that the service names by its `people:`, or other machines and ports"
+                    f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
+                )
+
+
+def _routes(own: _Own) -> Iterator[tuple[Ref, Routed, list[Rule]]]:
+    """Each route of a node, where it stands, with the rules of the policy that are made of it."""
     from exposure.tailnet import routed
 
-    for own in _read(everything, routes=True):
-        for stack in own.family:
-            assert stack.node
-            assert stack.estate
-            for number, route in enumerate(routed(stack.node, stack.estate)[: len(stack.node.routes)]):
-                sources = {f"group:{name}" for name in route.people}
-                examples = [
-                    example
-                    for rule in own.policy.rules
-                    if rule.path not in _paths(own.document)
-                    and {t.selector.text for t in rule.targets} == {route.to}
+    theirs = _paths(own.document)
+    ours = [rule for rule in own.policy.rules if rule.path not in theirs]
+    for stack in own.family:
+        assert stack.node
+        assert stack.estate
+        for number, route in enumerate(routed(stack.node, stack.estate)[: len(stack.node.routes)]):
+            sources = {f"group:{name}" for name in route.people}
+            yield (
+                stack.ref("node", "routes", number),
+                route,
+                [
+                    rule
+                    for rule in ours
+                    if {t.selector.text for t in rule.targets} == {route.to}
                     and {source.text for source in rule.sources} <= sources
-                    for example in _examples(own, rule)
-                ]
-                if examples:
-                    more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
-                    yield stack.ref("node", "routes", number).problem(
-                        route.to,
-                        f"this route lets {examples[0]}{more}, past the service's gate",
-                        "name a set of people that the service names by its `people:`, or other machines and ports"
-                        f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
-                    )
+                ],
+            )
+
+
+_CLUSTER: Mapping[tuple[Protocol, int], str] = {
+    ("tcp", 6443): "the Kubernetes API",
+    ("tcp", 10250): "the kubelet",
+}
+"""What a node of Kubernetes answers by itself [docs.k3s.io/installation/requirements, Networking]."""
+
+
+def _nodes_within(everything: AllStacks) -> Iterator[Problem]:
+    families = {own.owner.stack.name: own for routes in (False, True) for own in _read(everything, routes)}
+    otherwise = f"; or, where you mean it, acknowledge `{NODE}` under `gatehouse:acknowledge`"
+    for own in families.values():
+        if any(f.rule in (OPENS, ROUTES) for stack in own.family for f in stack.found):
+            # What it opens of services comes first, and may go with it.
+            continue
+        plans = everything.once(planned, own.family).plans.values()
+        for at, route, rules in _routes(own):
+            leading = at.stack.typed.node if at.stack.typed else None
+            found = [_within(own.policy, rules, p) for p in plans if leading and one_home(leading, p.home)]
+            if any(found):
+                fix = "name other machines by its `to:`, or ports by its `ports:`"
+                yield at.problem(route.to, f"by this route {listed(route.people)} reach {_and(found)}", fix + otherwise)
+        for rule in own.rules:
+            found = [_within(own.policy, [rule], plan) for plan in plans]
+            if any(found):
+                fix = "name other machines, or ports" + otherwise
+                who = listed(_WORDS.get(source.text, source.text) for source in rule.sources)
+                yield own.problem(rule.position, f"where a route leads there, {who} reach {_and(found)}", fix)
+
+
+def _within(policy: Policy, rules: Iterable[Rule], plan: ExposurePlan) -> str:
+    """What rules about addresses open of a node itself at home, where they open what it answers by itself."""
+    from exposure.policy_eval.addresses import contains, parse_address
+    from exposure.policy_eval.selectors import TCP, read_protocol
+
+    address = parse_address(plan.home.lan_ipv4)
+    traffic = [
+        target.traffic
+        for rule in rules
+        for target in rule.targets
+        if address and contains(policy.ranges(target.selector) or (), address) is True
+    ]
+    said = dict(_CLUSTER)
+    said |= {(p.protocol, p.port): f"service {w.service}" for w in plan.by(TailnetWay) if w.on_node for p in w.ports}
+    said |= {(p.protocol, p.node_port): f"service {w.service}" for w in plan.by(PortForwardWay) for p in w.ports}
+    open_ = [key for key in sorted(said) if any(one.lets(read_protocol(key[0]), key[1]) for one in traffic)]
+    if not any(key in _CLUSTER for key in open_):
+        return ""
+    ports = listed(f"{protocol} {port} ({said[protocol, port]})" for protocol, port in open_)
+    rest = ", and whatever else listens there" * any(one.lets(TCP, 1) and one.lets(TCP, 65535) for one in traffic)
+    return f"the node {plan.node} itself ({plan.home.lan_ipv4}): {ports}{rest}"
+
+
+def _and(found: Iterable[str]) -> str:
+    return "; and ".join(filter(None, found))
 
 
 def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
@@ -449,6 +518,15 @@ RULES = (
         acceptable="stack",
         last=True,
         check=_route_opens,
+    ),
+    EstateRule(
+        NODE,
+        "A range of the home network that people reach has no node in it, unless they are to reach all of the node",
+        "docs.k3s.io/installation/requirements, Networking",
+        acceptable="stack",
+        severity="warning",
+        last=True,
+        check=_nodes_within,
     ),
     EstateRule(
         TESTS,
