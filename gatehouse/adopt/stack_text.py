@@ -122,7 +122,7 @@ def _kept(text: str, plain: str, after: str) -> str | None:
             there, here = next(((there, here) for there, here in reversed(depths) if there <= deep), (0, 0))
             lines.append(" " * (here + deep - there) + line.lstrip() if line.strip() else line)
             depths += [(deep, here + deep - there)] if _is_content(line) else []
-    return "\n".join(lines) + "\n" * (len(text) - len(text.rstrip("\n")) or 1)
+    return "\n".join(lines) + "\n" * text.endswith("\n")
 
 
 def _opcodes(one: Sequence[str], other: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:

@@ -644,6 +644,8 @@ STYLES = {
     "four spaces": re.sub(r"^ +", lambda m: m[0] * 2, LISTS, flags=re.M).replace("    protocol", "  protocol"),
     "a step of two, then of three": LISTS.replace("\n    ", "\n     "),
     "a document's marks": f"---\n{LISTS}\n# the end\n",
+    "blank lines at the end": f"{LISTS}\n\n",
+    "no end of the last line": LISTS.rstrip("\n"),
     "signs in columns": LISTS.replace("name: pi", "name:     pi").replace("name: tail", "name:  tail"),
     "lists in brackets": LISTS.replace("    tailnet:\n", "    other: {a: [ 1,\n      2 ]}\n    tailnet:\n"),
 }
