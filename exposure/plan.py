@@ -10,7 +10,7 @@ from config.stack import Estate, owner_reference, owner_stack
 from config.values import Host
 from exposure import estate as one
 from exposure import manual_steps
-from exposure.audience import NOBODY, Audience
+from exposure.audience import NOBODY, Audience, named_people
 from exposure.decide import chosen
 from exposure.model import AccessApplication, DnsRecord, ExposurePlan, Json, Limits, PlannedService
 from exposure.names import title_of
@@ -136,6 +136,7 @@ def generated_policy(
 def _taken(estate: Estate, nodes: Sequence[Node], ways: Sequence[Way], own: str | None) -> Limits:
     sets = {name for way in ways for grant in way.grants() for name in grant.people}
     sets |= {name for node in nodes for lead in routed(node, estate) for name in lead.people}
+    sets |= named_people(estate.ssh, estate).people if estate.ssh else set()
     proxied = {w.machine for w in ways if isinstance(w, FunnelWay) or (isinstance(w, TailnetWay) and not w.on_node)}
     return taken(estate, sets, len(proxied) + len(nodes), own)
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 from config.text import wrap
+from exposure.audience import named_people
 from exposure.model import ExposurePlan, PlannedService
 from exposure.tailnet import PLANS
 from exposure.ways.way import ManualStep
@@ -91,14 +92,31 @@ def nameservers(plan: ExposurePlan) -> dict[str, list[str]]:
     return {what: addresses for what, addresses in asked.items() if addresses}
 
 
+def tailscale_ssh(plan: ExposurePlan) -> str:
+    """Who logs in to the node by Tailscale SSH, and as whom, in a sentence; empty where it is off."""
+    ssh = plan.estate.ssh
+    if ssh is None:
+        return ""
+    users = ", ".join({"autogroup:nonroot": "any user but root"}.get(user, user) for user in ssh.users)
+    checked = f"checked {'at every login' if ssh.check_period == 'always' else f'every {ssh.check_period}'}"
+    checked = checked if ssh.action == "check" else "with no check"
+    root = " Root has the whole node, and every service on it." if "root" in ssh.users else ""
+    return (
+        f"{named_people(ssh, plan.estate)} as {users}, {checked}, at port 22 of {plan.node} on the tailnet. It asks for"
+        f" no key; sshd, at {plan.home.lan_ipv4}, does as before.{root}"
+    )
+
+
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
     """The exposure table, whom devices ask for names, the manual steps, and what it takes of the tailnet's plan."""
     asked = [
         line for what, of in nameservers(plan).items() for line in wrap(f"{what}: {', '.join(of)}", width, _INDENT)
     ]
+    ssh = "".join(f"{line}\n" for line in wrap(tailscale_ssh(plan), width, _INDENT, _INDENT))
+    ssh = f"Who logs in by Tailscale SSH:\n{ssh}\n" if tailscale_ssh(plan) else ""
     names = "".join(("Whom devices of the tailnet ask:\n", *(f"{line}\n" for line in asked), "\n")) if asked else ""
     return (
-        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n{names}"
+        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n{names}{ssh}"
         f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan, width)}"
     )
 

@@ -45,9 +45,10 @@ class Change:
 
     @property
     def longer(self) -> tuple[Principal, ...]:
-        """Whose login lasts longer than before."""
+        """Whose login, or check, lasts longer than before."""
         was, will = self.before.terms, self.now.terms
-        return tuple(p for p in will if p in was and hours(will[p].session) > hours(was[p].session))
+        both = (p for p in will if p in was and will[p].login and was[p].login)
+        return tuple(p for p in both if hours(will[p].session) > hours(was[p].session))
 
     @property
     def eased(self) -> tuple[Principal, ...]:

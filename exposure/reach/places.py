@@ -371,6 +371,11 @@ class Reached:
         """From where a stranger reaches it, in words; empty where that is anywhere, or where nothing says it."""
         return from_where(self.terms[ANYONE].from_) if ANYONE in self.terms else ""
 
+    def way(self, principal: Principal) -> str:
+        """How one who answers for a crowd reaches it; by Tailscale SSH, as which users of the node too."""
+        users = self.terms[principal].weakened if self.how[principal] is Outcome.TAILNET and self.terms else ()
+        return ", ".join((self.how[principal].value, *users))
+
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
         show = show or few
@@ -380,6 +385,7 @@ class Reached:
             return f"anyone {self.places}".rstrip()
         parts: list[str] = []
         everybody = self.everybody.items()
+        ways = {one: self.way(p) for p in self.how for one in self.alike.get(p, (p,))}
         if self.anyone:
             parts.append(f"anyone, {self.anyone.value}")
         for outcome in (o for o in Outcome if o.reaches):
@@ -387,10 +393,10 @@ class Reached:
                 continue
             here = [p for p, how in everybody if how is outcome]
             if MEMBER in here:
-                here = [p for p in here if p.kind != "person"]
-            if here:
-                how = "" if outcome is Outcome.OPEN else f" {outcome.value}"
-                parts.append(show([str(p) for p in here]) + how)
+                here = [p for p in here if p.kind != "person" or ways[p] != ways[MEMBER]]
+            for way in dict.fromkeys(ways[p] for p in here):
+                how = "" if outcome is Outcome.OPEN else f" {way}"
+                parts.append(show([str(p) for p in here if ways[p] == way]) + how)
         return "; ".join(parts)
 
 
@@ -416,13 +422,14 @@ def together(found: Iterable[Reached]) -> Reached:
     """Who reaches any of several places, asked for the same crowds, each by the widest way."""
     how: dict[Principal, Outcome] = {}
     ends: dict[Principal, Workload | str] = {}
+    terms: dict[Principal, Terms] = {}
     alike: dict[Principal, tuple[Principal, ...]] = {}
     for one in found:
         alike |= one.alike
         for principal, outcome in one.how.items():
             if principal not in how or WIDEST[outcome] < WIDEST[how[principal]]:
-                how[principal], ends[principal] = outcome, one.ends[principal]
-    return Reached(how, ends, alike=alike)
+                how[principal], ends[principal], terms[principal] = outcome, one.ends[principal], one.terms[principal]
+    return Reached(how, ends, terms, alike)
 
 
 def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> list[tuple[Crowd, Answer]]:

@@ -129,11 +129,14 @@ class OneStack:
 
     @property
     def leads(self) -> tuple[tuple[Path_, ExitNode], ...]:
-        """What people reach by the node: its routes, and the internet; each with the path of its `people`."""
+        """What people reach by the node: its routes, and the internet; in the owner's file also nodes themselves, by
+        Tailscale SSH. Each with the path of its `people`."""
         node = self.node
         routes = [(("node", "routes", i, "people"), route) for i, route in enumerate(node.routes)] if node else []
         exits = [(("node", "exit_node", "people"), node.exit_node)] if node and node.exit_node else []
-        return (*routes, *exits)
+        ssh = self.estate.ssh if self.estate and self.stack.owns_estate else None
+        shells = [(("estate", "tailnet", "ssh", "people"), ssh)] if ssh else []
+        return (*routes, *exits, *shells)
 
     @property
     def whole(self) -> bool:

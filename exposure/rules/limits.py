@@ -126,8 +126,8 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
             (
                 use.groups,
                 most.groups,
-                "groups in the tailnet's policy (each set of people that a service on the tailnet, a route or your own"
-                " part names, and those of your own)",
+                "groups in the tailnet's policy (each set of people that a service on the tailnet, a route, Tailscale"
+                " SSH or your own part names, and those of your own)",
                 "let services share sets of people",
             ),
             (

@@ -9,6 +9,7 @@ from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 from config.errors import Place
+from exposure.audience import named_people
 from exposure.names import node_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
 from exposure.ways.port_forward import PortForwardWay
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from exposure.policy_eval import Endpoint, Policy, Reading
     from exposure.policy_eval.addresses import Range
     from exposure.policy_eval.hujson import Document, Position
-    from exposure.policy_eval.policy import Rule
+    from exposure.policy_eval.policy import Rule, SshRule
     from exposure.policy_eval.selectors import Traffic
     from exposure.reach.project import Project
     from exposure.tailnet import Routed
     from exposure.ways.way import Way
 
 _SYNTAX = "tailscale.com/kb/1337"
+SSH = 22
 OPENS, ROUTES, TESTS = "tailnet-policy-opens", "tailnet-route-opens", "tailnet-policy-tests"
 NODE = "tailnet-route-node"
 
@@ -89,7 +91,7 @@ class _Door(NamedTuple):
         ports = (p for r in traffic.ports for p in range(max(r.first, 1), r.last + 1) if number in traffic.protocols)
         return next((port for port in ports if port not in self.others), None)
 
-    def outsider(self, policy: Policy, rule: Rule) -> str:
+    def outsider(self, policy: Policy, rule: Rule | SshRule) -> str:
         """Somebody whom a rule takes in and it is not for; empty where there is none."""
         from exposure.policy_eval.selectors import Kind
 
@@ -244,6 +246,10 @@ def _doors(project: Project) -> Iterator[_Door]:
     for plan in project.plans.values():
         node = machine((node_tag(plan.node),), plan.home.tailnet_ipv4 or "")
         found: dict[tuple[str, Protocol, int | None], _Door] = {}
+        ssh = plan.estate.ssh
+        if ssh:
+            people = _emails(plan, named_people(ssh, plan.estate).people)
+            found[node_tag(plan.node), "tcp", SSH] = _Door(plan.node, node, "tcp", SSH, "Tailscale SSH", people)
         for way in plan.by(TailnetWay):
             ports: list[tuple[Protocol, int | None]] = [(p.protocol, p.port) for p in way.ports]
             if not (way.on_node or way.served or way.selector):
@@ -303,6 +309,7 @@ def _opens(everything: AllStacks) -> Iterator[Problem]:
             if examples := _examples(own, rule):
                 yield _opening(own, rule, examples)
         yield from _funnels(own)
+        yield from _logins(own)
 
 
 def _examples(own: _Own, rule: Rule) -> list[str]:
@@ -441,6 +448,32 @@ def _funnels(own: _Own) -> Iterator[Problem]:
             )
 
 
+def _logins(own: _Own) -> Iterator[Problem]:
+    """What the owner's rules for Tailscale SSH open of a node, whoever reaches its port 22 today."""
+    from exposure.reach.tailnet import may_be
+
+    ssh, paths = own.owner.estate.ssh if own.owner.estate else None, _paths(own.document)
+    known = ssh.users if ssh else []
+    doors = [d for d in own.doors if node_tag(d.name) in d.device.tags and d.protocol == "tcp"]
+    doors = [d for d in doors if d.port == SSH or (d.port is None and SSH not in d.others)]
+    for rule in own.policy.ssh:
+        for door in doors if rule.path in paths else ():
+            who, users = door.outsider(own.policy, rule), list(rule.users)
+            if not who and ssh:
+                # Of those who log in by Gatehouse's rule, as whom they do not.
+                who = rule.sources[0].text if rule.sources else ""
+                users = [u for u in users if u not in known and (u == "root" or "autogroup:nonroot" not in known)]
+            if who and users and any(may_be(own.policy, target, door.device) for target in rule.destinations):
+                yield own.problem(
+                    rule.position,
+                    f"this rule lets {who} log in to {door.name} as {users[0]} by Tailscale SSH, and neither a service"
+                    " at its port 22 nor `estate.tailnet.ssh` does",
+                    "name tags of your own machines alone, or say under `estate.tailnet.ssh` who logs in, and as which "
+                    f"users; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
+                )
+                break
+
+
 def _addresses(everything: AllStacks) -> Iterator[Problem]:
     from exposure.policy_eval.addresses import TAILNET, Address, contains
 
@@ -479,7 +512,7 @@ def _tests(everything: AllStacks) -> Iterator[Problem]:
         for outcome in run_tests(own.policy):
             mine = outcome.test.path in paths
             # What its rules open of ours is told by another rule.
-            failures = [f for f in outcome.failures if mine or f.expected == "accept"]
+            failures = [f for f in outcome.failures if mine or f.expected != "deny"]
             if failures:
                 whose = (
                     f"the test from {outcome.test.src or '(nobody)'}"

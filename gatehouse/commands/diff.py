@@ -197,7 +197,7 @@ def _git(project: Path, *arguments: str, why: str) -> str:
 def _row(change: Change, now: Project, base: Project | None, only: str | None, tags: set[str]) -> Row:
     owner = now.owner_of(change.place) or (base.owner_of(change.place) if base else None)
     stack, service = owner or (only, None)
-    reason = _reason(now, stack, service)
+    reason = _reason(now, *owner) if owner else None
     fresh = reason is not None and reason != (_reason(base, stack, service) if base else None)
     wider = change.wider
     host = change.place.request.host
@@ -207,9 +207,9 @@ def _row(change: Change, now: Project, base: Project | None, only: str | None, t
 
 
 def _reason(project: Project, stack: str | None, service: str | None) -> str | None:
-    """The reason given by a service."""
+    """The reason given by a service, or by the stack for what is no service's."""
     config = project.stacks[stack].config if stack is not None and stack in project.stacks else None
-    found = config.services.get(service) if config and service else None
+    found = config.services.get(service) if config and service else config
     return found.acknowledge.get(RULE) if found else None
 
 
@@ -236,7 +236,9 @@ def _text(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
 
 
 def _fix(rows: Sequence[Row]) -> str:
-    services = sorted({f"{row.stack}: {row.service}" if row.service else "no service's" for row in rows if row.refused})
+    node = "no service, so under `gatehouse:acknowledge`"
+    refused = [row for row in rows if row.refused]
+    services = sorted({f"{row.stack}: {row.service or node}" if row.stack else "no service's" for row in refused})
     return (
         f"Something becomes wider that nobody acknowledged ({', '.join(services)}). If it is meant, say why in"
         f" the stack file: `acknowledge: {{{RULE}: <your reason>}}`."

@@ -13,7 +13,7 @@ from config.errors import render as render_findings
 from exposure.check import checked
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
-from exposure.render import nameservers, report
+from exposure.render import nameservers, report, tailscale_ssh
 from gatehouse.commands import add_stack
 from gatehouse.stacks import known_stack, load
 
@@ -67,6 +67,7 @@ def _plan_dict(plan: ExposurePlan) -> dict[str, object]:
             for service in plan.services
         ],
         "nameservers": nameservers(plan),
+        "tailscale_ssh": tailscale_ssh(plan),
         "manual_steps": [asdict(w) for w in plan.manual_steps],
     }
 

@@ -255,8 +255,8 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
         return
 
     def how(found: Reached) -> str:
-        ways = set(found.how.values())
-        return ways.pop().value if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
+        ways = set(map(found.way, found.how))
+        return ways.pop() if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
 
     what = f"\n{render_table(rows, width(), how, ends=True)}" if rows else " nothing"
     print(f"{subject.name} reaches{what}")

@@ -86,6 +86,7 @@ def test_what_an_estate_takes_of_its_tailnets_plan_is_shown_where_the_plan_limit
     assert said(own).startswith("Tailnet: 1 of 6 users, 3 of 3 groups,")
     assert said(plan="standard", users=["dora@example.com"]) == "Tailnet: 1 of 10 groups of plan standard."
     assert said(users=["dora@example.com"]).startswith("Tailnet: 2 of 6 users")
+    assert said(ssh={"people": "household"}).startswith("Tailnet: 2 of 6 users, 2 of 3 groups")
 
 
 def test_no_node_asks_a_nameserver_of_the_tailnet_which_the_policy_opens_to_people_alone() -> None:
