@@ -62,21 +62,21 @@ def _at(document: hujson.Document, path: Path) -> Any:
     return value
 
 
-def tags(text: str) -> set[str]:
+def tags(document: hujson.Document) -> set[str]:
     """The tags that the owner defines."""
-    return _names(text, "tagowners")
+    return _names(document, "tagowners")
 
 
-def own_groups(text: str | None) -> int:
-    """How many groups the owner defines; none in what is no policy."""
+def own_groups(text: str | None) -> tuple[set[str], int]:
+    """What the owner's policy names, groups of ours too, and how many it defines; nothing of what is no policy."""
     try:
-        return len(_names(text, "groups")) if text else 0
+        document = parse(text or "{}")
     except OwnPolicyError:
-        return 0
+        return set(), 0
+    return words(document), len(_names(document, "groups"))
 
 
-def _names(text: str, section: str) -> set[str]:
-    document = parse(text)
+def _names(document: hujson.Document, section: str) -> set[str]:
     said = sections(document).get(section)
     found = _at(document, (said,)) if said else None
     return set(found) if isinstance(found, dict) else set()

@@ -117,15 +117,20 @@ def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | 
     names = "".join(("Whom devices of the tailnet ask:\n", *(f"{line}\n" for line in asked), "\n")) if asked else ""
     return (
         f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n{names}{ssh}"
-        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan)}"
+        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan, width)}"
     )
 
 
-def _of_the_plan(plan: ExposurePlan) -> str:
-    groups, tailnet = (plan.tailnet_policy or {}).get("groups"), plan.estate.tailnet
-    if not isinstance(groups, Mapping) or tailnet is None:
+def _of_the_plan(plan: ExposurePlan, width: int) -> str:
+    tailnet, use = plan.estate.tailnet, plan.tailnet_taken
+    if use is None or tailnet is None:
         return ""
-    return f"\n\nTailnet: {len(groups)} of the {PLANS[tailnet.plan].groups} groups that plan {tailnet.plan} has."
+    most = PLANS[tailnet.plan]
+    words = (f"{count} of {most_} {what}" for count, most_, what in zip(use, most, _COUNTED, strict=True) if most_)
+    return "\n\n" + "\n".join(wrap(f"Tailnet: {', '.join(words)} of plan {tailnet.plan}.", width))
+
+
+_COUNTED = ("users", "groups", "tagged machines")
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:

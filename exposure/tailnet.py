@@ -9,18 +9,10 @@ from typing import NamedTuple
 from config.services import ExitNode, Node
 from config.stack import Estate, TailnetPlan, TailscaleSsh
 from exposure.audience import named_people
-from exposure.model import Json
+from exposure.model import Json, Limits
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
+from exposure.own_policy import own_groups
 from exposure.ways.way import Grant
-
-
-class Limits(NamedTuple):
-    """What a plan has at most; None where it says nothing."""
-
-    users: int | None
-    groups: int
-    machines: int | None
-
 
 PLANS: Mapping[TailnetPlan, Limits] = {
     "personal": Limits(6, 3, 50),
@@ -28,6 +20,15 @@ PLANS: Mapping[TailnetPlan, Limits] = {
     "premium": Limits(None, 300, None),
 }
 """As read of tailscale.com/pricing on 2026-09-20; that Tailscale holds to them is not verified."""
+
+
+def taken(estate: Estate, sets: Iterable[str], machines: int, own: str | None) -> Limits:
+    """What an estate takes of its plan: with these sets of people on the tailnet, so many tagged machines, and the
+    owner's own part of the policy, of which the groups count. Whoever that names beside is not known to be a user."""
+    named, more = own_groups(own)
+    sets = set(sets)
+    users = estate.who(sets) | set(estate.tailnet.users if estate.tailnet else ())
+    return Limits(len(users), len(_groups(estate, sets, named)) + more, machines)
 
 
 INTERNET = "autogroup:internet"
@@ -85,14 +86,8 @@ def policy(
     Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
     """
     private = sorted([*private, *_to_log_in(estate, nodes, private)], key=lambda s: (s.node, s.key))
-    used = {p for names in _sets(private, leads) for p in names}
-    # A set that has ended is nobody, and so in no grant, and in a group only where somebody else names that.
-    people = {name: [] if one.ended else one.emails for name, one in sorted(estate.sets.items())}
-    groups = {
-        f"group:{name}": sorted(set(emails))
-        for name, emails in people.items()
-        if (name in used and emails) or f"group:{name}" in named
-    }
+    people = _people(estate)
+    groups = _groups(estate, {p for names in _sets(private, leads) for p in names}, named)
     tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
     node_tags = {node_tag(n) for n in nodes}
     # Of a tag that the owner's own part defines, that says who gives it out.
@@ -135,6 +130,19 @@ def policy(
             **({"exitNode": by[INTERNET]} if by[INTERNET] else {}),
         }
     return result
+
+
+def _people(estate: Estate) -> dict[str, list[str]]:
+    # A set that has ended is nobody, and so in no grant, and in a group only where somebody else names that.
+    return {name: [] if one.ended else one.emails for name, one in sorted(estate.sets.items())}
+
+
+def _groups(estate: Estate, used: Container[str], named: Container[str]) -> dict[str, list[str]]:
+    return {
+        f"group:{name}": sorted(set(emails))
+        for name, emails in _people(estate).items()
+        if (name in used and emails) or f"group:{name}" in named
+    }
 
 
 def _sets(private: Iterable[Grant], leads: Iterable[Routed]) -> Iterator[tuple[str, ...]]:

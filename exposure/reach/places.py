@@ -62,14 +62,16 @@ class Crowd:
     everybody: tuple[Principal, ...]
 
 
-def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False) -> tuple[Place, ...]:
+def places(
+    *surfaces: Surface, thorough: bool = False, ways_round: bool = False, tags: bool = False
+) -> tuple[Place, ...]:
     """Every place of the surfaces: each class of a web host's paths, tailnet names, forwarded ports.
 
     A class holds the paths that the same rules match and the same applications cover, in each of the surfaces; the
     place is a shortest one of them, and what is so there is so in all of the class (but for `unproved`). `thorough`
     adds deeper names below wildcards, http where the zone does not send it on to https (there it needs no certificate),
-    and tags with no machine: what a comparison of two surfaces has to look at.
-    `ways_round` adds a way out of each class below a path.
+    and `tags`: what a comparison of two surfaces has to look at.
+    `ways_round` adds a way out of each class below a path, `tags` the tags with no machine that is known here.
     """
     found: dict[Request, Place] = {}
 
@@ -95,7 +97,7 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
         for path in sorted(paths):
             add(machine, 443, path, "https")
     for surface in surfaces:
-        for host, port, scheme in _ports(surface, thorough):
+        for host, port, scheme in _ports(surface, thorough or tags):
             add(host, port, "/", scheme)
         for host, listening in surface.listeners.items():
             for protocol, at in listening:
@@ -204,7 +206,7 @@ def _suffix(surface: Surface) -> str:
     return f".{surface.tailnet.name}" if surface.tailnet and surface.tailnet.name else ""
 
 
-def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]]:
+def _ports(surface: Surface, tags: bool) -> Iterator[tuple[str, int, Scheme]]:
     for record in surface.records:
         for forwarded in surface.router:
             if record.proxied or record.content != forwarded.address:
@@ -226,7 +228,7 @@ def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]
     for node in nodes(policy):
         for protocol, number in opened((node_tag(node),), node):
             yield f"{node}{_suffix(surface)}", number, _scheme(protocol)
-    if thorough:
+    if tags:
         listened = {(t, "tcp", 443) for i in surface.tailnet_ingresses for t in i.tags}
         listened |= {
             (t, *port)

@@ -182,6 +182,19 @@ def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protoc
     return found
 
 
+def surely_lets(policy: Policy, email: str, target: Endpoint, protocol: str, port: int) -> bool:
+    """Whether every device of somebody's reaches another, or an address, whatever else is not known of them."""
+    return bool(reach(policy, _source(policy, Principal("person", email)), target, port, protocol).partly)
+
+
+def answering(document: Mapping[str, Json], protocol: str, port: int) -> tuple[str, ...]:
+    """The tags and services at which rules open a port."""
+    found = (
+        t for rule in policy_of(document).rules for t in rule.targets if t.traffic.lets(read_protocol(protocol), port)
+    )
+    return tuple(dict.fromkeys(t.selector.text for t in found if t.selector.kind in (Kind.TAG, Kind.SERVICE)))
+
+
 def _opened(source: Endpoint, policy: Policy, target: Endpoint, port: int | None, protocol: str) -> Gives:
     decision = reach(policy, source, target, port, protocol)
     if not decision.partly and not decision.maybe:

@@ -63,13 +63,6 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if args.apply and adoption.policy:
         _write(project / adoption.policy[0], adoption.policy[1])
     if args.apply and adoption.text != text:
-        from gatehouse.adopt.stack_text import edited_lines, refuse_rewriting
-
-        try:
-            refuse_rewriting(text, path.name)
-        except CommandError:
-            print("\n".join(edited_lines(text, adoption.text, path.name)))
-            raise
         _write(path, adoption.text)
     print(json.dumps(adoption.to_dict(args.apply), indent=2) if args.json else _report(adoption, path.name, args))
     if args.apply and not args.json and not args.simulated:
@@ -242,7 +235,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int:
-    from gatehouse.adopt.stack_text import edit, edited_lines, refuse_rewriting
+    from gatehouse.adopt.stack_text import edit, edited_lines
 
     after = edit(text, adopt={}, recover={})
     if after == text:
@@ -261,7 +254,6 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
     if not args.apply:
         print("\nNothing was written: add --apply. `gatehouse preview` then shows what Gatehouse would change.")
         return 0
-    refuse_rewriting(text, path.name)
     _complete_state(args, project, path)
     _write(path, after)
     print(f"\nWrote {path.name}. Next: gatehouse preview {about(args.stack, args.simulated)}")

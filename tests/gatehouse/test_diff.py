@@ -296,6 +296,18 @@ def test_a_port_of_the_node_is_open_to_the_home_network_too(project: Path, capsy
     assert "new: anyone\n" in capsys.readouterr().out
 
 
+def test_a_node_at_another_address_at_home_is_no_wider(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    services = {**SERVICES, "game": builders.GAME}
+    _write(project, services)
+    _commit(project)
+    node = {**builders.NODE, "lan_ipv4": "192.168.0.77"}
+    _write(project, services, node=node)
+    assert changes(project, capsys) == (0, [])
+    # What changes with it is told, at its new address.
+    _write(project, SERVICES, node=node)
+    assert {c["kind"] for c in changes(project, capsys)[1]} == {"narrower"}
+
+
 def test_a_comparison_that_leaves_something_out_is_no_proof(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
