@@ -11,7 +11,7 @@ from pydantic import Field
 
 from components.base import Component
 from components.given import reads
-from components.manifests import SKIP_AWAIT, ours
+from components.manifests import UNHURRIED, ours
 from config.fields import Label
 from exposure.names import PROXY_GROUP, proxies_name, proxies_tag
 
@@ -20,9 +20,9 @@ class ProxyGroup(Component):
     """The Tailscale operator's proxies that the services of a node share, each as a Tailscale Service.
 
     Takes the node's name, after which the machines and their tag are named, and `replicas`, the number of pods. `after`
-    is the policy, which must own the tag, and the operator, whose chart brings the kind. What is behind them waits for
-    this on deletion: an Ingress or Service keeps its finalizer where its `ProxyGroup` is gone
-    [TS cmd/k8s-operator/ingress-for-pg.go, svc-for-pg.go, Reconcile].
+    is the policy, which must own the tag, and the operator, whose chart brings the kind. It is made once its pods are
+    on the tailnet. What is behind them is deleted first: an Ingress or Service keeps its finalizer where its
+    `ProxyGroup` is gone [TS cmd/k8s-operator/ingress-for-pg.go, svc-for-pg.go, Reconcile].
 
     Registers ProxyGroup (`tailscale.com/v1alpha1`) [TS deploy/crds/tailscale.com_proxygroups.yaml].
 
@@ -47,7 +47,10 @@ class ProxyGroup(Component):
             f"{name}-group",
             api_version="tailscale.com/v1alpha1",
             kind="ProxyGroup",
-            metadata=ours(None, PROXY_GROUP, annotations=SKIP_AWAIT),
+            # A Service that is made before has no second look from the operator 1.102.3 [tailscale#20944].
+            metadata=ours(
+                None, PROXY_GROUP, annotations={"pulumi.com/waitFor": "condition=ProxyGroupReady", **UNHURRIED}
+            ),
             spec={
                 "type": "ingress",
                 "replicas": replicas,

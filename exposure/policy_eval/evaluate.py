@@ -174,6 +174,9 @@ class _Question(NamedTuple):
         """
         if not rule.via:
             return True
+        if target.service and target.tags:
+            # Its address is a route to its clients, and what such a rule does there is documented nowhere.
+            return True
         if target.device or address.value is None:
             return False
         if self.topology.nodes is None:

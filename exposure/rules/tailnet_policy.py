@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.errors import Place
 from exposure.audience import named_people
-from exposure.names import node_tag, proxies_tag
+from exposure.names import node_tag, proxies_name, proxies_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
@@ -75,8 +75,8 @@ class _Door(NamedTuple):
         """What a rule may open of it, as machine, port and protocol."""
         from exposure.reach.tailnet import may_be
 
-        # A rule by way of routers opens what is behind them and no device [kb/1378].
-        for target in () if rule.via and self.device.device else rule.targets:
+        # A rule by way of routers opens what is behind them and no device [kb/1378]; of a Service nobody says.
+        for target in () if rule.via and self.device.device and not self.device.service else rule.targets:
             port = self.opened_port(target.traffic)
             if port and may_be(policy, target.selector, self.device):
                 yield f"{self.name}:{port}/{self.protocol}"
@@ -437,12 +437,14 @@ def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
 
 
 def _funnels(own: _Own) -> Iterator[Problem]:
+    from exposure.policy_eval import machine
     from exposure.reach.tailnet import may_be
 
     for entry in own.policy.node_attributes:
         if "funnel" not in entry.attributes or entry.path not in _paths(own.document):
             continue
         machines = {d.name: d.device for d in own.doors if d.device.device}
+        machines |= {f"{proxies_name(w.node)}-0": machine((proxies_tag(w.node),)) for w in _shared(own)}
         names = sorted(n for n, device in machines.items() if any(may_be(own.policy, t, device) for t in entry.targets))
         if names:
             yield own.problem(
@@ -480,16 +482,17 @@ def _logins(own: _Own) -> Iterator[Problem]:
 
 def _answering(own: _Own) -> Iterator[Problem]:
     """Who is let answer for a Tailscale Service of ours, beside the shared proxies of its node."""
-    ways = [way for stack in own.family for way in _ways(stack) if isinstance(way, TailnetWay) and way.shared]
-    ours = {name.lower(): way for way in ways for name in (way.tag, f"svc:{way.machine}")}
     document: Any = own.document.value
     for path in [path for path in own.document.where if len(path) == 3]:
         section, kind, name = (str(part) for part in path)
-        way = ours.get(name.lower())
-        if way is None or (section.lower(), kind.lower()) != ("autoapprovers", "services"):
+        if (section.lower(), kind.lower()) != ("autoapprovers", "services"):
             continue
-        others = [str(word) for word in document[section][kind][name] or () if word != proxies_tag(way.node)]
-        if others:
+        said = [str(word) for word in document[section][kind][name] or ()]
+        for way in _shared(own):
+            others = [word for word in said if word != proxies_tag(way.node)]
+            # Whether a name may stand for all is documented nowhere.
+            if not others or name.lower() not in (way.tag.lower(), f"svc:{way.machine}".lower(), "*", "svc:*"):
+                continue
             yield own.problem(
                 own.document.where[path],
                 f"this lets {listed(others)} answer as {way.machine}, in place of service {way.service}: whatever is"
@@ -497,6 +500,12 @@ def _answering(own: _Own) -> Iterator[Problem]:
                 f"remove it: its own proxies are approved without it; or acknowledge `{OPENS}` under"
                 " `gatehouse:acknowledge`",
             )
+            break
+
+
+def _shared(own: _Own) -> list[TailnetWay]:
+    """What is behind shared proxies."""
+    return [way for stack in own.family for way in _ways(stack) if isinstance(way, TailnetWay) and way.shared]
 
 
 def _addresses(everything: AllStacks) -> Iterator[Problem]:

@@ -162,6 +162,10 @@ def test_behind_shared_proxies_are_serve_and_a_service_of_ours_and_neither_funne
     group = made["proxies-group"]
     assert (group.inputs["apiVersion"], group.inputs["kind"]) == ("tailscale.com/v1alpha1", "ProxyGroup")
     assert group.inputs["metadata"]["name"] == "gatehouse-proxies"
+    # operator.go of 1.102.3: `service-pg-reconciler` maps a ProxyGroup to Ingresses, so it asks no Service again that
+    # it left because the group was not ready. pulumi-kubernetes provider/pkg/metadata/overrides.go, ReadyCondition.
+    assert group.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=ProxyGroupReady"
+    assert "pulumi.com/skipAwait" not in group.inputs["metadata"]["annotations"]
     # Of the kind's own schema: deploy/crds/tailscale.com_proxygroups.yaml.
     assert group.inputs["spec"] == {
         "type": "ingress",

@@ -401,6 +401,14 @@ EXISTS = (
         (
             "create",
             "ProxyGroup/tailscale-proxies-group",
+            # pulumi-kubernetes provider.go, Create, of an object whose condition does not come
+            'resource "urn" was successfully created, but the Kubernetes API server reported that it failed to fully '
+            "initialize or become live: timed out waiting for the condition",
+            "its shared proxies",
+        ),
+        (
+            "create",
+            "ProxyGroup/tailscale-proxies-group",
             # pulumi-kubernetes provider.go, Create
             'creation of resource "urn" with kind tailscale.com/v1alpha1/ProxyGroup failed because the Kubernetes API '
             "server reported that the apiVersion for this resource does not exist. Verify that any required CRDs have "

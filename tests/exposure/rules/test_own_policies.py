@@ -596,7 +596,9 @@ DB = {**SERVICES, "db": {**SERVICES["db"], "machines": "tag:server", "people": "
 def test_an_own_policy_opens_the_same_whether_or_not_proxies_are_shared(name: str) -> None:
     text = (FOLDER / f"{name}.hujson").read_text()
     marks = {(n, *m.groups()) for n, line in enumerate(text.splitlines(), 1) for m in MARK.finditer(line)}
-    assert {(f.place.line, *told(f)) for f in check(stack(text, node=SHARING))} == marks
+    # The proxies are machines too, that Funnel is not for.
+    found = {(f.place.line, *told(f)) for f in check(stack(text, node=SHARING))}
+    assert {(line, what, words.replace("alfred-proxies-0, ", "")) for line, what, words in found} == marks
 
 
 def test_shared_proxies_are_grants_approvals_and_tests_of_the_policy_and_nothing_else_of_it_changes() -> None:
@@ -651,6 +653,29 @@ def test_a_rule_to_a_tailscale_service_opens_it_where_proxies_are_shared_alone()
     assert not who(off, request, CAROL).reaches
 
 
+def test_a_rule_by_way_of_a_router_to_a_tailscale_service_is_taken_to_open_it() -> None:
+    # kb/1378 says what it is for exit nodes, subnet routers and app connectors, and of Services nothing.
+    grant = '{"src": ["carol@example.com"], "dst": ["%s"], "ip": ["*"], "via": ["tag:r"]}'
+    own = f'{{"tagOwners": {{"tag:r": []}}, "grants": [\n{grant}]}}'
+    request = Request("db-alfred.tail.ts.net", 5432, "/", "tcp")
+    for name in ("svc:db-alfred", "tag:db-alfred"):
+        [found] = check(stack(own % name, node=SHARING))
+        assert (found.rule, found.place.line) == ("tailnet-policy-opens", 2)
+        assert who(plan_project(stack(own % name, node=SHARING)).surfaces["alfred"], request, CAROL).reaches
+        # The control: a machine is behind no router.
+        assert not check(stack(own % name))
+        assert not who(plan_project(stack(own % name)).surfaces["alfred"], request, CAROL).reaches
+
+
+def test_the_attribute_of_funnel_is_not_for_shared_proxies() -> None:
+    own = '{"nodeAttrs": [\n{"target": ["tag:k8s-proxies-alfred"], "attr": ["funnel"]}], "grants": []}'
+    [found] = check(stack(own, node=SHARING))
+    assert (found.rule, found.place.line) == ("tailnet-policy-opens", 2)
+    assert "lets alfred-proxies-0 go public by Funnel" in found.reason
+    others = own.replace("tag:k8s-proxies-alfred", "tag:mine").replace("{", '{"tagOwners": {"tag:mine": []}, ', 1)
+    assert not check(stack(others, node=SHARING)), "the control: machines of the owner's"
+
+
 def test_whoever_reaches_shared_proxies_by_a_rule_reaches_no_service_by_that() -> None:
     # They answer at the addresses of Services alone [TS cmd/k8s-operator/ingress-for-pg.go, the serve configuration].
     own = '{"grants": [{"src": ["carol@example.com"], "dst": ["tag:k8s-proxies-alfred"], "ip": ["*"]}]}'
@@ -659,12 +684,12 @@ def test_whoever_reaches_shared_proxies_by_a_rule_reaches_no_service_by_that() -
     assert not who(surface, Request("db-alfred.tail.ts.net", 5432, "/", "tcp"), CAROL).reaches
 
 
-@pytest.mark.parametrize("name", ["tag:db-alfred", "svc:db-alfred"])
+@pytest.mark.parametrize("name", ["tag:db-alfred", "svc:db-alfred", "SVC:DB-alfred", "*", "svc:*"])
 def test_no_other_machine_may_answer_for_a_service_behind_shared_proxies(name: str) -> None:
     own = f'{{"tagOwners": {{"tag:x": []}},\n"autoApprovers": {{"services": {{"{name}": ["tag:x"]}}}}, "grants": []}}'
     [found] = check(stack(own, node=SHARING))
     assert (found.rule, found.place.line) == ("tailnet-policy-opens", 2)
-    assert "lets tag:x answer as db-alfred" in found.reason
+    assert re.search(r"lets tag:x answer as (db|wiki)-alfred", found.reason)
     assert not check(stack(own)), "the control: a machine of that name is no Service"
     mine = own.replace('"tag:x"]', '"tag:k8s-proxies-alfred"]')
     assert not check(stack(mine, node=SHARING))
