@@ -289,9 +289,9 @@ _REASONS: Sequence[_Reason] = (
         "kubernetes",
         r"timed out waiting for the condition",
         "{what} was not ready, or not gone, after ten minutes. The Tailscale operator brings it to the tailnet, and "
-        "has to let go of it first: `kubectl --context {context} -n tailscale get pods` must list it as running, and its "
-        "shared proxies where there are some; `kubectl --context {context} -n tailscale logs deployment/operator` says "
-        "what keeps it, such as a policy that does not have the proxies' tag because the estate's owner is not up with "
+        "has to let go of it first. `kubectl --context {context} -n tailscale get pods` must list it as running, and "
+        "its shared proxies where there are some; `kubectl --context {context} -n tailscale logs deployment/operator` "
+        "says what keeps it, such as a policy without the proxies' tag because the estate's owner is not up with "
         f"it. {_AGAIN}",
     ),
     _reason(
