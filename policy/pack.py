@@ -41,7 +41,8 @@ def policies() -> list[Policy]:
 
 def _for_resources(rule: Rule) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = Resource(args.resource_type, args.name, args.urn, known(args.props), args.opts.protect)
+        opts, props = args.opts, known(args.props)
+        resource = Resource(args.resource_type, args.name, args.urn, props, opts.protect, opts.parent or "")
         _report((f for f in rule.find(resource) if f.judged), report)
 
     return ResourceValidationPolicy(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,8 +31,9 @@ from tests.policy.builders import deployment, good_stack, pod, resource, spoiled
 Said = list[tuple[str, str, str | None]]
 
 
-def _options(protect: bool) -> PolicyResourceOptions:
-    return PolicyResourceOptions(protect, [], None, [], PolicyCustomTimeouts(0, 0, 0), [], None)
+def _options(resource: Resource) -> PolicyResourceOptions:
+    times = PolicyCustomTimeouts(0, 0, 0)
+    return PolicyResourceOptions(resource.protect, [], None, [], times, [], resource.parent or None)
 
 
 def _ask(resource: Resource) -> Said:
@@ -41,7 +43,7 @@ def _ask(resource: Resource) -> Said:
         if isinstance(policy, ResourceValidationPolicy):
             properties = unknown_checking_proxy(dict(resource.inputs))
             args = ResourceValidationArgs(
-                resource.type, properties, resource.urn, resource.name, _options(resource.protect), None
+                resource.type, properties, resource.urn, resource.name, _options(resource), None
             )
             policy.validate(args, lambda text, urn=None, name=policy.name: said.append((name, text, urn)))  # type: ignore[misc]
     return said
@@ -51,7 +53,7 @@ def _ask_stack(stack: Mapping[str, Resource]) -> Said:
     """What the stack policies say."""
     made = {
         r.urn: PolicyResource(
-            r.type, unknown_checking_proxy(dict(r.inputs)), r.urn, r.name, _options(r.protect), None, None, [], {}
+            r.type, unknown_checking_proxy(dict(r.inputs)), r.urn, r.name, _options(r), None, None, [], {}
         )
         for r in stack.values()
     }
@@ -83,6 +85,13 @@ def test_a_spoiled_resource_is_named_before_it_is_touched() -> None:
     [(policy, message, urn)] = _ask(login)
     assert (policy, urn) == ("access-declared-login", login.urn)
     assert "type is onetimepin" in message
+
+
+def test_a_login_that_the_estate_declares_is_taken_by_its_component_as_the_engine_gives_it() -> None:
+    login = spoiled(good_stack()["google"], lambda i: i.update(type="onetimepin"))
+    assert _ask(replace(login, parent="urn:pulumi:s::gatehouse::gatehouse:index:Login::pin")) == []
+    [(policy, *_)] = _ask(replace(login, parent="urn:pulumi:s::gatehouse::my:index:Login::pin"))
+    assert policy == "access-declared-login"
 
 
 def test_an_unknown_value_beside_a_bad_one_does_not_let_it_pass() -> None:
