@@ -90,5 +90,6 @@ def known_ids(project: Path, *, simulated: bool) -> set[tuple[str, str]]:
                 # A state that is there and cannot be read must not count as one that knows nothing.
                 if "no stack named" not in str(error):
                     raise
-    resources = (r for state in states for r in state.get("resources") or ())
+    # What was deleted to be made anew is there no more; where it has a name, the new one has its id.
+    resources = (r for state in states for r in state.get("resources") or () if not r.get("pendingReplacement"))
     return {(r["type"].rsplit(":", 1)[-1], str(r[k])) for r in resources for k in ("id", "importID") if r.get(k)}

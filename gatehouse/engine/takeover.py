@@ -81,6 +81,7 @@ class TakeOver:
             there = "it is there, and is taken over" if operation.name in self.ids else "nothing of it is there"
             self._say(f"  {operation.name}: {there}")
         if command == "up":
+            self._forget_replaced(workspace, creating)
             # Left alone in this run too, until `close` has put their secrets into the state.
             self.ids |= tunnels_without_secret(deployment)
 
@@ -139,10 +140,31 @@ class TakeOver:
         try:
             self.ids |= self._own_work(workspace, creating, self._began)
         except CommandError:
-            entries = [{"urn": operation.urn, "inputs": operation.inputs} for operation in creating]
-            self._note.parent.mkdir(exist_ok=True)
-            self._note.write_text(json.dumps({"began": self._began, "creating": entries}), encoding="utf-8")
+            self._remember(creating, self._began)
+        self._forget_replaced(workspace, creating)
         return self.ids != before
+
+    def _forget_replaced(self, workspace: Workspace, creating: Sequence[OpenOperation]) -> None:
+        """Take from the state what was deleted to be made anew, where the new one is there.
+
+        The engine refuses to import a resource of which the state has such an old one (seen with 3.276.0). The list of
+        open operations goes with the old state, so what is to be taken over is noted.
+        """
+        there = {operation.urn: operation for operation in creating if operation.name in self.ids}
+        exported = workspace.state(self._stack)
+        deployment = exported["deployment"] or {}
+        resources = deployment.get("resources") or []
+        gone = [r for r in resources if r.get("pendingReplacement") and r["urn"] in there]
+        if gone:
+            self._remember([there[resource["urn"]] for resource in gone], 0)
+            kept = [resource for resource in resources if resource not in gone]
+            left = {key: value for key, value in deployment.items() if key != "pending_operations"}
+            workspace.put_state(self._stack, {**exported, "deployment": {**left, "resources": kept}})
+
+    def _remember(self, creating: Sequence[OpenOperation], began: float) -> None:
+        entries = [{"urn": operation.urn, "inputs": operation.inputs} for operation in creating]
+        self._note.parent.mkdir(exist_ok=True)
+        self._note.write_text(json.dumps({"began": began, "creating": entries}), encoding="utf-8")
 
     def _own_work(self, workspace: Workspace, creating: list[OpenOperation], began: float) -> dict[str, str]:
         """What a run made although it failed: in every way as it was to be made, and made since it began."""

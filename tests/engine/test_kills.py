@@ -11,7 +11,7 @@ from tests.engine.locks import broken_locks, either, protected
 from tests.engine.stacks import SMALL, ZERO_TRUST, at, small
 from tests.engine.test_lifecycle import quiet
 from tests.engine.wider import wider
-from tests.kit.builders import HTML
+from tests.kit.builders import HTML, NODE
 
 pytestmark = pytest.mark.engine
 
@@ -27,6 +27,13 @@ CHANGED = {
 }
 """Two services gone, a public one behind login with paths of its own, an open path for people; a host goes to another
 service, which gains a way by it."""
+
+GIT = {
+    "origin": {"namespace": "git", "service": "git", "port": 22, "scheme": "tcp", "selector": {"app": "git"}},
+    "traffic": "non-html",
+    "clients": "tailnet",
+}
+LOGIN = {"wall": at("wall", HTML)}
 
 
 def points(last: int) -> list[object]:
@@ -114,6 +121,55 @@ def test_killed_while_it_changes_things_it_is_locked_and_the_next_up_ends_it(
     assert not project.state().get("pending_operations")
     assert not orphans(project, "alfred")
     assert not doubles(project.objects())
+
+
+MOVES = 6
+"""How many changes shared proxies come with, or go: policy, group, and two services that are deleted and made anew."""
+
+
+def sharing(project: Project, on: bool) -> None:
+    node = {**NODE, "tailscale_operator": "helm", "proxy_group": on}
+    small(project, {"wiki": at("wiki", HTML, clients="tailnet"), "git": GIT, **LOGIN}, node=node)
+
+
+@pytest.fixture(scope="session")
+def alone(empty: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two services on the tailnet with proxies of their own, up."""
+    project = empty.copy(tmp_path_factory.mktemp("alone") / "project")
+    sharing(project, on=False)
+    project.ok("up")
+    return project
+
+
+@pytest.fixture(scope="session")
+def together(alone: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same behind shared proxies, up."""
+    project = alone.copy(tmp_path_factory.mktemp("together") / "project")
+    sharing(project, on=True)
+    since = len(project.calls())
+    project.ok("up")
+    assert len(changes(project, since)) == MOVES
+    return project
+
+
+@pytest.mark.parametrize("number", points(MOVES))
+@pytest.mark.parametrize("on", [True, False], ids=["behind", "back"])
+def test_killed_while_services_go_behind_shared_proxies_or_come_back_the_next_up_ends_it(
+    alone: Project, together: Project, tmp_path: Path, on: bool, number: int
+) -> None:
+    project = (alone if on else together).copy(tmp_path / "project")
+    sharing(project, on=on)
+    since = len(project.history())
+    killed = project.killed("up", *cut_at(number), settle=0.0)
+    assert killed.code == -9, killed.text
+    project.ok("up")
+    quiet(project.ok("up"))
+    assert wider(project, since) == []
+    assert not project.state().get("pending_operations")
+    assert not orphans(project, "alfred")
+    assert not doubles(project.objects())
+    # A finalizer that nobody takes off would show here.
+    project.ok("destroy")
 
 
 @pytest.mark.parametrize("number", [1, 9, 18, 27])

@@ -124,7 +124,7 @@ class View:
             (protocol, int(port))
             for grant in self._grants
             for ip in grant["ip"]
-            if ip != "*"
+            if ip not in ("*", "icmp:*")
             for protocol, _, port in [ip.partition(":")]
         }
         return {machine: ports | granted for machine, ports in found.items()}
@@ -275,9 +275,11 @@ class View:
         """What the operators of all clusters put on the tailnet [TS cmd/k8s-operator]."""
         found = []
         for key, body in self._bodies("kubernetes/"):
-            marks = body["metadata"].get("annotations") or {}
+            # A release of a chart has none.
+            metadata = body.get("metadata") or {}
+            marks = metadata.get("annotations") or {}
             cluster, spec = key.split("/")[1], body.get("spec") or {}
-            here = f"{cluster} {body['metadata'].get('namespace')}"
+            here = f"{cluster} {metadata.get('namespace')}"
             tag = marks.get("tailscale.com/tags", "tag:k8s")
             if "/Ingress/" in key and spec.get("ingressClassName") == "tailscale":
                 served = [
