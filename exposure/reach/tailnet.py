@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, summarize_address_range
 from itertools import pairwise
 
+from config.fields import CLUSTER_SERVICES, PODS
 from exposure.model import Json
 from exposure.names import node_tag
 from exposure.policy_eval import Endpoint, Policy, UnknownNameError, endpoints, reach, read_policy
@@ -234,6 +235,20 @@ def at_home(document: Mapping[str, Json], host: str) -> Endpoint | None:
     named = (Address(r.version, r.first) for r in _held(document).ranges)
     others = (_HOME, *(a for a in named if contains(TAILNET, a) is False or contains(VIA6, a)))
     return Endpoint(host, others, device=False)
+
+
+def in_cluster(document: Mapping[str, Json], host: str, pods: bool) -> Endpoint | None:
+    """What has some address of a cluster, where a subnet router may lead: of its `pods`, which listen at any port, or
+    of its Services; None where no rule is about such addresses."""
+    whole = parse_range(str(PODS if pods else CLUSTER_SERVICES))
+    assert whole
+    opened = [*_held(document).ranges, *([whole] if _held(document).any_target else [])]
+    # By way of a router's 4via6 too: the last 32 bits are the address there [kb/1201].
+    ends = ((r, (r.first >> 32 << 32 if r.version > whole.version else 0) | whole.first) for r in opened)
+    found = {Address(r.version, max(r.first, low)) for r, low in ends if low <= r.last}
+    led = {a for a in found if whole.first <= (a.value or 0) % (1 << 32) <= whole.last}
+    home = sorted(a for a in led if a.version == whole.version or contains(VIA6, a))
+    return Endpoint(host, tuple(home), device=False) if home else None
 
 
 _HOME, _PUBLIC = Address(4, 0xC0A80000), Address(4, 0x01010101)

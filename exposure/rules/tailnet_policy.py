@@ -12,7 +12,7 @@ from config.errors import Place
 from exposure.names import node_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol
+from exposure.workload import Protocol, Workload
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
@@ -52,9 +52,10 @@ class _Own:
 
 
 class _Door(NamedTuple):
-    """A port at which a service answers on the tailnet, or at home behind a subnet router; None is any but `others`.
+    """A port at which a service answers on the tailnet, or behind a subnet router; None is any.
 
-    `people` and `machines` are whom it is for.
+    `people` and `machines` are whom it is for. `others` are the ports of a node that services have, where it stands for
+    all other ones.
     """
 
     name: str
@@ -64,7 +65,7 @@ class _Door(NamedTuple):
     what: str
     people: frozenset[str] = frozenset()
     machines: frozenset[str] = frozenset()
-    others: frozenset[int] = frozenset()
+    others: frozenset[int] | None = None
 
     def opened(self, policy: Policy, rule: Rule) -> Iterator[str]:
         """What a rule may open of it, as machine, port and protocol."""
@@ -84,7 +85,7 @@ class _Door(NamedTuple):
         if self.port is not None:
             return self.port if traffic.lets(number, self.port) else None
         ports = (p for r in traffic.ports for p in range(max(r.first, 1), r.last + 1) if number in traffic.protocols)
-        return next((port for port in ports if port not in self.others), None)
+        return next((port for port in ports if port not in (self.others or ())), None)
 
     def outsider(self, policy: Policy, rule: Rule) -> str:
         """Somebody whom a rule takes in and it is not for; empty where there is none."""
@@ -194,7 +195,10 @@ def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) ->
     if found.section.lower() == "groups":
         name = found.name.removeprefix("group:").lower()
         reason = f"{found.name} is the set of people {name} of the estate, and a group has one list of members"
-        fix = f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group"
+        fix = (
+            f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group."
+            " A group of others needs another name"
+        )
         related = (owner.ref("estate", "people", name),)
     else:
         reason = f"{found.name} is a tag of Gatehouse's, which says itself who may give it to a machine"
@@ -259,31 +263,41 @@ def _doors(project: Project) -> Iterator[_Door]:
                 if (node_tag(plan.node), protocol, door.port) not in found:
                     yield door._replace(protocol=protocol)
             yield _Door(plan.node, node, protocol, None, f"the node {plan.node}", others=frozenset(named))
-    yield from _at_home(project)
+    yield from _beside(project)
 
 
-def _at_home(project: Project) -> Iterator[_Door]:
-    """What answers on the home network, where a subnet router may lead: services that are not for anyone."""
+def _beside(project: Project) -> Iterator[_Door]:
+    """What answers on the home network and in the clusters, where a subnet router may lead: services that are not for
+    anyone."""
     from exposure.reach.surface import merge
-    from exposure.reach.tailnet import at_home
+    from exposure.reach.tailnet import at_home, in_cluster
 
     services = [(plan, service) for plan in project.plans.values() for service in plan.services]
     whole = merge(project.surfaces.values())
-    policy = whole.tailnet.policy if whole.tailnet else None
+    assert whole.tailnet
+    policy = whole.tailnet.policy or {}
+    found: dict[tuple[str, Endpoint | None, Workload, int | str | None, str], None] = {}
     for host, listening in whole.listeners.items():
-        device = at_home(policy, host) if policy else None
-        for (protocol, port), workload in listening.items() if device else ():
-            for plan, service in services:
-                behind = workload in service.workloads or (service.through and service.through.place == workload.place)
-                # A path for anyone opens the rest to nobody.
-                audience = reduce(or_, (way.audience for way in service.ways))
-                if device and behind and isinstance(port, int) and not audience.anyone:
-                    # By Tailscale nobody is asked from where they come.
-                    limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
-                    people = _emails(plan, audience.people - limited)
-                    past = ", past its `countries:` or `ips:`" if limited else ""
-                    what = f"service {service.key}, where a subnet router leads there{past}"
-                    yield _Door(host, device, protocol, port, what, people, audience.machines)
+        device = at_home(policy, host)
+        found |= {(host, device, workload, port, "there"): None for (_, port), workload in listening.items()}
+    for host, inside in whole.in_clusters.items():
+        # Of pods nothing here says at which ports they listen.
+        device, pods = (in_cluster(policy, host, pods) for pods in (False, True))
+        led = "to the cluster's own addresses"
+        found |= {(host, device, workload, port, led): None for (_, port), (workload, _) in inside.items()}
+        found |= {(host, pods, workload, None, led): None for workload, _ in inside.values()}
+    for host, device, workload, port, where in found:
+        for plan, service in services if device else ():
+            behind = workload in service.workloads or (service.through and service.through.place == workload.place)
+            # A path for anyone opens the rest to nobody.
+            audience = reduce(or_, (way.audience for way in service.ways))
+            if device and behind and not isinstance(port, str) and not audience.anyone:
+                # By Tailscale nobody is asked from where they come.
+                limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
+                people = _emails(plan, audience.people - limited)
+                past = ", past its `countries:` or `ips:`" if limited else ""
+                what = f"service {service.key}, where a subnet router leads {where}{past}"
+                yield _Door(host, device, workload.protocol, port, what, people, audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
@@ -298,16 +312,23 @@ def _opens(everything: AllStacks) -> Iterator[Problem]:
         yield from _funnels(own)
 
 
-def _examples(own: _Own, rule: Rule) -> list[str]:
+class _Example(NamedTuple):
+    """Somebody whom a rule lets in, and no service names there."""
+
+    text: str
+    door: _Door
+
+
+def _examples(own: _Own, rule: Rule) -> list[_Example]:
     """Whom a rule lets in somewhere, and no service names there; the shortest first."""
     found = {
-        f"{who} reach {shown} ({door.what})"
+        f"{who} reach {shown} ({door.what})": door
         for door in own.doors
         for who in [door.outsider(own.policy, rule)]
         if who
         for shown in door.opened(own.policy, rule)
     }
-    return sorted(found, key=lambda text: (len(text), text))
+    return sorted(map(_Example._make, found.items()), key=lambda example: (len(example.text), example.text))
 
 
 def _route_opens(everything: AllStacks) -> Iterator[Problem]:
@@ -331,23 +352,28 @@ def _route_opens(everything: AllStacks) -> Iterator[Problem]:
                     more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
                     yield stack.ref("node", "routes", number).problem(
                         route.to,
-                        f"this route lets {examples[0]}{more}, past the service's gate",
+                        f"this route lets {examples[0].text}{more}, past the service's gate",
                         "name a set of people that the service names by its `people:`, or other machines and ports"
                         f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
                     )
 
 
-def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
+def _opening(own: _Own, rule: Rule, examples: Sequence[_Example]) -> Problem:
     more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
     if all(s.text == "*" for s in (*rule.sources, *rule.destinations)):
         reason = (
             "this is the rule of every new tailnet: each device reaches every other one, and no other rule keeps"
-            f" anybody out beside it. It lets {examples[0]}{more}"
+            f" anybody out beside it. It lets {examples[0].text}{more}"
         )
         fix = "remove it, and write a rule for each of your own machines that others than its owner are to reach"
     else:
-        reason = f"this rule lets {examples[0]}{more}, and Gatehouse's services are for those whom they name"
+        reason = f"this rule lets {examples[0].text}{more}, and Gatehouse's services are for those whom they name"
         fix = "name machines or ports of your own alone, or let these people in by the service's `people:`"
+        if all(example.door.others is not None for example in examples):
+            fix = (
+                "name machines of your own alone, or describe what answers at that port of the node as a service for"
+                " these people, with `origin: {on_node: true, port: …}` and `clients: tailnet`"
+            )
     fix += f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
     return own.problem(rule.position, reason, fix)
 

@@ -22,7 +22,7 @@ from exposure.check import check
 from exposure.plan import plan_stack
 from exposure.policy_eval import run_tests
 from exposure.policy_eval.hujson import parse
-from exposure.reach.access import MEMBER, Principal
+from exposure.reach.access import LAN, MEMBER, Principal
 from exposure.reach.compare import Change, compare
 from exposure.reach.evaluate import Request, who
 from exposure.reach.places import table
@@ -256,6 +256,91 @@ def test_an_address_at_home_is_told_by_a_routers_4via6_too() -> None:
     assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:9/128")
     assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:0/112")
     assert not refused("fd7a:115c:a1e0:b1a:0:7:c0a8:a/128")
+
+
+def test_an_address_of_another_site_by_4via6_is_no_machine_of_the_tailnet() -> None:
+    def found(address: str) -> set[str]:
+        own = f'{{"grants": [{{"src": ["carol@example.com"], "dst": ["{address}"], "ip": ["*"]}}]}}'
+        return {f.rule for f in check(stack(own))}
+
+    # 10.1.1.0/24 at site 7; the second range is one in which a device's own address may be.
+    assert found("fd7a:115c:a1e0:b1a:0:7:a01:100/120") == set()
+    assert found("fd7a:115c:a1e0:b1b:0:7:a01:100/120") == {"tailnet-policy-opens"}
+
+
+VAULT = {
+    "origin": {"namespace": "v", "service": "vault", "port": 443, "scheme": "https", "through_ingress": "existing"},
+    "traffic": "html",
+    "people": "admins",
+    "origin_tls": {"match_sni_to_host": True},
+}
+INSIDE = {
+    "wiki": {**HTML, "origin": {"namespace": "wiki", "service": "wiki", "port": 8080}, "people": "admins"},
+    "blog": {
+        **HTML,
+        "origin": {"namespace": "blog", "service": "blog", "port": 8081},
+        "sensitivity": "low",
+        "clients": "anyone",
+    },
+    "db": {**SERVICES["db"], "people": "admins"},
+    "vault": VAULT,
+}
+
+
+@pytest.mark.parametrize(
+    ("to", "ip", "opened"),
+    [
+        # k3s' Services are in 10.43.0.0/16 and its pods in 10.42.0.0/16 [docs.k3s.io/cli/server].
+        ("10.43.0.0/16", "tcp:8080", {"wiki"}),
+        ("10.43.7.7", "tcp:8080", {"wiki"}),
+        ("10.43.0.0/16", "tcp:5432", {"db"}),
+        ("10.43.0.0/16", "tcp:443", {"vault"}),
+        ("10.0.0.0/8", "*", {"wiki", "db", "vault"}),
+        # A pod's port is not its Service's.
+        ("10.42.0.0/16", "tcp:3000", {"wiki", "db", "vault"}),
+        ("fd7a:115c:a1e0:b1a:0:7:a2b:0/112", "tcp:8080", {"wiki"}),
+        # The cluster's DNS, what is for anyone, and what is none of the cluster's.
+        ("10.43.0.10", "udp:53", set()),
+        ("10.43.0.0/16", "tcp:8081", set()),
+        ("10.43.0.0/16", "icmp:*", set()),
+        ("10.44.0.0/16", "*", set()),
+        ("fd7a:115c:a1e0:b1a:0:7:a2c:0/112", "*", set()),
+    ],
+)
+def test_a_route_to_the_clusters_own_addresses_leads_past_every_gate(to: str, ip: str, opened: set[str]) -> None:
+    own = json.dumps({"grants": [{"src": ["bob@example.com"], "dst": [to], "ip": [ip]}]})
+    claims = [{"only": ["admins", "lan"], "on": name} for name in ("wiki", "db", "vault")]
+    found = check(stack(own, services=INSIDE))
+    assert {f.rule for f in found} == ({"tailnet-policy-opens"} if opened else set())
+    assert all("where a subnet router leads to the cluster's own addresses" in f.reason for f in found)
+    accepted = {"acknowledge": {"tailnet-policy-opens": "a router of mine leads there"}} if opened else {}
+    found = check(stack(own, services=INSIDE, claims=claims, **accepted))
+    broken = {claims[int(re.findall(r"\d+", f.where)[0])]["on"] for f in found if f.rule == "claim-broken"}
+    assert broken == opened
+    surface = plan_project(stack(own, services=INSIDE)).surfaces["alfred"]
+    led = {p.service: r.everybody for p, r in table(surface) if p.request.host.endswith(".svc.alfred")}
+    bob = Principal("person", "bob@example.com")
+    assert {name for name, who_does in led.items() if bob in who_does} >= opened - {"vault"}
+    assert not any(LAN in who_does for who_does in led.values())
+    shut = plan_project(stack("{}", services=INSIDE)).surfaces["alfred"]
+    assert not [p for p, _ in table(shut) if p.request.host.endswith(".svc.alfred")]
+
+
+def test_another_port_of_a_node_is_told_how_to_be_a_service() -> None:
+    def fix(port: int) -> str:
+        own = f'{{"grants": [{{"src": ["bob@example.com"], "dst": ["tag:gatehouse-alfred"], "ip": ["tcp:{port}"]}}]}}'
+        [found] = check(stack(own))
+        return found.fix
+
+    assert "as a service for these people, with `origin: {on_node: true, port: …}`" in fix(6443)
+    assert "let these people in by the service's `people:`" in fix(22)
+
+
+def test_an_older_name_of_members_is_refused_with_the_one_that_gatehouse_writes() -> None:
+    own = '{"ssh": [{"action": "check", "src": ["%s"], "dst": ["autogroup:self"], "users": ["autogroup:nonroot"]}]}'
+    [found] = check(stack(own % "autogroup:members"))
+    assert "(did you mean autogroup:member?)" in found.reason
+    assert check(stack(own % "autogroup:member")) == ()
 
 
 def test_a_group_of_people_whom_the_tailnet_does_not_know_is_refused_where_a_rule_names_it() -> None:
