@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from config.services import Node
@@ -38,8 +39,9 @@ class Twice(NamedTuple):
     position: Position
 
 
+@lru_cache(maxsize=16)
 def parse(text: str) -> hujson.Document:
-    """The policy in a text. Raises OwnPolicyError for what is none."""
+    """The policy in a text, read once for each, so it must not be changed. Raises OwnPolicyError for what is none."""
     try:
         document = hujson.parse(text)
     except HuJSONError as error:
