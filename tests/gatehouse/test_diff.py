@@ -407,7 +407,7 @@ def test_an_own_policy_is_read_at_the_revision_and_what_it_opens_of_ones_own_is_
     estate = {**builders.ESTATE, "tailnet": {"name": "tail.ts.net", "policy": "tailnet.hujson"}}
     own = project / "tailnet.hujson"
     rule = '{"src": ["bob@example.com"], "dst": ["tag:nas"], "ip": ["tcp:445"]},'
-    route = '{"src": ["bob@example.com"], "dst": ["10.0.0.0/8"], "ip": ["tcp:445"]},'
+    route = '{"src": ["bob@example.com"], "dst": ["10.9.0.0/16"], "ip": ["tcp:445"]},'
     text = '{"tagOwners": {"tag:nas": ["autogroup:admin"]}, "grants": [%s]}'
     own.write_text(text % rule)
     _write(project, SERVICES, estate=estate)
@@ -418,7 +418,7 @@ def test_an_own_policy_is_read_at_the_revision_and_what_it_opens_of_ones_own_is_
     assert (code, [(c["kind"], c["place"], c["gains"], c["losses"]) for c in found]) == (
         0,
         [
-            ("wider", "10.0.0.0/8:445/tcp", ["bob@example.com"], []),
+            ("wider", "10.9.0.0/16:445/tcp", ["bob@example.com"], []),
             ("narrower", "tag:nas:445/tcp", [], ["bob@example.com"]),
         ],
     )
