@@ -236,6 +236,9 @@ def without(text: str, generated: Mapping[str, Json]) -> str:
         theirs = _at(document, (section,)) if section else None
         mine: list[Path] = []
         if isinstance(value, dict) and isinstance(theirs, dict):
+            if key == "tagOwners":
+                # With no owner it is admins alone who may give it out, as with them named [tailscale.com/kb/1068].
+                theirs = {tag: owners or ["autogroup:admin"] for tag, owners in theirs.items()}
             mine = list(_same(theirs, value, (section,), deep=key == "autoApprovers"))
         elif isinstance(value, list) and isinstance(theirs, list):
             mine = [(section, index) for index, item in enumerate(theirs) if item in value]
