@@ -19,6 +19,7 @@ from exposure.reach import access
 from exposure.reach.access import ANYONE, LAN, MEMBER, Kind, Principal
 from exposure.reach.match import ascii_host, readings, serves
 from exposure.reach.surface import (
+    ANY_PORT,
     Application,
     JwtCheck,
     Record,
@@ -398,8 +399,9 @@ def _in_cluster(
     principal: Principal,
 ) -> Answer:
     steps: tuple[Step, ...] = (Step("cluster", request.host, "an address of the cluster's own, past every gate"),)
-    listens = inside.get((request.protocol, request.port))
+    listens = inside.get((request.protocol, request.port)) or inside.get((request.protocol, ANY_PORT))
     workload, _ = listens or next(iter(inside.values()))
+    workload = replace(workload, port=request.port) if workload.port == ANY_PORT else workload
     policy = surface.tailnet.policy if surface.tailnet and not principal.off_tailnet else None
     # A Service listens at its ports; of pods nothing here says at which.
     for pods in (True, False) if listens else (True,):

@@ -15,7 +15,7 @@ from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking, from_where
 from exposure.reach.match import ODD, covers_host, glob, matches_host
-from exposure.reach.surface import Selector, Surface
+from exposure.reach.surface import ANY_PORT, Selector, Surface
 from exposure.reach.tailnet import (
     destination,
     destinations,
@@ -109,7 +109,8 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
             for protocol, at in listens if services else ():
                 if isinstance(at, int):
                     add(host, at, "/", _scheme(protocol))
-            for name, number in ports_to(policy, pods) if pods else ():
+            anywhere = pods, services if any(at == ANY_PORT for _, at in listens) else None
+            for name, number in (port for target in anywhere if target for port in ports_to(policy, target)):
                 add(host, number, "/", _scheme(name))
     # What routes lead to is nobody's machine here, and shown all the same.
     for word in (word for word in destinations(policies) if thorough or word[0].isdigit()):

@@ -29,6 +29,8 @@ from exposure.ways.tunnel import TunnelWay
 from exposure.workload import Protocol, Workload, at_home, cluster_host, controller, in_cluster, labelled, of_url
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
+ANY_PORT = ""
+"""Stands for the port of what may listen at any."""
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
 
 
@@ -472,7 +474,8 @@ class Surface:
     def in_clusters(self) -> Mapping[str, Mapping[tuple[Protocol, int | str], tuple[Workload, str | None]]]:
         """What ways lead to in the clusters, each with its service; an ingress controller is none's.
 
-        It answers beside every way, where a subnet router leads to the cluster's own addresses.
+        It answers beside every way, where a subnet router leads to the cluster's own addresses; at ANY_PORT where its
+        ports are not known.
         """
         found: dict[str, dict[tuple[Protocol, int | str], tuple[Workload, str | None]]] = {}
         for workload, service, port in self._called_in_clusters():
@@ -493,8 +496,10 @@ class Surface:
                 called = ingress.workload(path)
                 yield called, ingress.service, called.port
         for address in self.tailnet_addresses:
-            for protocol, port in address.ports or ():
-                yield address.workload(protocol, port), address.service, port
+            anything: tuple[tuple[Protocol, int | str], ...] = (("tcp", ANY_PORT), ("udp", ANY_PORT))
+            for protocol, at in anything if address.ports is None else address.ports:
+                called = in_cluster(address.cluster, address.namespace, address.pods, at, protocol)
+                yield address.workload(protocol, at) if isinstance(at, int) else called, address.service, at
         for node_port in self.node_ports:
             yield node_port.workload, node_port.service, node_port.service_port
 

@@ -12,7 +12,7 @@ from config.errors import Place
 from exposure.names import node_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol, Workload
+from exposure.workload import Protocol, cluster_host, controller
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
@@ -272,32 +272,36 @@ def _beside(project: Project) -> Iterator[_Door]:
     from exposure.reach.surface import merge
     from exposure.reach.tailnet import at_home, in_cluster
 
-    services = [(plan, service) for plan in project.plans.values() for service in plan.services]
     whole = merge(project.surfaces.values())
     assert whole.tailnet
     policy = whole.tailnet.policy or {}
-    found: dict[tuple[str, Endpoint | None, Workload, int | str | None, str], None] = {}
-    for host, listening in whole.listeners.items():
-        device = at_home(policy, host)
-        found |= {(host, device, workload, port, "there"): None for (_, port), workload in listening.items()}
-    for host, inside in whole.in_clusters.items():
-        # Of pods nothing here says at which ports they listen.
-        device, pods = (in_cluster(policy, host, pods) for pods in (False, True))
-        led = "to the cluster's own addresses"
-        found |= {(host, device, workload, port, led): None for (_, port), (workload, _) in inside.items()}
-        found |= {(host, pods, workload, None, led): None for workload, _ in inside.values()}
-    for host, device, workload, port, where in found:
-        for plan, service in services if device else ():
-            behind = workload in service.workloads or (service.through and service.through.place == workload.place)
-            # A path for anyone opens the rest to nobody.
-            audience = reduce(or_, (way.audience for way in service.ways))
-            if device and behind and not isinstance(port, str) and not audience.anyone:
+    led = "to the cluster's own addresses"
+    homes = {host: at_home(policy, host) for host in whole.listeners}
+    for plan, service in [(one, service) for one in project.plans.values() for service in one.services]:
+        # A path for anyone opens the rest to nobody.
+        audience = reduce(or_, (way.audience for way in service.ways))
+        doors = [*service.workloads, *(w for w in controller(plan.home) if service.through)]
+        found: dict[tuple[str, Endpoint | None, Protocol, int | str | None, str], None] = {}
+        for host, listening in whole.listeners.items():
+            here = [(protocol, port) for (protocol, port), workload in listening.items() if workload in doors]
+            found |= {(host, homes[host], protocol, port, "there"): None for protocol, port in here}
+        unsaid = any(isinstance(w, TailnetWay) and not (w.on_node or w.served or w.selector) for w in service.ways)
+        for workload in doors:
+            host = cluster_host(workload)
+            # Of pods nothing here says at which ports they listen, nor of somebody else's Service.
+            device, pods = (in_cluster(policy, host, pods) if host else None for pods in (False, True))
+            both: tuple[Protocol, ...] = ("tcp", "udp") if unsaid else (workload.protocol,)
+            for protocol in both:
+                found[host, device, protocol, None if unsaid else workload.port, led] = None
+                found[host, pods, protocol, None, led] = None
+        for host, device, protocol, port, where in found:
+            if device and not isinstance(port, str) and not audience.anyone:
                 # By Tailscale nobody is asked from where they come.
                 limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
                 people = _emails(plan, audience.people - limited)
                 past = ", past its `countries:` or `ips:`" if limited else ""
                 what = f"service {service.key}, where a subnet router leads {where}{past}"
-                yield _Door(host, device, workload.protocol, port, what, people, audience.machines)
+                yield _Door(host, device, protocol, port, what, people, audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:

@@ -326,6 +326,18 @@ def test_a_route_to_the_clusters_own_addresses_leads_past_every_gate(to: str, ip
     assert not [p for p, _ in table(shut) if p.request.host.endswith(".svc.alfred")]
 
 
+def test_a_service_that_is_taken_as_it_is_may_listen_at_any_port_in_its_cluster_too() -> None:
+    dns = {"namespace": "dns", "service": "dns", "port": 53, "scheme": "udp"}
+    services = {"dns": {"origin": dns, "traffic": "non-html", "clients": "tailnet", "people": "admins"}}
+    claim = [{"only": "admins", "on": "dns"}]
+    for ip, said in (("udp:53", True), ("tcp:853", True), ("icmp:*", False)):
+        own = json.dumps({"grants": [{"src": ["bob@example.com"], "dst": ["10.43.0.0/16"], "ip": [ip]}]})
+        assert [f.rule for f in check(stack(own, services=services))] == ["tailnet-policy-opens"] * said
+        accepted = {"acknowledge": {"tailnet-policy-opens": "a router of mine leads there"}} if said else {}
+        found = check(stack(own, services=services, claims=claim, **accepted))
+        assert [f.rule for f in found] == ["claim-broken"] * said
+
+
 def test_another_port_of_a_node_is_told_how_to_be_a_service() -> None:
     def fix(port: int) -> str:
         own = f'{{"grants": [{{"src": ["bob@example.com"], "dst": ["tag:gatehouse-alfred"], "ip": ["tcp:{port}"]}}]}}'
