@@ -36,9 +36,7 @@ def test_a_policy_that_says_no_rule_lets_everybody_everywhere_and_the_file_says_
     assert not is_new_tailnets((FOLDER / "guests.hujson").read_text())
 
 
-def test_the_operators_tags_as_its_documentation_writes_them_are_the_services_own_and_those_with_other_owners_stay() -> (
-    None
-):
+def test_the_operators_tags_as_its_documentation_writes_them_are_left_out_and_those_with_other_owners_stay() -> None:
     # [tailscale.com/kb/1236]; Gatehouse names admins, who may give out a tag without an owner anyway [kb/1068].
     standing = """{
       "tagOwners": {"tag:k8s-operator": [], "tag:k8s": ["tag:k8s-operator"], "tag:nas": []},
