@@ -12,7 +12,7 @@ from config.errors import Place
 from exposure.names import node_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol, cluster_host, controller
+from exposure.workload import Protocol, controller
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
@@ -269,7 +269,7 @@ def _doors(project: Project) -> Iterator[_Door]:
 def _beside(project: Project) -> Iterator[_Door]:
     """What answers on the home network and in the clusters, where a subnet router may lead: services that are not for
     anyone."""
-    from exposure.reach.surface import merge
+    from exposure.reach.surface import ANY_PORT, merge
     from exposure.reach.tailnet import at_home, in_cluster
 
     whole = merge(project.surfaces.values())
@@ -277,6 +277,7 @@ def _beside(project: Project) -> Iterator[_Door]:
     policy = whole.tailnet.policy or {}
     led = "to the cluster's own addresses"
     homes = {host: at_home(policy, host) for host in whole.listeners}
+    clusters = {host: tuple(in_cluster(policy, host, pods) for pods in (False, True)) for host in whole.in_clusters}
     for plan, service in [(one, service) for one in project.plans.values() for service in one.services]:
         # A path for anyone opens the rest to nobody.
         audience = reduce(or_, (way.audience for way in service.ways))
@@ -285,23 +286,23 @@ def _beside(project: Project) -> Iterator[_Door]:
         for host, listening in whole.listeners.items():
             here = [(protocol, port) for (protocol, port), workload in listening.items() if workload in doors]
             found |= {(host, homes[host], protocol, port, "there"): None for protocol, port in here}
-        unsaid = any(isinstance(w, TailnetWay) and not (w.on_node or w.served or w.selector) for w in service.ways)
-        for workload in doors:
-            host = cluster_host(workload)
-            # Of pods nothing here says at which ports they listen, nor of somebody else's Service.
-            device, pods = (in_cluster(policy, host, pods) if host else None for pods in (False, True))
-            both: tuple[Protocol, ...] = ("tcp", "udp") if unsaid else (workload.protocol,)
-            for protocol in both:
-                found[host, device, protocol, None if unsaid else workload.port, led] = None
-                found[host, pods, protocol, None, led] = None
-        for host, device, protocol, port, where in found:
-            if device and not isinstance(port, str) and not audience.anyone:
+        places = {workload.place for workload in doors}
+        for host, inside in whole.in_clusters.items():
+            device, pods = clusters[host]
+            for (protocol, port), (workload, _) in inside.items():
+                anywhere = workload.port == ANY_PORT and workload.place in places
+                if workload in doors or anywhere:
+                    # Of pods nothing here says at which ports they listen.
+                    found[host, device, protocol, None if anywhere else port, led] = None
+                    found[host, pods, protocol, None, led] = None
+        for host, device, protocol, at, where in found:
+            if device and not isinstance(at, str) and not audience.anyone:
                 # By Tailscale nobody is asked from where they come.
                 limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
                 people = _emails(plan, audience.people - limited)
                 past = ", past its `countries:` or `ips:`" if limited else ""
                 what = f"service {service.key}, where a subnet router leads {where}{past}"
-                yield _Door(host, device, protocol, port, what, people, audience.machines)
+                yield _Door(host, device, protocol, at, what, people, audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:

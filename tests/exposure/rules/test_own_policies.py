@@ -138,7 +138,7 @@ def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that
     opened = [(m[1], *m[2].split(" -> ")) for m in MARK.finditer(text) if m[1] == "opens"]
     for _, people, what in opened:
         host, port, protocol = re.fullmatch(r"(\S+):(\d+)/(\w+) .*", what).groups()  # type: ignore[union-attr]
-        host = host if host[0].isdigit() else f"{host}.tail.ts.net"
+        host = host if host[0].isdigit() or ".svc." in host else f"{host}.tail.ts.net"
         request = Request(host, int(port), "/", "udp" if protocol == "udp" else "tcp")
         kind = "tag" if people.startswith("tag:") else "person"
         principal = STANDS_FOR.get(people) or Principal(kind, people)  # type: ignore[arg-type]
@@ -147,6 +147,7 @@ def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that
     # What changes is of the owner's own machines, unless a rule is marked.
     mine = {place.request.host for place, _ in table(bare.surfaces["alfred"])}
     mine |= {f"{machine}.tail.ts.net" for machine in ("alfred", "wiki-alfred", "db-alfred")}
+    mine |= set(own.surfaces["alfred"].in_clusters)
     changes = compare(bare.surfaces["alfred"], own.surfaces["alfred"])
     assert bool(opened) >= any(c.place.request.host in mine and _strangers(c) for c in changes)
     assert all(any(c.place.request.host in mine for c in changes) for _ in opened)
