@@ -22,7 +22,7 @@ from exposure.policy_eval.addresses import (
     parse_address,
     parse_range,
 )
-from exposure.policy_eval.evaluate import selects
+from exposure.policy_eval.evaluate import selects, some
 from exposure.policy_eval.policy import Rule, Target
 from exposure.policy_eval.selectors import TCP, UDP, Kind, Selector, read_protocol
 from exposure.policy_eval.topology import MEMBER, Standing
@@ -172,10 +172,13 @@ def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protoc
     if found.allowed and not found.doubtful:
         return found
     tags = {s.text for rule in policy.rules for s in rule.sources if s.kind is Kind.TAG} - source.tags
-    for tag in sorted(t for t in tags if _may_take(policy, t, source)):
+    taken = {tag: may for tag in sorted(tags) if (may := _may_take(policy, tag, source)) is not False}
+    for tag in sorted(taken, key=lambda tag: taken[tag] is None):
         tagged = _opened(endpoints(policy, tag)[0], policy, target, port, protocol)
-        if tagged.allowed and not (found.allowed and tagged.doubtful):
-            return replace(tagged, why=(f"tagOwners: {who} may give a device {tag}", *tagged.why))
+        doubtful = tagged.doubtful or taken[tag] is None
+        if tagged.allowed and not (found.allowed and doubtful):
+            why = f"tagOwners: {who} may give a device {tag}"
+            return replace(tagged, why=(why, *tagged.why), doubtful=doubtful)
     return found
 
 
@@ -189,14 +192,17 @@ def _opened(source: Endpoint, policy: Policy, target: Endpoint, port: int | None
     return Gives(True, texts, not decision.partly, members)
 
 
-def _may_take(policy: Policy, tag: str, who: Endpoint, asked: frozenset[str] = frozenset()) -> bool:
+def _may_take(policy: Policy, tag: str, who: Endpoint, asked: frozenset[str] = frozenset()) -> bool | None:
     """Whether somebody may give a device of theirs a tag: as its owner, or as the owner of a tag that is its owner
-    [tailscale.com/kb/1068]. Whoever has a role, such as an admin, may give themselves anything, and is not counted."""
-    return any(
-        selects(policy, owner, who) is True
-        or (owner.kind is Kind.TAG and owner.text not in asked and _may_take(policy, owner.text, who, asked | {tag}))
-        for owner in policy.tag_owners.get(tag, ())
-    )
+    [tailscale.com/kb/1068]; None where nobody here knows, as of a group of the identity provider. Whoever has a role,
+    such as an admin, may give themselves anything, and is not counted."""
+    answers: list[bool | None] = []
+    for owner in policy.tag_owners.get(tag, ()):
+        owns = selects(policy, owner, who)
+        answers.append(owns is True if owner.kind is Kind.AUTOGROUP else owns)
+        if owner.kind is Kind.TAG and owner.text not in asked:
+            answers.append(_may_take(policy, owner.text, who, asked | {tag}))
+    return some(answers)
 
 
 def _source(policy: Policy, who: Principal) -> Endpoint:

@@ -221,6 +221,8 @@ def test_a_route_to_the_home_network_opens_what_is_behind_the_ingress_controller
         ('["tag:mine"]', {"carol@example.com", "tag:mine"}),
         ('["user:*@example.org"]', {"somebody@example.org"}),
         ('["autogroup:member"]', {"member", "alice@example.com", "carol@example.com", "somebody@example.org"}),
+        # Who is in a group of the identity provider, nobody here knows.
+        ('["group:team@example.com"]', {"alice@example.com", "carol@example.com", "somebody@example.org"}),
         # Whoever has a role may change the policy itself.
         ('["autogroup:admin"]', set()),
         ("[]", set()),
