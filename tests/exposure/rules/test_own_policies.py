@@ -351,6 +351,15 @@ def test_another_port_of_a_node_is_told_how_to_be_a_service() -> None:
     assert "let these people in by the service's `people:`" in fix(22)
 
 
+def test_a_default_posture_is_told_to_stand_at_each_rule_where_it_breaks_nothing() -> None:
+    rule = '{"src": ["alice@example.com"], "dst": ["autogroup:internet"], "ip": ["*"]%s}'
+    own = '{"postures": {"posture:home": ["node:os == \'linux\'"]}, %s"grants": [%s]}'
+    found = check(stack(own % ('"defaultSrcPosture": ["posture:home"], ', rule % "")))
+    assert found
+    assert all("write `srcPosture` at each of your own rules" in f.fix for f in found)
+    assert check(stack(own % ("", rule % ', "srcPosture": ["posture:home"]'))) == ()
+
+
 def test_an_older_name_of_members_is_refused_with_the_one_that_gatehouse_writes() -> None:
     own = '{"ssh": [{"action": "check", "src": ["%s"], "dst": ["autogroup:self"], "users": ["autogroup:nonroot"]}]}'
     [found] = check(stack(own % "autogroup:members"))
