@@ -449,8 +449,8 @@ def _tests(everything: AllStacks) -> Iterator[Problem]:
                     f"{whose} fails, and Tailscale refuses a policy for that: {'; '.join(map(str, failures))}",
                     "correct the test, or the rule that it is about"
                     if mine
-                    else "write `srcPosture` at each of your own rules in place of `defaultSrcPosture`, which counts for"
-                    " Gatehouse's grants too",
+                    else "write `srcPosture` at each of your own rules in place of `defaultSrcPosture`, which counts"
+                    " for Gatehouse's grants too",
                 )
 
 
