@@ -58,7 +58,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 engine: $(STAMP)
-	@$(BIN)/python -m gatehouse.engine
+	@$(BIN)/gatehouse pulumi version
 
 env: $(STAMP)
 

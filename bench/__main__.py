@@ -1,6 +1,6 @@
 """`python -m bench [SECTION ...]`: measure, print the rows with goals and ratios, and put them in docs/performance.md.
 
-Sections: import, questions, reach, offline, engine, typed, growth; all by default. What is not measured keeps its rows.
+Sections: import, questions, reach, engine, typed, growth; all by default. What is not measured keeps its rows.
 """
 
 from __future__ import annotations
@@ -71,7 +71,10 @@ def imports(folder: Path, times: int) -> Iterator[Row]:
         },
         times,
     )
-    yield from _rows("import of the Cloudflare SDK", found["ours"], "ordinary import", found["base"], 0.4, None)
+    what, ours, base = "import of the Cloudflare SDK", found["ours"], found["base"]
+    yield _time(what, ours, "ordinary import", base, 0.4)
+    against = f"ordinary import: {base.memory:.0f} MB"
+    yield Row(f"{what}: memory", f"{ours.memory:.0f} MB", against, ours.memory / base.memory)
 
 
 def questions(folder: Path, times: int) -> Iterator[Row]:
@@ -170,24 +173,6 @@ def _policy(project: Path) -> str:
     return json.dumps(plan_stack(stacks[STACK], stacks).tailnet_policy)
 
 
-def offline(folder: Path, times: int) -> Iterator[Row]:
-    """The program against the flat one, both under a mock monitor."""
-    ours, flat = _projects(folder)
-    for size in _SIZES:
-        found = medians(
-            {
-                "ours": python("-m", "bench.run_ours", str(ours[size])),
-                "ordinary": python("-m", "bench.run_ours", str(ours[size]), "ordinary"),
-                "flat": python("-m", "bench.run_flat", str(flat[size])),
-            },
-            times,
-        )
-        what = f"program, {size:,} services, offline"
-        goal = 1.05 if size == 300 else None
-        yield from _rows(f"{what}, ordinary import", found["ordinary"], "flat program", found["flat"], goal, None)
-        yield from _rows(what, found["ours"], "flat program", found["flat"], None, None)
-
-
 def growth(folder: Path, times: int) -> Iterator[Row]:
     """What one more service costs, at 15 and at 1,000."""
     sizes = (0, 15, 300, 650, 1000)
@@ -230,12 +215,15 @@ def engine(folder: Path, times: int) -> Iterator[Row]:
         print("No engine at hand: its rows stay as they are (`make engine` gets one).")
         return
     os.environ[VARIABLE] = str(found_engine.path)
-    ours, flat = _projects(folder)
     for size in _SIZES:
-        commands = {"ours": _preview(ours[size]), "flat": _preview(flat[size])}
+        ours, flat = folder / f"ours{size}", folder / f"flat{size}"
+        make_project(ours, size)
+        # In a process of its own: what this one holds would count as its children's peak.
+        once(python("-m", "bench.flat", str(ours), STACK, str(flat)))
+        commands = {"ours": _preview(ours), "flat": _preview(flat)}
         if size == 300:
-            commands["ordinary"] = _preview(_copy(ours[size], "ordinary", lambda text: _ORDINARY))
-            commands["end"] = _preview(_copy(flat[size], "end", lambda text: text + _END))
+            commands["ordinary"] = _preview(_copy(ours, "ordinary", lambda text: _ORDINARY))
+            commands["end"] = _preview(_copy(flat, "end", lambda text: text + _END))
         found = medians(commands, times)
         what = f"preview by the engine, {size:,} services"
         if size == 300:
@@ -294,28 +282,6 @@ def _preview(project: Path) -> list[str]:
     return python("-m", "gatehouse.cli", "-C", str(project), "preview", "--simulated", "--stack", STACK)
 
 
-def _projects(folder: Path) -> tuple[dict[int, Path], dict[int, Path]]:
-    ours, flat = {}, {}
-    for size in _SIZES:
-        ours[size], flat[size] = folder / f"ours{size}", folder / f"flat{size}"
-        if not ours[size].exists():
-            make_project(ours[size], size)
-            # In a process of its own: what this one holds would count as its children's peak.
-            once(python("-m", "bench.flat", str(ours[size]), STACK, str(flat[size])))
-    return ours, flat
-
-
-def _rows(what: str, ours: Cost, against: str, base: Cost, goal: float | None, memory: float | None) -> Iterator[Row]:
-    yield _time(what, ours, against, base, goal)
-    yield Row(
-        f"{what}: memory",
-        f"{ours.memory:.0f} MB",
-        f"{against}: {base.memory:.0f} MB",
-        ours.memory / base.memory,
-        memory,
-    )
-
-
 def _time(what: str, ours: Cost, against: str, base: Cost, goal: float | None = None, wall: bool = False) -> Row:
     """A row of times; the ratio is that of the processor's, or the wall's where the engine works beside Python."""
     ratio = ours.wall / base.wall if wall else ours.cpu / base.cpu
@@ -330,7 +296,6 @@ SECTIONS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "import": imports,
     "questions": questions,
     "reach": reach,
-    "offline": offline,
     "engine": engine,
     "typed": typed,
     # Last: it fills this process.

@@ -1,16 +1,10 @@
-"""Our program's whole process: `python -m bench.run_ours PROJECT [ordinary]`, checks and components, offline.
-
-`ordinary` loads `pulumi_cloudflare` as everybody does, with its whole index.
-"""
+"""Our program's whole process: `python -m bench.run_ours PROJECT`, checks and components, offline."""
 
 from __future__ import annotations
 
 import gc
 import sys
 from pathlib import Path
-
-if "ordinary" in sys.argv:
-    import pulumi_cloudflare  # noqa: F401
 
 from bench.generate import STACK
 from gatehouse.offline import run_offline

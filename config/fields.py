@@ -269,6 +269,30 @@ def _route_port(value: str) -> str:
     return value
 
 
+_SSH_USER = r"^(autogroup:nonroot|localpart:\*@[a-z0-9-]+(\.[a-z0-9-]+)+|[A-Za-z0-9_][A-Za-z0-9_.-]*)$"
+_CHECK_PERIOD = r"^([1-9][0-9]{0,3}m|([1-9][0-9]?|1[0-5][0-9]|16[0-8])h|always)$"
+
+
+def _ssh_user(value: str) -> str:
+    if not re.fullmatch(_SSH_USER, value):
+        raise PydanticCustomError(
+            "ssh_user",
+            "a user of the node is expected here, and Tailscale has no word for all of them",
+            {"fix": "write one like `pi` or `root`, or `autogroup:nonroot` for any but root"},
+        )
+    return value
+
+
+def _check_period(value: str) -> str:
+    if not re.fullmatch(_CHECK_PERIOD, value):
+        raise PydanticCustomError(
+            "check_period",
+            "Tailscale takes from a minute to a week for this, in whole minutes or hours here",
+            {"fix": "write it like `30m` or `12h`, `168h` at most, or `always` for a check at every login"},
+        )
+    return value
+
+
 EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
 """Addresses for documents [RFC 5737, RFC 3849]."""
 
@@ -516,6 +540,14 @@ RoutePort = Annotated[
     str, AfterValidator(_route_port), WithJsonSchema({"type": "string", "pattern": "^(tcp|udp):[1-9][0-9]{0,4}$"})
 ]
 """A protocol and a port, as a grant has them [tailscale.com/kb/1324]."""
+SshUsers = Annotated[
+    list[Annotated[str, AfterValidator(_ssh_user)]], Field(min_length=1), Several("a user of the node", _SSH_USER)
+]
+"""Users of a machine, as a policy's `ssh` has them [tailscale.com/kb/1193]."""
+CheckPeriod = Annotated[
+    str, AfterValidator(_check_period), WithJsonSchema({"type": "string", "pattern": _CHECK_PERIOD})
+]
+"""How long a check of Tailscale SSH is good, from a minute to a week [tailscale.com/kb/1193, checkPeriod]."""
 HttpsUrl = Annotated[str, AfterValidator(_https_url), WithJsonSchema({"type": "string", "pattern": "^https://"})]
 """An https URL."""
 Day = Annotated[

@@ -174,7 +174,7 @@ def _not_text(wrong: _Wrong) -> _Said:
     value = wrong.value
     if value is None:
         return _Said(f"nothing stands behind `{wrong.path[-1]}:`", "write its value, or remove it")
-    if isinstance(value, int) and not isinstance(value, bool) and str(wrong.path[-1]).endswith("duration"):
+    if isinstance(value, int) and not isinstance(value, bool) and str(wrong.path[-1]).endswith(("duration", "period")):
         return _Said("this has no unit", f"write `{value}h` for hours", f"{value}h", f"{value}h")
     if isinstance(value, bool | int | float):
         return _Said("text is expected here, and this is not text without quotes", f'write `"{_as_yaml(value)}"`')

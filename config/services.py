@@ -427,7 +427,8 @@ class Route(ExitNode):
     """The ports that are open there, such as `tcp:631`; every one otherwise."""
 
 
-def _exit_node(value: object) -> object:
+def keys_or_true(value: object) -> object:
+    """What is said by keys, or by `true` where their defaults do."""
     return {} if value is True else None if value is False else value
 
 
@@ -460,7 +461,7 @@ class Node(Model):
     """With `helm`: which OAuth client of the operator this is; another number makes a new one and deletes the old one
     (`gatehouse rotate tailscale-key`)."""
     exit_node: Annotated[
-        ExitNode | None, BeforeValidator(_exit_node, json_schema_input_type=bool | ExitNode | None)
+        ExitNode | None, BeforeValidator(keys_or_true, json_schema_input_type=bool | ExitNode | None)
     ] = None
     """People reach the internet by the node, and so from its address: `true`, or keys that say who."""
     routes: list[Annotated[Route, BeforeValidator(_route, json_schema_input_type=HomeRange | Route)]] = Field(

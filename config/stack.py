@@ -7,13 +7,22 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.fields import (
     LABEL,
     AccountId,
+    CheckPeriod,
     ClientId,
     DnsDomain,
     Instant,
@@ -22,11 +31,12 @@ from config.fields import (
     Person,
     Reason,
     SetName,
+    SshUsers,
     Text,
     TokenDuration,
 )
 from config.people import GOOGLE, Login, Members, SetOfPeople, Terms
-from config.services import Node, People, Service, Words
+from config.services import ExitNode, Node, People, Service, Words, keys_or_true
 from config.values import TeamText
 
 NAMESPACE = "gatehouse"
@@ -135,6 +145,27 @@ class TailnetSettings(Model):
     """After how many days a device without a tag logs in again."""
 
 
+class TailscaleSsh(ExitNode):
+    """Who logs in to the nodes by Tailscale SSH, which answers at port 22 on the tailnet, and asks for no key."""
+
+    users: SshUsers = Field(default_factory=lambda: ["autogroup:nonroot"])
+    """As which users of the node: names it has, `root`, `autogroup:nonroot` for any but root, or
+    `localpart:*@example.com` for what stands before the `@` of each one's address there."""
+    action: Literal["check", "accept"] = "check"
+    """`check`: who has not logged in to Tailscale within `check_period` does so anew; `accept`: nobody has to."""
+    check_period: CheckPeriod = "12h"
+    """How long a check is good: from `1m` to `168h`, or `always` for a new one at every login."""
+
+    @field_validator("check_period")
+    @classmethod
+    def _of_a_check(cls, period: str, said: ValidationInfo) -> str:
+        if said.data.get("action") == "accept":
+            raise PydanticCustomError(
+                "check_period", "with `action: accept`, nobody is checked", {"fix": "remove it, or say `action: check`"}
+            )
+        return period
+
+
 class Tailnet(Model):
     """The tailnet and what there is one of in it."""
 
@@ -149,6 +180,10 @@ class Tailnet(Model):
     what they reach and what not; Tailscale refuses a test that names somebody it does not know."""
     policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
     """A file beside this one with a policy of your own, in HuJSON: it is kept, and what the services need is added."""
+    ssh: Annotated[
+        TailscaleSsh | None, BeforeValidator(keys_or_true, json_schema_input_type=bool | TailscaleSsh | None)
+    ] = None
+    """Tailscale SSH on every node of the estate: `true`, or keys that say who, as whom, and how often checked."""
     plan: TailnetPlan = "personal"
     """Tailscale's plan, for its limits: `personal`, `standard` or `premium`."""
     overwrite_policy: bool = False
@@ -180,6 +215,11 @@ class Estate(Model):
     """How long a login lasts at every application, in Go units up to hours: `0s`, or up to a month (`730h`)."""
     tailnet: Tailnet | None = None
     """Needed by services that go by Tailscale."""
+
+    @property
+    def ssh(self) -> TailscaleSsh | None:
+        """Tailscale SSH on the nodes, if it is on."""
+        return self.tailnet.ssh if self.tailnet else None
 
     @property
     def zones(self) -> tuple[Zone, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from config.services import Node, Service
 from config.stack import Estate, Zone
 from config.values import on_tailnet
-from exposure.audience import Audience
+from exposure.audience import Audience, named_people
 from exposure.names import node_tag
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.way import ManualStep
@@ -168,6 +168,8 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
         },
     )
     yield from _leading(node)
+    if estate.ssh:
+        yield _tailscale_ssh(node)
     dns = estate.tailnet.dns
     if dns.override_local_dns and any(map(on_tailnet, dns.nameservers or ())):
         yield ManualStep(
@@ -180,8 +182,10 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
             values={f"On {node.name}": "sudo tailscale set --accept-dns=false"},
         )
     machines: dict[str, set[str]] = {}
-    for way in ways:
-        machines.setdefault(way.machine, set()).update(estate.who(way.audience.people) - set(estate.tailnet.users))
+    reached: list[tuple[str, Audience]] = [(way.machine, way.audience) for way in ways]
+    reached += [(node.name, named_people(estate.ssh, estate))] if estate.ssh else []
+    for machine, audience in reached:
+        machines.setdefault(machine, set()).update(estate.who(audience.people) - set(estate.tailnet.users))
     to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
     if to_share:
         yield ManualStep(
@@ -227,6 +231,26 @@ def _leading(node: Node) -> Iterator[ManualStep]:
                 f"On {node.name}": f"sudo tailscale set {' '.join(offered)}",
             },
         )
+
+
+def _tailscale_ssh(node: Node) -> ManualStep:
+    """What turns Tailscale SSH on [tailscale.com/kb/1193; tailscale/tailscale cmd/tailscale/cli/set.go, risks.go]."""
+    return ManualStep(
+        "tailscale-ssh",
+        f"Turn on Tailscale SSH on {node.name}",
+        (
+            "After `gatehouse up` of the estate's owner: before that, the policy lets nobody in, and Tailscale may "
+            "refuse it.",
+            "It takes port 22 on the tailnet from sshd, so a session by that address ends, and the command asks first "
+            f"(`--accept-risk=lose-ssh` answers). Come by {node.lan_ipv4}, where sshd answers as before, with its "
+            "keys.",
+            "Turn it off before `ssh:` is taken out of the stack file: else nobody logs in on the tailnet.",
+        ),
+        values={
+            f"On {node.name}": "sudo tailscale set --ssh",
+            "Off again": "sudo tailscale set --ssh=false",
+        },
+    )
 
 
 def for_operator(installed_by: str, ingresses: int) -> Iterator[ManualStep]:

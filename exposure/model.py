@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -116,6 +116,17 @@ class PeopleSet:
         return tuple((word, values) for word, values in (("countries", self.countries), ("ips", self.ips)) if values)
 
 
+class Limits(NamedTuple):
+    """What a tailnet's plan has at most, None where it says nothing; or what an estate takes of that.
+
+    `machines` are those with a tag.
+    """
+
+    users: int | None
+    groups: int
+    machines: int | None
+
+
 @dataclass(frozen=True)
 class PlannedService:
     """One service: what it is, whom it is for, and the ways in, the usual one first."""
@@ -172,6 +183,8 @@ class ExposurePlan:
     """The whole tailnet's policy; None in a member's stack or without a tailnet."""
     tailnet_policy_text: str | None
     """The same as it is registered, with the comments of the owner's own part; None where there is none."""
+    tailnet_taken: Limits | None
+    """What the estate takes of its tailnet's plan; None in a member's stack or without a tailnet."""
     manual_steps: tuple[ManualStep, ...]
     adopt: Mapping[str, str] = field(default_factory=dict)
     """What was there before, to be left as it was found: `<type>/<logical name>` to the import id."""

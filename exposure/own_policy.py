@@ -16,6 +16,7 @@ from exposure.model import Json
 from exposure.names import node_tag
 from exposure.policy_eval import endpoints, hujson, machine, reach, read_policy
 from exposure.policy_eval.hujson import HuJSONError, Path, Position
+from exposure.policy_eval.ssh import login
 
 MARK = "// From here: Gatehouse, from the services of the stack files. A change here is undone by the next `up`."
 OPEN = '"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]'
@@ -63,21 +64,21 @@ def _at(document: hujson.Document, path: Path) -> Any:
     return value
 
 
-def tags(text: str) -> set[str]:
+def tags(document: hujson.Document) -> set[str]:
     """The tags that the owner defines."""
-    return _names(text, "tagowners")
+    return _names(document, "tagowners")
 
 
-def own_groups(text: str | None) -> int:
-    """How many groups the owner defines; none in what is no policy."""
+def own_groups(text: str | None) -> tuple[set[str], int]:
+    """What the owner's policy names, groups of ours too, and how many it defines; nothing of what is no policy."""
     try:
-        return len(_names(text, "groups")) if text else 0
+        document = parse(text or "{}")
     except OwnPolicyError:
-        return 0
+        return set(), 0
+    return words(document), len(_names(document, "groups"))
 
 
-def _names(text: str, section: str) -> set[str]:
-    document = parse(text)
+def _names(document: hujson.Document, section: str) -> set[str]:
     said = sections(document).get(section)
     found = _at(document, (said,)) if said else None
     return set(found) if isinstance(found, dict) else set()
@@ -206,14 +207,20 @@ def tests_that_hold(own: str, generated: Mapping[str, Json], nodes: Iterable[Nod
         answers = [reach(policy, source, to, int(port), test["proto"]) for source in endpoints(policy, test["src"])]
         return not any(answer.partly or answer.maybe for answer in answers)
 
-    tests: list[Json] = []
-    for test in generated["tests"]:  # type: ignore[union-attr]
-        assert isinstance(test, dict)
-        denied = [target for target in test.get("deny", ()) if shut(test, str(target))]  # type: ignore[union-attr]
-        kept = {key: item for key, item in test.items() if key != "deny"} | ({"deny": denied} if denied else {})
-        if {"accept", "deny"} & set(kept):
-            tests.append(kept)
-    return {**generated, "tests": tests}
+    def refused(test: Mapping[str, Any], user: str) -> bool:
+        pairs = [(one, machine((tag,))) for one in endpoints(policy, test["src"]) for tag in test["dst"]]
+        return all(login(policy, one, to, user, {}) == {"deny"} for one, to in pairs)
+
+    kept = dict(generated)
+    for section, holds in (("tests", shut), ("sshTests", refused)):
+        tests: list[Json] = []
+        for test in generated.get(section, ()):  # type: ignore[union-attr]
+            assert isinstance(test, dict)
+            denied = [word for word in test.get("deny", ()) if holds(test, str(word))]  # type: ignore[union-attr]
+            left = {key: item for key, item in test.items() if key != "deny"} | ({"deny": denied} if denied else {})
+            tests += [left] if {"accept", "check", "deny"} & set(left) else []
+        kept |= {section: tests} if section in generated else {}
+    return kept
 
 
 # Telling apart

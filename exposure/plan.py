@@ -10,11 +10,11 @@ from config.stack import Estate, owner_reference, owner_stack
 from config.values import Host
 from exposure import estate as one
 from exposure import manual_steps
-from exposure.audience import NOBODY, Audience
+from exposure.audience import NOBODY, Audience, named_people
 from exposure.decide import chosen
-from exposure.model import AccessApplication, DnsRecord, ExposurePlan, Json, PlannedService
+from exposure.model import AccessApplication, DnsRecord, ExposurePlan, Json, Limits, PlannedService
 from exposure.names import title_of
-from exposure.tailnet import policy, routed
+from exposure.tailnet import policy, routed, taken
 from exposure.ways import WAYS
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
@@ -39,7 +39,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
     guarded: list[AccessApplication] = []
     tokens: tuple[tuple[str, ...], ...] = ()
     nobody = False
-    tailnet_policy, policy_text = None, None
+    tailnet_policy, policy_text, use = None, None, None
     if owner is None:
         members = [s for s in project.values() if s.config and s.estate is estate]
         stacks = [ways if member is stack else _ways(member, estate) for member in members]
@@ -51,6 +51,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         if estate.tailnet:
             nodes = [m.config.node for m in members if m.config]
             tailnet_policy, policy_text = estate_policy(estate, nodes, family, stack.own_policy)
+            use = _taken(estate, nodes, family, stack.own_policy)
     records = list(one.records(ways, estate))
     if node.public_record and node.router_ipv4:
         host = Host(f"{node.name}.{estate.zone.name}")
@@ -70,6 +71,7 @@ def plan_stack(stack: LoadedStack, project: Mapping[str, LoadedStack]) -> Exposu
         nobody=nobody,
         tailnet_policy=tailnet_policy,
         tailnet_policy_text=policy_text,
+        tailnet_taken=use,
         manual_steps=tuple(_manual_steps(stack.name, node, estate, owner, ways, config.services, logins)),
         adopt=dict(sorted(config.adopt.items())),
         recover=dict(sorted(config.recover.items())),
@@ -123,11 +125,20 @@ def generated_policy(
     if own is not None:
         from exposure import own_policy
 
-        named, defined = own_policy.words(own_policy.parse(own)), own_policy.tags(own)
+        document = own_policy.parse(own)
+        named, defined = own_policy.words(document), own_policy.tags(document)
     funnels = any(isinstance(way, FunnelWay) for way in ways)
     grants = [grant for way in ways for grant in way.grants()]
     leads = [lead for node in sorted(nodes, key=lambda node: node.name) for lead in routed(node, estate)]
     return policy(estate, sorted(node.name for node in nodes), grants, funnels, named, defined, leads)
+
+
+def _taken(estate: Estate, nodes: Sequence[Node], ways: Sequence[Way], own: str | None) -> Limits:
+    sets = {name for way in ways for grant in way.grants() for name in grant.people}
+    sets |= {name for node in nodes for lead in routed(node, estate) for name in lead.people}
+    sets |= named_people(estate.ssh, estate).people if estate.ssh else set()
+    proxied = {w.machine for w in ways if isinstance(w, FunnelWay) or (isinstance(w, TailnetWay) and not w.on_node)}
+    return taken(estate, sets, len(proxied) + len(nodes), own)
 
 
 def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:

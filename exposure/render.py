@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 from config.text import wrap
+from exposure.audience import named_people
 from exposure.model import ExposurePlan, PlannedService
 from exposure.tailnet import PLANS
 from exposure.ways.way import ManualStep
@@ -91,23 +92,45 @@ def nameservers(plan: ExposurePlan) -> dict[str, list[str]]:
     return {what: addresses for what, addresses in asked.items() if addresses}
 
 
+def tailscale_ssh(plan: ExposurePlan) -> str:
+    """Who logs in to the node by Tailscale SSH, and as whom, in a sentence; empty where it is off."""
+    ssh = plan.estate.ssh
+    if ssh is None:
+        return ""
+    users = ", ".join({"autogroup:nonroot": "any user but root"}.get(user, user) for user in ssh.users)
+    checked = f"checked {'at every login' if ssh.check_period == 'always' else f'every {ssh.check_period}'}"
+    checked = checked if ssh.action == "check" else "with no check"
+    root = " Root has the whole node, and every service on it." if "root" in ssh.users else ""
+    return (
+        f"{named_people(ssh, plan.estate)} as {users}, {checked}, at port 22 of {plan.node} on the tailnet. It asks for"
+        f" no key; sshd, at {plan.home.lan_ipv4}, does as before.{root}"
+    )
+
+
 def report(plan: ExposurePlan, width: int = 80, outputs: Mapping[str, object] | None = None) -> str:
     """The exposure table, whom devices ask for names, the manual steps, and what it takes of the tailnet's plan."""
     asked = [
         line for what, of in nameservers(plan).items() for line in wrap(f"{what}: {', '.join(of)}", width, _INDENT)
     ]
+    ssh = "".join(f"{line}\n" for line in wrap(tailscale_ssh(plan), width, _INDENT, _INDENT))
+    ssh = f"Who logs in by Tailscale SSH:\n{ssh}\n" if tailscale_ssh(plan) else ""
     names = "".join(("Whom devices of the tailnet ask:\n", *(f"{line}\n" for line in asked), "\n")) if asked else ""
     return (
-        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n{names}"
-        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan)}"
+        f"Who reaches what ({plan.stack}):\n{exposure_table(plan.services, width)}\n\n{names}{ssh}"
+        f"Manual steps left:\n{manual_steps_list(plan.manual_steps, width, outputs)}{_of_the_plan(plan, width)}"
     )
 
 
-def _of_the_plan(plan: ExposurePlan) -> str:
-    groups, tailnet = (plan.tailnet_policy or {}).get("groups"), plan.estate.tailnet
-    if not isinstance(groups, Mapping) or tailnet is None:
+def _of_the_plan(plan: ExposurePlan, width: int) -> str:
+    tailnet, use = plan.estate.tailnet, plan.tailnet_taken
+    if use is None or tailnet is None:
         return ""
-    return f"\n\nTailnet: {len(groups)} of the {PLANS[tailnet.plan].groups} groups that plan {tailnet.plan} has."
+    most = PLANS[tailnet.plan]
+    words = (f"{count} of {most_} {what}" for count, most_, what in zip(use, most, _COUNTED, strict=True) if most_)
+    return "\n\n" + "\n".join(wrap(f"Tailnet: {', '.join(words)} of plan {tailnet.plan}.", width))
+
+
+_COUNTED = ("users", "groups", "tagged machines")
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:

@@ -7,20 +7,12 @@ from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from config.services import ExitNode, Node
-from config.stack import Estate, TailnetPlan
+from config.stack import Estate, TailnetPlan, TailscaleSsh
 from exposure.audience import named_people
-from exposure.model import Json
+from exposure.model import Json, Limits
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
+from exposure.own_policy import own_groups
 from exposure.ways.way import Grant
-
-
-class Limits(NamedTuple):
-    """What a plan has at most; None where it says nothing."""
-
-    users: int | None
-    groups: int
-    machines: int | None
-
 
 PLANS: Mapping[TailnetPlan, Limits] = {
     "personal": Limits(6, 3, 50),
@@ -28,6 +20,15 @@ PLANS: Mapping[TailnetPlan, Limits] = {
     "premium": Limits(None, 300, None),
 }
 """As read of tailscale.com/pricing on 2026-09-20; that Tailscale holds to them is not verified."""
+
+
+def taken(estate: Estate, sets: Iterable[str], machines: int, own: str | None) -> Limits:
+    """What an estate takes of its plan: with these sets of people on the tailnet, so many tagged machines, and the
+    owner's own part of the policy, of which the groups count. Whoever that names beside is not known to be a user."""
+    named, more = own_groups(own)
+    sets = set(sets)
+    users = estate.who(sets) | set(estate.tailnet.users if estate.tailnet else ())
+    return Limits(len(users), len(_groups(estate, sets, named)) + more, machines)
 
 
 INTERNET = "autogroup:internet"
@@ -84,15 +85,9 @@ def policy(
     funnel's name resolves to a tailnet address inside the tailnet, so members need a grant where strangers need none.
     Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
     """
-    private = sorted(private, key=lambda s: (s.node, s.key))
-    used = {p for names in _sets(private, leads) for p in names}
-    # A set that has ended is nobody, and so in no grant, and in a group only where somebody else names that.
-    people = {name: [] if one.ended else one.emails for name, one in sorted(estate.sets.items())}
-    groups = {
-        f"group:{name}": sorted(set(emails))
-        for name, emails in people.items()
-        if (name in used and emails) or f"group:{name}" in named
-    }
+    private = sorted([*private, *_to_log_in(estate, nodes, private)], key=lambda s: (s.node, s.key))
+    people = _people(estate)
+    groups = _groups(estate, {p for names in _sets(private, leads) for p in names}, named)
     tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
     node_tags = {node_tag(n) for n in nodes}
     # Of a tag that the owner's own part defines, that says who gives it out.
@@ -113,12 +108,15 @@ def policy(
     for lead in leads:
         sets: list[Json] = [f"group:{p}" for p in lead.people if people.get(p)]
         grants += [{"src": sets, "dst": [lead.to], "ip": list(lead.ip)}] if sets else []
+    everyone = _everyone(estate, private, leads)
     result: dict[str, Json] = {
         "groups": {name: list(emails) for name, emails in groups.items()},
         "tagOwners": dict(sorted(tag_owners.items())),
         "grants": grants,
-        "tests": _tests(estate, private, leads, funnels, sorted(node_tags)),
+        "tests": _tests(estate, everyone, private, leads, funnels, sorted(node_tags)),
     }
+    if estate.ssh:
+        result |= _ssh(estate.ssh, estate, everyone, people, sorted(node_tags))
     if funnels:
         result["nodeAttrs"] = [{"target": [FUNNEL_TAG], "attr": ["funnel"]}]
     if leads:
@@ -134,24 +132,92 @@ def policy(
     return result
 
 
+def _people(estate: Estate) -> dict[str, list[str]]:
+    # A set that has ended is nobody, and so in no grant, and in a group only where somebody else names that.
+    return {name: [] if one.ended else one.emails for name, one in sorted(estate.sets.items())}
+
+
+def _groups(estate: Estate, used: Container[str], named: Container[str]) -> dict[str, list[str]]:
+    return {
+        f"group:{name}": sorted(set(emails))
+        for name, emails in _people(estate).items()
+        if (name in used and emails) or f"group:{name}" in named
+    }
+
+
 def _sets(private: Iterable[Grant], leads: Iterable[Routed]) -> Iterator[tuple[str, ...]]:
     yield from (s.people for s in private)
     yield from (lead.people for lead in leads)
 
 
+def _to_log_in(estate: Estate, nodes: Iterable[str], private: Iterable[Grant]) -> Iterator[Grant]:
+    """Port 22 of each node, where no service has it: the filter of packets stands before Tailscale SSH too
+    [tailscale/tailscale net/tstun/wrap.go, PostFilterPacketInboundFromWireGuard]."""
+    if estate.ssh:
+        people = tuple(sorted(named_people(estate.ssh, estate).people))
+        taken = {(s.tag, s.port, s.protocol) for s in private}
+        yield from (
+            Grant("ssh", node, people, node_tag(node), 22, "tcp")
+            for node in nodes
+            if (node_tag(node), 22, "tcp") not in taken
+        )
+
+
+def _ssh(
+    ssh: TailscaleSsh, estate: Estate, everyone: Sequence[str], people: Mapping[str, object], node_tags: Sequence[str]
+) -> dict[str, Json]:
+    """The rule of Tailscale SSH and its tests, which leave aside who reaches port 22 [tailscale.com/kb/1193]."""
+    sets = sorted(named_people(ssh, estate).people)
+    src: list[Json] = [f"group:{name}" for name in sets if people.get(name)]
+    rule: dict[str, Json] = {"action": ssh.action, "src": src, "dst": list(node_tags), "users": list(ssh.users)}
+    if ssh.action == "check":
+        rule["checkPeriod"] = ssh.check_period
+    tests: list[Json] = []
+    for source in (*everyone, FUNNEL_TAG):
+        users = list(dict.fromkeys(filter(None, (_as_user(user, source) for user in ssh.users))))
+        let_in = users if source in estate.who(sets) else []
+        shut = [user for user in dict.fromkeys(("root", *users)) if user not in let_in]
+        tests.append(
+            {
+                "src": source,
+                "dst": list(node_tags),
+                **({ssh.action: list[Json](let_in)} if let_in else {}),
+                **({"deny": list[Json](shut)} if shut else {}),
+            }
+        )
+    return {**({"ssh": [rule]} if src else {}), "sshTests": tests}
+
+
+def _as_user(user: str, source: str) -> str:
+    """A user that one of `ssh.users` stands for, where a test asks for it from a source; empty where there is none."""
+    name, _, domain = source.partition("@")
+    if user.startswith("localpart:"):
+        return name if domain == user.rpartition("@")[2] else ""
+    return "nonroot" if user == "autogroup:nonroot" else user
+
+
+def _everyone(estate: Estate, private: Iterable[Grant], leads: Iterable[Routed]) -> list[str]:
+    """Whom tests are about: of those who are in the same sets one, so that the tests grow no faster."""
+    # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
+    named = estate.who(p for names in _sets(private, leads) for p in names)
+    known = sorted({*named, *(estate.tailnet.users if estate.tailnet else ())})
+    alike = {frozenset(name for name, emails in estate.members.items() if p in emails): p for p in reversed(known)}
+    return sorted(alike.values())
+
+
 def _tests(
-    estate: Estate, private: Sequence[Grant], leads: Sequence[Routed], funnels: bool, node_tags: Sequence[str]
+    estate: Estate,
+    everyone: Sequence[str],
+    private: Sequence[Grant],
+    leads: Sequence[Routed],
+    funnels: bool,
+    node_tags: Sequence[str],
 ) -> list[Json]:
     """What must be reachable and what must not; Tailscale refuses a policy that fails its own tests."""
     accept: dict[tuple[str, str], list[str]] = {}
     deny: dict[tuple[str, str], list[str]] = {}
-    # Only people who have the tailnet: a test that names somebody Tailscale does not know fails the whole policy.
-    named = estate.who(p for names in _sets(private, leads) for p in names)
     users = estate.tailnet.users if estate.tailnet else []
-    known = sorted({*named, *users})
-    # One stands for all who are in the same sets, and one other service for all others: the tests grow no faster.
-    alike = {frozenset(name for name, emails in estate.members.items() if p in emails): p for p in reversed(known)}
-    everyone = sorted(alike.values())
+    # One other service stands for all others.
     tags = sorted({s.tag for s in private})
     another = dict(zip(tags, [*tags[1:], *tags[:1]], strict=True))
     # Two services at one port of a node are open to whom either names.

@@ -104,6 +104,25 @@ def whole_parser() -> argparse.ArgumentParser:
     return _parser(*COMMANDS)
 
 
+class _Command(argparse.ArgumentParser):
+    """A command's parser, with options anywhere: argparse ends the arguments that may be missing at the first option
+    after one that may not (`rotate WHAT --simulated STACK`)."""
+
+    _mixed = False
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse's, which this calls by way of its method for options anywhere: that cannot take a REMAINDER."""
+        if self._mixed or any(action.nargs == argparse.REMAINDER for action in self._actions):
+            return super().parse_known_args(args, namespace)
+        self._mixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixed = False
+
+
 def _parser(*wanted: str | None) -> argparse.ArgumentParser:
     """The parser; only the wanted commands' modules are asked for their arguments."""
     parser = argparse.ArgumentParser(
@@ -113,7 +132,7 @@ def _parser(*wanted: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work in DIR instead of here")
     parser.add_argument("--version", action="version", version=f"gatehouse {VERSION}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Command)
     for name, (module, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=name)

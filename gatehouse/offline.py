@@ -21,7 +21,7 @@ import pulumi
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import engine_pb2, resource_pb2, source_pb2
-from pulumi.runtime.settings import configure
+from pulumi.runtime.settings import Settings, configure
 from pulumi.runtime.stack import run_in_stack
 
 from config.errors import render as render_findings
@@ -76,11 +76,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Offline:
-    """What the program registered (sorted by URN), exported and said (severity, text)."""
+    """What the program registered (sorted by URN), exported, said (severity, text), and read of other stacks."""
 
     steps: list[Step]
     outputs: Mapping[str, object]
     messages: Sequence[tuple[str, str]]
+    references: Mapping[str, Mapping[str, object]]
 
     def to_json(self) -> str:
         """The shape of `pulumi preview --json`; the same text for the same program and stack."""
@@ -137,22 +138,15 @@ def run_offline(
     def session() -> None:
         # The settings live in context variables: in a context of its own, one run knows nothing of another.
         configure(
-            mocks.MockSettings(  # type: ignore[no-untyped-call]
-                monitor=monitor,
-                monitor_features=set(),
-                engine=SimpleNamespace(Log=log),
-                project=name,
-                stack=stack,
+            Settings(
+                name,
+                stack,
+                monitor,
+                SimpleNamespace(Log=log),
                 dry_run=dry_run,
+                legacy_apply_enabled=False,
                 organization="organization",
                 root_directory=str(project),
-                callbacks=None,
-                outputs=set(),
-                lock=Lock(),
-                package_refs={},
-                base_providers_by_ref={},
-                legacy_apply_enabled=False,
-                parallel=None,
             )
         )
         pulumi.runtime.set_all_config(
@@ -268,6 +262,7 @@ class Recorder(mocks.MockMonitor):
         self._lock = Lock()
         self.requests: dict[str, resource_pb2.RegisterResourceRequest] = {}
         self.registered_outputs: dict[str, struct_pb2.Struct] = {}
+        self.references: dict[str, Mapping[str, object]] = {}
 
     def result(self, messages: Sequence[tuple[str, str]]) -> Offline:
         """What was registered, sorted by URN."""
@@ -279,7 +274,7 @@ class Recorder(mocks.MockMonitor):
                 outputs = _plain(self.registered_outputs.get(urn, struct_pb2.Struct()))
                 state["outputs"] = outputs
             steps.append(Step("create", urn, state, request))
-        return Offline(steps, outputs, sorted(set(messages)))
+        return Offline(steps, outputs, sorted(set(messages)), self.references)
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """The URN that the engine would make: every parent's type but the stack's is in it."""
@@ -322,10 +317,9 @@ class Recorder(mocks.MockMonitor):
         """Answer a StackReference; nothing else can be read offline."""
         if request.type != _REFERENCE or self._stack_outputs is None:
             raise pulumi.RunError(f"{request.type} {request.name!r} cannot be read offline.")
+        outputs = self.references[request.name] = dict(self._stack_outputs(request.name))
         properties = struct_pb2.Struct()
-        properties.update(
-            {"name": request.name, "outputs": dict(self._stack_outputs(request.name)), "secretOutputNames": []}
-        )
+        properties.update({"name": request.name, "outputs": outputs, "secretOutputNames": []})
         urn = self.make_urn(request.parent, request.type, request.name)
         return resource_pb2.ReadResourceResponse(urn=urn, properties=properties, id=request.name)
 

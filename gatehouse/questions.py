@@ -22,6 +22,7 @@ from gatehouse.commands import UsageError
 from gatehouse.stacks import meant
 
 _EMAIL = re.compile(r"[^\s/@:]+@[^\s/@:]+")
+_TAG = re.compile(r"tag:[^\s/@:]+")
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Asked:
 
     @cached_property
     def places(self) -> list[tuple[Surface, Place]]:
-        """Every place of every surface."""
-        return [(surface, place) for surface in self.surfaces for place in places(surface)]
+        """Every place of every surface, with what the owner's own part of the policy opens by tags of its own."""
+        return [(surface, place) for surface in self.surfaces for place in places(surface, tags=True)]
 
     @cached_property
     def rows(self) -> list[tuple[Place, Reached]]:
@@ -135,7 +136,7 @@ class Asked:
             return Subject("service", text)
         if text in self.sets or text in ("anyone", "lan", "member") or _EMAIL.fullmatch(text):
             return Subject("people", text, self._inside(self.principals(text)))
-        if text.startswith(("token:", GITHUB, "@")):
+        if text.startswith(("token:", GITHUB, "@")) or _TAG.fullmatch(text):
             return Subject("people", text, self._inside(self.principals(text)))
         ends = self.workloads()
         answering = {w.place.partition(" ")[2] for w in ends} | {str(w) for w in ends}
@@ -147,8 +148,8 @@ class Asked:
         close = meant(text, sorted(answering)) if "/" in text else ""
         close = close or meant(host, sorted({*keys, *self.sets, *self.hosts}))
         raise UsageError(
-            f"Nothing here has the name {text!r}{close}. Ask for a service, a set of people, a host, a machine of the"
-            " tailnet or what answers, as namespace/service."
+            f"Nothing here has the name {text!r}{close}. Ask for a service, a set of people, a tag, a host, a machine"
+            " of the tailnet or what answers, as namespace/service."
         )
 
     def workloads(self) -> set[Workload]:
@@ -168,6 +169,16 @@ class Asked:
             known = ["anyone", "lan", "member", *sorted(self.sets), *tokens, *tags]
             raise UsageError(f"{text!r}: an e-mail address, or one of {', '.join(known)}{meant(text, known)}.")
         return (principal,)
+
+    def unknown(self, subject: Subject) -> str:
+        """Of a tag that no rule and no machine here has: that it is so, with the one that may be meant."""
+        prefix, _, name = subject.name.rpartition(":")
+        known = sorted(
+            p.name.removeprefix("tag:") for c in crowds(self.surfaces) for p in c.everybody if p.kind == "tag"
+        )
+        if prefix != "tag" or name in known:
+            return ""
+        return f"no rule and no machine here has tag:{name}{meant(name, known)}; one with it would reach what is listed"
 
     def _inside(self, named: tuple[Principal, ...]) -> tuple[Principal, ...]:
         """These, and those who are known by name of the domains and GitHub organizations among them."""
@@ -248,7 +259,7 @@ def wanted(text: str) -> Wanted:
     if text.startswith("tag:"):
         tag, _, number = text.removeprefix("tag:").partition(":")
         if not number.isdigit():
-            raise UsageError(f"{text!r}: a tag is asked for with a port, such as tag:{tag}:22.")
+            raise UsageError(f"{text!r}: a machine is asked for by its tag and a port, such as tag:{tag}:22.")
         return Wanted(f"tag:{tag}", _port(text, number), "/", "tcp")
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")

@@ -387,7 +387,7 @@ def _front(how: Outcome, request: Request, past_login: bool, reached: Reached) -
     if how is Outcome.TOKEN:
         return "service token"
     if how is Outcome.TAILNET:
-        return "by grant"
+        return "by Tailscale SSH" if any(terms.weakened for terms in reached.terms.values()) else "by grant"
     if request.scheme in ("tcp", "udp"):
         return f"{request.protocol} {request.port}"
     return "no login here" if past_login else "no login"

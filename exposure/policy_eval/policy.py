@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Never, ParamSpec, TypeVar
 
@@ -115,6 +115,7 @@ class SshRule(NamedTuple):
     destinations: tuple[Selector, ...]
     users: tuple[str, ...]
     postures: tuple[str, ...] = ()
+    check_period: str = "12h"
 
 
 class SshTest(NamedTuple):
@@ -157,6 +158,12 @@ class Policy(NamedTuple):
     ssh: tuple[SshRule, ...] = ()
     tests: tuple[PolicyTest, ...] = ()
     ssh_tests: tuple[SshTest, ...] = ()
+
+    @property
+    def all_rules(self) -> Iterator[Rule | SshRule]:
+        """`rules`, and those of `ssh`."""
+        yield from self.rules
+        yield from self.ssh
 
     def ranges(self, selector: Selector) -> Ranges | None:
         """The addresses a selector names (ADDRESS, HOST, IPSET); None for a selector by identity."""
@@ -708,6 +715,7 @@ class _Builder:
             destinations=tuple(selector for selector, _ in destinations),
             users=tuple(user.strip() for user, _ in users),
             postures=self.posture_names(fields.get("srcPosture"), ()),
+            check_period=self.text(fields.get("checkPeriod")) or "12h",
         )
 
     def ssh_destinations(self, entry: _Entry | None) -> list[tuple[Selector, Path]]:

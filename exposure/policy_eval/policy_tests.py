@@ -136,8 +136,7 @@ def _resolve(policy: Policy, text: str, topology: Topology, kinds: tuple[Kind, .
 def _named(policy: Policy, topology: Topology, login: str) -> bool:
     """Whether the policy or the topology says who this is."""
     named = {member for members in policy.groups.values() for member in members}
-    selectors = [rule.sources for rule in policy.rules] + [rule.sources for rule in policy.ssh]
-    named |= {s.name for sources in selectors for s in sources if s.kind is Kind.USER}
+    named |= {s.name for rule in policy.all_rules for s in rule.sources if s.kind is Kind.USER}
     return topology.names(login) or login.lower() in {name.lower() for name in named}
 
 

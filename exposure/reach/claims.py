@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
 from config.stack import Claim
-from config.values import OriginUrl, Path, is_named
+from config.values import Path, is_named
 from exposure.model import ExposurePlan, PlannedService
 from exposure.reach.access import ANYONE, MEMBER, Principal
 from exposure.reach.evaluate import WIDEST, Outcome, parse_principal
@@ -24,7 +24,7 @@ from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Workload, at_home, cluster_host, controller, one_home
+from exposure.workload import Workload, at_home, cluster_host, controller, of_url, one_home
 
 State = Literal["holds", "broken", "not proved"]
 Key = tuple[str, str]
@@ -375,16 +375,22 @@ def _ties(
 
 
 def _called(stack: str, found: Surface, plan: ExposurePlan | None, behind: dict[object, dict[Key, Tie]]) -> None:
-    """What the rules of a preview call; the ingress controller of a stack file is known to tell hosts apart."""
+    """What the rules of a preview call, and what its proxies on the tailnet and ports of the node lead to; the ingress
+    controller of a stack file is known to tell hosts apart."""
     doors = {door.place for door in controller(plan.home)} if plan else set()
-    for rule in found.rules:
-        key, url = _key(rule.service), OriginUrl(rule.origin)
-        try:
-            host, port, inside = url.host, url.port, url.service
-        except ValueError:
-            host, port, inside = rule.origin, 0, None
-        if key and host and not (plan and inside and f"{plan.node} {'/'.join(inside)}" in doors):
-            behind.setdefault((stack, host, port), {})[key] = Tie(rule.origin, certain=False)
+    ways: list[tuple[str | None, object, str]] = [
+        (rule.service, of_url(rule.origin, tunnel.name) or rule.origin, rule.origin)
+        for tunnel in found.tunnels
+        for rule in tunnel.rules or ()
+        if not rule.origin.startswith("http_status:")
+    ]
+    ends = [(i.service, i.workload(path)) for i in found.tailnet_ingresses for path in i.paths]
+    ends += [(a.service, a.workload(*port)) for a in found.tailnet_addresses for port in a.ports or ()]
+    ends += [(n.service, n.workload) for n in found.node_ports]
+    for service, end, text in (*ways, *((service, end, str(end)) for service, end in ends)):
+        key = _key(service)
+        if key and not (isinstance(end, Workload) and end.place in doors):
+            behind.setdefault((stack, end), {})[key] = Tie(text, certain=False)
 
 
 def _answering(service: PlannedService, lan_ipv4: str) -> Iterator[Workload]:

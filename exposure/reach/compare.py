@@ -10,7 +10,8 @@ from typing import Literal
 from exposure.reach.access import Principal, hours
 from exposure.reach.evaluate import WIDEST, Outcome, Request
 from exposure.reach.places import Place, Reached, crowds, places, reached
-from exposure.reach.surface import Known, Surface, surface
+from exposure.reach.surface import AtHome, Known, Surface, surface
+from exposure.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class Change:
 
     @property
     def longer(self) -> tuple[Principal, ...]:
-        """Whose login lasts longer than before."""
+        """Whose login, or check, lasts longer than before."""
         was, will = self.before.terms, self.now.terms
-        return tuple(p for p in will if p in was and hours(will[p].session) > hours(was[p].session))
+        both = (p for p in will if p in was and will[p].login and was[p].login)
+        return tuple(p for p in both if hours(will[p].session) > hours(was[p].session))
 
     @property
     def eased(self) -> tuple[Principal, ...]:
@@ -88,17 +90,30 @@ class Change:
 
 
 def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
-    """Every place whose audience differs, the wider ones first. `base` None: nothing was there."""
+    """Every place whose audience differs, the wider ones first. `base` None: nothing was there.
+
+    A node that has moved at home is the same node: what was at its address is compared with what is at its new one.
+    """
     before = nothing(now) if base is None else base
     everybody = crowds([before, now])
     changes: dict[tuple[object, ...], Change] = {}
     straight: dict[str, list[Reached]] = {}
+    moved = _moved(before, now)
+    left = {new: old for old, new in moved.items()}
+    found_places = places(before, now, thorough=True, ways_round=True)
+    asked_for = {p.request: p for p in found_places}
+    for place in (p for p in found_places if p.request.host in moved):
+        request = replace(place.request, host=moved[place.request.host])
+        asked_for.setdefault(request, replace(place, request=request))
     # What is aside comes last.
-    for place in sorted(places(before, now, thorough=True, ways_round=True), key=_order):
-        was = reached(before, place.request, everybody)
+    for place in sorted(asked_for.values(), key=_order):
+        there = replace(place.request, host=left.get(place.request.host, place.request.host))
+        was = _at(moved, reached(before, there, everybody))
         will = reached(now, place.request, everybody)
         found = Change(place, was, will)
-        if _only_called(place.request, before, now):
+        known = [w for w in (_listening(before, there), _listening(now, place.request)) if w]
+        # That only what leads there says, on one side, that something is at home, is no change: it answers anyway.
+        if len(known) == 1 and known[0].place in (place.request.host, there.host):
             continue
         if not place.aside and place.request.scheme == "https":
             straight.setdefault(place.request.host, []).append(will)
@@ -114,10 +129,39 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
     return tuple(sorted(changes.values(), key=lambda c: (not c.wider, c.place.text)))
 
 
-def _only_called(request: Request, before: Surface, now: Surface) -> bool:
-    """Whether only what leads there says, on one side, that something is at home: it answers there anyway."""
-    known = [w for s in (before, now) if (w := s.listening(request.host, request.protocol, request.port))]
-    return len(known) == 1 and known[0].place == request.host
+def _moved(before: Surface, now: Surface) -> dict[str, str]:
+    """The new address of each node at home that has another one than before, by the old one; and whose place nodes have
+    taken has theirs, so that each address is one thing before and after."""
+    was, will = ({n.name: n.address for n in s.nodes if _alone(n, s)} for s in (before, now))
+    moved = {was[name]: will[name] for name in was if name in will and was[name] != will[name]}
+    for new in [new for new in moved.values() if new not in moved]:
+        old = next(old for old in moved if moved[old] == new)
+        while old in moved.values():
+            old = next(one for one in moved if moved[one] == old)
+        moved[new] = old
+    return moved
+
+
+def _alone(node: AtHome, surface: Surface) -> bool:
+    """Whether no other node has its address, as one of another home may."""
+    return sum(other.address == node.address for other in surface.nodes) == 1
+
+
+def _at(moved: Mapping[str, str], found: Reached) -> Reached:
+    """What was reached, as it is called since nodes have moved."""
+
+    def name(end: Workload | str) -> Workload | str:
+        if isinstance(end, Workload):
+            return replace(end, place=moved.get(end.place, end.place))
+        # Of what nobody knows, the address that was asked for (`Answer.origin`).
+        host, *rest = end.split(" ", 1)
+        return " ".join((moved.get(host, host), *rest))
+
+    return replace(found, ends={p: name(end) for p, end in found.ends.items()}) if moved else found
+
+
+def _listening(surface: Surface, request: Request) -> Workload | None:
+    return surface.listening(request.host, request.protocol, request.port)
 
 
 def _past(change: Change, straight: Iterable[Reached]) -> bool:

@@ -29,7 +29,17 @@ from exposure.reach.surface import (
     TailnetAddress,
     TailnetIngress,
 )
-from exposure.reach.tailnet import Gives, at_home, destination, gives, has_attribute, in_cluster, nodes
+from exposure.reach.tailnet import (
+    Gives,
+    Logins,
+    at_home,
+    destination,
+    gives,
+    has_attribute,
+    in_cluster,
+    logins,
+    nodes,
+)
 from exposure.workload import Protocol, Workload, of_url
 
 Scheme = Literal["http", "https", "tcp", "udp"]
@@ -94,6 +104,11 @@ class Request:
     def protocol(self) -> Protocol:
         """`udp` or `tcp`."""
         return "udp" if self.scheme == "udp" else "tcp"
+
+    @property
+    def is_ssh(self) -> bool:
+        """Whether it is for the port at which Tailscale SSH answers."""
+        return (self.protocol, self.port) == ("tcp", PORTS["ssh"])
 
     @property
     def url(self) -> str:
@@ -482,7 +497,24 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
     steps += (_grant(found, principal, machine, request),)
     if not found.allowed:
         return Answer(Outcome.TAILNET_DENIED, steps)
-    return replace(_served(surface, machine, request, Outcome.TAILNET, steps), from_=_UNTOLD * found.doubtful)
+    # The operator's proxies have no Tailscale SSH.
+    device = machine.target.tags and not (machine.ingress or machine.address)
+    ssh = logins(tailnet.policy, principal, machine.target) if device and request.is_ssh else None
+    steps += (_ssh(ssh),) if ssh else ()
+    answer = replace(_served(surface, machine, request, Outcome.TAILNET, steps), from_=_UNTOLD * found.doubtful)
+    if not ssh:
+        return answer
+    login = "Tailscale" * bool(ssh.check_period)
+    return replace(answer, session=ssh.check_period, login=login, weakened=ssh.users)
+
+
+def _ssh(found: Logins) -> Step:
+    """As whom Tailscale SSH lets in who reaches port 22, where it is on [tailscale.com/kb/1193]."""
+    if not found.users:
+        return Step("ssh", "no rule", "Tailscale SSH, where it is on, logs them in as nobody")
+    good = "" if found.check_period == "0s" else f" that is good for {found.check_period}"
+    checked = f", after a login at Tailscale{good}" if found.check_period else ""
+    return Step("ssh", "; ".join(found.why), f"{', '.join(found.users)}, with no key{checked}")
 
 
 _UNTOLD = (("with a role, posture or address that is not known here",),)

@@ -63,14 +63,16 @@ class Crowd:
     everybody: tuple[Principal, ...]
 
 
-def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False) -> tuple[Place, ...]:
+def places(
+    *surfaces: Surface, thorough: bool = False, ways_round: bool = False, tags: bool = False
+) -> tuple[Place, ...]:
     """Every place of the surfaces: each class of a web host's paths, tailnet names, forwarded ports.
 
     A class holds the paths that the same rules match and the same applications cover, in each of the surfaces; the
     place is a shortest one of them, and what is so there is so in all of the class (but for `unproved`). `thorough`
     adds deeper names below wildcards, http where the zone does not send it on to https (there it needs no certificate),
-    and tags with no machine: what a comparison of two surfaces has to look at.
-    `ways_round` adds a way out of each class below a path.
+    and `tags`: what a comparison of two surfaces has to look at.
+    `ways_round` adds a way out of each class below a path, `tags` the tags with no machine that is known here.
     """
     found: dict[Request, Place] = {}
 
@@ -96,7 +98,7 @@ def places(*surfaces: Surface, thorough: bool = False, ways_round: bool = False)
         for path in sorted(paths):
             add(machine, 443, path, "https")
     for surface in surfaces:
-        for host, port, scheme in _ports(surface, thorough):
+        for host, port, scheme in _ports(surface, thorough or tags):
             add(host, port, "/", scheme)
         for host, listening in surface.listeners.items():
             for protocol, at in listening:
@@ -216,7 +218,7 @@ def _suffix(surface: Surface) -> str:
     return f".{surface.tailnet.name}" if surface.tailnet and surface.tailnet.name else ""
 
 
-def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]]:
+def _ports(surface: Surface, tags: bool) -> Iterator[tuple[str, int, Scheme]]:
     for record in surface.records:
         for forwarded in surface.router:
             if record.proxied or record.content != forwarded.address:
@@ -238,7 +240,7 @@ def _ports(surface: Surface, thorough: bool) -> Iterator[tuple[str, int, Scheme]
     for node in nodes(policy):
         for protocol, number in opened((node_tag(node),), node):
             yield f"{node}{_suffix(surface)}", number, _scheme(protocol)
-    if thorough:
+    if tags:
         listened = {(t, "tcp", 443) for i in surface.tailnet_ingresses for t in i.tags}
         listened |= {
             (t, *port)
@@ -381,6 +383,11 @@ class Reached:
         """From where a stranger reaches it, in words; empty where that is anywhere, or where nothing says it."""
         return from_where(self.terms[ANYONE].from_) if ANYONE in self.terms else ""
 
+    def way(self, principal: Principal) -> str:
+        """How one who answers for a crowd reaches it; by Tailscale SSH, as which users of the node too."""
+        users = self.terms[principal].weakened if self.how[principal] is Outcome.TAILNET and self.terms else ()
+        return ", ".join((self.how[principal].value, *users))
+
     def text(self, show: Callable[[Sequence[str]], str] | None = None) -> str:
         """In words: the widest first, without those who are in it anyway."""
         show = show or few
@@ -390,6 +397,7 @@ class Reached:
             return f"anyone {self.places}".rstrip()
         parts: list[str] = []
         everybody = self.everybody.items()
+        ways = {one: self.way(p) for p in self.how for one in self.alike.get(p, (p,))}
         if self.anyone:
             parts.append(f"anyone, {self.anyone.value}")
         for outcome in (o for o in Outcome if o.reaches):
@@ -397,10 +405,10 @@ class Reached:
                 continue
             here = [p for p, how in everybody if how is outcome]
             if MEMBER in here:
-                here = [p for p in here if p.kind != "person"]
-            if here:
-                how = "" if outcome is Outcome.OPEN else f" {outcome.value}"
-                parts.append(show([str(p) for p in here]) + how)
+                here = [p for p in here if p.kind != "person" or ways[p] != ways[MEMBER]]
+            for way in dict.fromkeys(ways[p] for p in here):
+                how = "" if outcome is Outcome.OPEN else f" {way}"
+                parts.append(show([str(p) for p in here if ways[p] == way]) + how)
         return "; ".join(parts)
 
 
@@ -426,13 +434,14 @@ def together(found: Iterable[Reached]) -> Reached:
     """Who reaches any of several places, asked for the same crowds, each by the widest way."""
     how: dict[Principal, Outcome] = {}
     ends: dict[Principal, Workload | str] = {}
+    terms: dict[Principal, Terms] = {}
     alike: dict[Principal, tuple[Principal, ...]] = {}
     for one in found:
         alike |= one.alike
         for principal, outcome in one.how.items():
             if principal not in how or WIDEST[outcome] < WIDEST[how[principal]]:
-                how[principal], ends[principal] = outcome, one.ends[principal]
-    return Reached(how, ends, alike=alike)
+                how[principal], ends[principal], terms[principal] = outcome, one.ends[principal], one.terms[principal]
+    return Reached(how, ends, terms, alike)
 
 
 def answers(surface: Surface, request: Request, everybody: Sequence[Crowd]) -> list[tuple[Crowd, Answer]]:

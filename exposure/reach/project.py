@@ -37,8 +37,9 @@ class Project:
         """One surface for each estate: what is registered by all of its stacks together."""
         return [merge(surfaces.values()) for surfaces in self.estates()]
 
-    def owner_of(self, place: Place) -> tuple[str, str] | None:
-        """The stack and the service that a place belongs to."""
+    def owner_of(self, place: Place) -> tuple[str, str | None] | None:
+        """The stack and the service that a place belongs to; a port of a node that is no service's, such as Tailscale
+        SSH's, is the estate's."""
         request = place.request
         for name, found in self.surfaces.items():
             service = service_at(found, request)
@@ -49,6 +50,10 @@ class Project:
                     service = way.service
             if service is not None:
                 return name, service
+        for name, plan in self.plans.items():
+            tailnet, owner = plan.estate.tailnet, self.stacks[name].owner
+            if tailnet and request.host in (plan.node, f"{plan.node}.{tailnet.name}"):
+                return owner.name if owner else name, None
         return None
 
     def _owner(self, stack: str) -> ExposurePlan | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, summarize_address_range
 from itertools import pairwise
+from typing import NamedTuple
 
 from config.fields import CLUSTER_SERVICES, PODS
 from exposure.model import Json
@@ -25,8 +26,9 @@ from exposure.policy_eval.addresses import (
 from exposure.policy_eval.evaluate import selects, some
 from exposure.policy_eval.policy import Rule, Target
 from exposure.policy_eval.selectors import TCP, UDP, Kind, Selector, read_protocol
+from exposure.policy_eval.ssh import LOCALPART, logging_in
 from exposure.policy_eval.topology import MEMBER, Standing
-from exposure.reach.access import Principal
+from exposure.reach.access import Principal, hours
 
 _NODE = node_tag("")
 _PERSON = Standing(MEMBER.sure, MEMBER.unknown | {"shared"})
@@ -130,7 +132,7 @@ def named_as_source(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
     apart as sources."""
     policy = policy_of(document)
     found: dict[str, set[str]] = {}
-    for place, selectors in (*((r.path, r.sources) for r in policy.rules), *policy.tag_owners.items()):
+    for place, selectors in (*((r.path, r.sources) for r in policy.all_rules), *policy.tag_owners.items()):
         for selector in selectors:
             if selector.kind is Kind.TAG:
                 found.setdefault(selector.text, set()).add(place)
@@ -144,7 +146,7 @@ def people_of(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
     for group, members in policy.groups.items():
         for member in members:
             found.setdefault(member.lower(), set()).add(group)
-    ruled = ((rule.path, (*rule.sources, *rule.destinations)) for rule in policy.rules)
+    ruled = ((rule.path, (*rule.sources, *rule.destinations)) for rule in policy.all_rules)
     for place, selectors in (*ruled, *policy.tag_owners.items()):
         for selector in selectors:
             if selector.kind is Kind.USER:
@@ -153,12 +155,14 @@ def people_of(document: Mapping[str, Json]) -> dict[str, frozenset[str]]:
 
 
 def domains_of(document: Mapping[str, Json]) -> frozenset[str]:
-    """Every domain whose people rules let in, or give a tag (`user:*@example.com`), and one that stands for other
-    tailnets' people."""
+    """Every domain whose people rules let in, or give a tag (`user:*@example.com`), or log in by their names, and one
+    that stands for other tailnets' people."""
     policy = policy_of(document)
-    sources = [s for named in (*(r.sources for r in policy.rules), *policy.tag_owners.values()) for s in named]
+    sources = [s for named in (*(r.sources for r in policy.all_rules), *policy.tag_owners.values()) for s in named]
     guests = any(s.text in ("autogroup:shared", "autogroup:danger-all") for s in sources)
-    return frozenset([*(s.name.lower() for s in sources if s.kind is Kind.DOMAIN), *["another-tailnet"] * guests])
+    found = [s.name for s in sources if s.kind is Kind.DOMAIN]
+    found += [u.removeprefix(LOCALPART) for rule in policy.ssh for u in rule.users if u.startswith(LOCALPART)]
+    return frozenset([*map(str.lower, found), *["another-tailnet"] * guests])
 
 
 def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protocol: str, port: int | None) -> Gives:
@@ -182,6 +186,19 @@ def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protoc
     return found
 
 
+def surely_lets(policy: Policy, email: str, target: Endpoint, protocol: str, port: int) -> bool:
+    """Whether every device of somebody's reaches another, or an address, whatever else is not known of them."""
+    return bool(reach(policy, _source(policy, Principal("person", email)), target, port, protocol).partly)
+
+
+def answering(document: Mapping[str, Json], protocol: str, port: int) -> tuple[str, ...]:
+    """The tags and services at which rules open a port."""
+    found = (
+        t for rule in policy_of(document).rules for t in rule.targets if t.traffic.lets(read_protocol(protocol), port)
+    )
+    return tuple(dict.fromkeys(t.selector.text for t in found if t.selector.kind in (Kind.TAG, Kind.SERVICE)))
+
+
 def _opened(source: Endpoint, policy: Policy, target: Endpoint, port: int | None, protocol: str) -> Gives:
     decision = reach(policy, source, target, port, protocol)
     if not decision.partly and not decision.maybe:
@@ -190,6 +207,54 @@ def _opened(source: Endpoint, policy: Policy, target: Endpoint, port: int | None
     texts = tuple(dict.fromkeys(f"{w.rule}: {w.source} -> {w.destination}" for w in why))
     members = all(w.source in ("autogroup:member", "autogroup:members", "*") for w in why)
     return Gives(True, texts, not decision.partly, members)
+
+
+class Logins(NamedTuple):
+    """As which users somebody logs in to a device by Tailscale SSH, in words: by which rules, and how long a check is
+    good; "" where there is none."""
+
+    users: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    check_period: str = ""
+
+
+def logins(document: Mapping[str, Json], who: Principal, target: Endpoint) -> Logins | None:
+    """Who a principal is on a device that has Tailscale SSH on; None where no rule is about the device.
+
+    What hangs on the unknown counts as letting in. Who gets to its port is a question of its own (`gives`).
+    """
+    policy = policy_of(document)
+    aimed = [r for r in policy.ssh if any(may_be(policy, selector, target) for selector in r.destinations)]
+    if not aimed:
+        return None
+    source = _source(policy, who)
+    tags = {s.text for rule in aimed for s in rule.sources if s.kind is Kind.TAG} - source.tags
+    sources = [
+        source,
+        *(endpoints(policy, tag)[0] for tag in sorted(tags) if _may_take(policy, tag, source) is not False),
+    ]
+    users: dict[str, bool] = {}
+    periods: list[str] = []
+    why: dict[str, None] = {}
+    for each in sources:
+        found = list(logging_in(policy._replace(ssh=tuple(aimed)), each, target, None))
+        checked = {user for rule, certain in found if rule.check and certain for user in rule.users}
+        for rule, _ in found:
+            names = (", ".join(selector.text for selector in part) for part in (rule.sources, rule.destinations))
+            why[f"{rule.path}: {' -> '.join(names)}"] = None
+            periods += ["0s" if rule.check_period == "always" else rule.check_period] * rule.check
+            for user in rule.users:
+                domain = user.removeprefix(LOCALPART).lower() if user.startswith(LOCALPART) else ""
+                if not domain or who.kind == "member" or who.name.endswith(f"@{domain}"):
+                    words = _USERS.get(user, "the name in their address" if domain else user)
+                    users[words] = users.get(words, True) and (rule.check or user in checked)
+    free = sorted(words for words, asked in users.items() if not asked)
+    unchecked = [f"with no check as {words}" for words in free] if len(free) < len(users) else ["with no check"]
+    said = (*(f"SSH as {words}" for words in sorted(users)), *unchecked * bool(users))
+    return Logins(said, tuple(why), max(periods, key=hours, default=""))
+
+
+_USERS = {"autogroup:nonroot": "any user but root"}
 
 
 def _may_take(policy: Policy, tag: str, who: Endpoint, asked: frozenset[str] = frozenset()) -> bool | None:

@@ -42,12 +42,12 @@ def holder_of(path: Path_) -> Path_:
 
 def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozenset[str]) -> tuple[StackRule, ...]:
     """The rules about acknowledgements. `acceptable` says which ids may be accepted and where, `known` all rule ids."""
-    allowed: dict[str, str] = {**acceptable, WIDER: "service"}
+    allowed: dict[str, str] = {**acceptable, WIDER: "service or stack"}
 
     def unknown(stack: OneStack) -> Iterator[Problem]:
         for holder, acknowledge in _holders(stack):
             level = "service" if holder else "stack"
-            here = sorted(rule for rule, where in allowed.items() if where == level)
+            here = sorted(rule for rule, where in allowed.items() if level in where)
             for rule in acknowledge:
                 if rule in here:
                     continue

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from config.errors import Finding, Path_, Place, show
 from config.loader import LoadedStack
@@ -21,6 +21,9 @@ from exposure.model import AccessApplication
 from exposure.names import ACME_PATH, hosts_of, machine_of, scheme_of
 from exposure.ways import WAYS
 from exposure.ways.way import Claim, Facts, Way
+
+if TYPE_CHECKING:
+    from exposure.reach.project import Project
 
 _V = TypeVar("_V")
 Scope: TypeAlias = Literal["service", "stack", "estate"]
@@ -126,11 +129,14 @@ class OneStack:
 
     @property
     def leads(self) -> tuple[tuple[Path_, ExitNode], ...]:
-        """What people reach by the node: its routes, and the internet; each with the path of its `people`."""
+        """What people reach by the node: its routes, and the internet; in the owner's file also nodes themselves, by
+        Tailscale SSH. Each with the path of its `people`."""
         node = self.node
         routes = [(("node", "routes", i, "people"), route) for i, route in enumerate(node.routes)] if node else []
         exits = [(("node", "exit_node", "people"), node.exit_node)] if node and node.exit_node else []
-        return (*routes, *exits)
+        ssh = self.estate.ssh if self.estate and self.stack.owns_estate else None
+        shells = [(("estate", "tailnet", "ssh", "people"), ssh)] if ssh else []
+        return (*routes, *exits, *shells)
 
     @property
     def whole(self) -> bool:
@@ -330,6 +336,26 @@ class AllStacks:
             if owner.stack.owns_estate:
                 members = (s for s in self.stacks if s.stack.owner is owner.stack)
                 yield owner, (owner, *members)
+
+    def once(self, of: Callable[[tuple[OneStack, ...]], _V], family: tuple[OneStack, ...]) -> _V:
+        """What a function makes of a family, the owner first: made once, whichever rules ask. Raises what it raises."""
+        asked = (of, family[0].stack.name)
+        if asked not in self._made:
+            self._made[asked] = of(family)
+        made: _V = self._made[asked]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[tuple[object, str], Any]:
+        return {}
+
+
+def planned(family: Iterable[OneStack]) -> Project:
+    """A family's plans and surfaces, which `AllStacks.once` keeps. Raises ValueError where a stack has findings."""
+    # Loaded only where a rule asks for it.
+    from exposure.reach.project import plan_project
+
+    return plan_project({one.stack.name: one.stack for one in family})
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from config.errors import show
 from config.fields import is_person
-from config.loader import LoadedStack
 from exposure.names import ACME_PATH
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, planned
+
+if TYPE_CHECKING:
+    from exposure.reach.project import Project
 
 BROKEN = "claim-broken"
 _ANYBODY = ("anyone", "lan", "member")
@@ -68,17 +71,14 @@ def _broken(everything: AllStacks) -> Iterator[Problem]:
     for _, family in everything.families():
         # Nothing is asked where there are no claims, and what cannot be planned has findings already.
         if any(s.stack.typed and s.stack.typed.claims for s in family) and not any(s.refused for s in family):
-            yield from _judged({s.stack.name: s for s in family})
+            yield from _judged({s.stack.name: s for s in family}, everything.once(planned, family))
 
 
-def _judged(family: dict[str, OneStack]) -> Iterator[Problem]:
+def _judged(family: dict[str, OneStack], project: Project) -> Iterator[Problem]:
     # Loaded only where there is something to prove.
     from exposure.reach.claims import prove
-    from exposure.reach.project import plan_project
 
-    stacks: dict[str, LoadedStack] = {name: one.stack for name, one in family.items()}
-    project = plan_project(stacks)
-    claims = {name: loaded.typed.claims for name, loaded in stacks.items() if loaded.typed}
+    claims = {name: one.stack.typed.claims for name, one in family.items() if one.stack.typed}
     people = next(iter(project.plans.values())).estate.everybody
     for verdict in prove(project.surfaces, project.plans, claims, people).verdicts:
         one = family[verdict.stack]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from config.errors import Path_, show
-from config.services import NodeOrigin, UrlOrigin
 from config.stack import TailnetDns
 from config.values import on_tailnet, reachable
-from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, StackRule, listed
+from exposure.names import node_tag
+from exposure.policy_eval import Endpoint
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, listed, planned
 from exposure.ways.tailnet import TailnetWay
+
+if TYPE_CHECKING:
+    from exposure.reach.project import Project
 
 _PATH = ("estate", "tailnet", "dns")
 _KB = "tailscale.com/kb/1054"
@@ -39,19 +45,26 @@ def _used(stack: OneStack) -> Iterator[Problem]:
 def _reached(everything: AllStacks) -> Iterator[Problem]:
     for owner, family in everything.families():
         tailnet = owner.estate.tailnet if owner.estate else None
-        for path, addresses in _nameservers(tailnet.dns) if tailnet else ():
+        asked = list(_nameservers(tailnet.dns)) if tailnet else []
+        private = any(not _everywhere(address) for _, addresses in asked for address in addresses)
+        # What cannot be planned has findings already.
+        if not private or any(stack.refused for stack in family):
+            continue
+        ways = _Ways(everything.once(planned, family))
+        for path, addresses in asked:
             everywhere = path == ("nameservers",)
             # All are asked at once, and the first answer counts [TS net/dns/resolver/forwarder.go].
-            others = any(not on_tailnet(a) and reachable(a) != "home" for a in addresses)
+            others = any(map(_everywhere, addresses))
             of = "at all" if everywhere else f"of {path[1]}"
             instead = "get every answer from the others" if others else f"resolve no name {of}"
             for index, address in enumerate(addresses):
-                for reason, fix in _unreached(address, owner, family, everywhere=everywhere):
+                if told := None if _everywhere(address) else ways.unreached(address, everywhere=everywhere):
+                    reason, fix = told
                     yield owner.ref(*_PATH, *path, index).problem(
                         show(address),
                         f"{reason}, and would {instead}",
-                        f"{fix}; or, where your own policy or a subnet router opens the way, acknowledge "
-                        "`tailnet-nameserver` under `gatehouse:acknowledge`",
+                        f"{fix}; or, where something else opens the way, acknowledge `tailnet-nameserver` under"
+                        " `gatehouse:acknowledge`",
                     )
 
 
@@ -60,51 +73,89 @@ def _nameservers(dns: TailnetDns) -> Iterator[tuple[Path_, list[str]]]:
     yield from ((("split_dns", domain), addresses) for domain, addresses in (dns.split_dns or {}).items())
 
 
-def _unreached(
-    address: str, owner: OneStack, family: tuple[OneStack, ...], *, everywhere: bool
-) -> Iterator[tuple[str, str]]:
-    """Why some devices do not reach a nameserver, and what opens the way; `everywhere`: all devices ask it."""
-    if not on_tailnet(address):
-        if reachable(address) == "home":
-            yield (
+def _everywhere(address: str) -> bool:
+    return not on_tailnet(address) and reachable(address) != "home"
+
+
+class _Ways:
+    """How people's devices reach a nameserver, by the policy of an estate, the owner's own part included."""
+
+    def __init__(self, project: Project) -> None:
+        from exposure.reach.surface import merge
+        from exposure.reach.tailnet import people_of, policy_of
+
+        self.surface = merge(project.surfaces.values())
+        self.plans = project.plans.values()
+        self.document = next((p.tailnet_policy for p in self.plans if p.tailnet_policy is not None), {})
+        self.policy = policy_of(self.document)
+        tailnet = next(plan.estate.tailnet for plan in self.plans)
+        self.people = sorted((tailnet.users if tailnet else None) or people_of(self.document))
+
+    def unreached(self, address: str, *, everywhere: bool) -> tuple[str, str] | None:
+        """Why devices do not reach a nameserver, and what opens the way; `everywhere`: all devices ask it."""
+        from exposure.reach.tailnet import surely_lets
+
+        if not on_tailnet(address) and not self._led_to(address):
+            return (
                 "away from home, devices do not reach this address",
                 "write the nameserver's address on the tailnet, and open its UDP port 53 by a service with "
-                "`clients: tailnet`",
+                "`clients: tailnet`, or lead people to it by `node.routes`",
             )
-        return
-    nodes = [stack for stack in family if stack.node and stack.node.tailnet_ipv4 == address]
-    answering = [
-        service
-        for stack in nodes or family
-        for service in stack.by(TailnetWay)
-        if _answers(service) and (not nodes or isinstance(service.service.origin, NodeOrigin))
-    ]
-    if not answering:
-        yield (
-            "no service opens UDP port 53 of it, so devices may not ask it",
-            "open it by a service with `clients: tailnet` and UDP port 53",
+        # It is one machine, whichever: the one that leaves out the fewest.
+        left_out, machine = min(
+            (
+                ([p for p in self.people if not surely_lets(self.policy, p, machine, "udp", 53)], machine)
+                for machine in self._machines(address)
+            ),
+            key=lambda found: len(found[0]),
         )
-        return
-    estate = owner.estate
-    assert estate is not None
-    assert estate.tailnet is not None
-    let_in = estate.who(name for service in answering for name in service.people)
-    named = estate.who(name for stack in family for service in stack.by(TailnetWay) for name in service.people)
-    left_out = set(estate.tailnet.users or named) - let_in
-    if everywhere and left_out:
-        services = listed(s.key for s in answering)
-        yield (
-            f"the devices of {listed(sorted(left_out))} ask it too and are not let in by {services}",
-            f"name a set that has them under `people:` of {services}",
+        if len(left_out) == len(self.people):
+            return (
+                "no service and no rule of the policy opens UDP port 53 of it, so devices may not ask it",
+                "open it by a service with `clients: tailnet` and UDP port 53",
+            )
+        if not everywhere or not left_out:
+            return None
+        by = self._services(machine)
+        return (
+            f"the devices of {listed(left_out)} ask it too and are not let in{f' by {listed(by)}' * bool(by)}",
+            f"name a set that has them under `people:` of {listed(by) or 'what leads to it'}",
         )
 
+    def _led_to(self, address: str) -> bool:
+        """Whether a route that the policy approves leads to an address at home; one to everything is an exit node."""
+        approved = (v for k, v in self.document.items() if k.lower() == "autoapprovers" and isinstance(v, dict))
+        routes = (v for found in approved for k, v in found.items() if k.lower() == "routes" and isinstance(v, dict))
+        networks = (ip_network(to) for found in routes for to, by in found.items() if by)
+        return any(n.prefixlen and ip_address(address) in n for n in networks)
 
-def _answers(service: OneService) -> bool:
-    origin = service.service.origin
-    if isinstance(origin, UrlOrigin):
-        return False
-    others = () if isinstance(origin, NodeOrigin) else origin.other_ports or ()
-    return ("udp", 53) in ((origin.scheme, origin.port), *((p.protocol, p.port) for p in others))
+    def _machines(self, address: str) -> Iterator[Endpoint]:
+        """What may have the address: a node that says so, or else the address itself and every tag that is open there,
+        but for machines of which it is known that they have another address, or do not answer there."""
+        from exposure.policy_eval import endpoints, machine
+        from exposure.policy_eval.addresses import parse_address
+        from exposure.reach.tailnet import answering
+
+        bare = parse_address(address)
+        assert bare
+        if not on_tailnet(address):
+            yield Endpoint(address, (bare,), device=False)
+            return
+        nodes = {node_tag(n.name): n.tailnet_ipv4 for n in self.surface.nodes if n.tailnet_ipv4}
+        node = next((tag for tag, known in nodes.items() if known == address), None)
+        if node:
+            yield machine((node,), address)
+            return
+        yield endpoints(self.policy, address)[0]
+        shut = {t for a in self.surface.tailnet_addresses if a.ports and ("udp", 53) not in a.ports for t in a.tags}
+        shut |= {t for i in self.surface.tailnet_ingresses for t in i.tags} | set(nodes)
+        for name in answering(self.document, "udp", 53):
+            if name not in shut:
+                yield machine((name,), address) if name.startswith("tag:") else endpoints(self.policy, name)[0]
+
+    def _services(self, machine: Endpoint) -> list[str]:
+        ways = (way for plan in self.plans for way in plan.by(TailnetWay) if way.tag in machine.tags)
+        return sorted(w.service for w in ways if any((p.protocol, p.port) == ("udp", 53) for p in w.ports))
 
 
 RULES = (
@@ -114,6 +165,7 @@ RULES = (
         "Devices reach the tailnet's nameservers",
         _KB,
         acceptable="stack",
+        last=True,
         check=_reached,
     ),
 )

@@ -8,9 +8,8 @@ from config.errors import show
 from config.people import GOOGLE
 from exposure.audience import named_people, on_tailnet
 from exposure.manual_steps import GOOGLE_TEST_USERS
-from exposure.own_policy import own_groups
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
-from exposure.tailnet import PLANS
+from exposure.tailnet import PLANS, taken
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
@@ -121,30 +120,30 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
         private = [on_tailnet(s.service, estate) for stack in family for s in stack.by(TailnetWay)]
         private += [named_people(to, estate) for stack in family for _, to in stack.leads]
         sets = {name for audience in private for name in audience.people}
-        users = estate.who(sets) | set(estate.tailnet.users)
         served = {s.machine for stack in family for s in stack.by(TailnetWay, FunnelWay) if s.cluster_origin}
+        use = taken(estate, sets, len(served) + len(family), owner.stack.own_policy)
         for count, limit, what, fix in (
             (
-                len(sets) + own_groups(owner.stack.own_policy),
+                use.groups,
                 most.groups,
-                "groups in the tailnet's policy (each set of people that a service on the tailnet or a route names, and"
-                " your own)",
+                "groups in the tailnet's policy (each set of people that a service on the tailnet, a route, Tailscale"
+                " SSH or your own part names, and those of your own)",
                 "let services share sets of people",
             ),
             (
-                len(users),
+                use.users,
                 most.users,
                 "people on the tailnet (those with whom a machine is shared are no users of it)",
                 "share machines with some of them",
             ),
             (
-                len(served) + len(family),
+                use.machines,
                 most.machines,
                 "tagged machines (each node, and each service by `tailnet` or `funnel`)",
                 "take some services to the tunnel",
             ),
         ):
-            if limit is not None and count > limit:
+            if limit is not None and (count or 0) > limit:
                 reason = f"there are {count} {what}, and plan {estate.tailnet.plan} has {limit}"
                 yield owner.estate_ref("tailnet", "plan").problem(
                     show(estate.tailnet.plan), reason, f"{fix}; or say which `plan:` you have"

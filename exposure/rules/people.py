@@ -181,7 +181,7 @@ def _routed(stack: OneStack) -> Iterator[Problem]:
         names = sorted(named_people(to, estate).people)
         if not names:
             who = next(iter(sorted(estate.people)), "family")
-            said = f"{{to: {to.to}, people: {who}}}" if isinstance(to, Route) else f"exit_node: {{people: {who}}}"
+            said = f"{{to: {to.to}, people: {who}}}" if isinstance(to, Route) else f"{path[-2]}: {{people: {who}}}"
             yield Problem(
                 path[:-1],
                 "",
@@ -241,7 +241,7 @@ RULES = (
     ),
     StackRule(
         "people-routed",
-        "A route and an exit node are for people whom the tailnet's policy knows",
+        "A route, an exit node and Tailscale SSH are for people whom the tailnet's policy knows",
         "tailscale.com/kb/1337",
         check=_routed,
     ),

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 from config.errors import Place
+from exposure.audience import named_people
 from exposure.names import node_tag
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed
+from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
+from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol, controller
+from exposure.workload import Protocol, controller, one_home
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
     from exposure.own_policy import Twice
-    from exposure.policy_eval import Endpoint, Policy
+    from exposure.policy_eval import Endpoint, Policy, Reading
     from exposure.policy_eval.addresses import Range
     from exposure.policy_eval.hujson import Document, Position
-    from exposure.policy_eval.policy import Rule
+    from exposure.policy_eval.policy import Rule, SshRule
     from exposure.policy_eval.selectors import Traffic
     from exposure.reach.project import Project
+    from exposure.tailnet import Routed
     from exposure.ways.way import Way
 
 _SYNTAX = "tailscale.com/kb/1337"
+SSH = 22
 OPENS, ROUTES, TESTS = "tailnet-policy-opens", "tailnet-route-opens", "tailnet-policy-tests"
+NODE = "tailnet-route-node"
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class _Door(NamedTuple):
         ports = (p for r in traffic.ports for p in range(max(r.first, 1), r.last + 1) if number in traffic.protocols)
         return next((port for port in ports if port not in (self.others or ())), None)
 
-    def outsider(self, policy: Policy, rule: Rule) -> str:
+    def outsider(self, policy: Policy, rule: Rule | SshRule) -> str:
         """Somebody whom a rule takes in and it is not for; empty where there is none."""
         from exposure.policy_eval.selectors import Kind
 
@@ -140,13 +145,30 @@ def _paths(document: Document) -> set[str]:
     return {render_path(path) for path in document.where}
 
 
-def _generated(family: Sequence[OneStack], own: str) -> dict[str, Json]:
-    from exposure.plan import generated_policy
+class _Merged(NamedTuple):
+    """The owner's part, ours, and both together as read, with the owner's places."""
 
+    document: Document
+    generated: dict[str, Json]
+    reading: Reading
+
+
+def _merged(family: Sequence[OneStack]) -> _Merged:
+    """Raises OwnPolicyError."""
+    from exposure import own_policy
+    from exposure.plan import generated_policy
+    from exposure.policy_eval import read_policy
+    from exposure.policy_eval.hujson import Document
+
+    said = family[0].stack.own_policy
+    own = "{}" if said is None else said
+    document = own_policy.parse(own)
     nodes = [stack.node for stack in family if stack.node]
     ways = [way for stack in family for way in _ways(stack)]
     assert family[0].estate
-    return generated_policy(family[0].estate, nodes, ways, own)
+    generated = generated_policy(family[0].estate, nodes, ways, own)
+    value = own_policy.value(own_policy.merged(own, generated))
+    return _Merged(document, generated, read_policy(Document(value, document.where)))
 
 
 def _ways(stack: OneStack) -> list[Way]:
@@ -160,15 +182,10 @@ def _ways(stack: OneStack) -> list[Way]:
 
 def _invalid(everything: AllStacks) -> Iterator[Problem]:
     from exposure import own_policy
-    from exposure.policy_eval import read_policy
-    from exposure.policy_eval.hujson import Document
 
     for owner, family in _owners(everything):
-        own = owner.stack.own_policy or ""
         try:
-            document = own_policy.parse(own)
-            generated = _generated(family, own)
-            text = own_policy.merged(own, generated)
+            document, generated, reading = everything.once(_merged, family)
         except own_policy.OwnPolicyError as error:
             fix = "correct it here; a policy with nothing in it is written `{}`"
             yield _problem(owner, error.position, f"this is no policy that Tailscale takes: {error}", fix)
@@ -183,7 +200,7 @@ def _invalid(everything: AllStacks) -> Iterator[Problem]:
                 reason = f"the tailnet knows people by their addresses, and no {keys}: group:{name} would be others"
                 fix = "name a group whose set has `emails:` alone, or people by `user:*@` and their domain"
                 yield _problem(owner, named, reason, fix)
-        for finding in read_policy(Document(own_policy.value(text), document.where)).findings if not twice else ():
+        for finding in reading.findings if not twice else ():
             hint = f" (did you mean {finding.suggestion}?)" if finding.suggestion else ""
             reason = f"Tailscale would refuse the policy: {finding.path}: {finding.reason}{hint}"
             fix = "correct it here: Tailscale refuses the whole policy for it"
@@ -220,19 +237,11 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
 
 
 def _read(everything: AllStacks, routes: bool = False) -> Iterator[_Own]:
-    from exposure import own_policy
-    from exposure.policy_eval import read_policy
-    from exposure.policy_eval.hujson import Document
-    from exposure.reach.project import plan_project
-
     for owner, family in _owners(everything, routes):
-        own = owner.stack.own_policy or "{}"
-        document = own_policy.parse(own)
-        value = own_policy.value(own_policy.merged(own, _generated(family, own)))
-        policy = read_policy(Document(value, document.where)).policy
-        assert policy
-        project = plan_project({stack.stack.name: stack.stack for stack in family})
-        yield _Own(owner, family, document, policy, tuple(_doors(project)))
+        document, _, reading = everything.once(_merged, family)
+        assert reading.policy
+        doors = tuple(_doors(everything.once(planned, family)))
+        yield _Own(owner, family, document, reading.policy, doors)
 
 
 def _doors(project: Project) -> Iterator[_Door]:
@@ -241,6 +250,10 @@ def _doors(project: Project) -> Iterator[_Door]:
     for plan in project.plans.values():
         node = machine((node_tag(plan.node),), plan.home.tailnet_ipv4 or "")
         found: dict[tuple[str, Protocol, int | None], _Door] = {}
+        ssh = plan.estate.ssh
+        if ssh:
+            people = _emails(plan, named_people(ssh, plan.estate).people)
+            found[node_tag(plan.node), "tcp", SSH] = _Door(plan.node, node, "tcp", SSH, "Tailscale SSH", people)
         for way in plan.by(TailnetWay):
             ports: list[tuple[Protocol, int | None]] = [(p.protocol, p.port) for p in way.ports]
             if not (way.on_node or way.served or way.selector):
@@ -315,6 +328,7 @@ def _opens(everything: AllStacks) -> Iterator[Problem]:
             if examples := _examples(own, rule):
                 yield _opening(own, rule, examples)
         yield from _funnels(own)
+        yield from _logins(own)
 
 
 class _Example(NamedTuple):
@@ -337,30 +351,96 @@ def _examples(own: _Own, rule: Rule) -> list[_Example]:
 
 
 def _route_opens(everything: AllStacks) -> Iterator[Problem]:
+    for own in _read(everything, routes=True):
+        for at, route, rules in _routes(own):
+            examples = [example for rule in rules for example in _examples(own, rule)]
+            if examples:
+                more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
+                yield at.problem(
+                    route.to,
+                    f"this route lets {examples[0].text}{more}, past the service's gate",
+                    "name a set of people that the service names by its `people:`, or other machines and ports"
+                    f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
+                )
+
+
+def _routes(own: _Own) -> Iterator[tuple[Ref, Routed, list[Rule]]]:
+    """Each route of a node, where it stands, with the rules of the policy that are made of it."""
     from exposure.tailnet import routed
 
-    for own in _read(everything, routes=True):
-        for stack in own.family:
-            assert stack.node
-            assert stack.estate
-            for number, route in enumerate(routed(stack.node, stack.estate)[: len(stack.node.routes)]):
-                sources = {f"group:{name}" for name in route.people}
-                examples = [
-                    example
-                    for rule in own.policy.rules
-                    if rule.path not in _paths(own.document)
-                    and {t.selector.text for t in rule.targets} == {route.to}
+    theirs = _paths(own.document)
+    ours = [rule for rule in own.policy.rules if rule.path not in theirs]
+    for stack in own.family:
+        assert stack.node
+        assert stack.estate
+        for number, route in enumerate(routed(stack.node, stack.estate)[: len(stack.node.routes)]):
+            sources = {f"group:{name}" for name in route.people}
+            yield (
+                stack.ref("node", "routes", number),
+                route,
+                [
+                    rule
+                    for rule in ours
+                    if {t.selector.text for t in rule.targets} == {route.to}
                     and {source.text for source in rule.sources} <= sources
-                    for example in _examples(own, rule)
-                ]
-                if examples:
-                    more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
-                    yield stack.ref("node", "routes", number).problem(
-                        route.to,
-                        f"this route lets {examples[0].text}{more}, past the service's gate",
-                        "name a set of people that the service names by its `people:`, or other machines and ports"
-                        f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
-                    )
+                ],
+            )
+
+
+_CLUSTER: Mapping[tuple[Protocol, int], str] = {
+    ("tcp", 6443): "the Kubernetes API",
+    ("tcp", 10250): "the kubelet",
+}
+"""What a node of Kubernetes answers by itself [docs.k3s.io/installation/requirements, Networking]."""
+
+
+def _nodes_within(everything: AllStacks) -> Iterator[Problem]:
+    families = {own.owner.stack.name: own for routes in (False, True) for own in _read(everything, routes)}
+    otherwise = f"; or, where you mean it, acknowledge `{NODE}` under `gatehouse:acknowledge`"
+    for own in families.values():
+        if any(f.rule in (OPENS, ROUTES) for stack in own.family for f in stack.found):
+            # What it opens of services comes first, and may go with it.
+            continue
+        plans = everything.once(planned, own.family).plans.values()
+        for at, route, rules in _routes(own):
+            leading = at.stack.typed.node if at.stack.typed else None
+            found = [_within(own.policy, rules, p) for p in plans if leading and one_home(leading, p.home)]
+            if any(found):
+                fix = "name other machines by its `to:`, or ports by its `ports:`"
+                yield at.problem(route.to, f"by this route {listed(route.people)} reach {_and(found)}", fix + otherwise)
+        for rule in own.rules:
+            found = [_within(own.policy, [rule], plan) for plan in plans]
+            if any(found):
+                fix = "name other machines, or ports" + otherwise
+                who = listed(_WORDS.get(source.text, source.text) for source in rule.sources)
+                yield own.problem(rule.position, f"where a route leads there, {who} reach {_and(found)}", fix)
+
+
+def _within(policy: Policy, rules: Iterable[Rule], plan: ExposurePlan) -> str:
+    """What rules about addresses open of a node itself at home, where they open what it answers by itself."""
+    from exposure.policy_eval.addresses import contains, parse_address
+    from exposure.policy_eval.selectors import TCP, read_protocol
+
+    address = parse_address(plan.home.lan_ipv4)
+    traffic = [
+        target.traffic
+        for rule in rules
+        for target in rule.targets
+        if address and contains(policy.ranges(target.selector) or (), address) is True
+    ]
+    said = dict(_CLUSTER)
+    said |= {(p.protocol, p.port): f"service {w.service}" for w in plan.by(TailnetWay) if w.on_node for p in w.ports}
+    said |= {(p.protocol, p.node_port): f"service {w.service}" for w in plan.by(PortForwardWay) for p in w.ports}
+    open_ = [key for key in sorted(said) if any(one.lets(read_protocol(key[0]), key[1]) for one in traffic)]
+    if not any(key in _CLUSTER for key in open_):
+        return ""
+    ports = listed(f"{protocol} {port} ({said[protocol, port]})" for protocol, port in open_)
+    rest = ", and whatever else listens there" * any(one.lets(TCP, 1) and one.lets(TCP, 65535) for one in traffic)
+    return f"the node {plan.node} itself ({plan.home.lan_ipv4}): {ports}{rest}"
+
+
+def _and(found: Iterable[str]) -> str:
+    return "; and ".join(filter(None, found))
 
 
 def _opening(own: _Own, rule: Rule, examples: Sequence[_Example]) -> Problem:
@@ -397,6 +477,32 @@ def _funnels(own: _Own) -> Iterator[Problem]:
                 f"this attribute lets {listed(names)} go public by Funnel, and only `tag:k8s-funnel` is meant to",
                 f"name tags of your own machines alone; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
             )
+
+
+def _logins(own: _Own) -> Iterator[Problem]:
+    """What the owner's rules for Tailscale SSH open of a node, whoever reaches its port 22 today."""
+    from exposure.reach.tailnet import may_be
+
+    ssh, paths = own.owner.estate.ssh if own.owner.estate else None, _paths(own.document)
+    known = ssh.users if ssh else []
+    doors = [d for d in own.doors if node_tag(d.name) in d.device.tags and d.protocol == "tcp"]
+    doors = [d for d in doors if d.port == SSH or (d.port is None and SSH not in (d.others or ()))]
+    for rule in own.policy.ssh:
+        for door in doors if rule.path in paths else ():
+            who, users = door.outsider(own.policy, rule), list(rule.users)
+            if not who and ssh:
+                # Of those who log in by Gatehouse's rule, as whom they do not.
+                who = rule.sources[0].text if rule.sources else ""
+                users = [u for u in users if u not in known and (u == "root" or "autogroup:nonroot" not in known)]
+            if who and users and any(may_be(own.policy, target, door.device) for target in rule.destinations):
+                yield own.problem(
+                    rule.position,
+                    f"this rule lets {who} log in to {door.name} as {users[0]} by Tailscale SSH, and neither a service"
+                    " at its port 22 nor `estate.tailnet.ssh` does",
+                    "name tags of your own machines alone, or say under `estate.tailnet.ssh` who logs in, and as which "
+                    f"users; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
+                )
+                break
 
 
 def _addresses(everything: AllStacks) -> Iterator[Problem]:
@@ -437,7 +543,7 @@ def _tests(everything: AllStacks) -> Iterator[Problem]:
         for outcome in run_tests(own.policy):
             mine = outcome.test.path in paths
             # What its rules open of ours is told by another rule.
-            failures = [f for f in outcome.failures if mine or f.expected == "accept"]
+            failures = [f for f in outcome.failures if mine or f.expected != "deny"]
             if failures:
                 whose = (
                     f"the test from {outcome.test.src or '(nobody)'}"
@@ -477,6 +583,15 @@ RULES = (
         acceptable="stack",
         last=True,
         check=_route_opens,
+    ),
+    EstateRule(
+        NODE,
+        "A range of the home network that people reach has no node in it, unless they are to reach all of the node",
+        "docs.k3s.io/installation/requirements, Networking",
+        acceptable="stack",
+        severity="warning",
+        last=True,
+        check=_nodes_within,
     ),
     EstateRule(
         TESTS,

@@ -11,6 +11,7 @@ from config.errors import show
 from config.fields import LABEL
 from config.services import NodeOrigin, ServiceOrigin
 from config.values import Machine, MalformedError
+from exposure.audience import named_people, on_tailnet
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, is_web, node_tag, service_tag
 from exposure.rules.base import (
     AllStacks,
@@ -257,6 +258,33 @@ def _overwrite(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+def _ssh(service: OneService) -> Iterator[Problem]:
+    estate, origin = service.estate, service.service.origin
+    ssh = estate.ssh if estate else None
+    at_ssh = isinstance(origin, NodeOrigin) and origin.port == 22 and origin.scheme != "udp"
+    if estate is None or ssh is None or not at_ssh or not service.by(TailnetWay):
+        return
+    here, there = on_tailnet(service.service, estate), named_people(ssh, estate)
+    if not here.people | there.people <= set(estate.sets):
+        return
+    inside, outside = estate.who(there.people), {*estate.who(here.people), *here.machines}
+    if inside != outside:
+        away, past = listed(sorted(outside - inside)), listed(sorted(inside - outside))
+        names = ", ".join(sorted(there.people))
+        yield service.problem(
+            "people",
+            str(here),
+            "Tailscale SSH (`estate.tailnet.ssh`) answers at port 22 of the node on the tailnet, in place of sshd, and "
+            + " and ".join(
+                [f"turns away {away}"] * bool(away) + [f"lets in {past}, whom this leaves out"] * bool(past)
+            ),
+            f"say `people: {names if len(there.people) == 1 else f'[{names}]'}`"
+            + ", and remove `machines:`" * bool(here.machines)
+            + "; or remove the service, since `ssh:` opens the port by itself",
+            related=(service.inside.estate_ref("tailnet", "ssh"),),
+        )
+
+
 def _scheme(service: OneService) -> Iterator[Problem]:
     origin = service.cluster_origin
     if origin is None or not _served(service) or not service.by(FunnelWay, TailnetWay):
@@ -315,6 +343,12 @@ RULES = (
         "A range of the home network is one home's, and is said once of a node",
         "tailscale.com/kb/1019; tailscale.com/kb/1115",
         check=_route_twice,
+    ),
+    ServiceRule(
+        "tailnet-ssh-port",
+        "A service at a node's port 22 is for the people of Tailscale SSH, which answers there",
+        "tailscale.com/kb/1193; tailscale/tailscale ipn/ipnlocal/netstack.go",
+        check=_ssh,
     ),
     EstateRule("tailnet-https", "Funnel and Serve have MagicDNS and HTTPS certificates", _FUNNEL, (52,), check=_https),
     StackRule(

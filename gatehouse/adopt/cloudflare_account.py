@@ -69,18 +69,12 @@ def read_cloudflare(
                     {"config": tunnel_config(answer["config"])},
                     tunnel["name"],
                 )
-    found += read_access(client, account)
-    with _told("Access: Service Tokens Read"):
-        for token in _all(client, f"/accounts/{account}/access/service_tokens") if tokens else ():
-            inputs = camel({k: token.get(k) for k in ("name", "duration", "client_id", "expires_at")})
-            add("ZeroTrustAccessServiceToken", token["id"], inputs, str(token.get("name") or ""))
-    return found
+    return found + read_access(client, account, tokens=tokens)
 
 
-def read_access(client: Cloudflare, account: str) -> list[Thing]:
-    """The Access applications, policies, groups and login methods of an account, one listing each.
-
-    Raises AccountError, naming the permission where one is missing.
+def read_access(client: Cloudflare, account: str, *, tokens: bool) -> list[Thing]:
+    """The Access applications, policies, groups, login methods and, with `tokens`, service tokens of an account, one
+    listing each. Tokens take a permission of their own. Raises AccountError, naming one that is missing.
     """
     found: list[Thing] = []
 
@@ -101,15 +95,17 @@ def read_access(client: Cloudflare, account: str) -> list[Thing]:
             inputs = camel({k: provider.get(k) for k in ("name", "type", "config")})
             inputs["config"] = {k: v for k, v in (inputs["config"] or {}).items() if k != "clientSecret"}
             add("ZeroTrustAccessIdentityProvider", provider["id"], inputs, str(provider.get("name") or ""))
+    with _told("Access: Service Tokens Read"):
+        for token in _all(client, f"{access}/service_tokens") if tokens else ():
+            inputs = camel({k: token.get(k) for k in ("name", "duration", "client_id", "expires_at")})
+            add("ZeroTrustAccessServiceToken", token["id"], inputs, str(token.get("name") or ""))
     return found
 
 
 def delete_access(client: Cloudflare, account: str, kind: str, own_id: str) -> None:
     """Delete one object of Access: `kind` is its place in the API (`apps`). Raises AccountError where it is refused."""
-    permission = (
-        "Apps and Policies" if kind in ("apps", "policies") else "Organizations, Identity Providers, and Groups"
-    )
-    with _told(f"Access: {permission} Write"):
+    permissions = dict.fromkeys(("apps", "policies"), "Apps and Policies") | {"service_tokens": "Service Tokens"}
+    with _told(f"Access: {permissions.get(kind, 'Organizations, Identity Providers, and Groups')} Write"):
         client.delete(f"/accounts/{account}/access/{kind}/{own_id}", cast_to=object)
 
 

@@ -1,8 +1,8 @@
 """Second objects of a stack's own in the account: what a create made whose answer was lost and that was asked again.
 
-Access policies and groups, of which Cloudflare takes two of one name; applications and login methods too, for that it
-refuses a second one is not documented (11010). Tunnels and records of one name it refuses (errors 1013, 81053, 81058):
-a second create of theirs fails and is told.
+Access policies and groups, of which Cloudflare takes two of one name; applications, login methods and service tokens
+too, for that it refuses a second one is not documented (11010). Tunnels and records of one name it refuses (errors
+1013, 81053, 81058): a second create of theirs fails and is told.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _PATHS: Mapping[str, tuple[str, str]] = {
     _POLICY: ("policies", "access-policy"),
     _GROUP: ("groups", "access-group"),
     "ZeroTrustAccessIdentityProvider": ("identity_providers", "idp"),
+    "ZeroTrustAccessServiceToken": ("service_tokens", "service-token"),
 }
 """The types: where the API has each below `/accounts/<id>/access`, and what the simulated clouds call it."""
 _SECONDS = 15
@@ -39,7 +40,7 @@ _SECONDS = 15
 class Double:
     """An object that no state has, of the type and name (and destinations) of one that a state has.
 
-    `lets_in` says whom it lets in, "" for a login method; `used_by` what refers to it.
+    `lets_in` says whom it lets in, "" for a login method or a token; `used_by` what refers to it.
     """
 
     thing: Thing
@@ -82,7 +83,8 @@ def doubles(things: Iterable[Thing], known: Set[tuple[str, str]]) -> list[Double
 
 
 def _key(thing: Thing) -> tuple[object, ...]:
-    return (thing.type, identity(thing.type, thing.inputs))
+    # A token is known by its name here alone: whoever takes one over for that has no secret (`identity`).
+    return (thing.type, identity(thing.type, thing.inputs) or thing.label)
 
 
 def _users(thing: Thing, things: Iterable[Thing]) -> Iterable[str]:
@@ -133,6 +135,7 @@ class Account:
         self.stack = stack
         self.simulated = simulated
         self.id = stack.estate.account_id
+        self.tokens = bool(stack.estate.tokens)
 
     def doubles(self) -> list[Double]:
         """Read, and decide. Raises CommandError where the account or a state cannot be read."""
@@ -175,7 +178,7 @@ class Account:
         from gatehouse.adopt.cloudflare_account import read_access
 
         with self._client() as client:
-            return read_access(client, self.id)
+            return read_access(client, self.id, tokens=self.tokens)
 
     def _client(self) -> Cloudflare:
         from gatehouse.adopt.accounts import Settings, cloudflare_client

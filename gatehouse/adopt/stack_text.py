@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from config.stack import NAMESPACE
@@ -13,8 +14,8 @@ from gatehouse.commands import CommandError
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
-_INDENTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 6, 2), (4, 4, 0))
-"""How far people, and Pulumi where it sets a value, indent maps and lists: the first that gives the text back."""
+_INDENTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 6, 2), (4, 2, 0))
+"""How far people, and Pulumi where it sets a value, indent maps and lists: what is added follows the nearest."""
 _REVIEW = "adopted, to be reviewed"
 
 
@@ -29,13 +30,14 @@ def edit(
     policy: str = "",
 ) -> str:
     """A stack file's text with these entries. `adopt` and `recover` take the place of their sections (empty takes one
-    out; None leaves it); the others are added to what is there. Raises CommandError where the text cannot be kept as it
-    is.
+    out; None leaves it); the others are added to what is there. Raises CommandError, with the lines to paste, where a
+    line that is not about them would be another.
     """
     from ruamel.yaml.comments import CommentedMap
 
-    indents = next((i for i in _INDENTS if _same_text(_dumped(*_loaded(text, i)), text)), _INDENTS[0])
+    indents = _layout(text)
     yaml, document = _loaded(text, indents)
+    plain = _dumped(yaml, document)
     config = document["config"]
     for name, entry in (services or {}).items():
         section = config.setdefault(f"{NAMESPACE}:services", CommentedMap())
@@ -57,7 +59,24 @@ def edit(
             config[f"{NAMESPACE}:{section}"] = CommentedMap(sorted(ids.items()))
         elif ids is not None:
             config.pop(f"{NAMESPACE}:{section}", None)
-    return _dumped(yaml, document)
+    after = _dumped(yaml, document)
+    kept = _kept(text, plain, after)
+    if kept is None or _loaded(kept, indents)[1] != _loaded(after, indents)[1]:
+        raise CommandError(
+            "The stack file cannot be changed without rewriting lines of yours. Add what has a + here, by hand:\n\n"
+            + "\n".join(edited_lines(plain, after, "the stack file"))
+        )
+    return kept
+
+
+def _layout(text: str) -> tuple[int, int, int]:
+    """The indents that give most of a text back."""
+    lines, found = set(text.splitlines()), {}
+    for indents in _INDENTS:
+        found[indents] = len(lines & set(_dumped(*_loaded(text, indents)).splitlines()))
+        if found[indents] == len(lines):
+            break
+    return max(found, key=lambda indents: found[indents])
 
 
 def _loaded(text: str, indents: tuple[int, int, int]) -> tuple[YAML, Any]:
@@ -76,8 +95,50 @@ def _dumped(yaml: YAML, document: Any) -> str:
     return out.getvalue()
 
 
-def _same_text(one: str, other: str) -> bool:
-    return one.rstrip("\n") == other.rstrip("\n")
+def _kept(text: str, plain: str, after: str) -> str | None:
+    """A text with the change from `plain`, which is the same in ruamel's layout, to `after`: what that leaves alone
+    stays as it was written, however that is. None where the change is in the middle of what is laid out otherwise."""
+    own, laid, new = (t.splitlines() for t in (text, plain, after))
+    at = {0: 0}
+    shift: dict[int, int] = {}
+    for tag, i1, i2, j1, j2 in _opcodes([_bare(line) for line in laid], [_bare(line) for line in own]):
+        if tag == "equal":
+            at |= {i1 + k: j1 + k for k in range(1, i2 - i1)}
+            shift |= {i1 + k: _indent(own[j1 + k]) for k in range(i2 - i1)}
+        at[i2] = j2
+    lines = own[: at[0]]
+    # How far each line is indented there, and here.
+    depths: list[tuple[int, int]] = []
+    for tag, i1, i2, j1, j2 in _opcodes(laid, new):
+        if i1 not in at or i2 not in at:
+            return None
+        if tag == "equal":
+            lines += own[at[i1] : at[i2]]
+            depths += [(_indent(laid[k]), shift[k]) for k in range(i1, i2) if k in shift and _is_content(laid[k])]
+            continue
+        for line in new[j1:j2]:
+            deep = _indent(line)
+            # As its neighbour, or below what it belongs to.
+            there, here = next(((there, here) for there, here in reversed(depths) if there <= deep), (0, 0))
+            lines.append(" " * (here + deep - there) + line.lstrip() if line.strip() else line)
+            depths += [(deep, here + deep - there)] if _is_content(line) else []
+    return "\n".join(lines) + "\n" * text.endswith("\n")
+
+
+def _opcodes(one: Sequence[str], other: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+
+
+def _bare(line: str) -> str:
+    return re.sub(r"\s", "", line)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _is_content(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def edited_lines(before: str, after: str, name: str) -> list[str]:
@@ -87,18 +148,6 @@ def edited_lines(before: str, after: str, name: str) -> list[str]:
             before.splitlines(), after.splitlines(), f"{name} (now)", f"{name} (then)", lineterm="", n=2
         )
     )
-
-
-def refuse_rewriting(text: str, name: str) -> None:
-    """Raises CommandError where writing a stack file back would change lines of its owner's."""
-    again = edit(text)
-    pairs = zip(text.splitlines(), [*again.splitlines(), *[""] * text.count("\n")], strict=False)
-    changed = [line for line, other in pairs if line != other]
-    if changed and not _same_text(again, text):
-        raise CommandError(
-            f"{name} cannot be changed without rewriting a line of yours ({changed[0].strip()!r}): copy what is new"
-            " from the diff by hand."
-        )
 
 
 def _block(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -75,6 +76,18 @@ def only_stack(project: Path) -> str:
             f" (with make: STACK={names[0]})."
         )
     return found[0]
+
+
+def write_whole(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a file whole or not at all, whoever reads or writes it meanwhile. Raises OSError."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+        if mode is not None:
+            fresh.chmod(mode)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def about(stack: str, simulated: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from config.loader import (
     type_stack,
 )
 from config.text import wrap
-from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width, write_whole
 
 if TYPE_CHECKING:
     from gatehouse.adopt.match import Matched, Planned
@@ -64,13 +63,6 @@ def run(args: argparse.Namespace, project: Path) -> int:
     if args.apply and adoption.policy:
         _write(project / adoption.policy[0], adoption.policy[1])
     if args.apply and adoption.text != text:
-        from gatehouse.adopt.stack_text import edited_lines, refuse_rewriting
-
-        try:
-            refuse_rewriting(text, path.name)
-        except CommandError:
-            print("\n".join(edited_lines(text, adoption.text, path.name)))
-            raise
         _write(path, adoption.text)
     print(json.dumps(adoption.to_dict(args.apply), indent=2) if args.json else _report(adoption, path.name, args))
     if args.apply and not args.json and not args.simulated:
@@ -239,15 +231,11 @@ def _short(type_: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    if path.exists():
-        fresh.chmod(path.stat().st_mode)
-    fresh.replace(path)
+    write_whole(path, text, path.stat().st_mode if path.exists() else None)
 
 
 def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int:
-    from gatehouse.adopt.stack_text import edit, edited_lines, refuse_rewriting
+    from gatehouse.adopt.stack_text import edit, edited_lines
 
     after = edit(text, adopt={}, recover={})
     if after == text:
@@ -266,7 +254,6 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
     if not args.apply:
         print("\nNothing was written: add --apply. `gatehouse preview` then shows what Gatehouse would change.")
         return 0
-    refuse_rewriting(text, path.name)
     _complete_state(args, project, path)
     _write(path, after)
     print(f"\nWrote {path.name}. Next: gatehouse preview {about(args.stack, args.simulated)}")

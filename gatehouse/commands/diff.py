@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from config.loader import LoadedStack, parse_stack_text, tie, type_stack
-from exposure.own_policy import tags
+from exposure.own_policy import parse, tags
 from exposure.reach.compare import Change, compare
 from exposure.reach.project import Project, plan_project
 from exposure.reach.surface import Surface, merge
@@ -90,7 +90,8 @@ def run(args: argparse.Namespace, project: Path) -> int:
         unproved = max((not_proved(*filter(None, pair)) for pair in sides.pairs), default=0)
     except PolicyError as error:
         raise CommandError(str(error)) from error
-    rows = [_row(change, now, sides.base, sides.only) for change in changes]
+    own = {tag for s in now.stacks.values() if s.own_policy for tag in tags(parse(s.own_policy))}
+    rows = [_row(change, now, sides.base, sides.only, own) for change in changes]
     if args.stack is not None:
         rows = [row for row in rows if row.stack in (None, args.stack)]
     print({"text": _text, "markdown": _markdown, "json": _json}[args.format](rows, label, notes))
@@ -193,22 +194,22 @@ def _git(project: Path, *arguments: str, why: str) -> str:
 # Acknowledgements
 
 
-def _row(change: Change, now: Project, base: Project | None, only: str | None) -> Row:
+def _row(change: Change, now: Project, base: Project | None, only: str | None, tags: set[str]) -> Row:
     owner = now.owner_of(change.place) or (base.owner_of(change.place) if base else None)
     stack, service = owner or (only, None)
-    reason = _reason(now, stack, service)
+    reason = _reason(now, *owner) if owner else None
     fresh = reason is not None and reason != (_reason(base, stack, service) if base else None)
     wider = change.wider
     host = change.place.request.host
-    own = is_destination(host) or any(host in tags(s.own_policy) for s in now.stacks.values() if s.own_policy)
+    own = is_destination(host) or host in tags
     accepted = reason if fresh and wider else None
     return Row(change, stack, service, accepted, wider and reason is not None and not fresh, own)
 
 
 def _reason(project: Project, stack: str | None, service: str | None) -> str | None:
-    """The reason given by a service."""
+    """The reason given by a service, or by the stack for what is no service's."""
     config = project.stacks[stack].config if stack is not None and stack in project.stacks else None
-    found = config.services.get(service) if config and service else None
+    found = config.services.get(service) if config and service else config
     return found.acknowledge.get(RULE) if found else None
 
 
@@ -235,7 +236,9 @@ def _text(rows: Sequence[Row], label: str, notes: Sequence[str]) -> str:
 
 
 def _fix(rows: Sequence[Row]) -> str:
-    services = sorted({f"{row.stack}: {row.service}" if row.service else "no service's" for row in rows if row.refused})
+    node = "no service, so under `gatehouse:acknowledge`"
+    refused = [row for row in rows if row.refused]
+    services = sorted({f"{row.stack}: {row.service or node}" if row.stack else "no service's" for row in refused})
     return (
         f"Something becomes wider that nobody acknowledged ({', '.join(services)}). If it is meant, say why in"
         f" the stack file: `acknowledge: {{{RULE}: <your reason>}}`."

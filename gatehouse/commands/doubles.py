@@ -18,7 +18,6 @@ exit code: 0 none found, or removed, 1 some found, 2 wrong usage
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     add_stack(parser)
     parser.add_argument("--remove", metavar="ID", help="delete this duplicate from the account")

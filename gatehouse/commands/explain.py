@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +12,8 @@ from config.errors import render as render_findings
 from exposure.check import checked
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
-from exposure.render import nameservers, report
-from gatehouse.commands import add_stack
+from exposure.render import nameservers, report, tailscale_ssh
+from gatehouse.commands import add_stack, width
 from gatehouse.stacks import known_stack, load
 
 
@@ -36,7 +35,7 @@ def run(args: argparse.Namespace, project: Path) -> int:
             print(render_findings(errors), file=sys.stderr)
             return 1
         plan = plan_stack(stacks[name], stacks)
-        explained.append(_plan_dict(plan) if args.json else report(plan, _width()))
+        explained.append(_plan_dict(plan) if args.json else report(plan, width()))
     if args.json:
         print(json.dumps({"stacks": explained}, indent=2, ensure_ascii=False))
     else:
@@ -67,9 +66,6 @@ def _plan_dict(plan: ExposurePlan) -> dict[str, object]:
             for service in plan.services
         ],
         "nameservers": nameservers(plan),
+        "tailscale_ssh": tailscale_ssh(plan),
         "manual_steps": [asdict(w) for w in plan.manual_steps],
     }
-
-
-def _width() -> int:
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120)

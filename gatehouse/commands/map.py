@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from exposure.map import Map, html_page, map_of, markdown, mermaid, plain, svg_file
 from exposure.reach.tailnet import PolicyError
-from gatehouse.commands import CommandError, UsageError, add_stack
+from gatehouse.commands import CommandError, UsageError, add_stack, write_whole
 from gatehouse.stacks import load
 from gatehouse.surfaces import planned_project
 
@@ -37,7 +35,6 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     add_stack(parser, others="all of them")
     parser.add_argument("--out", metavar="FILE", help="write it there, in the form that its ending names")
@@ -68,26 +65,10 @@ def run(args: argparse.Namespace, project: Path) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())
         return 0
-    _write(target, text)
+    try:
+        write_whole(target, text)
+    except OSError as error:
+        raise CommandError(f"--out {target}: {error.strerror or error}.") from error
     size = len(text.encode()) // 1024 + 1
     print(f"{target}: {len(found.services)} services at {len(found.ways)} places, {size} KB")
     return 0
-
-
-def _write(target: Path, text: str) -> None:
-    """Whole or not at all. Raises CommandError where it cannot be written."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with open(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            # As any new file: mkstemp's is for its owner alone.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(name, 0o666 & ~mask)
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CommandError(f"--out {target}: {error.strerror or error}.") from error

@@ -49,7 +49,7 @@ def whole_schema() -> dict[str, Any]:
         acknowledge = holder.get("acknowledge") or holder[f"{NAMESPACE}:acknowledge"]
         reason = acknowledge.pop("additionalProperties")
         titles = {rule.id: rule.title for rule in RULES if ACCEPTABLE.get(rule.id) == level}
-        titles |= {WIDER: "A change lets more people reach it"} if level == "service" else {}
+        titles[WIDER] = f"A change lets more people reach {'it' if level == 'service' else 'a node, and no service'}"
         acknowledge["properties"] = {rule: {"description": f"{title}.", **reason} for rule, title in titles.items()}
         acknowledge["additionalProperties"] = False
     return schema

@@ -33,10 +33,11 @@ examples:
   gatehouse who grafana                          a service: every way in
   gatehouse who alice@example.com                everything that she reaches;
                       a set of people, anyone and lan are asked alike
+  gatehouse who tag:ci                           what machines with a tag reach
   gatehouse who grafana/grafana-svc              what answers: every way there,
                       by a Service's namespace and name
   gatehouse who grafana.example.com --as alice@example.com
-  gatehouse who alfred:22 --as tag:k8s-funnel    a tailnet device, by its tag
+  gatehouse who alfred:22 --as tag:k8s-funnel
   gatehouse who --from preview.json
                       what `preview --json` printed
 
@@ -54,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target",
         nargs="?",
         metavar="WHAT",
-        help="a URL or HOST[:PORT], a service, somebody or a set of people, or namespace/service; everything otherwise",
+        help="a URL or HOST[:PORT], a service, somebody, a set of people, a tag, or namespace/service; everything"
+        " otherwise",
     )
     parser.add_argument(
         "--as",
@@ -241,6 +243,8 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
     crowds = [Crowd(p, (p,)) for p in subject.principals]
     rows = [(place, reached(surface, place.request, crowds)) for surface, place in asked.places]
     rows = [(place, found) for place, found in rows if found.how]
+    if unknown := asked.unknown(subject):
+        print(f"gatehouse: {unknown}", file=sys.stderr)
     if as_json:
         document = {
             "principals": [p.word for p in subject.principals],
@@ -251,8 +255,8 @@ def _everything(asked: Asked, subject: Subject, as_json: bool) -> None:
         return
 
     def how(found: Reached) -> str:
-        ways = set(found.how.values())
-        return ways.pop().value if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
+        ways = set(map(found.way, found.how))
+        return ways.pop() if len(ways) == 1 and len(found.how) == len(crowds) else found.text()
 
     what = f"\n{render_table(rows, width(), how, ends=True)}" if rows else " nothing"
     print(f"{subject.name} reaches{what}")

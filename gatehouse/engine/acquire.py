@@ -42,11 +42,6 @@ class Engine:
     version: str
     origin: str
 
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The version, to be compared."""
-        return _numbers(self.version)
-
 
 def find_or_get_engine(project: Path, say: Say, refused: list[str] | None = None) -> Engine | None:
     """Find an engine, or get one and keep it in the project's `.gatehouse/engine/`.
@@ -147,7 +142,7 @@ def _probe(path: Path, origin: str, name: str) -> Engine:
     if answer.returncode or not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", answer.stdout.strip()):
         raise _RefusedError(f"{name} does not say its version")
     engine = Engine(path, answer.stdout.strip().removeprefix("v"), origin)
-    if engine.numbers < MINIMUM:
+    if _numbers(engine.version) < MINIMUM:
         raise _RefusedError(f"{name} is {engine.version}, older than {'.'.join(map(str, MINIMUM))}")
     return engine
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,18 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.text import wrap
-from gatehouse.commands import CommandError
+from gatehouse.commands import CommandError, write_whole
 
 if TYPE_CHECKING:
     from gatehouse.offline import Offline
     from policy.model import Finding, Resource
 
 _MODULE = "pulumi_policy"
-# What the offline plan puts for an output of another stack that only the cloud knows.
-_PLACEHOLDER = re.compile(
-    r"<[^<>]*?-(bypass_policy_id|deny_policy_id|identity_provider_id|login_ids|token_policy_ids|policy_ids|zone_id)"
-    r"(?:-[^<>]*)?>"
-)
 
 
 @dataclass(frozen=True)
@@ -74,24 +67,17 @@ def pack_for(project: Path, environment: Mapping[str, str]) -> Pack:
 def _write(path: Path, text: str, mode: int = 0o644) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        # Whole, or not at all: another run may be about to start it.
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.chmod(mode)
-        fresh.replace(path)
+        # Another run may be about to start it.
+        write_whole(path, text, mode)
     return path
 
 
 def resources_of(found: Offline) -> list[Resource]:
-    """The resources of an offline plan; what it takes from another stack is told by its placeholders."""
+    """The resources of an offline plan, and the other stacks that it reads."""
     from policy.steps import reference, resource_of
 
-    resources = [resource_of(step.state) for step in found.steps]
-    given: dict[str, dict[str, object]] = {}
-    for step in found.steps:
-        for match in _PLACEHOLDER.finditer(str(step.state.get("inputs"))):
-            given.setdefault(match[1], {})[match[0]] = match[0]
-    return [*resources, reference("owner", given)] if given else resources
+    references = (reference(stack, outputs) for stack, outputs in found.references.items())
+    return [*(resource_of(step.state) for step in found.steps), *references]
 
 
 def check_plan(project: Path, found: Offline) -> list[Finding]:

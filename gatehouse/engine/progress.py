@@ -98,11 +98,6 @@ class Progress:
         return self._clock() - self._started
 
     @property
-    def failed(self) -> bool:
-        """Whether a step or the program failed."""
-        return any(m.severity == "error" for m in self.messages) or any(s.failed for s in self.steps.values())
-
-    @property
     def not_made(self) -> list[Step]:
         """The creations that failed."""
         return [step for step in self.steps.values() if step.failed and step.op in ("create", "replace")]

@@ -498,22 +498,20 @@ class _Run:
     def _crashes_kept(self) -> Iterator[None]:
         """Where ending the program fails, gRPC alone hears of it, and would print the traceback."""
 
-        class Keep(logging.Handler):
-            def emit(handler, record: logging.LogRecord) -> None:  # noqa: N805
-                from pulumi import RunError
+        def keep(record: logging.LogRecord) -> bool:
+            from pulumi import RunError
 
-                error = record.exc_info[1] if record.exc_info else None
-                if error is not None and not isinstance(error, RunError):
-                    self.host_crash = "".join(traceback.format_exception(error))
+            error = record.exc_info[1] if record.exc_info else None
+            if error is not None and not isinstance(error, RunError):
+                self.host_crash = "".join(traceback.format_exception(error))
+            return False
 
-        handler, logger = Keep(), logging.getLogger("grpc._server")
-        logger.addHandler(handler)
-        propagate, logger.propagate = logger.propagate, False
+        logger = logging.getLogger("grpc._server")
+        logger.addFilter(keep)
         try:
             yield
         finally:
-            logger.removeHandler(handler)
-            logger.propagate = propagate
+            logger.removeFilter(keep)
 
     @contextmanager
     def _interruptible(self, workspace: Workspace) -> Iterator[None]:

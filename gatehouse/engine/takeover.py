@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,14 +123,8 @@ class TakeOver:
 
     def _standing_policy(self, workspace: Workspace, stack: LoadedStack) -> str | None:
         """The policy in the tailnet; None where there is none, or it cannot be read: the provider refuses then."""
-        from gatehouse.adopt.accounts import read_accounts, read_clouds
-        from gatehouse.engine.workspace import clouds_file
-
         try:
-            if self._simulated:
-                things = read_clouds(self._project, stack) if clouds_file(self._project).is_file() else []
-            else:
-                things = read_accounts(stack, self._settings(workspace), without=("cloudflare", "cluster"))
+            things = self._read(workspace, stack, without=("cloudflare", "cluster"))
         except CommandError:
             return None
         return next((str(thing.inputs.get("acl")) for thing in things if thing.type == "Acl"), None)
@@ -191,16 +185,21 @@ class TakeOver:
 
     def _things(self, workspace: Workspace, operations: list[OpenOperation]) -> list[Thing]:
         """What is in the accounts that the operations are of, marked where a stack's state has it."""
-        from gatehouse.adopt.accounts import marked, read_accounts, read_clouds
-        from gatehouse.engine.workspace import clouds_file
+        from gatehouse.adopt.accounts import marked
 
         stack = load_project(self._project)[self._stack]
         known = known_ids(self._project, simulated=self._simulated)
-        if self._simulated:
-            return marked(read_clouds(self._project, stack) if clouds_file(self._project).is_file() else [], known)
         packages = {operation.type.partition(":")[0] for operation in operations}
         without = [part for package, part in _PARTS.items() if package not in packages]
-        return marked(read_accounts(stack, self._settings(workspace), without=without), known)
+        return marked(self._read(workspace, stack, without), known)
+
+    def _read(self, workspace: Workspace, stack: LoadedStack, without: Sequence[str]) -> list[Thing]:
+        from gatehouse.adopt.accounts import read_accounts, read_clouds
+        from gatehouse.engine.workspace import clouds_file
+
+        if self._simulated:
+            return read_clouds(self._project, stack) if clouds_file(self._project).is_file() else []
+        return read_accounts(stack, self._settings(workspace), without=without)
 
     def _tunnel_secret(self, workspace: Workspace, tunnel: str) -> str:
         from gatehouse.adopt.accounts import cloudflare_client

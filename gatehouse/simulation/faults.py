@@ -43,23 +43,6 @@ def plan_path(state: Path) -> Path:
     return state.with_name(state.name + ".faults.json")
 
 
-def write_plan(state: Path, *faults: Object) -> None:
-    """Writes the plan (which starts the count of changes anew); without faults it takes the plan away.
-
-    Raises ValueError for a fault that is none.
-    """
-    for fault in faults:
-        _valid(fault)
-    path = plan_path(state)
-    if not faults:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(json.dumps({"faults": faults}), encoding="utf-8")
-    fresh.replace(path)
-
-
 def _valid(fault: Object) -> Object:
     unknown = set(fault) - _KEYS
     if unknown or fault.get("do") not in _DEEDS or fault.get("when", "before") not in ("before", "after"):

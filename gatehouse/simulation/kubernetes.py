@@ -26,13 +26,11 @@ from gatehouse.simulation.values import UNKNOWN, Object, Path, Secret
 _SYSTEM_NAMESPACES: Final = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 # API version -> kinds; those that end in "-" belong to no namespace.
 _KINDS: Final = {
-    "v1": "Namespace- ConfigMap PersistentVolumeClaim Pod Secret Service ServiceAccount",
-    "apps/v1": "DaemonSet Deployment StatefulSet",
-    "batch/v1": "CronJob Job",
+    "v1": "Namespace- ConfigMap Secret Service",
+    "apps/v1": "Deployment",
     "helm.sh/v3": "Release",
-    "networking.k8s.io/v1": "Ingress IngressClass- NetworkPolicy",
+    "networking.k8s.io/v1": "Ingress NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
-    "rbac.authorization.k8s.io/v1": "ClusterRole- ClusterRoleBinding- Role RoleBinding",
     # k3s comes with Traefik's own kinds.
     "traefik.io/v1alpha1": "ServersTransport",
 }
@@ -42,7 +40,6 @@ _REPLACES: Final = {
     "Deployment": ("spec.selector",),
     "Secret": ("type", "stringData", "data"),
     "Service": ("spec.clusterIP",),
-    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.volumeClaimTemplates", "spec.podManagementPolicy"),
 }
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SERVICE_LABEL: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -136,10 +133,6 @@ def _secret_names(deployment: Object) -> Iterator[str]:
         for one in container.get("env", []):
             reference = (one.get("valueFrom") or {}).get("secretKeyRef") or {}
             yield str(reference.get("name"))
-        for one in container.get("envFrom", []):
-            yield str((one.get("secretRef") or {}).get("name"))
-    for volume in pod.get("volumes", []):
-        yield str((volume.get("secret") or {}).get("secretName"))
 
 
 def _tunnels(data: Mapping[str, Any]) -> list[str]:
@@ -433,8 +426,6 @@ class Kubernetes(Cloud):
                 self.store.put(target.key, item)
                 return target.id, None
             if target.kind == "Namespace":
-                if target.name in _SYSTEM_NAMESPACES:
-                    raise RefusedError(f'namespaces "{target.name}" is forbidden: this namespace may not be deleted')
                 for key, _ in list(self.store.find(f"kubernetes/{target.cluster}/")):
                     if key.split("/")[-2] == target.name:
                         self.store.remove(key)
@@ -475,9 +466,7 @@ class Kubernetes(Cloud):
                 "character, and end with an alphanumeric character",
             )
         labels = [name] if target.kind == "Namespace" else name.split(".")
-        if target.kind not in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding") and (
-            len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
-        ):
+        if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
             form, dots = ("label", "") if target.kind == "Namespace" else ("subdomain", " or .")
             raise target.bad(
                 "metadata.name",
@@ -520,7 +509,7 @@ class Kubernetes(Cloud):
 
     def _valid_ports(self, target: _Target, spec: Object) -> None:
         ports = spec.get("ports") or []
-        if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+        if not ports:
             raise target.invalid("spec.ports", "Required value")
         if len(ports) > 1 and any(not port.get("name") for port in ports):
             raise target.invalid("spec.ports[0].name", "Required value")
@@ -540,16 +529,9 @@ class Kubernetes(Cloud):
 
     def _immutable(self, target: _Target, olds: Object, inputs: Object) -> None:
         old_spec, spec = olds.get("spec") or {}, inputs.get("spec") or {}
-        fields = {"Deployment": ("selector",), "StatefulSet": ("selector", "serviceName"), "Service": ("clusterIP",)}
-        for field in fields.get(target.kind, ()):
-            if field in spec and field in old_spec and spec[field] != old_spec[field]:
-                raise target.invalid(f"spec.{field}", "field is immutable")
-        if target.kind in ("Secret", "ConfigMap") and olds.get("immutable"):
-            for field in ("data", "stringData", "binaryData"):
-                if field in inputs and inputs[field] != olds.get(field):
-                    raise target.invalid(field, "Forbidden: field is immutable when `immutable` is set")
-        if target.kind == "Secret" and inputs.get("type", "Opaque") != olds.get("type", "Opaque"):
-            raise target.invalid("type", "field is immutable")
+        field = {"Deployment": "selector", "Service": "clusterIP"}.get(target.kind)
+        if field in spec and field in old_spec and spec[field] != old_spec[field]:
+            raise target.invalid(f"spec.{field}", "field is immutable")
 
     # -- what the cluster keeps -----------------------------------------------------------------------------
 
@@ -614,8 +596,7 @@ class Kubernetes(Cloud):
             "Namespace": _fill_namespace,
             "Secret": _fill_secret,
             "Service": self._fill_service,
-            "Deployment": _fill_workload,
-            "StatefulSet": _fill_workload,
+            "Deployment": _fill_deployment,
             "Ingress": _fill_ingress,
             "Release": _fill_release,
         }.get(target.kind)
@@ -636,17 +617,13 @@ class Kubernetes(Cloud):
             for key, body in self.store.find(f"kubernetes/{target.cluster}/v1/Service/")
             if key != target.key
         ]
-        if type_ != "ExternalName":
-            taken = {one.get("clusterIP") for one in others}
-            address = spec.get("clusterIP") or old_spec.get("clusterIP")
-            if address not in (None, "None") and address in taken:
-                why = "failed to allocate IP: provided IP is already allocated"
-                raise target.bad("spec.clusterIP", address, why)
-            number = int.from_bytes(digest[:2])
-            while address is None or (address != "None" and address in taken):
-                address = f"10.{96 + number // 65536 % 16}.{number // 256 % 256}.{number % 256}"
-                number += 1
-            spec["clusterIP"], spec["clusterIPs"] = address, [address]
+        taken = {one.get("clusterIP") for one in others}
+        address = spec.get("clusterIP") or old_spec.get("clusterIP")
+        number = int.from_bytes(digest[:2])
+        while address is None or address in taken:
+            address = f"10.96.{number // 256}.{number % 256}"
+            number = (number + 1) % 65536
+        spec["clusterIP"], spec["clusterIPs"] = address, [address]
         used = {port.get("nodePort") for one in others for port in one.get("ports") or []}
         for index, port in enumerate(spec.get("ports") or []):
             port.setdefault("protocol", "TCP")
@@ -685,7 +662,7 @@ def _fill_secret(target: _Target, live: Object, old: Object) -> None:
         live["data"] = {**(live.get("data") or {}), **_encoded(live["stringData"])}
 
 
-def _fill_workload(target: _Target, live: Object, old: Object) -> None:
+def _fill_deployment(target: _Target, live: Object, old: Object) -> None:
     count = live.setdefault("spec", {}).setdefault("replicas", 1)
     numbers = ("availableReplicas", "readyReplicas", "replicas", "updatedReplicas")
     live["status"] = {
@@ -737,9 +714,8 @@ def _as_data(inputs: Object) -> Object:
     given = inputs.get("stringData")
     if not isinstance(given, dict):
         return inputs
-    encoded = {k: UNKNOWN if v == UNKNOWN else _encoded({k: v})[k] for k, v in given.items()}
     rest = {key: value for key, value in inputs.items() if key != "stringData"}
-    return {**rest, "data": {**(inputs.get("data") or {}), **encoded}}
+    return {**rest, "data": {**(inputs.get("data") or {}), **_encoded(given)}}
 
 
 def _encoded(texts: Mapping[str, Any]) -> Object:

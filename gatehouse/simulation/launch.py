@@ -7,7 +7,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -92,20 +91,17 @@ class SimulatedClouds:
         process = self._process
         assert process is not None
         assert process.stdout is not None
-        until, line = time.monotonic() + self._start_seconds, b""
-        while not line.endswith(b"\n"):
-            left = until - time.monotonic()
-            ready, _, _ = select.select([process.stdout], [], [], max(left, 0))
-            if not ready:
-                raise SimulationError(
-                    f"The simulated clouds did not start within {self._start_seconds:.0f} s; see {self.log}."
-                )
-            part = os.read(process.stdout.fileno(), 4096)
-            if not part:
-                code = process.wait()
-                words = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                raise SimulationError(words[-1] if words else f"The simulated clouds ended at once (exit code {code}).")
-            line += part
+        # The line is shorter than a pipe's buffer, so it comes whole.
+        ready, _, _ = select.select([process.stdout], [], [], self._start_seconds)
+        if not ready:
+            raise SimulationError(
+                f"The simulated clouds did not start within {self._start_seconds:.0f} s; see {self.log}."
+            )
+        line = process.stdout.readline()
+        if not line:
+            code = process.wait()
+            words = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise SimulationError(words[-1] if words else f"The simulated clouds ended at once (exit code {code}).")
         ports: dict[str, int] = json.loads(line)
         return ports
 

@@ -58,10 +58,6 @@ class Provider(ResourceProviderServicer):
         """Gives the version of the SDK it stands in for."""
         return plugin_pb2.PluginInfo(version=self.cloud.version)
 
-    def GetSchema(self, request: rpc.GetSchemaRequest, context: grpc.ServicerContext) -> rpc.GetSchemaResponse:
-        """Has none: the SDKs are installed."""
-        return rpc.GetSchemaResponse(schema=f'{{"name": "{self.cloud.name}", "version": "{self.cloud.version}"}}')
-
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Has nothing to cancel: a call is over in an instant."""
         return empty_pb2.Empty()

@@ -195,7 +195,7 @@ class Store:
 
     def time(self) -> str:
         """Gives the time as the clouds write it."""
-        return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.later(0)
 
     def later(self, seconds: float) -> str:
         """Gives the time `seconds` from now."""
@@ -244,17 +244,3 @@ class Store:
             self._calls += 1
             self._log.write(json.dumps({"n": self._calls, "at": self.time(), **entry}) + "\n")
             self._log.flush()
-
-
-def read_calls(state: Path) -> list[Object]:
-    """Gives the log of calls of the world in `state`: `n`, `at`, `provider`, `method`, `type`, `name`, `urn`,
-    `id`, `preview`, `outcome` (`ok` or the error) and, where something changed, `changes` a call."""
-    log = state.with_name(state.name + ".calls.jsonl")
-    try:
-        text = log.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        # None yet; a run that begins a new world takes the old one's log away at any moment.
-        return []
-    # A last line without its end is that of a process killed while it wrote.
-    lines = text.split("\n")[:-1]
-    return [json.loads(line) for line in lines]

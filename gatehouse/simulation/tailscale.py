@@ -224,12 +224,6 @@ class _TailnetSettings(_Single):
     def missing(self, id_: str, state: Object) -> Object | None:
         return dict(_SETTINGS)
 
-    def check(self, inputs: Object) -> Iterator[Failure]:
-        yield from super().check(inputs)
-        link = inputs.get("aclsExternalLink")
-        if known(link) and not re.match(r"https?://", str(link)):
-            yield Failure("aclsExternalLink", "must be a valid URL with http or https scheme")
-
     def admit(self, inputs: Object, id_: str | None) -> None:
         days = inputs.get("devicesKeyDurationDays", 180)
         if not 1 <= days <= 180:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gatehouse.commands import write_whole
 from gatehouse.simulation.values import Object
 
 
@@ -69,8 +70,6 @@ def _edit(state: Path, key: str, act: Callable[[dict[str, Object]], object], new
     if key not in held and not new:
         raise LookupError(f"no object {key} in {state}")
     act(held)
-    fresh = state.with_name(state.name + ".tampered")
-    fresh.write_text(json.dumps(world), encoding="utf-8")
     log = state.with_name(state.name + ".calls.jsonl")
     lines = log.read_text(encoding="utf-8").count("\n") if log.exists() else 0
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -78,7 +77,7 @@ def _edit(state: Path, key: str, act: Callable[[dict[str, Object]], object], new
     entry |= {"urn": "", "id": "", "preview": False, "outcome": "ok", "changes": {key: held.get(key)}}
     with log.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-    fresh.replace(state)
+    write_whole(state, json.dumps(world))
 
 
 def main() -> int:

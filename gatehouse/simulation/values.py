@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
-from google.protobuf import struct_pb2
+from google.protobuf import json_format, struct_pb2
 
 from policy.model import UNKNOWN as UNKNOWN_TEXT
 from policy.model import UNKNOWNS
@@ -23,14 +24,13 @@ Path = tuple[str | int, ...]
 Object = dict[str, Any]
 
 
-class Unknown:
-    """A value that the engine does not know yet; there is one: `UNKNOWN`."""
+class Unknown(Enum):
+    """A value that the engine does not know yet; there is one, and a copy of it is the same."""
 
-    def __repr__(self) -> str:
-        return "UNKNOWN"
+    UNKNOWN = "UNKNOWN"
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -45,66 +45,42 @@ class Secret:
 
 def from_struct(struct: struct_pb2.Struct) -> Object:
     """Gives the properties of a request; secrets are `Secret`, unknowns `UNKNOWN`, whole numbers `int`."""
-    return {key: _from_value(value) for key, value in sorted(struct.fields.items())}
+    return dict(rebuilt(json_format.MessageToDict(struct), _read))
 
 
-def _from_value(value: struct_pb2.Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        return UNKNOWN if value.string_value in UNKNOWNS else value.string_value
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
-    if kind == "bool_value":
-        return value.bool_value
-    if kind == "list_value":
-        return [_from_value(item) for item in value.list_value.values]
-    if kind == "struct_value":
-        fields = value.struct_value.fields
-        signature = fields[_SIGNATURE].string_value if _SIGNATURE in fields else ""
-        if signature == _SECRET:
-            return Secret(_from_value(fields["value"]))
-        if signature == _OUTPUT:
-            inner = _from_value(fields["value"]) if "value" in fields else UNKNOWN
-            return Secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
-        if signature == _RESOURCE:
-            return _from_value(fields["id"]) if "id" in fields else fields["urn"].string_value
-        return from_struct(value.struct_value)
-    return None
+def _read(value: Any) -> Any:
+    if isinstance(value, str):
+        return UNKNOWN if value in UNKNOWNS else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, dict):
+        return value
+    signature = value.get(_SIGNATURE)
+    if signature == _SECRET:
+        return Secret(rebuilt(value["value"], _read))
+    if signature == _OUTPUT:
+        inner = rebuilt(value.get("value", UNKNOWN), _read)
+        return Secret(inner) if value.get("secret") else inner
+    if signature == _RESOURCE:
+        return _read(value["id"]) if "id" in value else value["urn"]
+    return dict(sorted(value.items()))
 
 
 def to_struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
     """Gives the wire form of properties; `None` values are left out, as the real providers do."""
     struct = struct_pb2.Struct()
-    for key, value in properties.items():
-        if value is not None:
-            _to_value(value, struct.fields[key])
+    struct.update(rebuilt(dict(properties), _written))
     return struct
 
 
-def _to_value(value: Any, into: struct_pb2.Value) -> None:
+def _written(value: Any) -> Any:
     if isinstance(value, Secret):
-        into.struct_value.fields[_SIGNATURE].string_value = _SECRET
-        _to_value(value.value, into.struct_value.fields["value"])
-    elif value is UNKNOWN:
-        into.string_value = UNKNOWN_TEXT
-    elif isinstance(value, bool):
-        into.bool_value = value
-    elif isinstance(value, (int, float)):
-        into.number_value = value
-    elif isinstance(value, str):
-        into.string_value = value
-    elif isinstance(value, Mapping):
-        into.struct_value.SetInParent()
-        for key, item in value.items():
-            if item is not None:
-                _to_value(item, into.struct_value.fields[key])
-    elif isinstance(value, (list, tuple)):
-        into.list_value.SetInParent()
-        for item in value:
-            _to_value(item, into.list_value.values.add())
-    else:
-        into.null_value = struct_pb2.NULL_VALUE
+        return {_SIGNATURE: _SECRET, "value": value.value}
+    if value is UNKNOWN:
+        return UNKNOWN_TEXT
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def walk(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:

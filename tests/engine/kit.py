@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gatehouse.simulation import tamper
-from gatehouse.simulation.faults import write_plan
-from gatehouse.simulation.store import read_calls
-from tests.simulation.calls import history
+from tests.simulation.calls import history, read_calls, write_plan
 
 ROOT = Path(__file__).parents[2]
 Object = dict[str, Any]

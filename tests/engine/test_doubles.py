@@ -19,6 +19,7 @@ from tests.engine.real import RealProject
 from tests.engine.stacks import SMALL, small
 from tests.engine.test_lifecycle import quiet
 from tests.engine.test_secrets import MARKS, SECRETS
+from tests.kit.builders import ESTATE
 
 pytestmark = pytest.mark.engine
 
@@ -35,15 +36,17 @@ def copied(project: Project) -> str:
     return f"cloudflare/access-app/{COPY}"
 
 
-@pytest.mark.parametrize("type_", ["ZeroTrustAccessGroup", "ZeroTrustAccessPolicy"])
+@pytest.mark.parametrize("type_", ["ZeroTrustAccessGroup", "ZeroTrustAccessPolicy", "ZeroTrustAccessServiceToken"])
 def test_what_a_repeated_request_made_twice_is_named_after_up_and_can_be_removed(project: Project, type_: str) -> None:
-    small(project, FEW)
+    grafana = {**FEW["grafana"], "tokens": ["phone"]}
+    small(project, {**FEW, "grafana": grafana}, estate={**ESTATE, "tokens": {"phone": {}}})
     project.faults({"do": "status", "status": 502, "when": "after", "type": type_, "method": "create", "times": 1})
     up = project.ok("up")
     project.faults()
     [stray] = orphans(project, "alfred")
     own = stray.rsplit("/", 1)[-1]
-    assert "warning: Cloudflare has a second Access" in up.err
+    word = {"Group": "Access group", "Policy": "Access policy"}.get(type_[15:], "service token")
+    assert f"warning: Cloudflare has a second {word}" in up.err
     assert f"Remove it: gatehouse doubles --stack alfred --simulated --remove {own}" in up.err
     before = project.objects()
     assert project.run("doubles").code == 1
@@ -96,12 +99,14 @@ def api(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(f"{self.command} {self.path.partition('?')[0]}" if self._right() else "wrong token")
-            groups = [
-                {"id": item["id"], "name": item["body"]["name"], "include": item["body"]["includes"]}
+            kinds = {"access-group": "/groups", "service-token": "/service_tokens"}
+            found = [
+                {"id": item["id"], "name": item["body"]["name"], "include": item["body"].get("includes", [])}
                 for key, item in tamper.objects(clouds).items()
-                if key.startswith("cloudflare/access-group/") and "/groups" in self.path and "page=2" not in self.path
+                for kind, place in kinds.items()
+                if key.startswith(f"cloudflare/{kind}/") and place in self.path and "page=2" not in self.path
             ]
-            self._answer(groups)
+            self._answer(found)
 
         def do_DELETE(self) -> None:
             asked.append(f"{self.command} {self.path}" if self._right() else "wrong token")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -118,5 +119,43 @@ def test_a_node_leads_to_the_home_network_and_leaves_the_owners_approvals_as_the
     assert project.ok("up").changes == {}
     assert project.ok("refresh").changes == {}
     stack.write_text(bare)
+    assert project.ok("up").steps == {"Acl/tailnet-policy": "update"}
+    assert standing(project) == before
+
+
+def test_tailscale_ssh_is_turned_on_changed_and_off_again_beside_rules_of_the_owners_own(project: Project) -> None:
+    rule = '{"action": "accept", "src": ["autogroup:admin"], "dst": ["tag:homelab"], "users": ["root"]}'
+    (project.folder / "tailnet.hujson").write_text(
+        f'{{"tagOwners": {{"tag:homelab": ["autogroup:admin"]}}, "ssh": [{rule}]}}\n'
+    )
+
+    def write(**ssh: Any) -> None:
+        tailnet = {**ESTATE["tailnet"], "policy": "tailnet.hujson", **({"ssh": ssh} if ssh else {})}
+        project.write(
+            "alfred", stack_text({"wiki": SERVICES["wiki"]}, node=NODE, estate={**ESTATE, "tailnet": tailnet})
+        )
+
+    write()
+    project.ok("up")
+    before = standing(project)
+    write(people="admins")
+    assert project.ok("up").steps == {"Acl/tailnet-policy": "update"}
+    found: Any = parse(standing(project)).value
+    own, ours = found["ssh"]
+    assert own == json.loads(rule)
+    assert ours["users"] == ["autogroup:nonroot"]
+    assert {
+        "src": "alice@example.com",
+        "dst": ["tag:gatehouse-alfred"],
+        "check": ["nonroot"],
+        "deny": ["root"],
+    } in found["sshTests"]
+    assert project.ok("up").changes == {}
+
+    write(people="household", users=["root"], action="accept")
+    assert project.ok("up").steps == {"Acl/tailnet-policy": "update"}
+    found = parse(standing(project)).value
+    assert [rule["action"] for rule in found["ssh"]] == ["accept", "accept"]
+    write()
     assert project.ok("up").steps == {"Acl/tailnet-policy": "update"}
     assert standing(project) == before

@@ -11,13 +11,12 @@ from urllib.parse import quote
 import pytest
 
 from gatehouse.engine.acquire import Engine
-from gatehouse.simulation.faults import write_plan
-from gatehouse.simulation.store import read_calls
 from gatehouse.simulation.tamper import objects
 from tests.engine.kit import Project, doubles
 from tests.engine.real import RealProject
 from tests.engine.stacks import SMALL, small
 from tests.kit.builders import ESTATE, HTML, NODE
+from tests.simulation.calls import read_calls, write_plan
 
 pytestmark = pytest.mark.engine
 

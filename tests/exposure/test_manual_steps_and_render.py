@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from config.loader import load_project
+from config.loader import load_project, parse_stack_text, tie, type_stack
 from exposure.manual_steps import redirect_uri
 from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from exposure.render import exposure_table, manual_steps_list, report
 from exposure.ways.way import ManualStep
-from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, plan_of
+from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, OPEN_HTML, PROJECT, SSH, loaded, plan_of, stack_text
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,27 @@ def test_whom_devices_ask_for_names_is_shown_where_the_stack_says_it() -> None:
     said = report(plan_of({"web": HTML}, estate=estate))
     assert "Whom devices of the tailnet ask:\n    all names: 9.9.9.9\n    home.arpa: 2620:fe::fe\n\nManual" in said
     assert "devices of the tailnet ask" not in report(plan_of({"web": HTML}))
+
+
+def test_what_an_estate_takes_of_its_tailnets_plan_is_shown_where_the_plan_limits_it() -> None:
+    def said(own: str = "{}", **tailnet: object) -> str:
+        node = {**NODE, "name": "octavo", "lan_ipv4": "192.168.0.8", "context": "octavo"}
+        member = loaded({"tv": MEDIA}, "octavo", member_of="organization/gatehouse/alfred", node=node)
+        estate = {**ESTATE, "tailnet": {**ESTATE["tailnet"], "policy": "own.hujson", **tailnet}}
+        text = stack_text({"ssh": {**SSH, "people": "admins"}, "films": MEDIA}, estate=estate)
+        owner = type_stack(parse_stack_text(text, "alfred", {"own.hujson": own}.__getitem__))
+        stacks = tie([owner, member])
+        assert "Tailnet: " not in report(plan_stack(stacks["octavo"], stacks))
+        return report(plan_stack(stacks["alfred"], stacks)).splitlines()[-1]
+
+    # Alice, by admins; two nodes, and a machine of each of two funnels.
+    assert said() == "Tailnet: 1 of 6 users, 1 of 3 groups, 4 of 50 tagged machines of plan personal."
+    own = '{"groups": {"group:mine": ["carol@example.com"]}, "acls": [{"action": "accept", "src": ["group:household"]'
+    own += ', "dst": ["tag:printer:631"]}], "tagOwners": {"tag:printer": ["group:mine"]}}'
+    assert said(own).startswith("Tailnet: 1 of 6 users, 3 of 3 groups,")
+    assert said(plan="standard", users=["dora@example.com"]) == "Tailnet: 1 of 10 groups of plan standard."
+    assert said(users=["dora@example.com"]).startswith("Tailnet: 2 of 6 users")
+    assert said(ssh={"people": "household"}).startswith("Tailnet: 2 of 6 users, 2 of 3 groups")
 
 
 def test_no_node_asks_a_nameserver_of_the_tailnet_which_the_policy_opens_to_people_alone() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from config.loader import LoadedStack, parse_stack_text, tie, type_stack
 from gatehouse import cli
 from gatehouse.adopt.match import Matched, Planned, choose_tunnel, differences, match, prefix_of
 from gatehouse.adopt.services import Recognised, recognise
 from gatehouse.adopt.simulated import read_simulated
-from gatehouse.adopt.stack_text import edit, refuse_rewriting
+from gatehouse.adopt.stack_text import edit
 from gatehouse.adopt.things import Thing, places
 from gatehouse.commands import CommandError
 from tests.gatehouse import hand_made as made
@@ -610,16 +612,71 @@ def test_what_is_added_stands_beside_the_comments_that_were_there() -> None:
     assert config.services["wiki"].traffic == "html"
 
 
-def test_a_file_that_pulumi_indented_its_own_way_keeps_its_indents() -> None:
-    text = "config:\n    gatehouse:estate:\n        people:\n            us:\n                - a@example.com\n"
+ADDED: dict[str, Any] = {
+    "adopt": {"Zone/estate-zone": "0" * 32},
+    "services": {"wiki": {"origin": {"namespace": "wiki", "service": "wiki", "port": 80}, "hosts": ["a.b", "c.d"]}},
+    "people": {"wiki": ["alice@example.com"]},
+    "node": {"connector": {"namespace": "other"}},
+    "policy": "tailnet.hujson",
+}
+LISTS = """config:
+  # the node
+  gatehouse:node:
+    name: pi
+  gatehouse:estate:
+    people:
+      family:   # them
+      - alice@example.com
+
+      # and him
+      - bob@example.com
+    tailnet:
+      name: tail.ts.net
+  gatehouse:services:
+    game:
+      port_forward:
+      - external_port: 1   # outside
+        protocol: tcp
+"""
+STYLES = {
+    "lists not indented": LISTS,
+    "lists of both kinds": LISTS.replace("      - alice", "        - alice").replace("      - bob", "        - bob"),
+    "four spaces": re.sub(r"^ +", lambda m: m[0] * 2, LISTS, flags=re.M).replace("    protocol", "  protocol"),
+    "a step of two, then of three": LISTS.replace("\n    ", "\n     "),
+    "a document's marks": f"---\n{LISTS}\n# the end\n",
+    "blank lines at the end": f"{LISTS}\n\n",
+    "no end of the last line": LISTS.rstrip("\n"),
+    "signs in columns": LISTS.replace("name: pi", "name:     pi").replace("name: tail", "name:  tail"),
+    "lists in brackets": LISTS.replace("    tailnet:\n", "    other: {a: [ 1,\n      2 ]}\n    tailnet:\n"),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_file_of_any_style_keeps_every_line_and_gets_what_is_added(style: str) -> None:
+    text = STYLES[style]
     assert edit(text) == text
-    refuse_rewriting(text, "Pulumi.alfred.yaml")
+    after = edit(text, **ADDED)
+    rest = iter(after.splitlines())
+    assert [line for line in text.splitlines() if line not in rest] == []
+    # Read by another parser than the one that wrote it.
+    was, now = (yaml.safe_load(t)["config"] for t in (text, after))
+    was["gatehouse:services"] |= ADDED["services"]
+    was["gatehouse:estate"]["people"] |= ADDED["people"]
+    was["gatehouse:estate"]["tailnet"]["policy"] = ADDED["policy"]
+    was["gatehouse:node"] |= ADDED["node"]
+    assert now == {**was, "gatehouse:adopt": ADDED["adopt"]}
+    assert edit(after, adopt={}) == edit(text, **{**ADDED, "adopt": None})
 
 
-def test_a_file_that_cannot_be_given_back_is_not_written() -> None:
-    text = "config:\n  a:\n      - 1\n  b:\n  - 2\n"
-    with pytest.raises(CommandError, match=r"without rewriting a line of yours"):
-        refuse_rewriting(text, "Pulumi.alfred.yaml")
+def test_where_a_line_would_have_to_be_rewritten_the_lines_to_paste_are_said() -> None:
+    broken = "    tailnet: {name: tail.ts.net,\n      plan: standard}\n    dns: {a: 1,\n      b: 2}\n    x:\n"
+    text = LISTS.replace("    tailnet:\n", broken)
+    assert edit(text, adopt=ADDED["adopt"]).startswith(text)
+    with pytest.raises(CommandError, match=r"without rewriting lines of yours") as refused:
+        edit(text, policy="tailnet.hujson")
+    assert (
+        "+    tailnet: {name: tail.ts.net, plan: standard, policy: tailnet.hujson}" in str(refused.value).splitlines()
+    )
 
 
 # --- the command

@@ -157,6 +157,30 @@ def test_a_stack_is_typed_with_or_without_its_option(several: Path, capsys: pyte
     assert "nuc, pi" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_argument_is_taken_before_between_and_after_the_options_of_every_command(name: str) -> None:
+    command = _commands()[name]
+    positional = [a for a in command._actions if not a.option_strings]
+    if any(a.nargs == argparse.REMAINDER for a in positional):
+        # All of it is the engine's: an option after its command is so too.
+        assert name == "pulumi"
+        assert command.parse_args(["stack", "--simulated"]).words == ["stack", "--simulated"]
+        return
+    words = [next(iter(a.choices)) if a.choices else f"a{number}" for number, a in enumerate(positional)]
+    flags = [a for a in command._actions if a.option_strings and a.nargs == 0 and a.dest not in ("help", "version")]
+    named = [a for a in command._actions if a.option_strings and a.nargs is None and not a.choices and not a.type]
+    options = [[flag.option_strings[0]] for flag in flags[:1]] + [[one.option_strings[0], "v"] for one in named[:1]]
+    assert options or not words or name == "completion"
+    for option in options:
+        read = {
+            str(sorted(vars(command.parse_args([*words[:at], *option, *words[at:]])).items(), key=str))
+            for at in range(len(words) + 1)
+        }
+        assert len(read) == 1, option
+        [one] = read
+        assert all(word in one for word in [*words, *option[1:]])
+
+
 def test_no_name_of_a_stack_is_built_in() -> None:
     # Examples in help name the shipped stacks; nothing that runs does.
     assert [name for name, c in _commands().items() if c.get_default("stack") is not None] == []

@@ -121,6 +121,29 @@ def test_an_acknowledgement_that_was_there_before_was_for_another_change(
     assert run(project) == 0
 
 
+def test_tailscale_ssh_is_acknowledged_by_the_service_at_port_22_and_for_a_node_without_one_by_the_estate(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estate = {**builders.ESTATE, "tailnet": {**builders.ESTATE["tailnet"], "ssh": {"people": "admins"}}}
+    _write(project, SERVICES, estate=estate)
+    code, found = changes(project, capsys)
+    assert code == 1
+    assert [(c["place"], c["stack"], c["service"], c["gains"]) for c in found] == [
+        ("alfred.tail.ts.net:22/tcp", "alfred", "ssh", ["alice@example.com"]),
+        ("octavo.tail.ts.net:22/tcp", "alfred", None, ["alice@example.com"]),
+    ]
+    assert found[0]["also"] == "SSH as any user but root"
+    assert found[1]["now"] == "alice@example.com from the tailnet, SSH as any user but root"
+    assert run(project) == 1
+    assert "alfred: no service, so under `gatehouse:acknowledge`" in " ".join(capsys.readouterr().out.split())
+    why = {"exposure-wider": WHY}
+    _write(project, {**SERVICES, "ssh": {**SERVICES["ssh"], "acknowledge": why}}, estate=estate)
+    assert changes(project, capsys)[0] == 1
+    _write(project, {**SERVICES, "ssh": {**SERVICES["ssh"], "acknowledge": why}}, estate=estate, acknowledge=why)
+    code, found = changes(project, capsys)
+    assert (code, [c["acknowledged"] for c in found]) == (0, [WHY, WHY])
+
+
 def test_a_path_that_goes_to_others_is_told_by_its_own_place(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = {"/admin": {"people": "admins"}, "/hooks": {"clients": "nobody"}}
     _write(project, {**SERVICES, "grafana": {**builders.HTML, "paths": paths}})
@@ -271,6 +294,18 @@ def test_a_port_of_the_node_is_open_to_the_home_network_too(project: Path, capsy
     run(project)
     # After anyone nobody else is named.
     assert "new: anyone\n" in capsys.readouterr().out
+
+
+def test_a_node_at_another_address_at_home_is_no_wider(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    services = {**SERVICES, "game": builders.GAME}
+    _write(project, services)
+    _commit(project)
+    node = {**builders.NODE, "lan_ipv4": "192.168.0.77"}
+    _write(project, services, node=node)
+    assert changes(project, capsys) == (0, [])
+    # What changes with it is told, at its new address.
+    _write(project, SERVICES, node=node)
+    assert {c["kind"] for c in changes(project, capsys)[1]} == {"narrower"}
 
 
 def test_a_comparison_that_leaves_something_out_is_no_proof(

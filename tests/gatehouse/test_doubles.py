@@ -18,6 +18,7 @@ from tests.gatehouse.test_adopt_accounts import cloudflare
 from tests.kit.builders import stack_text
 
 APP, POLICY, GROUP = "ZeroTrustAccessApplication", "ZeroTrustAccessPolicy", "ZeroTrustAccessGroup"
+TOKEN = "ZeroTrustAccessServiceToken"
 ALICE = [{"email": {"email": "alice@example.com"}}]
 
 
@@ -44,6 +45,19 @@ def test_what_two_stacks_have_is_no_double_and_neither_is_what_nobody_has() -> N
     assert doubles(things, set()) == []
     # Ours is not in the account: what is there may be taken over by `adopt`, and is not removed.
     assert doubles(things, {(GROUP, "gone")}) == []
+
+
+def test_a_second_service_token_of_a_name_is_a_double_and_where_a_policy_names_it_that_is_said() -> None:
+    names = [{"serviceToken": {"tokenId": "t2"}}]
+    things = [
+        thing(TOKEN, "t1", "Gatehouse phone"),
+        thing(TOKEN, "t2", "Gatehouse phone"),
+        thing(TOKEN, "t3", "Gatehouse ci"),
+        thing(POLICY, "p1", "phone", decision="non_identity", includes=names),
+    ]
+    [double] = doubles(things, {(TOKEN, "t1"), (POLICY, "p1")})
+    assert (double.thing.own_id, double.lets_in, double.used_by) == ("t2", "", ("Access policy phone",))
+    assert double.sentence.startswith('Cloudflare has a second service token "Gatehouse phone", which no stack knows')
 
 
 def test_an_application_is_a_double_only_at_the_same_destination() -> None:
@@ -92,7 +106,7 @@ def test_what_is_in_use_is_not_removed(tmp_path: Any) -> None:
 
 def test_a_real_account_is_read_by_one_listing_of_each_kind() -> None:
     client = cloudflare()
-    things = read_access(client, made.ACCOUNT)
+    things = read_access(client, made.ACCOUNT, tokens=False)
     assert {t.type for t in things} == {APP, POLICY, GROUP, "ZeroTrustAccessIdentityProvider"}
     [ours, *_] = [t for t in things if t.type == POLICY]
     copy = Thing(POLICY, f"{made.ACCOUNT}/another", ours.inputs, ours.label)
@@ -115,8 +129,14 @@ def test_the_object_is_deleted_at_its_place_in_the_api_and_a_refusal_names_the_p
     delete_access(client, "acc", "apps", "x1")
     # The path in the API's reference: DELETE /accounts/{account_id}/access/apps/{app_id}.
     assert asked == [("DELETE", "/client/v4/accounts/acc/access/apps/x1")]
-    with pytest.raises(AccountError, match="Access: Apps and Policies Write"):
-        delete_access(client, "acc", "policies", "refused")
+    for kind, permission in (
+        ("policies", "Apps and Policies"),
+        ("groups", "Organizations, Identity Providers, and Groups"),
+        ("identity_providers", "Organizations, Identity Providers, and Groups"),
+        ("service_tokens", "Service Tokens"),
+    ):
+        with pytest.raises(AccountError, match=f"Access: {permission} Write"):
+            delete_access(client, "acc", kind, "refused")
 
 
 def test_the_client_asks_where_the_provider_asks(monkeypatch: pytest.MonkeyPatch) -> None:

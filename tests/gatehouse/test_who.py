@@ -149,7 +149,7 @@ def test_a_target_is_a_url_or_a_host_with_or_without_port(
         (["gopher://host"], "scheme 'gopher' is not known"),
         (["htps://host"], "did you mean 'https'"),
         (["tcp://host"], "give the port"),
-        (["tag:x"], "with a port"),
+        (["tag:x:ssh"], "and a port"),
         ([GRAFANA, "--as", "k8s-funel"], "did you mean 'tag:k8s-funnel'"),
         (["--as", "anyone"], "about a URL or a service"),
         (["alice@example.com", "--as", "anyone"], "is somebody"),
@@ -419,6 +419,45 @@ def test_somebody_is_asked_for_everything_that_they_reach(
     assert not [p for p in places for absent in not_ if (p == absent if absent.endswith("/") else p.startswith(absent))]
     assert run(project, who) == 0
     assert f"{who} reaches" in capsys.readouterr().out
+
+
+_OWN_TAGS = """{
+  "tagOwners": {"tag:printer": ["autogroup:admin"], "tag:desk": ["autogroup:admin"]},
+  "grants": [{"src": ["tag:desk"], "dst": ["tag:printer"], "ip": ["tcp:631"]}],
+}"""
+
+
+@pytest.mark.parametrize(
+    ("tag", "reaches"),
+    [
+        # By a service's `machines`, by a rule of the owner's own, and by nothing.
+        ("tag:ci", ["alfred.tail.ts.net:9100/tcp"]),
+        ("tag:desk", ["tag:printer:631/tcp"]),
+        ("tag:printer", []),
+        ("tag:zzz", []),
+    ],
+)
+def test_a_tag_is_asked_for_what_machines_with_it_reach(
+    project: Path, capsys: pytest.CaptureFixture[str], tag: str, reaches: list[str]
+) -> None:
+    services = {"metrics": {**builders.SSH, "origin": {"on_node": True, "port": 9100}, "machines": "tag:ci"}}
+    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson"}
+    (project / "Pulumi.octavo.yaml").unlink()
+    (project / "Pulumi.alfred.yaml").write_text(
+        builders.stack_text(services, estate={**builders.ESTATE, "tailnet": tailnet})
+    )
+    (project / "tailnet.hujson").write_text(_OWN_TAGS)
+    assert run(project, tag, "--json") == 0
+    said, noted = capsys.readouterr()
+    assert json.loads(said)["principals"] == [tag]
+    assert [row["place"] for row in json.loads(said)["places"]] == reaches
+    assert noted == (
+        "gatehouse: no rule and no machine here has tag:zzz; one with it would reach what is listed\n"
+        if tag == "tag:zzz"
+        else ""
+    )
+    assert run(project, tag) == 0
+    assert capsys.readouterr().out.startswith(f"{tag} reaches")
 
 
 @pytest.mark.parametrize("target", ["paperless/web", "paperless/web:8000"])

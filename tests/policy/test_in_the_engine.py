@@ -164,4 +164,3 @@ def test_a_mandatory_finding_is_an_error_and_advice_is_left_to_the_rules_of_the_
     progress.on_event(_event("mandatory", "protected"))
     progress.on_event(_event("advisory", "not-judged"))
     assert [str(message) for message in progress.messages] == ["error: policy protected: Zone zone: protect is false."]
-    assert progress.failed

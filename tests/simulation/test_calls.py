@@ -6,8 +6,9 @@ import pytest
 
 from gatehouse.simulation.cloud import Call, Faults, RefusedError
 from gatehouse.simulation.cloudflare import Cloudflare
-from gatehouse.simulation.store import Store, read_calls
+from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Secret
+from tests.simulation.calls import read_calls
 from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError
 from tests.simulation.test_cloudflare import ZONE
 from tests.simulation.test_kubernetes import NAMESPACE

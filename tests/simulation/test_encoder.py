@@ -8,9 +8,10 @@ import pytest
 
 from gatehouse.simulation.cloudflare import Cloudflare
 from gatehouse.simulation.encoder import Encoder
-from gatehouse.simulation.faults import PlannedFaults, write_plan
+from gatehouse.simulation.faults import PlannedFaults
 from gatehouse.simulation.store import Store
 from gatehouse.simulation.values import Secret
+from tests.simulation.calls import write_plan
 from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError, Resource
 from tests.simulation.test_cloudflare import APP, GROUP, TUNNEL, TUNNEL_SECRET, ZONE, app, people, tunnel
 

@@ -13,10 +13,10 @@ import pytest
 
 from gatehouse.simulation import tamper
 from gatehouse.simulation.cloudflare import Cloudflare
-from gatehouse.simulation.faults import PlannedFaults, write_plan
-from gatehouse.simulation.store import Store, read_calls
+from gatehouse.simulation.faults import PlannedFaults
+from gatehouse.simulation.store import Store
 from gatehouse.simulation.tailscale import Tailscale
-from tests.simulation.calls import history
+from tests.simulation.calls import history, read_calls, write_plan
 from tests.simulation.plugin import ACCOUNT, Plugin, ProviderError
 from tests.simulation.test_cloudflare import APP, GROUP, IDP, POLICY, RECORD, TUNNEL, ZONE, app, people, record
 
@@ -160,8 +160,9 @@ def test_a_crash_ends_the_process(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
 from gatehouse.simulation.cloud import Call
-from gatehouse.simulation.faults import PlannedFaults, write_plan
+from gatehouse.simulation.faults import PlannedFaults
 from gatehouse.simulation.store import Store
+from tests.simulation.calls import write_plan
 store = Store(Path({str(state)!r}))
 write_plan(store.path, {{"do": "crash"}})
 PlannedFaults(store).before(Call("cloudflare", "create", "urn:pulumi:s::p::t::n"))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gatehouse.simulation import tamper
-from gatehouse.simulation.store import Store, StoreError, read_calls
+from gatehouse.simulation.store import Store, StoreError
 from gatehouse.simulation.values import Secret
+from tests.simulation.calls import read_calls
 
 
 def test_a_change_is_in_the_file_when_the_transaction_ends(store: Store) -> None:

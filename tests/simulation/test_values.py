@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from hypothesis import given
@@ -29,6 +30,10 @@ def test_secrets_and_unknowns_have_the_form_the_sdk_reads() -> None:
     struct = values.to_struct({"a": Secret("s"), "b": UNKNOWN})
     assert dict(struct["a"]) == {SIGNATURE: SECRET, "value": "s"}
     assert struct["b"] == rpc.UNKNOWN
+
+
+def test_a_copy_of_what_is_unknown_goes_over_the_wire_as_unknown() -> None:
+    assert values.to_struct(copy.deepcopy({"a": UNKNOWN}))["a"] == rpc.UNKNOWN
 
 
 def test_the_text_form_of_a_secret_shows_nothing_of_it() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gatehouse.engine.acquire import Engine
-from gatehouse.simulation.store import read_calls
+from tests.simulation.calls import read_calls
 from tests.simulation.life import SECRETS, SERVICES
 
 pytestmark = pytest.mark.engine

@@ -368,6 +368,24 @@ def test_one_origin_of_two_rules_may_be_a_proxy_and_so_nothing_is_proved() -> No
     assert preview(apart, claim(never="anyone", on=WEB)).verdicts[0].state == "holds"
 
 
+def test_a_proxy_on_the_tailnet_or_a_port_that_leads_to_what_a_rule_calls_counts_for_it_however_it_is_written() -> None:
+    def verdict(**more: Any) -> str:
+        home = world(
+            rule(WEB, None, WEB, origin="http://web.shop.svc:80"), apps=(app(WEB, allow("alice@example.com")),), **more
+        )
+        return preview(home, claim(never="anyone", on=WEB)).verdicts[0].state
+
+    def funnel(namespace: str, backend: str) -> dict[str, Any]:
+        cluster = world().tunnels[0].name
+        proxy = s.TailnetIngress("shop", namespace, backend, ("tag:k8s-funnel",), True, cluster=cluster)
+        return {"tailnet_ingresses": [proxy], "policy": {"nodeAttrs": [{"target": ["*"], "attr": ["funnel"]}]}}
+
+    assert verdict() == "holds"
+    assert verdict(**funnel("shop", "web:80")) == "not proved"
+    assert verdict(**funnel("shop", "web:8080")) == "holds"
+    assert verdict(**funnel("other", "web:80")) == "holds"
+
+
 def test_a_way_round_an_open_path_leaves_its_host_unproved() -> None:
     apps = (app(WEB, allow("alice@example.com")), app(f"{WEB}/api", BYPASS))
     said = claim(never="anyone", on=WEB, **{"except": f"{WEB}/api"})

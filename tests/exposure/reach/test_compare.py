@@ -192,6 +192,40 @@ def test_a_rule_taken_away_does_not_say_that_what_it_called_at_home_is_gone() ->
     assert [(c.kind, c.place.text) for c in gone] == [("narrower", "192.168.0.7:30197/udp")]
 
 
+def _at_home(*policy: str, origin: str = "192.168.0.7", **nodes: str) -> Surface:
+    """Nodes with SSH, each at its address; a panel by a URL, and grants of TCP 22 at addresses."""
+    grants: list[Any] = [{"src": ["group:admins"], "dst": [to], "ip": ["tcp:22"]} for to in policy]
+    return world(
+        rule(A, origin=f"tcp://{origin}:22"),
+        policy={**POLICY, "grants": grants},
+        nodes=[s.AtHome(name, address, (("tcp", 22),)) for name, address in nodes.items()],
+    )
+
+
+def test_a_node_that_moves_at_home_is_the_same_and_what_no_longer_leads_to_it_is_told() -> None:
+    old, new, nas = "192.168.0.7", "192.168.0.8", "192.168.0.9"
+    before = _at_home(alfred=old)
+    assert compare(before, _at_home(alfred=new, origin=new)) == ()
+    # The panel leads to whatever is at the old address now.
+    assert [(c.place.request.host, bool(c.moved)) for c in compare(before, _at_home(alfred=new))] == [(A, True)]
+    # Two nodes change places, and one takes the place of one that goes.
+    both = _at_home(alfred=old, octavo=new)
+    assert compare(both, _at_home(alfred=new, octavo=old, origin=new)) == ()
+    assert compare(both, _at_home(alfred=nas, octavo=old, origin=nas)) == ()
+    assert [c.wider for c in compare(both, _at_home(alfred=new, origin=new))] == []
+
+    def told(before: Surface, *policy: str) -> list[tuple[str, str]]:
+        changes = compare(before, _at_home(*policy, alfred=new, origin=new))
+        # That the policy opens another address than before is told by itself.
+        return [(c.kind, c.place.text) for c in changes if "/32" not in c.place.text]
+
+    # A rule about the address goes on to be about the address, whoever is there.
+    assert told(_at_home(old, alfred=old), new) == []
+    assert ("narrower", f"{new}:22/tcp") in told(_at_home(old, alfred=old), old)
+    assert ("wider", f"{new}:22/tcp") in told(_at_home(new, alfred=old), new)
+    assert told(_at_home("192.168.0.0/24", alfred=old), "192.168.0.0/24") == []
+
+
 def test_by_http_where_it_is_not_sent_on_a_name_without_certificate_is_compared_too() -> None:
     def deep(always_https: bool) -> Surface:
         zones = (s.Zone("example.com", False, always_https),)

@@ -251,6 +251,36 @@ def test_taking_a_service_away_never_opens_another(estate: Estate, data: st.Data
 
 
 @FEW
+@given(ESTATES, st.data())
+def test_a_node_at_another_address_at_home_is_the_same_node(estate: Estate, data: st.DataObject) -> None:
+    """Each node to an address of nobody's, or of another node, with whatever else changes meanwhile."""
+    stack = data.draw(st.sampled_from(sorted(estate.services)))
+    fewer = data.draw(st.sets(st.sampled_from([k for k in estate.services[stack] if k != "acme-renewals"] or [""])))
+    less = {**estate.services, stack: {k: v for k, v in estate.services[stack].items() if k not in fewer}}
+    before, now = _project(estate).whole()[0], _project(replace(estate, services=less)).whole()[0]
+    own = [node.address for node in before.nodes]
+    assume(len(set(own)) == len(own))
+    moved = dict(zip(own, data.draw(st.permutations([*own, "192.168.7.7", "192.168.7.8"])), strict=False))
+
+    def elsewhere(surface: s.Surface) -> s.Surface:
+        return replace(surface, nodes=tuple(replace(n, address=moved[n.address]) for n in surface.nodes))
+
+    assert compare(before, elsewhere(before)) == ()
+
+    def told(one: s.Surface, other: s.Surface, names: dict[str, str]) -> set[tuple[str, ...]]:
+        changes = compare(one, other)
+        return {
+            (c.kind, replace(p, request=replace(p.request, host=names.get(p.request.host, p.request.host))).text)
+            for c in changes
+            for p in (c.place, *c.more)
+        }
+
+    back = {new: old for old, new in moved.items()}
+    assert told(before, elsewhere(now), back) == told(before, now, {})
+    assert told(elsewhere(now), before, {}) == told(now, before, {})
+
+
+@FEW
 @given(ESTATES)
 def test_an_access_application_taken_away_or_opened_is_found(estate: Estate) -> None:
     """What a mutation of the planned resources opens, `who` and `diff` must see: it is not the gate that they read."""

@@ -10,6 +10,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import assume, event, given, settings
@@ -22,6 +23,7 @@ from exposure.check import check
 from exposure.plan import plan_stack
 from exposure.policy_eval import run_tests
 from exposure.policy_eval.hujson import parse
+from exposure.reach import project
 from exposure.reach.access import LAN, MEMBER, Principal
 from exposure.reach.compare import Change, compare
 from exposure.reach.evaluate import Request, who
@@ -29,7 +31,8 @@ from exposure.reach.places import table
 from exposure.reach.project import plan_project
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import policy_of
-from tests.kit.builders import ESTATE, HTML, MEDIA, NODE, SSH, stack_text
+from exposure.rules import tailnet_policy
+from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, SSH, stack_text
 from tests.kit.profiles import NIGHTLY
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "policies"
@@ -90,6 +93,17 @@ def test_what_an_own_policy_opens_or_breaks_is_found_at_its_line_and_nothing_els
     assert {f.place.file for f in found} <= {"tailnet.hujson"}
     assert {f.severity for f in found if told(f)[0] == "address"} <= {"warning"}
     assert all(f.fix for f in found)
+
+
+def test_a_check_plans_the_estate_and_reads_the_merged_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = Mock(side_effect=plan_stack)
+    reads = Mock(side_effect=tailnet_policy._merged)
+    monkeypatch.setattr(project, "plan_stack", plans)
+    monkeypatch.setattr(tailnet_policy, "_merged", reads)
+    text = (FOLDER / "homelab-by-tags.hujson").read_text()
+    found = check(stack(text, claims=[{"never": "anyone", "on": "ssh"}], node={**NODE, "routes": ["192.168.7.0/24"]}))
+    assert [f.rule for f in found if f.severity == "error"] == []
+    assert (plans.call_count, reads.call_count) == (1, 1)
 
 
 def test_the_policies_are_of_every_kind_and_some_are_refused_and_some_are_not() -> None:
@@ -532,12 +546,15 @@ def test_a_claim_is_broken_by_a_route_and_names_the_way() -> None:
     claim = [{"only": "household", "on": "nas"}]
     services = {"nas": {**SERVICES["nas"], "people": "household"}}
     lan = [{"only": ["household", "lan"], "on": "nas"}]
-    assert [f.rule for f in check(routing(services=services, claims=claim))] == ["claim-broken"], "from home, as before"
-    assert check(routing(services=services, claims=lan)) == ()
+    node = ["tailnet-route-node"]
+    found = check(routing(services=services, claims=claim))
+    assert [f.rule for f in found] == [*node, "claim-broken"], "from home, as before"
+    assert [f.rule for f in check(routing(services=services, claims=lan))] == node
     estate = {**ESTATE, "people": {**ESTATE["people"], "guests": ["carol@example.com"]}}
-    node = {**NODE, "routes": [{"to": "192.168.0.0/24", "people": "guests"}]}
-    said = {"services": services, "claims": lan, "node": node, "estate": estate}
-    found = check(stack("{}", acknowledge={"tailnet-route-opens": "guests may see it"}, **said))
+    led = {**NODE, "routes": [{"to": "192.168.0.0/24", "people": "guests"}]}
+    said = {"services": services, "claims": lan, "node": led, "estate": estate}
+    known = {"tailnet-route-opens": "guests may see it", "tailnet-route-node": "guests may see all of it"}
+    found = check(stack("{}", acknowledge=known, **said))
     assert [f.rule for f in found] == ["claim-broken"]
     assert "carol@example.com reaches" in found[0].reason
 
@@ -550,7 +567,37 @@ def test_a_route_for_the_same_people_is_refused_where_the_service_asks_from_wher
     assert [f.rule for f in found] == ["tailnet-route-opens"]
     assert "lets alice@example.com reach 192.168.0.9:5000/tcp" in found[0].reason
     assert "past its `countries:` or `ips:`" in found[0].reason
-    assert check(routing(services={"nas": SERVICES["nas"]}, estate=estate)) == (), "the control"
+    control = check(routing(services={"nas": SERVICES["nas"]}, estate=estate))
+    assert [f.rule for f in control] == ["tailnet-route-node"]
+
+
+def test_a_range_that_takes_in_a_node_is_told_with_every_port_of_the_node_that_is_known() -> None:
+    # kubelet and API server: docs.k3s.io, Requirements, Networking; the rest are the stack file's.
+    services = {"ssh": {**SSH, "people": "admins"}, "game": GAME}
+    [found] = check(routing(services=services))
+    assert (found.rule, found.severity) == ("tailnet-route-node", "warning")
+    ports = "tcp 22 (service ssh), tcp 6443 (the Kubernetes API), tcp 10250 (the kubelet) and tcp 32565 (service game)"
+    itself = "admins reach the node alfred itself (192.168.0.124): "
+    assert found.reason == f"by this route {itself}{ports}, and whatever else listens there"
+    # In the owner's own part, by a host's name, a range and both ends of one.
+    for to, opened, told in (
+        ("home", "*", f"{ports}, and whatever else listens there"),
+        ("192.168.0.124", "tcp:10250", "tcp 10250 (the kubelet)"),
+        ("192.168.0.64/26", "tcp:6000-7000", "tcp 6443 (the Kubernetes API)"),
+        ("192.168.0.128/25", "*", ""),
+        ("home", "udp:6443", ""),
+        ("home", "tcp:22", ""),
+        ("tag:nas", "*", ""),
+    ):
+        own = f"""{{
+  "hosts": {{"home": "192.168.0.0/24"}}, "tagOwners": {{"tag:nas": ["autogroup:admin"]}},
+  "grants": [{{"src": ["group:admins"], "dst": ["{to}"], "ip": ["{opened}"]}}]
+}}"""
+        told_here = [f for f in check(stack(own, services=services)) if f.rule != "limit-tailnet"]
+        assert [(f.rule, f.place.file, f.place.line) for f in told_here] == (
+            [("tailnet-route-node", "tailnet.hujson", 3)] if told else []
+        ), to
+        assert all(f.reason == f"where a route leads there, group:{itself}{told}" for f in told_here)
 
 
 def test_approvals_of_the_owners_own_stand_beside_ours_in_one_list_and_are_told_apart_again() -> None:
@@ -563,7 +610,7 @@ def test_approvals_of_the_owners_own_stand_beside_ours_in_one_list_and_are_told_
 }
 """
     stacks = routing(own, exit_node=True)
-    assert check(stacks) == ()
+    assert [f.rule for f in check(stacks)] == ["tailnet-route-node"]
     plan = plan_stack(stacks["alfred"], stacks)
     ours: Any = plan.tailnet_policy
     assert ours["autoApprovers"] == {
@@ -612,7 +659,7 @@ def test_where_no_route_is_refused_nobody_is_led_to_a_service_that_does_not_name
     estate = {**ESTATE, "people": {**ESTATE["people"], "guests": ["carol@example.com"]}}
     route = {"to": to, "people": people, **({"ports": ports} if ports else {})}
     stacks = stack("{}", node={**NODE, "routes": [route]}, estate=estate)
-    refused = {finding.rule for finding in check(stacks)}
+    refused = {finding.rule for finding in check(stacks) if finding.severity == "error"}
     surface = plan_project(stacks).surfaces["alfred"]
     strangers = {
         (host, name)

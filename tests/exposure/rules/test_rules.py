@@ -430,6 +430,7 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "tailnet-nameserver": "stack",
         "tailnet-policy-opens": "stack",
         "tailnet-route-opens": "stack",
+        "tailnet-route-node": "stack",
         # Nobody here knows whose address it is.
         "tailnet-policy-address": "stack",
         "google-test-users": "stack",
