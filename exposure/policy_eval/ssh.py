@@ -66,7 +66,7 @@ def _as(rule: SshRule, user: str, source: Endpoint) -> bool:
     mine = bool(at) and not source.tags and user == local
     return any(
         (mine and allowed.lower() == f"{LOCALPART}{domain.lower()}")
-        if allowed.startswith(LOCALPART)
+        if allowed.startswith(LOCALPART) and allowed != LOCALPART
         else allowed == user or (allowed == "autogroup:nonroot" and user != "root")
         for allowed in rule.users
     )

@@ -498,6 +498,12 @@ _LOGINS: list[tuple[str, list[dict[str, Any]], dict[str, Any], bool]] = [
         True,
     ),
     (
+        "a pattern of no domain is a name",  # seen
+        [_ssh("odin@example.com", "tag:server", "localpart:*@")],
+        _login("odin@example.com", "tag:server", accept=["localpart:*@"], deny=["odin"]),
+        True,
+    ),
+    (
         "by one's own name, of another domain",
         [_ssh("thor@lab.example.com", "tag:server", "localpart:*@example.com")],
         _login("thor@lab.example.com", "tag:server", accept=["thor"]),
