@@ -456,9 +456,9 @@ def _machine(surface: Surface, host: str) -> _Machine | None:
         return None
     found = surface.machines.get(name)
     if isinstance(found, TailnetIngress):
-        return _Machine(name, surface.device("", found.tags), (("tcp", 443),), found)
+        return _Machine(name, surface.device(name, found.tags), (("tcp", 443),), found)
     if found:
-        return _Machine(name, surface.device("", found.tags), found.ports, None, found)
+        return _Machine(name, surface.device(name, found.tags), found.ports, None, found)
     policy = surface.tailnet.policy if surface.tailnet else None
     if policy and name in nodes(policy):
         return _Machine(name, surface.device(name, (node_tag(name),)), None)
@@ -469,6 +469,8 @@ def _on_tailnet(surface: Surface, request: Request, machine: _Machine, principal
     tailnet = surface.tailnet or Tailnet(None, None)
     kind = "an Ingress" if machine.ingress else "a Service" if machine.address else "a device"
     what = f"{kind} of the tailnet with {machine.tags}" if machine.target.device else "where a node may lead people"
+    if machine.target.device and machine.target.service:
+        what += f", behind shared proxies as {machine.target.service}"
     steps: tuple[Step, ...] = (Step("name", machine.name, what),)
     if machine.ports is not None and (request.protocol, request.port) not in machine.ports:
         ports = ", ".join(f"{protocol} {port}" for protocol, port in machine.ports)

@@ -233,7 +233,7 @@ def _ports(surface: Surface, tags: bool) -> Iterator[tuple[str, int, Scheme]]:
         return ports_to(policy, surface.device(machine, tags)) if policy else ()
 
     for address in surface.tailnet_addresses:
-        for protocol, number in opened(address.tags) if address.ports is None else address.ports:
+        for protocol, number in opened(address.tags, address.machine) if address.ports is None else address.ports:
             yield f"{address.machine}{_suffix(surface)}", number, _scheme(protocol)
     if not policy:
         return

@@ -211,7 +211,8 @@ class Record:
 class TailnetIngress:
     """An Ingress of the Tailscale operator: https on 443 at `machine`, for the internet too with `funnel`.
 
-    It serves `paths` and what is below them, and nothing else. `cluster` is the name of its node.
+    It serves `paths` and what is below them, and nothing else. `cluster` is the name of its node. `shared`: a Tailscale
+    Service, for which the proxies of a `ProxyGroup` answer; otherwise a machine with these tags.
     """
 
     machine: str
@@ -224,6 +225,7 @@ class TailnetIngress:
     cluster: str = ""
     backends: tuple[tuple[str, str], ...] = ()
     """A path and what answers there and below, where not all of it is `backend`."""
+    shared: bool = False
 
     def workload(self, path: str) -> Workload:
         """What answers at a path: the longest one above it decides [Kubernetes, Ingress path types]."""
@@ -249,6 +251,8 @@ class TailnetAddress:
     """Their labels, or the Service's name where it does not select them."""
     targets: tuple[int | str, ...] = ()
     """The pods' port behind each of `ports`; the same one where that is not said."""
+    shared: bool = False
+    """As at `TailnetIngress`."""
 
     def workload(self, protocol: Protocol, port: int) -> Workload:
         """What answers at a port."""
@@ -513,9 +517,11 @@ class Surface:
         return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
 
     def device(self, machine: str, tags: Iterable[str]) -> Endpoint:
-        """A machine with these tags as the tailnet's policy sees it."""
-        known = next((node.tailnet_ipv4 for node in self.nodes if node.name == machine), "")
-        return device(tags, known)
+        """A machine, or a Tailscale Service, with these tags as the tailnet's policy sees it."""
+        found = self.machines.get(machine)
+        if found:
+            return device(tags, service=f"svc:{machine}" if found.shared else "")
+        return device(tags, next((node.tailnet_ipv4 for node in self.nodes if node.name == machine), ""))
 
     @cached_property
     def machines(self) -> Mapping[str, TailnetIngress | TailnetAddress]:
@@ -739,6 +745,7 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
                     *(w.machine, w.namespace, f"{w.backend}:{w.backend_port}", (w.tag,), False),
                     service=w.service,
                     cluster=plan.node,
+                    shared=w.shared,
                 )
                 for w in proxied
                 if w.served
@@ -753,6 +760,7 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
                 w.service,
                 plan.node,
                 labelled(w.selector) if w.selector else str(w.backend),
+                w.shared,
             )
             for w in proxied
             if not w.served
@@ -780,11 +788,12 @@ def tailnet_address(
     service: str | None,
     cluster: str,
     pods: str,
+    shared: bool = False,
 ) -> TailnetAddress:
     """A Service on the tailnet, from its ports with the pods' port behind each; None where they are not said."""
     ports = None if targets is None else tuple(sorted(targets))
     behind = tuple(targets[port] for port in ports) if ports and targets else ()
-    return TailnetAddress(machine, namespace, ports, tags, service, cluster, pods, behind)
+    return TailnetAddress(machine, namespace, ports, tags, service, cluster, pods, behind, shared)
 
 
 def _application(planned: AccessApplication, known: Known, session: str) -> Application:

@@ -386,7 +386,7 @@ def may_be(policy: Policy, selector: Selector, device: Endpoint) -> bool:
     ranges = policy.ranges(selector)
     if ranges is not None:
         return any(contains(ranges, address) is not False for address in device.addresses)
-    if selector.kind is Kind.SERVICE or device.service:
+    if selector.kind is Kind.SERVICE or (device.service and not device.tags):
         return selector.text in ("*", device.service)
     if selector.kind is Kind.AUTOGROUP and selector.name == "internet":
         return any(contains(INTERNET, address) is True for address in device.addresses)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.errors import Place
 from exposure.audience import named_people
-from exposure.names import node_tag
+from exposure.names import node_tag, proxies_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
@@ -231,6 +231,8 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
         for way in _ways(stack):
             if isinstance(way, TailnetWay) and not way.on_node:
                 yield way.tag.lower(), stack.ref("services", way.service)
+            if isinstance(way, TailnetWay) and way.shared:
+                yield proxies_tag(way.node).lower(), stack.ref("node", "proxy_group")
 
 
 # What it opens
@@ -265,7 +267,8 @@ def _doors(project: Project) -> Iterator[_Door]:
                 if same:
                     # Two services at one port of a node are open to whom either names.
                     people, machines = people | same.people, machines | same.machines
-                device = node if way.on_node else machine((way.tag,))
+                service = f"svc:{way.machine}" if way.shared else ""
+                device = node if way.on_node else machine((way.tag,), service=service)
                 what = f"service {way.service}"
                 found[way.tag, protocol, port] = _Door(way.machine, device, protocol, port, what, people, machines)
         yield from found.values()
@@ -329,6 +332,7 @@ def _opens(everything: AllStacks) -> Iterator[Problem]:
                 yield _opening(own, rule, examples)
         yield from _funnels(own)
         yield from _logins(own)
+        yield from _answering(own)
 
 
 class _Example(NamedTuple):
@@ -503,6 +507,27 @@ def _logins(own: _Own) -> Iterator[Problem]:
                     f"users; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
                 )
                 break
+
+
+def _answering(own: _Own) -> Iterator[Problem]:
+    """Who is let answer for a Tailscale Service of ours, beside the shared proxies of its node."""
+    ways = [way for stack in own.family for way in _ways(stack) if isinstance(way, TailnetWay) and way.shared]
+    ours = {name.lower(): way for way in ways for name in (way.tag, f"svc:{way.machine}")}
+    document: Any = own.document.value
+    for path in [path for path in own.document.where if len(path) == 3]:
+        section, kind, name = (str(part) for part in path)
+        way = ours.get(name.lower())
+        if way is None or (section.lower(), kind.lower()) != ("autoapprovers", "services"):
+            continue
+        others = [str(word) for word in document[section][kind][name] or () if word != proxies_tag(way.node)]
+        if others:
+            yield own.problem(
+                own.document.where[path],
+                f"this lets {listed(others)} answer as {way.machine}, in place of service {way.service}: whatever is"
+                " sent there, passwords too, would reach them",
+                f"remove it: its own proxies are approved without it; or acknowledge `{OPENS}` under"
+                " `gatehouse:acknowledge`",
+            )
 
 
 def _addresses(everything: AllStacks) -> Iterator[Problem]:

@@ -32,7 +32,7 @@ from exposure.reach.project import plan_project
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import policy_of
 from exposure.rules import tailnet_policy
-from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, SSH, stack_text
+from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, SSH, loaded, plan_of, stack_text
 from tests.kit.profiles import NIGHTLY
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "policies"
@@ -693,3 +693,121 @@ def test_a_route_is_private_written_as_it_is_and_none_of_the_clusters(to: str, f
         assert (found.rule, found.suggestion) == ("wrong-form", fix)
         assert other.rule == "people-unknown", "what else is wrong is told as well"
     assert check(stack("{}", node={**NODE, "routes": ["192.168.77.0/24", "172.16.0.0/12", "10.1.0.0/16"]})) == ()
+
+
+# Shared proxies
+
+SHARING = {**NODE, "tailnet_ipv4": "100.101.102.103", "proxy_group": True}
+DB = {**SERVICES, "db": {**SERVICES["db"], "machines": "tag:server", "people": "admins"}}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_an_own_policy_opens_the_same_whether_or_not_proxies_are_shared(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    marks = {(n, *m.groups()) for n, line in enumerate(text.splitlines(), 1) for m in MARK.finditer(line)}
+    assert {(f.place.line, *told(f)) for f in check(stack(text, node=SHARING))} == marks
+
+
+def test_shared_proxies_are_grants_approvals_and_tests_of_the_policy_and_nothing_else_of_it_changes() -> None:
+    # tailscale.com/kb/1439, Configure permissions: `autoApprovers.services` from the Service's tag to the proxies', a
+    # grant to the Service's tag, and one of ICMP to the proxies' for whoever has that; the operator owns both tags.
+    bare, stacks = stack("{}", services=DB), stack("{}", services=DB, node=SHARING)
+    off: Any = plan_stack(bare["alfred"], bare).tailnet_policy
+    on: Any = plan_stack(stacks["alfred"], stacks).tailnet_policy
+    proxies = "tag:k8s-proxies-alfred"
+    assert on["autoApprovers"] == {"services": {"tag:db-alfred": [proxies], "tag:wiki-alfred": [proxies]}}
+    icmp = {"src": ["group:admins", "tag:server", "group:household"], "dst": [proxies], "ip": ["icmp:*"]}
+    assert [grant for grant in on["grants"] if grant not in off["grants"]] == [icmp]
+    assert [grant for grant in off["grants"] if grant not in on["grants"]] == []
+    assert on["tagOwners"] == {**off["tagOwners"], proxies: ["tag:k8s-operator"]}
+    denied = {(test["src"], target) for test in on["tests"] for target in test.get("deny", ())}
+    assert {target for source, target in denied if source == proxies} >= {
+        *("tag:wiki-alfred:443", "tag:db-alfred:5432", "tag:gatehouse-alfred:22")
+    }
+    assert {source for source, target in denied if target == f"{proxies}:443"} == {
+        *("alice@example.com", "tag:k8s-funnel")
+    }
+    assert not any(outcome.failures for outcome in run_tests(policy_of(on)))
+    assert {key for key in on if on[key] != off.get(key)} == {"autoApprovers", "grants", "tagOwners", "tests"}
+
+
+def test_whom_a_service_is_for_is_the_same_whether_or_not_proxies_are_shared() -> None:
+    off, on = (plan_project(stack("{}", services=DB, node=node)).surfaces["alfred"] for node in (NODE, SHARING))
+    assert not compare(off, on)
+    assert not compare(on, off)
+    request = Request("db-alfred.tail.ts.net", 5432, "/", "tcp")
+    for surface in (off, on):
+        reached = {p for p in ("alice", "bob") if who(surface, request, _person(p)).reaches}
+        assert reached == {"alice"}
+        assert who(surface, request, Principal("tag", "tag:server")).reaches
+        assert not who(surface, request, Principal("tag", "tag:k8s-proxies-alfred")).reaches
+
+
+def _person(name: str) -> Principal:
+    return Principal("person", f"{name}@example.com")
+
+
+def test_a_rule_to_a_tailscale_service_opens_it_where_proxies_are_shared_alone() -> None:
+    own = '{"grants": [\n{"src": ["carol@example.com"], "dst": ["svc:db-alfred"], "ip": ["*"]}]}'
+    [found] = check(stack(own, node=SHARING))
+    assert (found.rule, found.place.line) == ("tailnet-policy-opens", 2)
+    assert "lets carol@example.com reach db-alfred:5432/tcp" in found.reason
+    # The control: without them there is no such Service.
+    assert not check(stack(own))
+    request = Request("db-alfred.tail.ts.net", 5432, "/", "tcp")
+    on, off = (plan_project(stack(own, node=node)).surfaces["alfred"] for node in (SHARING, NODE))
+    assert who(on, request, CAROL).reaches
+    assert not who(off, request, CAROL).reaches
+
+
+def test_whoever_reaches_shared_proxies_by_a_rule_reaches_no_service_by_that() -> None:
+    # They answer at the addresses of Services alone [TS cmd/k8s-operator/ingress-for-pg.go, the serve configuration].
+    own = '{"grants": [{"src": ["carol@example.com"], "dst": ["tag:k8s-proxies-alfred"], "ip": ["*"]}]}'
+    assert not check(stack(own, node=SHARING))
+    surface = plan_project(stack(own, node=SHARING)).surfaces["alfred"]
+    assert not who(surface, Request("db-alfred.tail.ts.net", 5432, "/", "tcp"), CAROL).reaches
+
+
+@pytest.mark.parametrize("name", ["tag:db-alfred", "svc:db-alfred"])
+def test_no_other_machine_may_answer_for_a_service_behind_shared_proxies(name: str) -> None:
+    own = f'{{"tagOwners": {{"tag:x": []}},\n"autoApprovers": {{"services": {{"{name}": ["tag:x"]}}}}, "grants": []}}'
+    [found] = check(stack(own, node=SHARING))
+    assert (found.rule, found.place.line) == ("tailnet-policy-opens", 2)
+    assert "lets tag:x answer as db-alfred" in found.reason
+    assert not check(stack(own)), "the control: a machine of that name is no Service"
+    mine = own.replace('"tag:x"]', '"tag:k8s-proxies-alfred"]')
+    assert not check(stack(mine, node=SHARING))
+
+
+@pytest.mark.parametrize("name", ["services", "home-network"])
+def test_approvals_for_shared_proxies_can_be_told_apart_from_the_owners(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    stacks = stack("{}", node=SHARING)
+    ours: Any = plan_stack(stacks["alfred"], stacks).tailnet_policy
+    whole = own_policy.merged(text, ours)
+    assert parse(own_policy.without(whole, ours)).value == parse(text).value
+    said: Any = own_policy.value(whole)
+    assert said["autoApprovers"]["services"]["tag:db-alfred"] == ["tag:k8s-proxies-alfred"]
+
+
+def test_who_may_give_out_the_tag_of_shared_proxies_is_gatehouses_to_say() -> None:
+    own = '{"tagOwners": {"tag:k8s-proxies-alfred": ["carol@example.com"]}, "grants": []}'
+    [found] = check(stack(own, node=SHARING))
+    assert found.rule == "tailnet-policy-invalid"
+    assert "tag:k8s-proxies-alfred is a tag of Gatehouse's" in found.reason
+
+
+def test_the_proxies_of_one_node_answer_for_no_service_of_another() -> None:
+    second = {**SHARING, "name": "octavo", "context": "octavo", "lan_ipv4": "192.168.0.125", "tailnet_ipv4": None}
+    services = {"notes": {**HTML, "clients": "tailnet"}}
+    member = loaded(services, "octavo", member_of="alfred", node=second)
+    policy: Any = plan_of({"wiki": SERVICES["wiki"]}, member, node=SHARING).tailnet_policy
+    assert policy["autoApprovers"]["services"] == {
+        "tag:wiki-alfred": ["tag:k8s-proxies-alfred"],
+        "tag:notes-octavo": ["tag:k8s-proxies-octavo"],
+    }
+    # A member without the key has its own proxies still.
+    member = loaded(services, "octavo", member_of="alfred", node={**second, "proxy_group": False})
+    policy = plan_of({"wiki": SERVICES["wiki"]}, member, node=SHARING).tailnet_policy
+    assert policy["autoApprovers"]["services"] == {"tag:wiki-alfred": ["tag:k8s-proxies-alfred"]}
+    assert "tag:k8s-proxies-octavo" not in policy["tagOwners"]
