@@ -9,7 +9,7 @@ from config.people import GOOGLE
 from exposure.audience import named_people, on_tailnet
 from exposure.manual_steps import GOOGLE_TEST_USERS
 from exposure.rules.base import Family, OneStack, Problem, Rules
-from exposure.tailnet import PLANS, taken
+from exposure.tailnet import PLANS, machines_of, taken
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
@@ -130,7 +130,8 @@ def _tailnet(family: Family) -> Iterator[Problem]:
     private += [named_people(to, estate) for stack in family.stacks for _, to in stack.leads]
     sets = {name for audience in private for name in audience.people}
     served = {s.machine for s in family.by(TailnetWay, FunnelWay) if s.cluster_origin}
-    use = taken(estate, sets, len(served) + len(family.stacks), family.owner.stack.own_policy)
+    machines = len(served) + machines_of(stack.node for stack in family.stacks)
+    use = taken(estate, sets, machines, family.owner.stack.own_policy)
     for count, limit, what, fix in (
         (
             use.groups,
@@ -148,7 +149,7 @@ def _tailnet(family: Family) -> Iterator[Problem]:
         (
             use.machines,
             most.machines,
-            "tagged machines (each node, and each service by `tailnet` or `funnel`)",
+            "tagged machines (each node, each service by `tailnet` or `funnel`, and each shared proxy)",
             "take some services to the tunnel",
         ),
     ):
