@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from config.errors import show
+from config.errors import Path_, show
 from config.fields import LABEL
 from config.services import NodeOrigin, ServiceOrigin
 from config.values import Machine, MalformedError
@@ -200,8 +200,11 @@ def _name_twice(family: Family) -> Iterator[Problem]:
         if second.path == ("node", "name"):
             # Two nodes of one name are another rule's finding.
             continue
-        of_nodes = {"name": "a node", "proxy_group": "one of a node's shared proxies"}
-        other = of_nodes.get(str(first.path[1]), f"service {first.path[1]}")
+        of_nodes: dict[Path_, str] = {
+            ("node", "name"): "a node",
+            ("node", "proxy_group"): "one of a node's shared proxies",
+        }
+        other = of_nodes.get(first.path, f"service {first.path[1]}")
         if second.path[0] == "node":
             reason = f"{other} has this name on the tailnet, and so has one of the shared proxies"
             yield second.problem(show(name), reason, "give that node another name, or remove it", related=(first,))

@@ -454,3 +454,10 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "lan-address": "stack",
         "ingress-nginx-retired": "stack",
     }
+
+
+@pytest.mark.parametrize("key", ["music", "name"])
+def test_a_service_is_called_one_whatever_its_key_is(key: str) -> None:
+    text = (FIXTURES / "tailnet-name-twice" / "refused.yaml").read_text().replace("    music:\n", f"    {key}:\n")
+    [found] = check(tie([type_stack(parse_stack_text(text))]))
+    assert found.reason.startswith(f"service {key} has this name on the tailnet: ")
