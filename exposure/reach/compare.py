@@ -11,6 +11,7 @@ from exposure.reach.access import Principal, hours
 from exposure.reach.evaluate import WIDEST, Outcome, Request
 from exposure.reach.places import Place, Reached, crowds, places, reached
 from exposure.reach.surface import AtHome, Known, Surface, surface
+from exposure.reach.tailnet import beyond
 from exposure.workload import Workload
 
 
@@ -69,7 +70,7 @@ class Change:
     def weaker(self) -> tuple[Principal, ...]:
         """Whose login is worth less than before."""
         was, will = self.before.terms, self.now.terms
-        return tuple(p for p in will if p in was and set(will[p].weakened) - set(was[p].weakened))
+        return tuple(p for p in will if p in was and beyond(will[p].weakened, was[p].weakened))
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
