@@ -7,6 +7,7 @@ from components.google import Google
 from components.login import Login
 from components.managed_ingress import ManagedIngress
 from components.port_forward import PortForward
+from components.proxy_group import ProxyGroup
 from components.public_tunnel_route import PublicTunnelRoute
 from components.service_tokens import ServiceTokens
 from components.tailnet import Tailnet
@@ -24,6 +25,7 @@ __all__ = [
     "Login",
     "ManagedIngress",
     "PortForward",
+    "ProxyGroup",
     "PublicTunnelRoute",
     "ServiceTokens",
     "Tailnet",

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.base import Component
 from config.values import ROOT, Path, label_name
-from exposure.names import BACKEND_PORT
+from exposure.names import BACKEND_PORT, PROXY_GROUP
 
 # An object that was taken over from a lost state has fields of the provider that wrote them before, under another name.
 FORCED = {"pulumi.com/patchForce": "true"}
@@ -22,6 +22,9 @@ SKIP_AWAIT = {"pulumi.com/skipAwait": "true", **UNHURRIED}
 # [pulumi-kubernetes provider/pkg/provider/diff.go].
 GIVEN_TO_SERVICES = ["spec.clusterIP", "spec.clusterIPs"]
 GIVEN_TO_SECRETS = ["type"]
+BY_PROXY_GROUP = ['metadata.annotations["tailscale.com/proxy-group"]']
+"""What replaces an Ingress or Service of the operator's, the old one deleted first: of an annotation that comes or goes
+it leaves its finalizer, and the machine of a Service [TS cmd/k8s-operator/svc.go, svc-for-pg.go, ingress-for-pg.go]."""
 OURS = {"app.kubernetes.io/managed-by": "gatehouse"}
 """The label of each object that is Gatehouse's own: by it `gatehouse adopt` knows them where the state is lost."""
 _MARKING = ("FunnelService", "TailnetService", "PortForward")
@@ -69,6 +72,11 @@ def shared_namespace(
     return [patch]
 
 
+def proxied(shared: bool) -> dict[str, str]:
+    """The annotation of what is behind the cluster's `ProxyGroup`."""
+    return {"tailscale.com/proxy-group": PROXY_GROUP} if shared else {}
+
+
 def tailscale_ingress(
     component: Component,
     *,
@@ -79,6 +87,7 @@ def tailscale_ingress(
     machine: str,
     tag: str,
     funnel: bool,
+    shared: bool = False,
     paths: Sequence[Path] = (ROOT,),
     beside: frozenset[str] = frozenset(),
     after: Sequence[pulumi.Resource] = (),
@@ -88,9 +97,9 @@ def tailscale_ingress(
     The operator ignores rule hosts that differ from the full name and takes the name's first label from
     `tls[0].hosts[0]`. It speaks https to port 443, and to a port that the Ingress calls `https`; that one's number is
     noted, for who reads the Ingress without the Service [TS cmd/k8s-operator/ingress.go]. A service that changes
-    between Serve and Funnel keeps its Ingress: a second one would get another name.
+    between Serve and Funnel keeps its Ingress: a second one would get another name. `shared`: behind the `ProxyGroup`.
     """
-    annotations = {**SKIP_AWAIT, "tailscale.com/tags": tag}
+    annotations = {**SKIP_AWAIT, "tailscale.com/tags": tag, **proxied(shared)}
     if funnel:
         annotations["tailscale.com/funnel"] = "true"
     if port_name:
@@ -109,6 +118,7 @@ def tailscale_ingress(
         opts=component.child(
             # Two with one machine name would get two names: where it is replaced, the old one goes first.
             delete_before_replace=True,
+            replace_on_changes=BY_PROXY_GROUP,
             depends_on=[*shared_namespace(component, namespace, beside), *after],
             aliases=component.formerly("FunnelService", "TailnetService"),
         ),

@@ -7,12 +7,14 @@ import pulumi
 from components.connector import Connector
 from components.estate import EstateIds
 from components.providers import Providers
+from components.proxy_group import ProxyGroup
 from components.sdk import cloudflare
 from components.tailnet import Tailnet
 from components.tailscale_operator import TailscaleOperator
 from components.tunnel import Tunnel, TunnelConfiguration
 from components.way import Context, Locks, component_of
 from exposure.model import ExposurePlan
+from exposure.ways.tailnet import TailnetWay
 
 
 def register_ways(
@@ -66,7 +68,7 @@ def register_ways(
 
 
 def register_tailnet(plan: ExposurePlan, providers: Providers) -> list[pulumi.Resource]:
-    """The tailnet's policy where this stack owns it, then the operator: what Funnel and Serve wait for."""
+    """The tailnet's policy where this stack owns it, the operator, shared proxies: what Funnel and Serve wait for."""
     first: list[pulumi.Resource] = []
     tailnet = plan.estate.tailnet
     if plan.tailnet_policy is not None and tailnet:
@@ -88,6 +90,15 @@ def register_tailnet(plan: ExposurePlan, providers: Providers) -> list[pulumi.Re
             opts=providers.options,
         )
         first.append(operator.release)
+    if plan.home.proxy_group and any(way.shared for way in plan.by(TailnetWay)):
+        proxies = ProxyGroup(
+            "tailscale-proxies",
+            node=plan.node,
+            replicas=plan.home.proxy_group.replicas,
+            after=list(first),
+            opts=providers.options,
+        )
+        first.append(proxies.group)
     return first
 
 

@@ -9,7 +9,15 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.given import reads
-from components.manifests import GIVEN_TO_SERVICES, SKIP_AWAIT, ours, shared_namespace, tailscale_ingress
+from components.manifests import (
+    BY_PROXY_GROUP,
+    GIVEN_TO_SERVICES,
+    SKIP_AWAIT,
+    ours,
+    proxied,
+    shared_namespace,
+    tailscale_ingress,
+)
 from components.way import Context, WayComponent
 from config.values import object_name
 from exposure.ways.tailnet import TailnetWay
@@ -22,7 +30,9 @@ class TailnetService(WayComponent):
     Takes the way: the Service's namespace and name, the machine name, the tag of its proxy, which the policy's grant
     names, and the ports; `after` is that policy. `served` is Serve (an Ingress, https on 443). Otherwise, with the
     `selector` of the pods Gatehouse makes a Service, without one the Service that is there stays its owner's; either is
-    annotated `tailscale.com/expose` [TS cmd/k8s-operator/svc.go].
+    annotated `tailscale.com/expose` [TS cmd/k8s-operator/svc.go]. `shared` puts an Ingress or a Service of Gatehouse's
+    behind the cluster's `ProxyGroup`, which is among `after`, as a Tailscale Service with the tag; what changes to
+    `shared`, or back, is deleted first.
 
     Registers NamespacePatch, and Ingress, Service or ServicePatch.
 
@@ -61,6 +71,7 @@ class TailnetService(WayComponent):
                 machine=way.machine,
                 tag=way.tag,
                 funnel=False,
+                shared=way.shared,
                 beside=beside,
                 after=after,
             )
@@ -70,6 +81,8 @@ class TailnetService(WayComponent):
                 metadata=ours(way.namespace, object_name(name, "tailscale"), annotations=_annotations(way)),
                 spec=_spec(way),
                 opts=self.child(
+                    delete_before_replace=True,
+                    replace_on_changes=BY_PROXY_GROUP,
                     depends_on=[*shared_namespace(self, way.namespace, beside), *after],
                     ignore_changes=GIVEN_TO_SERVICES,
                 ),
@@ -99,6 +112,7 @@ def _annotations(way: TailnetWay) -> dict[str, str]:
         "tailscale.com/expose": "true",
         "tailscale.com/hostname": way.machine,
         "tailscale.com/tags": way.tag,
+        **proxied(way.shared),
     }
 
 

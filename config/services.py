@@ -427,6 +427,13 @@ class Route(ExitNode):
     """The ports that are open there, such as `tcp:631`; every one otherwise."""
 
 
+class ProxyGroup(Model):
+    """The Tailscale operator's proxies that the services of a node share."""
+
+    replicas: Annotated[int, Field(ge=1, le=10)] = 2
+    """How many pods, each a machine of the tailnet; with 2 nothing is down while one restarts."""
+
+
 def keys_or_true(value: object) -> object:
     """What is said by keys, or by `true` where their defaults do."""
     return {} if value is True else None if value is False else value
@@ -460,6 +467,10 @@ class Node(Model):
     operator_key: Annotated[int, Field(ge=1)] = 1
     """With `helm`: which OAuth client of the operator this is; another number makes a new one and deletes the old one
     (`gatehouse rotate tailscale-key`)."""
+    proxy_group: Annotated[
+        ProxyGroup | None, BeforeValidator(keys_or_true, json_schema_input_type=bool | ProxyGroup | None)
+    ] = None
+    """Services on the tailnet share the proxies of one `ProxyGroup`, in place of a pod each: `true`, or keys."""
     exit_node: Annotated[
         ExitNode | None, BeforeValidator(keys_or_true, json_schema_input_type=bool | ExitNode | None)
     ] = None

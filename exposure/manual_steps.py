@@ -170,6 +170,8 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
     yield from _leading(node)
     if estate.ssh:
         yield _tailscale_ssh(node)
+    ways = list(ways)
+    yield from _shared([way for way in ways if way.shared], estate)
     dns = estate.tailnet.dns
     if dns.override_local_dns and any(map(on_tailnet, dns.nameservers or ())):
         yield ManualStep(
@@ -182,10 +184,10 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
             values={f"On {node.name}": "sudo tailscale set --accept-dns=false"},
         )
     machines: dict[str, set[str]] = {}
-    reached: list[tuple[str, Audience]] = [(way.machine, way.audience) for way in ways]
+    reached: list[tuple[str, Audience]] = [(way.machine, way.audience) for way in ways if not way.shared]
     reached += [(node.name, named_people(estate.ssh, estate))] if estate.ssh else []
     for machine, audience in reached:
-        machines.setdefault(machine, set()).update(estate.who(audience.people) - set(estate.tailnet.users))
+        machines.setdefault(machine, set()).update(_strangers(audience, estate))
     to_share = {machine: ", ".join(sorted(people)) for machine, people in sorted(machines.items()) if people}
     if to_share:
         yield ManualStep(
@@ -199,6 +201,40 @@ def for_node(node: Node, estate: Estate, ways: Iterable[TailnetWay]) -> Iterator
             ),
             values=to_share,
         )
+
+
+def _strangers(audience: Audience, estate: Estate) -> set[str]:
+    """The people of an audience who are no users of the tailnet, as far as its file says."""
+    return estate.who(audience.people) - set(estate.tailnet.users if estate.tailnet else ())
+
+
+def _shared(ways: list[TailnetWay], estate: Estate) -> Iterator[ManualStep]:
+    """What the people, and machines, of Tailscale Services do [tailscale.com/kb/1439; tailscale#18326]."""
+    if not ways:
+        return
+    tags = sorted({tag for way in ways for tag in way.audience.machines})
+    strangers = sorted({email for way in ways for email in _strangers(way.audience, estate)})
+    yield ManualStep(
+        "tailscale-services",
+        f"Let Linux devices take the addresses of {', '.join(sorted({way.machine for way in ways}))}",
+        (
+            "Their shared proxies have them as routes, which Linux does not take by itself. The command takes those of"
+            " subnet routers too, so not on a machine that is in such a network itself.",
+            *((f"That is each Linux machine with {', '.join(tags)} too.",) if tags else ()),
+            "A machine that was up before is made anew as one of these: its name stays, and for some minutes nothing"
+            " answers there.",
+            *(
+                (
+                    "Invite these people (Tailscale admin console, Users), for what is behind shared proxies cannot be"
+                    f" shared with them: {', '.join(strangers)}. Leave out who is a user already, or list them under"
+                    " `estate.tailnet.users`.",
+                )
+                if strangers
+                else ()
+            ),
+        ),
+        values={"On Linux": "sudo tailscale set --accept-routes"},
+    )
 
 
 def _leading(node: Node) -> Iterator[ManualStep]:
@@ -253,8 +289,8 @@ def _tailscale_ssh(node: Node) -> ManualStep:
     )
 
 
-def for_operator(installed_by: str, ingresses: int) -> Iterator[ManualStep]:
-    """The Tailscale operator, where Gatehouse does not install it."""
+def for_operator(installed_by: str, ingresses: int, shared: bool) -> Iterator[ManualStep]:
+    """The Tailscale operator, where Gatehouse does not install it; `shared` proxies need 1.84 [kb/1439]."""
     if ingresses and installed_by != "helm":
         yield ManualStep(
             "tailscale-operator",
@@ -263,6 +299,7 @@ def for_operator(installed_by: str, ingresses: int) -> Iterator[ManualStep]:
                 "Install chart tailscale/tailscale-operator in namespace tailscale with an OAuth client of tag"
                 " tag:k8s-operator and the write scopes Devices Core, Auth Keys and Services,"
                 " or set `node.tailscale_operator: helm`.",
+                *(("Shared proxies need version 1.84 or newer, with its CRDs (`installCRDs`).",) if shared else ()),
                 "Until it runs, the Ingresses of class tailscale wait; nothing else does.",
             ),
         )

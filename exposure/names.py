@@ -18,6 +18,8 @@ FUNNEL_TAG = Tag("tag:k8s-funnel")
 BACKEND_PORT = "gatehouse/backend-port"
 """The annotation of an Ingress of ours that says which number the port has that it names."""
 OPERATOR_TAG = Tag("tag:k8s-operator")
+PROXY_GROUP = "gatehouse-proxies"
+"""The cluster's `ProxyGroup`, of the proxies that services share."""
 
 
 def login_of(login: str, estate: Estate) -> str:
@@ -60,6 +62,16 @@ def node_tag(node: str) -> Tag:
 def service_tag(key: str, node: str) -> Tag:
     """The tag of a private service's own proxy, so that a grant opens that service alone."""
     return Tag(f"tag:{key}-{node}" if key[0].isalpha() else f"tag:s-{key}-{node}")
+
+
+def proxies_tag(node: str) -> Tag:
+    """The tag of a node's shared proxies: whoever has it may answer for each service behind them."""
+    return Tag(f"tag:k8s-proxies-{node}")
+
+
+def proxies_name(node: str) -> str:
+    """What the names of a node's shared proxies begin with; `-0` and so on follow."""
+    return f"{node}-proxies"
 
 
 def path_names(key: str, paths: Iterable[Path]) -> dict[Path, str]:

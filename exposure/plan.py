@@ -14,7 +14,7 @@ from exposure.audience import NOBODY, Audience, named_people
 from exposure.decide import chosen
 from exposure.model import AccessApplication, DnsRecord, ExposurePlan, Json, Limits, PlannedService
 from exposure.names import title_of
-from exposure.tailnet import policy, routed, taken
+from exposure.tailnet import machines_of, policy, routed, taken
 from exposure.ways import WAYS
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
@@ -138,7 +138,7 @@ def _taken(estate: Estate, nodes: Sequence[Node], ways: Sequence[Way], own: str 
     sets |= {name for node in nodes for lead in routed(node, estate) for name in lead.people}
     sets |= named_people(estate.ssh, estate).people if estate.ssh else set()
     proxied = {w.machine for w in ways if isinstance(w, FunnelWay) or (isinstance(w, TailnetWay) and not w.on_node)}
-    return taken(estate, sets, len(proxied) + len(nodes), own)
+    return taken(estate, sets, len(proxied) + machines_of(nodes), own)
 
 
 def _ways(stack: LoadedStack, estate: Estate) -> list[Way]:
@@ -168,8 +168,10 @@ def _manual_steps(
             values={"Run": f"gatehouse up --stack {owner_stack(owner)}"},
         )
     yield from manual_steps.for_node(node, estate, [w for w in ways if isinstance(w, TailnetWay)])
-    yield from manual_steps.for_operator(node.tailscale_operator, len(proxied))
-    served = [w for w in proxied if isinstance(w, FunnelWay) or w.served]
+    shared = any(isinstance(w, TailnetWay) and w.shared for w in proxied)
+    yield from manual_steps.for_operator(node.tailscale_operator, len(proxied), shared)
+    # Shared proxies have one account at Let's Encrypt, and ask for every certificate at once.
+    served = [w for w in proxied if isinstance(w, FunnelWay) or (w.served and not w.shared)]
     yield from manual_steps.for_tailnet_certificates(len(served))
     yield from manual_steps.for_certificates(
         services, node.ingress_controller.cluster_issuer, node.ingress_controller.class_name

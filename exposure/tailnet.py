@@ -10,8 +10,9 @@ from config.services import ExitNode, Node
 from config.stack import Estate, TailnetPlan, TailscaleSsh
 from exposure.audience import named_people
 from exposure.model import Json, Limits
-from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag
+from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag, proxies_tag
 from exposure.own_policy import own_groups
+from exposure.policy_eval.addresses import parse_range
 from exposure.ways.way import Grant
 
 PLANS: Mapping[TailnetPlan, Limits] = {
@@ -29,6 +30,12 @@ def taken(estate: Estate, sets: Iterable[str], machines: int, own: str | None) -
     sets = set(sets)
     users = estate.who(sets) | set(estate.tailnet.users if estate.tailnet else ())
     return Limits(len(users), len(_groups(estate, sets, named)) + more, machines)
+
+
+def machines_of(nodes: Iterable[Node | None]) -> int:
+    """How many tagged machines nodes are: each itself, and its shared proxies. Whether a Tailscale Service counts
+    beside those is not known, so it does as a machine."""
+    return sum(1 + (node.proxy_group.replicas if node and node.proxy_group else 0) for node in nodes)
 
 
 INTERNET = "autogroup:internet"
@@ -50,6 +57,14 @@ class Routed(NamedTuple):
         protocol, _, port = "tcp:443".partition(":") if self.ip == ("*",) else self.ip[0].partition(":")
         network = IPv4Network(self.to)
         return protocol, str(network[min(1, network.num_addresses - 1)]), int(port)
+
+    def covers(self, host: str) -> bool:
+        """Whether all of an address, or of a range of them, is what it leads to."""
+        here, there = parse_range(self.to), parse_range(host)
+        inside = (
+            here and there and here.version == there.version and here.first <= there.first <= there.last <= here.last
+        )
+        return host == self.to or bool(inside)
 
     def holds(self, protocol: str, address: str, port: int) -> bool:
         """Whether it leads to what a test asks."""
@@ -83,12 +98,16 @@ def policy(
     Sets of people are groups where a service names them, or `named` has the group: Personal has three [pricing].
     Grants open only what a service names; `autogroup:self` keeps a person's own devices in reach of each other. A
     funnel's name resolves to a tailnet address inside the tailnet, so members need a grant where strangers need none.
+    A Tailscale Service goes by its tag as a machine does; that of the proxies lets them answer for it, and whoever
+    reaches it has to reach them by ICMP ("a temporary limitation") [tailscale.com/kb/1439, Configure permissions].
     Sources: policy keys and `tests` [TFT resource_acl.go; tailscale.com/kb/1337], `funnel` [tailscale.com/kb/1223].
     """
     private = sorted([*private, *_to_log_in(estate, nodes, private)], key=lambda s: (s.node, s.key))
     people = _people(estate)
     groups = _groups(estate, {p for names in _sets(private, leads) for p in names}, named)
-    tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes})
+    shared = [s for s in private if s.shared]
+    proxies = {s.node: proxies_tag(s.node) for s in shared}
+    tags = sorted({s.tag for s in private} | {node_tag(n) for n in nodes} | set(proxies.values()))
     node_tags = {node_tag(n) for n in nodes}
     # Of a tag that the owner's own part defines, that says who gives it out.
     others = {tag for s in private for tag in s.machines} - set(tags) - set(defined)
@@ -101,35 +120,44 @@ def policy(
     }
     grants: list[Json] = [{"src": ["autogroup:member"], "dst": ["autogroup:self"], "ip": ["*"]}]
     for s in private:
-        src: list[Json] = [*(f"group:{p}" for p in s.people if people.get(p)), *s.machines]
+        src: list[Json] = [*_named(s.people, people), *s.machines]
         grants += [{"src": src, "dst": [s.tag], "ip": [f"{s.protocol}:{s.port}"]}] if src else []
+    for node, tag in proxies.items():
+        named_here = (word for s in shared if s.node == node for word in (*_named(s.people, people), *s.machines))
+        src = list(dict.fromkeys(named_here))
+        grants += [{"src": src, "dst": [tag], "ip": ["icmp:*"]}] if src else []
     if funnels:
         grants.append({"src": ["autogroup:member"], "dst": [FUNNEL_TAG], "ip": ["tcp:443"]})
     for lead in leads:
-        sets: list[Json] = [f"group:{p}" for p in lead.people if people.get(p)]
+        sets: list[Json] = [*_named(lead.people, people)]
         grants += [{"src": sets, "dst": [lead.to], "ip": list(lead.ip)}] if sets else []
     everyone = _everyone(estate, private, leads)
     result: dict[str, Json] = {
         "groups": {name: list(emails) for name, emails in groups.items()},
         "tagOwners": dict(sorted(tag_owners.items())),
         "grants": grants,
-        "tests": _tests(estate, everyone, private, leads, funnels, sorted(node_tags)),
+        "tests": _tests(estate, everyone, private, leads, funnels, sorted(node_tags), sorted(proxies.values())),
     }
     if estate.ssh:
         result |= _ssh(estate.ssh, estate, everyone, people, sorted(node_tags))
     if funnels:
         result["nodeAttrs"] = [{"target": [FUNNEL_TAG], "attr": ["funnel"]}]
+    approvers: dict[str, Json] = {}
     if leads:
         ranges = sorted({lead.to for lead in leads} - {INTERNET})
         by: dict[str, list[Json]] = {
             to: list(dict.fromkeys(node_tag(lead.node) for lead in leads if lead.to == to))
             for to in (*ranges, INTERNET)
         }
-        result["autoApprovers"] = {
-            **({"routes": {to: by[to] for to in ranges}} if ranges else {}),
-            **({"exitNode": by[INTERNET]} if by[INTERNET] else {}),
-        }
-    return result
+        approvers |= {"routes": {to: by[to] for to in ranges}} if ranges else {}
+        approvers |= {"exitNode": by[INTERNET]} if by[INTERNET] else {}
+    if shared:
+        approvers["services"] = {s.tag: [proxies[s.node]] for s in shared}
+    return {**result, "autoApprovers": approvers} if approvers else result
+
+
+def _named(sets: Iterable[str], people: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    return (f"group:{name}" for name in sets if people.get(name))
 
 
 def _people(estate: Estate) -> dict[str, list[str]]:
@@ -212,6 +240,7 @@ def _tests(
     leads: Sequence[Routed],
     funnels: bool,
     node_tags: Sequence[str],
+    proxies: Sequence[str],
 ) -> list[Json]:
     """What must be reachable and what must not; Tailscale refuses a policy that fails its own tests."""
     accept: dict[tuple[str, str], list[str]] = {}
@@ -231,9 +260,11 @@ def _tests(
         members = let_in[service.tag, service.port, service.protocol]
         for person in everyone:
             (accept if person in members else deny).setdefault((person, service.protocol), []).append(target)
-        # The proxies that face the internet must never be a way into a private service.
-        deny.setdefault((FUNNEL_TAG, service.protocol), []).append(target)
         allowed = machines[service.tag, service.port, service.protocol]
+        # The proxies that face the internet must never be a way into a private service, nor those that are shared.
+        for tag in (FUNNEL_TAG, *proxies):
+            if tag not in allowed:
+                deny.setdefault((tag, service.protocol), []).append(target)
         for tag in sorted(allowed):
             accept.setdefault((tag, service.protocol), []).append(target)
         if another[service.tag] not in (service.tag, *allowed):
@@ -245,7 +276,8 @@ def _tests(
             members = {email for p in sets for email in estate.members.get(p, ())}
             for person in everyone:
                 (accept if person in members else deny).setdefault((person, protocol), []).append(f"{address}:{port}")
-            deny.setdefault((FUNNEL_TAG, protocol), []).append(f"{address}:{port}")
+            for tag in (FUNNEL_TAG, *proxies):
+                deny.setdefault((tag, protocol), []).append(f"{address}:{port}")
     if funnels:
         # Tailscale takes no autogroup as a test's source, so one of the users stands for its members: whoever is only
         # named by a service may have a machine shared with them, and is no member then [tailscale#4558].
@@ -254,7 +286,12 @@ def _tests(
         for person in everyone[:1]:
             deny.setdefault((person, "tcp"), []).append(f"{FUNNEL_TAG}:22")
     for tag in node_tags:
-        deny.setdefault((FUNNEL_TAG, "tcp"), []).append(f"{tag}:22")
+        for proxy in (FUNNEL_TAG, *proxies):
+            deny.setdefault((proxy, "tcp"), []).append(f"{tag}:22")
+    for tag in proxies:
+        # People have no business there but by ICMP.
+        for source in (FUNNEL_TAG, *everyone[:1]):
+            deny.setdefault((source, "tcp"), []).append(f"{tag}:443")
     tests: list[Json] = []
     for source, protocol in sorted({*accept, *deny}):
         test: dict[str, Json] = {"src": source, "proto": protocol}

@@ -206,7 +206,7 @@ class _Question(NamedTuple):
             if not (source.settled and target.settled):
                 return None
             return bool(source.user) and source.user.lower() == target.user.lower()
-        if target.service or selector.kind is Kind.SERVICE:
+        if selector.kind is Kind.SERVICE or (target.service and not target.tags):
             return target.service == selector.text
         return self.is_in(selector, target, address)
 

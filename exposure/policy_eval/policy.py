@@ -413,7 +413,8 @@ class _Builder:
             ssh_tests=tuple(map(self.ssh_test, self.items(fields.get("sshTests")))),
         )
         if len(self.members_spelt) == 2:
-            self.find(self.members_spelt["members"], "autogroup:members and autogroup:member cannot both be used")
+            reason = "autogroup:members and its newer name autogroup:member cannot both be used"
+            self.find(self.members_spelt["members"], reason, "autogroup:members", ["autogroup:member"])
         return policy
 
     def read_groups(self, entry: _Entry | None) -> None:

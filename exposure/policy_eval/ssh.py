@@ -68,11 +68,11 @@ def _at(policy: Policy, selector: Selector, target: Endpoint, source: Endpoint) 
 
 def _as(rule: SshRule, user: str, source: Endpoint) -> bool:
     local, at, domain = source.user.rpartition("@")
-    mine = at and not source.tags and user == local
+    mine = bool(at) and not source.tags and user == local
     return any(
-        allowed == user
-        or (allowed == "autogroup:nonroot" and user != "root")
-        or (mine and allowed.lower() == f"{LOCALPART}{domain.lower()}")
+        (mine and allowed.lower() == f"{LOCALPART}{domain.lower()}")
+        if allowed.startswith(LOCALPART) and allowed != LOCALPART
+        else allowed == user or (allowed == "autogroup:nonroot" and user != "root")
         for allowed in rule.users
     )
 

@@ -55,7 +55,8 @@ class Endpoint(NamedTuple):
 
     `user` owns an untagged device, and `standing` is theirs. `groups` are memberships that stand in no file (of
     somebody who stands for a whole group). `attributes` is None where they are not known. `settled` is False for
-    an address of the tailnet of which nobody knows the device.
+    an address of the tailnet of which nobody knows the device. A `service` (`svc:…`) whose `tags` are known goes by
+    them too [tailscale.com/kb/1439, Configure permissions].
     """
 
     name: str
@@ -70,11 +71,12 @@ class Endpoint(NamedTuple):
     settled: bool = True
 
 
-def machine(tags: Iterable[str], ipv4: str = "") -> Endpoint:
-    """A tagged device that no topology has: of its addresses the IPv4 one may be known."""
+def machine(tags: Iterable[str], ipv4: str = "", service: str = "") -> Endpoint:
+    """A tagged device, or service, that no topology has: of its addresses the IPv4 one may be known."""
     known = parse_address(ipv4)
     held = frozenset(tags)
-    return Endpoint(", ".join(sorted(held)), (known, UNNAMED[1]) if known else UNNAMED, tags=held)
+    name = ", ".join(sorted(held))
+    return Endpoint(name, (known, UNNAMED[1]) if known else UNNAMED, tags=held, service=service)
 
 
 class User(NamedTuple):

@@ -195,6 +195,8 @@ def _ingress(was: TailnetIngress, now: TailnetIngress) -> Iterator[str]:
         yield f"{was.machine} serves {', '.join(now.paths) or 'nothing'}, was {', '.join(was.paths) or 'nothing'}"
     if was.backend != now.backend:
         yield f"{was.machine} leads to {now.backend}, was {was.backend}"
+    if was.shared != now.shared:
+        yield f"{was.machine} is {'' if now.shared else 'no longer '}behind shared proxies"
     if was.tags != now.tags:
         yield f"{was.machine} has the tags {', '.join(now.tags)}, was {', '.join(was.tags)}"
 

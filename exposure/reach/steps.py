@@ -76,6 +76,7 @@ _PLACEHOLDER = re.compile(
 )
 """What the offline plan puts for an output of the estate's owner that only the cloud knows."""
 _DEFAULT_TAG = "tag:k8s"
+_PROXY_GROUP = "tailscale.com/proxy-group"
 """The operator's proxies have this tag where no annotation says another [TS cmd/k8s-operator]."""
 
 
@@ -630,11 +631,13 @@ def _ingress(resource: _Resource, cluster: str) -> Iterable[TailnetIngress]:
     by_path = [(path, _backend(b, number)) for path, b in (*(("/", b) for b in rest), *served.items()) if b]
     backends = dict.fromkeys(backend for _, backend in by_path)
     # A proxy group's Ingresses have no Funnel.
-    funnel = annotations.get("tailscale.com/funnel") == "true" and "tailscale.com/proxy-group" not in annotations
+    shared = _PROXY_GROUP in annotations
+    funnel = annotations.get("tailscale.com/funnel") == "true" and not shared
     paths = ("/",) if rest[0] or "/" in served else tuple(sorted(served))
     yield TailnetIngress(
         *(machine, namespace, ", ".join(backends), _tags(annotations), funnel, paths, resource.service, cluster),
         tuple(sorted(dict(by_path).items())) if len(backends) > 1 else (),
+        shared,
     )
 
 
@@ -672,6 +675,7 @@ def _address(resource: _Resource, cluster: str) -> Iterable[TailnetAddress]:
         resource.service,
         cluster,
         labelled(_dict(spec.get("selector"))) if spec.get("selector") else name,
+        _PROXY_GROUP in annotations,
     )
 
 

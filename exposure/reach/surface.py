@@ -26,9 +26,11 @@ from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Protocol, Workload, at_home, controller, in_cluster, labelled, of_url
+from exposure.workload import Protocol, Workload, at_home, cluster_host, controller, in_cluster, labelled, of_url
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
+ANY_PORT = ""
+"""Stands for the port of what may listen at any."""
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
 
 
@@ -209,7 +211,8 @@ class Record:
 class TailnetIngress:
     """An Ingress of the Tailscale operator: https on 443 at `machine`, for the internet too with `funnel`.
 
-    It serves `paths` and what is below them, and nothing else. `cluster` is the name of its node.
+    It serves `paths` and what is below them, and nothing else. `cluster` is the name of its node. `shared`: a Tailscale
+    Service, for which the proxies of a `ProxyGroup` answer; otherwise a machine with these tags.
     """
 
     machine: str
@@ -222,6 +225,7 @@ class TailnetIngress:
     cluster: str = ""
     backends: tuple[tuple[str, str], ...] = ()
     """A path and what answers there and below, where not all of it is `backend`."""
+    shared: bool = False
 
     def workload(self, path: str) -> Workload:
         """What answers at a path: the longest one above it decides [Kubernetes, Ingress path types]."""
@@ -247,6 +251,8 @@ class TailnetAddress:
     """Their labels, or the Service's name where it does not select them."""
     targets: tuple[int | str, ...] = ()
     """The pods' port behind each of `ports`; the same one where that is not said."""
+    shared: bool = False
+    """As at `TailnetIngress`."""
 
     def workload(self, protocol: Protocol, port: int) -> Workload:
         """What answers at a port."""
@@ -468,6 +474,39 @@ class Surface:
         called = (of_url(rule.origin, tunnel.name) for tunnel in self.tunnels for rule in tunnel.rules or ())
         return tuple(dict.fromkeys(w for w in called if w and _is_at_home(w.place)))
 
+    @cached_property
+    def in_clusters(self) -> Mapping[str, Mapping[tuple[Protocol, int | str], tuple[Workload, str | None]]]:
+        """What ways lead to in the clusters, each with its service; an ingress controller is none's.
+
+        It answers beside every way, where a subnet router leads to the cluster's own addresses; at ANY_PORT where its
+        ports are not known.
+        """
+        found: dict[str, dict[tuple[Protocol, int | str], tuple[Workload, str | None]]] = {}
+        for workload, service, port in self._called_in_clusters():
+            if host := cluster_host(workload):
+                told = workload, None if any(self._is_door(node, workload) for node in self.nodes) else service
+                for at in (port, workload.port):
+                    found.setdefault(host, {}).setdefault((workload.protocol, at), told)
+        return found
+
+    def _called_in_clusters(self) -> Iterator[tuple[Workload, str | None, int | str]]:
+        """What is called, with its service and the port that its Service has."""
+        for tunnel in self.tunnels:
+            for rule in tunnel.rules or ():
+                if called := of_url(rule.origin, tunnel.name):
+                    yield called, rule.service, called.port
+        for ingress in self.tailnet_ingresses:
+            for path in ("/", *(path for path, _ in ingress.backends)):
+                called = ingress.workload(path)
+                yield called, ingress.service, called.port
+        for address in self.tailnet_addresses:
+            anything: tuple[tuple[Protocol, int | str], ...] = (("tcp", ANY_PORT), ("udp", ANY_PORT))
+            for protocol, at in anything if address.ports is None else address.ports:
+                called = in_cluster(address.cluster, address.namespace, address.pods, at, protocol)
+                yield address.workload(protocol, at) if isinstance(at, int) else called, address.service, at
+        for node_port in self.node_ports:
+            yield node_port.workload, node_port.service, node_port.service_port
+
     def listening(self, address: str, protocol: Protocol, port: int | str) -> Workload | None:
         """What answers at a port of an address of the home network."""
         return self.listeners.get(address, {}).get((protocol, port))
@@ -478,9 +517,11 @@ class Surface:
         return next((n for n in self.node_ports if (n.cluster, n.protocol, n.node_port) == wanted), None)
 
     def device(self, machine: str, tags: Iterable[str]) -> Endpoint:
-        """A machine with these tags as the tailnet's policy sees it."""
-        known = next((node.tailnet_ipv4 for node in self.nodes if node.name == machine), "")
-        return device(tags, known)
+        """A machine, or a Tailscale Service, with these tags as the tailnet's policy sees it."""
+        found = self.machines.get(machine)
+        if found:
+            return device(tags, service=f"svc:{machine}" if found.shared else "")
+        return device(tags, next((node.tailnet_ipv4 for node in self.nodes if node.name == machine), ""))
 
     @cached_property
     def machines(self) -> Mapping[str, TailnetIngress | TailnetAddress]:
@@ -704,6 +745,7 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
                     *(w.machine, w.namespace, f"{w.backend}:{w.backend_port}", (w.tag,), False),
                     service=w.service,
                     cluster=plan.node,
+                    shared=w.shared,
                 )
                 for w in proxied
                 if w.served
@@ -718,6 +760,7 @@ def from_plan(plan: ExposurePlan, owner: ExposurePlan | None = None) -> Surface:
                 w.service,
                 plan.node,
                 labelled(w.selector) if w.selector else str(w.backend),
+                w.shared,
             )
             for w in proxied
             if not w.served
@@ -745,11 +788,12 @@ def tailnet_address(
     service: str | None,
     cluster: str,
     pods: str,
+    shared: bool = False,
 ) -> TailnetAddress:
     """A Service on the tailnet, from its ports with the pods' port behind each; None where they are not said."""
     ports = None if targets is None else tuple(sorted(targets))
     behind = tuple(targets[port] for port in ports) if ports and targets else ()
-    return TailnetAddress(machine, namespace, ports, tags, service, cluster, pods, behind)
+    return TailnetAddress(machine, namespace, ports, tags, service, cluster, pods, behind, shared)
 
 
 def _application(planned: AccessApplication, known: Known, session: str) -> Application:

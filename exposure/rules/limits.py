@@ -9,7 +9,7 @@ from config.people import GOOGLE
 from exposure.audience import named_people, on_tailnet
 from exposure.manual_steps import GOOGLE_TEST_USERS
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule
-from exposure.tailnet import PLANS, taken
+from exposure.tailnet import PLANS, machines_of, taken
 from exposure.ways.funnel import FunnelWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
@@ -121,7 +121,8 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
         private += [named_people(to, estate) for stack in family for _, to in stack.leads]
         sets = {name for audience in private for name in audience.people}
         served = {s.machine for stack in family for s in stack.by(TailnetWay, FunnelWay) if s.cluster_origin}
-        use = taken(estate, sets, len(served) + len(family), owner.stack.own_policy)
+        machines = len(served) + machines_of(stack.node for stack in family)
+        use = taken(estate, sets, machines, owner.stack.own_policy)
         for count, limit, what, fix in (
             (
                 use.groups,
@@ -139,7 +140,7 @@ def _tailnet(everything: AllStacks) -> Iterator[Problem]:
             (
                 use.machines,
                 most.machines,
-                "tagged machines (each node, and each service by `tailnet` or `funnel`)",
+                "tagged machines (each node, each service by `tailnet` or `funnel`, and each shared proxy)",
                 "take some services to the tunnel",
             ),
         ):

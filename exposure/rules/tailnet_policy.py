@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.errors import Place
 from exposure.audience import named_people
-from exposure.names import node_tag
+from exposure.names import node_tag, proxies_tag
 from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol, one_home
+from exposure.workload import Protocol, controller, one_home
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
@@ -57,9 +57,10 @@ class _Own:
 
 
 class _Door(NamedTuple):
-    """A port at which a service answers on the tailnet, or at home behind a subnet router; None is any but `others`.
+    """A port at which a service answers on the tailnet, or behind a subnet router; None is any.
 
-    `people` and `machines` are whom it is for.
+    `people` and `machines` are whom it is for. `others` are the ports of a node that services have, where it stands for
+    all other ones.
     """
 
     name: str
@@ -69,7 +70,7 @@ class _Door(NamedTuple):
     what: str
     people: frozenset[str] = frozenset()
     machines: frozenset[str] = frozenset()
-    others: frozenset[int] = frozenset()
+    others: frozenset[int] | None = None
 
     def opened(self, policy: Policy, rule: Rule) -> Iterator[str]:
         """What a rule may open of it, as machine, port and protocol."""
@@ -89,7 +90,7 @@ class _Door(NamedTuple):
         if self.port is not None:
             return self.port if traffic.lets(number, self.port) else None
         ports = (p for r in traffic.ports for p in range(max(r.first, 1), r.last + 1) if number in traffic.protocols)
-        return next((port for port in ports if port not in self.others), None)
+        return next((port for port in ports if port not in (self.others or ())), None)
 
     def outsider(self, policy: Policy, rule: Rule | SshRule) -> str:
         """Somebody whom a rule takes in and it is not for; empty where there is none."""
@@ -211,7 +212,10 @@ def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) ->
     if found.section.lower() == "groups":
         name = found.name.removeprefix("group:").lower()
         reason = f"{found.name} is the set of people {name} of the estate, and a group has one list of members"
-        fix = f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group"
+        fix = (
+            f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group."
+            " A group of others needs another name"
+        )
         related = (owner.ref("estate", "people", name),)
     else:
         reason = f"{found.name} is a tag of Gatehouse's, which says itself who may give it to a machine"
@@ -227,6 +231,8 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
         for way in _ways(stack):
             if isinstance(way, TailnetWay) and not way.on_node:
                 yield way.tag.lower(), stack.ref("services", way.service)
+            if isinstance(way, TailnetWay) and way.shared:
+                yield proxies_tag(way.node).lower(), stack.ref("node", "proxy_group")
 
 
 # What it opens
@@ -261,7 +267,8 @@ def _doors(project: Project) -> Iterator[_Door]:
                 if same:
                     # Two services at one port of a node are open to whom either names.
                     people, machines = people | same.people, machines | same.machines
-                device = node if way.on_node else machine((way.tag,))
+                service = f"svc:{way.machine}" if way.shared else ""
+                device = node if way.on_node else machine((way.tag,), service=service)
                 what = f"service {way.service}"
                 found[way.tag, protocol, port] = _Door(way.machine, device, protocol, port, what, people, machines)
         yield from found.values()
@@ -272,31 +279,46 @@ def _doors(project: Project) -> Iterator[_Door]:
                 if (node_tag(plan.node), protocol, door.port) not in found:
                     yield door._replace(protocol=protocol)
             yield _Door(plan.node, node, protocol, None, f"the node {plan.node}", others=frozenset(named))
-    yield from _at_home(project)
+    yield from _beside(project)
 
 
-def _at_home(project: Project) -> Iterator[_Door]:
-    """What answers on the home network, where a subnet router may lead: services that are not for anyone."""
-    from exposure.reach.surface import merge
-    from exposure.reach.tailnet import at_home
+def _beside(project: Project) -> Iterator[_Door]:
+    """What answers on the home network and in the clusters, where a subnet router may lead: services that are not for
+    anyone."""
+    from exposure.reach.surface import ANY_PORT, merge
+    from exposure.reach.tailnet import at_home, in_cluster
 
-    services = [(plan, service) for plan in project.plans.values() for service in plan.services]
     whole = merge(project.surfaces.values())
-    policy = whole.tailnet.policy if whole.tailnet else None
-    for host, listening in whole.listeners.items():
-        device = at_home(policy, host) if policy else None
-        for (protocol, port), workload in listening.items() if device else ():
-            for plan, service in services:
-                behind = workload in service.workloads or (service.through and service.through.place == workload.place)
-                # A path for anyone opens the rest to nobody.
-                audience = reduce(or_, (way.audience for way in service.ways))
-                if device and behind and isinstance(port, int) and not audience.anyone:
-                    # By Tailscale nobody is asked from where they come.
-                    limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
-                    people = _emails(plan, audience.people - limited)
-                    past = ", past its `countries:` or `ips:`" if limited else ""
-                    what = f"service {service.key}, where a subnet router leads there{past}"
-                    yield _Door(host, device, protocol, port, what, people, audience.machines)
+    assert whole.tailnet
+    policy = whole.tailnet.policy or {}
+    led = "to the cluster's own addresses"
+    homes = {host: at_home(policy, host) for host in whole.listeners}
+    clusters = {host: tuple(in_cluster(policy, host, pods) for pods in (False, True)) for host in whole.in_clusters}
+    for plan, service in [(one, service) for one in project.plans.values() for service in one.services]:
+        # A path for anyone opens the rest to nobody.
+        audience = reduce(or_, (way.audience for way in service.ways))
+        doors = [*service.workloads, *(w for w in controller(plan.home) if service.through)]
+        found: dict[tuple[str, Endpoint | None, Protocol, int | str | None, str], None] = {}
+        for host, listening in whole.listeners.items():
+            here = [(protocol, port) for (protocol, port), workload in listening.items() if workload in doors]
+            found |= {(host, homes[host], protocol, port, "there"): None for protocol, port in here}
+        places = {workload.place for workload in doors}
+        for host, inside in whole.in_clusters.items():
+            device, pods = clusters[host]
+            for (protocol, port), (workload, _) in inside.items():
+                anywhere = workload.port == ANY_PORT and workload.place in places
+                if workload in doors or anywhere:
+                    # Of pods nothing here says at which ports they listen.
+                    found[host, device, protocol, None if anywhere else port, led] = None
+                    found[host, pods, protocol, None, led] = None
+        for host, device, protocol, at, where in found:
+            if device and not isinstance(at, str) and not audience.anyone:
+                # By Tailscale nobody is asked from where they come.
+                limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
+                people = _emails(plan, audience.people - limited)
+                past = ", past its `countries:` or `ips:`" if limited else ""
+                what = f"service {service.key}, where a subnet router leads {where}{past}"
+                yield _Door(host, device, protocol, at, what, people, audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
@@ -310,18 +332,26 @@ def _opens(everything: AllStacks) -> Iterator[Problem]:
                 yield _opening(own, rule, examples)
         yield from _funnels(own)
         yield from _logins(own)
+        yield from _answering(own)
 
 
-def _examples(own: _Own, rule: Rule) -> list[str]:
+class _Example(NamedTuple):
+    """Somebody whom a rule lets in, and no service names there."""
+
+    text: str
+    door: _Door
+
+
+def _examples(own: _Own, rule: Rule) -> list[_Example]:
     """Whom a rule lets in somewhere, and no service names there; the shortest first."""
     found = {
-        f"{who} reach {shown} ({door.what})"
+        f"{who} reach {shown} ({door.what})": door
         for door in own.doors
         for who in [door.outsider(own.policy, rule)]
         if who
         for shown in door.opened(own.policy, rule)
     }
-    return sorted(found, key=lambda text: (len(text), text))
+    return sorted(map(_Example._make, found.items()), key=lambda example: (len(example.text), example.text))
 
 
 def _route_opens(everything: AllStacks) -> Iterator[Problem]:
@@ -332,7 +362,7 @@ def _route_opens(everything: AllStacks) -> Iterator[Problem]:
                 more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
                 yield at.problem(
                     route.to,
-                    f"this route lets {examples[0]}{more}, past the service's gate",
+                    f"this route lets {examples[0].text}{more}, past the service's gate",
                     "name a set of people that the service names by its `people:`, or other machines and ports"
                     f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
                 )
@@ -417,17 +447,22 @@ def _and(found: Iterable[str]) -> str:
     return "; and ".join(filter(None, found))
 
 
-def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
+def _opening(own: _Own, rule: Rule, examples: Sequence[_Example]) -> Problem:
     more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
     if all(s.text == "*" for s in (*rule.sources, *rule.destinations)):
         reason = (
             "this is the rule of every new tailnet: each device reaches every other one, and no other rule keeps"
-            f" anybody out beside it. It lets {examples[0]}{more}"
+            f" anybody out beside it. It lets {examples[0].text}{more}"
         )
         fix = "remove it, and write a rule for each of your own machines that others than its owner are to reach"
     else:
-        reason = f"this rule lets {examples[0]}{more}, and Gatehouse's services are for those whom they name"
+        reason = f"this rule lets {examples[0].text}{more}, and Gatehouse's services are for those whom they name"
         fix = "name machines or ports of your own alone, or let these people in by the service's `people:`"
+        if all(example.door.others is not None for example in examples):
+            fix = (
+                "name machines of your own alone, or describe what answers at that port of the node as a service for"
+                " these people, with `origin: {on_node: true, port: …}` and `clients: tailnet`"
+            )
     fix += f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
     return own.problem(rule.position, reason, fix)
 
@@ -458,7 +493,7 @@ def _logins(own: _Own) -> Iterator[Problem]:
     longest = hours(good_for(ssh.check_period)) if ssh and ssh.action == "check" else None
     otherwise = f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
     doors = [d for d in own.doors if node_tag(d.name) in d.device.tags and d.protocol == "tcp"]
-    doors = [d for d in doors if d.port == SSH or (d.port is None and SSH not in d.others)]
+    doors = [d for d in doors if d.port == SSH or (d.port is None and SSH not in (d.others or ()))]
     for rule in own.policy.ssh:
         for door in doors if rule.path in paths else ():
             if not any(may_be(own.policy, target, door.device) for target in rule.destinations):
@@ -496,6 +531,27 @@ def _beyond(known: Sequence[str], said: Iterable[str], people: Iterable[str]) ->
 
     any_other = "autogroup:nonroot" in known
     return [user for user in said if user not in known and not (any_other and ("root" in known or not is_root(user)))]
+
+
+def _answering(own: _Own) -> Iterator[Problem]:
+    """Who is let answer for a Tailscale Service of ours, beside the shared proxies of its node."""
+    ways = [way for stack in own.family for way in _ways(stack) if isinstance(way, TailnetWay) and way.shared]
+    ours = {name.lower(): way for way in ways for name in (way.tag, f"svc:{way.machine}")}
+    document: Any = own.document.value
+    for path in [path for path in own.document.where if len(path) == 3]:
+        section, kind, name = (str(part) for part in path)
+        way = ours.get(name.lower())
+        if way is None or (section.lower(), kind.lower()) != ("autoapprovers", "services"):
+            continue
+        others = [str(word) for word in document[section][kind][name] or () if word != proxies_tag(way.node)]
+        if others:
+            yield own.problem(
+                own.document.where[path],
+                f"this lets {listed(others)} answer as {way.machine}, in place of service {way.service}: whatever is"
+                " sent there, passwords too, would reach them",
+                f"remove it: its own proxies are approved without it; or acknowledge `{OPENS}` under"
+                " `gatehouse:acknowledge`",
+            )
 
 
 def _addresses(everything: AllStacks) -> Iterator[Problem]:
@@ -548,7 +604,8 @@ def _tests(everything: AllStacks) -> Iterator[Problem]:
                     f"{whose} fails, and Tailscale refuses a policy for that: {'; '.join(map(str, failures))}",
                     "correct the test, or the rule that it is about"
                     if mine
-                    else "let the owner's rules, postures above all, leave Gatehouse's own as they are",
+                    else "write `srcPosture` at each of your own rules in place of `defaultSrcPosture`, which counts"
+                    " for Gatehouse's grants too",
                 )
 
 

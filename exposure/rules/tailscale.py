@@ -12,7 +12,7 @@ from config.fields import LABEL
 from config.services import NodeOrigin, ServiceOrigin
 from config.values import Machine, MalformedError
 from exposure.audience import Audience, named_people, on_tailnet
-from exposure.names import FUNNEL_TAG, OPERATOR_TAG, is_web, node_tag, service_tag
+from exposure.names import FUNNEL_TAG, OPERATOR_TAG, is_web, node_tag, proxies_name, proxies_tag, service_tag
 from exposure.rules.base import (
     AllStacks,
     EstateRule,
@@ -112,6 +112,45 @@ def _operator(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+def _proxies(stack: OneStack) -> list[str]:
+    """The names of the machines that are a node's shared proxies."""
+    said = stack.node.proxy_group if stack.node and stack.node_name else None
+    return [f"{proxies_name(str(stack.node_name))}-{number}" for number in range(said.replicas if said else 0)]
+
+
+def _proxy_group(stack: OneStack) -> Iterator[Problem]:
+    if not stack.node or not stack.node.proxy_group:
+        return
+    at = stack.ref("node", "proxy_group")
+    if stack.node.tailscale_operator == "none":
+        reason = "shared proxies are the Tailscale operator's, and this node has none"
+        yield at.problem("", reason, "say `tailscale_operator: helm`, or remove it")
+    if stack.node.manifests_folder:
+        yield at.problem(
+            "",
+            "what goes behind shared proxies, or comes back from them, has to be deleted and made anew. A GitOps tool"
+            " changes it in place: the operator's finalizer stays then, and it cannot be deleted any more",
+            "remove it, or remove `manifests_folder:`",
+        )
+    for name in _proxies(stack)[-1:]:
+        try:
+            Machine.parse(name)
+        except MalformedError as error:
+            yield at.problem(show(name), f"a proxy would have this name on the tailnet: {error}", "remove it")
+
+
+def _proxy_group_unused(stack: OneStack) -> Iterator[Problem]:
+    behind = (s for s in stack.by(TailnetWay) if (o := s.cluster_origin) and (_served(s) or o.selector))
+    if stack.node and stack.node.proxy_group and not any(behind):
+        yield Problem(
+            ("node", "proxy_group"),
+            "",
+            "nothing goes through shared proxies here: Funnel has a proxy of its own, and so has a Service of yours"
+            " that is taken as it is",
+            "remove it, or say the labels of a TCP or UDP service's pods by its `selector:`",
+        )
+
+
 def _funnel_port(service: OneService) -> Iterator[Problem]:
     port = service.service.funnel_port
     if service.by(FunnelWay) and port not in (None, 443):
@@ -151,14 +190,20 @@ def _name_twice(everything: AllStacks) -> Iterator[Problem]:
         claims: list[tuple[str, Ref]] = [
             (stack.node_name, stack.ref("node", "name")) for stack in family if stack.node_name is not None
         ]
+        claims += [(name, stack.ref("node", "proxy_group")) for stack in family for name in _proxies(stack)]
         for service in _on_tailnet(family):
             if service.machine is not None and not isinstance(service.service.origin, NodeOrigin):
                 claims.append((service.machine, service.ref("tailnet_name")))
         for name, second, first in claimed_twice(claims):
-            if second.path[0] == "node":
+            if second.path == ("node", "name"):
                 # Two nodes of one name are another rule's finding.
                 continue
-            other = "a node" if first.path[0] == "node" else f"service {first.path[1]}"
+            of_nodes = {"name": "a node", "proxy_group": "one of a node's shared proxies"}
+            other = of_nodes.get(str(first.path[1]), f"service {first.path[1]}")
+            if second.path[0] == "node":
+                reason = f"{other} has this name on the tailnet, and so has one of the shared proxies"
+                yield second.problem(show(name), reason, "give that node another name, or remove it", related=(first,))
+                continue
             yield second.problem(
                 show(name),
                 f"{other} has this name on the tailnet: Tailscale would rename one of the two (`{name}-1`), and a "
@@ -193,6 +238,11 @@ def _tag_twice(everything: AllStacks) -> Iterator[Problem]:
             (tag, Ref(owner.stack, ("estate", "tailnet"))) for tag in (FUNNEL_TAG, OPERATOR_TAG, "tag:k8s")
         ]
         claims += [(node_tag(s.node_name), s.ref("node", "name")) for s in family if s.node_name is not None]
+        claims += [
+            (proxies_tag(s.node_name), s.ref("node", "proxy_group"))
+            for s in family
+            if s.node and s.node_name and s.node.proxy_group
+        ]
         for stack in family:
             for service in stack.by(TailnetWay):
                 if stack.node_name and service.cluster_origin:
@@ -363,6 +413,19 @@ RULES = (
         "tailscale.com/kb/1236",
         (52,),
         check=_operator,
+    ),
+    StackRule(
+        "proxy-group",
+        "Shared proxies have the operator, and what is behind them is deleted before it is made anew",
+        f"{_TS}/svc-for-pg.go, ingress-for-pg.go",
+        check=_proxy_group,
+    ),
+    StackRule(
+        "proxy-group-unused",
+        "Something goes through shared proxies",
+        f"{_TS}/svc-for-pg.go",
+        severity="warning",
+        check=_proxy_group_unused,
     ),
     ServiceRule("funnel-port", "Funnel's port is 443", f"{_FUNNEL}; {_TS}", (51,), check=_funnel_port),
     ServiceRule("funnel-host", "Funnel has no domain of your own", _FUNNEL, (53, 33), check=_funnel_host),

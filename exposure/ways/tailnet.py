@@ -16,6 +16,9 @@ from exposure.names import node_tag, service_tag
 from exposure.ways.way import PASSES, WEB, Facts, Grant, Way, lasting
 from exposure.workload import Protocol
 
+ROUTES_NEEDED = "a Linux device reaches it only after `sudo tailscale set --accept-routes`"
+"""The address of a Tailscale Service is a route to clients [tailscale#18326]."""
+
 
 @dataclass(frozen=True)
 class TailnetPort:
@@ -53,6 +56,12 @@ class TailnetWay(Way):
     port_name: str | None = None
     until: str = field(default="", compare=False)
     """When sets of its people end, in words."""
+    shared: bool = False
+    """Behind the node's shared proxies, as a Tailscale Service with the tag; else by a proxy of its own.
+
+    A Service of the user's has its own: the operator leaves its finalizer on a Service that is no longer behind a
+    `ProxyGroup`, which then cannot be deleted [TS cmd/k8s-operator/svc-for-pg.go, Reconcile].
+    """
 
     gate = "tailnet"
     component = "components.tailnet_service.TailnetService"
@@ -100,6 +109,7 @@ class TailnetWay(Way):
             origin.selector,
             origin.port_name,
             until,
+            facts.node.proxy_group is not None and (served or origin.selector is not None),
         )
 
     @property
@@ -122,7 +132,15 @@ class TailnetWay(Way):
         """See `Way`."""
         return f"{self.audience}, from devices of the tailnet{self.until}"
 
+    @property
+    def mind(self) -> tuple[str, ...]:
+        """See `Way`."""
+        return (ROUTES_NEEDED,) if self.shared else ()
+
     def grants(self) -> tuple[Grant, ...]:
         """One for each port."""
         people, machines = (tuple(sorted(names)) for names in (self.audience.people, self.audience.machines))
-        return tuple(Grant(self.service, self.node, people, self.tag, p.port, p.protocol, machines) for p in self.ports)
+        return tuple(
+            Grant(self.service, self.node, people, self.tag, p.port, p.protocol, machines, self.shared)
+            for p in self.ports
+        )

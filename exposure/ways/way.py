@@ -79,7 +79,10 @@ class Address:
 
 @dataclass(frozen=True)
 class Grant:
-    """What the tailnet's policy opens for a way: these sets of people and machines reach this tag at this port."""
+    """What the tailnet's policy opens for a way: these sets of people and machines reach this tag at this port.
+
+    `shared`: the tag is that of a Tailscale Service, for which the node's shared proxies answer.
+    """
 
     key: str
     node: str
@@ -88,6 +91,7 @@ class Grant:
     port: int
     protocol: Protocol
     machines: tuple[str, ...] = ()
+    shared: bool = False
 
 
 @dataclass(frozen=True)

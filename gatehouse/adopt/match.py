@@ -111,7 +111,8 @@ class _Matcher:
             "DnsRecord": self._record,
             "Ingress": self._ingress,
             **dict.fromkeys(
-                ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service"), self._object
+                ("Deployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "ProxyGroup", "Secret", "Service"),
+                self._object,
             ),
             **dict.fromkeys(("Acl", "DnsPreferences", "TailnetSettings"), lambda p: self._first(p, lambda t: True)),
         }

@@ -16,7 +16,7 @@ from config.stack import Estate, StackConfig
 from config.values import ROOT, Host, MalformedError, Path
 from exposure.audience import ANYONE, NOBODY, Audience
 from exposure.audience import people as people_of
-from exposure.names import machine_of, names_of
+from exposure.names import PROXY_GROUP, machine_of, names_of
 from gatehouse.adopt.match import (
     TUNNEL_SUFFIX,
     is_for_everyone,
@@ -376,13 +376,19 @@ class _Reader:
     def _served(self, ingress: Thing) -> dict[str, Any]:
         spec = ingress.inputs.get("spec") or {}
         annotations = (ingress.inputs.get("metadata") or {}).get("annotations") or {}
-        if annotations.get("tailscale.com/proxy-group"):
-            raise _NotUnderstoodError("it is served by a ProxyGroup, which Gatehouse has no word for")
+        group = annotations.get("tailscale.com/proxy-group")
+        if group == PROXY_GROUP and not self.config.node.proxy_group:
+            self.found.node["proxy_group"] = True
+        elif group not in (None, "", PROXY_GROUP):
+            raise _NotUnderstoodError(
+                f"it is behind ProxyGroup {group}, and Gatehouse has one of its own (`node.proxy_group`): to go behind"
+                " that one, it has to be deleted first"
+            )
         paths = [p for rule in spec.get("rules") or () for p in (rule.get("http") or {}).get("paths") or ()]
         backends = [spec["defaultBackend"]] if spec.get("defaultBackend") else []
         backends += [p["backend"] for p in paths]
         whole = bool(spec.get("defaultBackend")) or any(p.get("path", "/") == "/" for p in paths)
-        funnel = str(annotations.get("tailscale.com/funnel", "")).lower() == "true"
+        funnel = not group and str(annotations.get("tailscale.com/funnel", "")).lower() == "true"
         if not whole and not funnel:
             raise _NotUnderstoodError("it serves single paths on the tailnet, and a service there is served whole")
         services = [b.get("service") for b in backends if b.get("service")]

@@ -27,7 +27,16 @@ _TAILNET = {
     "tailscale/dns-configuration": ("DnsConfiguration", "dns_configuration"),
     "tailscale/settings": ("TailnetSettings", "settings"),
 }
-_CLUSTER = ("Deployment", "Ingress", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service")
+_CLUSTER = (
+    "Deployment",
+    "Ingress",
+    "Namespace",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "ProxyGroup",
+    "Secret",
+    "Service",
+)
 
 
 def read_simulated(clouds: Path, context: str) -> list[Thing]:

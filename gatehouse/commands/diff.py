@@ -206,7 +206,7 @@ def _row(change: Change, now: Project, base: Project | None, only: str | None, t
     fresh = reason is not None and reason != (_reason(base, stack, service) if base else None)
     wider = change.wider
     host = change.place.request.host
-    own = is_destination(host) or host in tags
+    own = owner is None and (is_destination(host) or host in tags)
     accepted = reason if fresh and wider else None
     return Row(change, stack, service, accepted, wider and reason is not None and not fresh, own)
 

@@ -279,6 +279,23 @@ _REASONS: Sequence[_Reason] = (
     ),
     _reason(
         "kubernetes",
+        r'kind tailscale\.com/\S*ProxyGroup failed|no matches for kind "ProxyGroup"',
+        "The cluster does not know what {what} is: its Tailscale operator is older than 1.84, or was installed without "
+        "its CRDs. Upgrade its chart, with `installCRDs: true` as by default; or take `proxy_group:` out of "
+        f"Pulumi.{{stack}}.yaml. {_AGAIN}",
+        ops=_MAKES,
+    ),
+    _reason(
+        "kubernetes",
+        r"timed out waiting for the condition",
+        "{what} was not gone after ten minutes. The Tailscale operator has to let go first of what it puts on the "
+        "tailnet: `kubectl --context {context} -n tailscale get pods` must list it as running, and its shared proxies "
+        "where there are some; `kubectl --context {context} -n tailscale logs deployment/operator` says why it does "
+        f"not. {_AGAIN}",
+        ops="delete replace",
+    ),
+    _reason(
+        "kubernetes",
         r"port is already allocated",
         "Another Service of the cluster has the NodePort of {what}. `kubectl --context {context} get services -A` "
         f"shows which. Choose another port in Pulumi.{{stack}}.yaml, or free this one. {_AGAIN}",

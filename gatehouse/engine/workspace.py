@@ -295,8 +295,11 @@ def simulated_folder(project: Path) -> Path:
 
 
 def namespaces(source: StackFile) -> list[str]:
-    """The namespaces that the stack's services are in: in simulated clusters they are there from the start."""
-    return sorted({origin["namespace"] for origin in _origins(source)})
+    """The namespaces that the stack's services are in, and the operator that is there: in simulated clusters they are
+    there from the start."""
+    node = source.values.get("gatehouse:node")
+    there = isinstance(node, dict) and node.get("tailscale_operator") == "existing"
+    return sorted({*(origin["namespace"] for origin in _origins(source)), *["tailscale"] * there})
 
 
 def services(source: StackFile) -> list[str]:

@@ -31,6 +31,8 @@ _KINDS: Final = {
     "helm.sh/v3": "Release",
     "networking.k8s.io/v1": "Ingress NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
+    # The Tailscale operator's chart brings it [TS deploy/chart, installCRDs].
+    "tailscale.com/v1alpha1": "ProxyGroup-",
     # k3s comes with Traefik's own kinds.
     "traefik.io/v1alpha1": "ServersTransport",
 }
@@ -47,6 +49,11 @@ _LABEL_VALUE: Final = re.compile(r"|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])
 _LABEL_KEY: Final = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PORT_NAME: Final = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
 _STRING_MAPS: Final = frozenset({"annotations", "labels", "matchLabels", "nodeSelector"})
+_OPERATOR: Final = "tailscale-operator"
+_PROXY_GROUP: Final = "tailscale.com/proxy-group"
+# [TS deploy/crds/tailscale.com_proxygroups.yaml]
+_PROXY_GROUP_TYPES: Final = ("egress", "ingress", "kube-apiserver")
+_PROXY_GROUP_TEXTS: Final = {"hostnamePrefix": "[a-z0-9][a-z0-9-]{0,61}", "tags": "tag:[a-zA-Z][a-zA-Z0-9-]*"}
 _AUTONAMED: Final = "pulumi.com/autonamed"
 _PATCH_FORCE: Final = "pulumi.com/patchForce"
 _NODE_PORTS: Final = range(30000, 32768)
@@ -425,6 +432,7 @@ class Kubernetes(Cloud):
                 item["body"] = _without(item["body"], [tuple(path) for path in added])
                 self.store.put(target.key, item)
                 return target.id, None
+            self._finalized(target, item["body"])
             if target.kind == "Namespace":
                 for key, _ in list(self.store.find(f"kubernetes/{target.cluster}/")):
                     if key.split("/")[-2] == target.name:
@@ -434,6 +442,29 @@ class Kubernetes(Cloud):
 
         self.call("delete", request, act)
 
+    def _finalized(self, target: _Target, body: Object) -> None:
+        """Refuses, as the plugin does after ten minutes, what the Tailscale operator's finalizer would keep.
+
+        Of what is behind a ProxyGroup it takes that off while the group is there; and the chart takes the kind along
+        [TS cmd/k8s-operator/svc-for-pg.go, ingress-for-pg.go, proxygroup.go].
+        """
+        group = ((body.get("metadata") or {}).get("annotations") or {}).get(_PROXY_GROUP)
+        groups = f"kubernetes/{target.cluster}/tailscale.com/v1alpha1/ProxyGroup/-/"
+        behind = target.kind in ("Ingress", "Service") and group
+        needs_operator = behind or target.kind == "ProxyGroup"
+        last = target.release and _chart(body) == _OPERATOR
+        if (
+            (behind and self.store.get(groups + str(group)) is None)
+            or (needs_operator and not self._has_operator(target))
+            or (last and any(self.store.find(groups)))
+        ):
+            raise RefusedError("timed out waiting for the condition")
+
+    def _has_operator(self, target: _Target) -> bool:
+        """Whether the cluster has the Tailscale operator: by its chart, or from the start in its usual namespace."""
+        releases = self.store.find(f"kubernetes/{target.cluster}/helm.sh/v3/Release/")
+        return "tailscale" in self.namespaces or any(_chart(body) == _OPERATOR for _, body in releases)
+
     # -- the rules of the API server ------------------------------------------------------------------------
 
     def _namespaced(self, target: _Target) -> bool:
@@ -441,7 +472,8 @@ class Kubernetes(Cloud):
 
     def _home(self, target: _Target, inputs: Object) -> None:
         """Refuses what there is no such kind or no namespace for."""
-        if target.kind not in _KINDS.get(target.api_version, "").replace("-", "").split():
+        known = target.kind in _KINDS.get(target.api_version, "").replace("-", "").split()
+        if not known or (target.kind == "ProxyGroup" and not self._has_operator(target)):
             raise RefusedError(
                 f'no matches for kind "{target.kind}" in version "{target.api_version}": the apiVersion for this '
                 "resource does not exist. Verify that any required CRDs have been created"
@@ -496,6 +528,8 @@ class Kubernetes(Cloud):
             raise target.bad("spec", spec, "minAvailable and maxUnavailable cannot be both set")
         if target.kind == "Service":
             self._valid_ports(target, spec)
+        if target.kind == "ProxyGroup":
+            _valid_proxy_group(target, spec)
         if target.kind == "Ingress":
             for path, item in values.walk(spec.get("rules") or []):
                 if path[-2:-1] == ("paths",) and item.get("pathType") is None:
@@ -647,6 +681,24 @@ class Kubernetes(Cloud):
                 port["nodePort"] = wanted
         balanced = {"ingress": [{"ip": f"192.0.2.{1 + digest[4] % 250}"}]} if type_ == "LoadBalancer" else {}
         live["status"] = {"loadBalancer": balanced}
+
+
+def _chart(release: Object) -> str:
+    return str(release.get("chart")).rsplit("/", 1)[-1]
+
+
+def _valid_proxy_group(target: _Target, spec: Object) -> None:
+    """Refuses what the kind's own schema does."""
+    if spec.get("type") not in _PROXY_GROUP_TYPES:
+        listed = ", ".join(f'"{one}"' for one in _PROXY_GROUP_TYPES)
+        raise target.invalid("spec.type", f'Unsupported value: "{spec.get("type")}": supported values: {listed}')
+    if spec.get("replicas", 0) < 0:
+        raise target.bad("spec.replicas", spec["replicas"], "should be greater than or equal to 0")
+    for field, pattern in _PROXY_GROUP_TEXTS.items():
+        given = spec.get(field) or []
+        for text in [given] if isinstance(given, str) else given:
+            if not re.fullmatch(pattern, text):
+                raise target.bad(f"spec.{field}", text, f"should match '^{pattern}$'")
 
 
 def _fill_namespace(target: _Target, live: Object, old: Object) -> None:

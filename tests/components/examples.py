@@ -18,6 +18,7 @@ from components import (
     Login,
     ManagedIngress,
     PortForward,
+    ProxyGroup,
     PublicTunnelRoute,
     ServiceTokens,
     Tailnet,
@@ -182,6 +183,10 @@ def tailnet_service(
     return TailnetService(name, way=made, beside=beside, after=after, opts=opts)
 
 
+def proxy_group(name: str = "proxies", **more: Any) -> ProxyGroup:
+    return ProxyGroup(name, **{"node": "alfred", **more})
+
+
 def tailscale_operator(name: str = "operator", **more: Any) -> TailscaleOperator:
     return TailscaleOperator(name, **{"node": "alfred", **more})
 
@@ -233,6 +238,7 @@ EXAMPLES: Mapping[str, Callable[..., Any]] = {
     "Login": login,
     "ManagedIngress": managed_ingress,
     "PortForward": port_forward,
+    "ProxyGroup": proxy_group,
     "PublicTunnelRoute": public_tunnel_route,
     "ServiceTokens": service_tokens,
     "Tailnet": tailnet,

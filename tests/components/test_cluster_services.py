@@ -17,6 +17,7 @@ from tests.components.examples import (
     funnel_service,
     managed_ingress,
     port_forward,
+    proxy_group,
     tailnet,
     tailnet_service,
     tailscale_operator,
@@ -135,6 +136,43 @@ def test_of_two_ways_of_one_service_none_claims_to_be_what_the_other_was(run: Ru
     marks = found.all(PATCH)
     assert [mark.former_parents for mark in marks] == [{"gatehouse:FunnelService game"}] * 2
     assert len({mark.urn for mark in marks}) == 2
+
+
+def test_behind_shared_proxies_are_serve_and_a_service_of_ours_and_neither_funnel_nor_the_users_service(
+    run: Run,
+) -> None:
+    # cmd/k8s-operator/svc-for-pg.go, shouldExposeClusterIP: a ClusterIP with `tailscale.com/expose` is taken.
+    def program() -> None:
+        group = proxy_group(after=[tailnet().acl]).group
+        tailnet_service(shared=True, after=[group])
+        tailnet_service("git", TCP, selector={"app": "git"}, shared=True, after=[group])
+        tailnet_service("alone")
+        funnel_service(after=[group])
+
+    found = run(program)
+    annotated = {r.name: r.inputs["metadata"]["annotations"] for r in found if r.short in (INGRESS, SERVICE)}
+    groups = {name: said.get("tailscale.com/proxy-group") for name, said in annotated.items()}
+    assert groups == {
+        "wiki-ingress": "gatehouse-proxies",
+        "git-service": "gatehouse-proxies",
+        "alone-ingress": None,
+        "komga-ingress": None,
+    }
+    made = {r.name: r for r in found}
+    group = made["proxies-group"]
+    assert (group.inputs["apiVersion"], group.inputs["kind"]) == ("tailscale.com/v1alpha1", "ProxyGroup")
+    assert group.inputs["metadata"]["name"] == "gatehouse-proxies"
+    # Of the kind's own schema: deploy/crds/tailscale.com_proxygroups.yaml.
+    assert group.inputs["spec"] == {
+        "type": "ingress",
+        "replicas": 2,
+        "hostnamePrefix": "alfred-proxies",
+        "tags": ["tag:k8s-proxies-alfred"],
+    }
+    assert "tailscale:Acl tailnet-policy" in group.dependencies
+    assert made["git-service"].inputs["spec"]["type"] == "ClusterIP"
+    for name in ("wiki-ingress", "git-service"):
+        assert "kubernetes:ProxyGroup proxies-group" in made[name].dependencies
 
 
 def test_tcp_and_udp_get_a_tailnet_address_of_their_own_and_no_port_of_the_node(run: Run) -> None:

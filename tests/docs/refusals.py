@@ -123,8 +123,8 @@ def _wider() -> str:
         [
             f"### {WIDER}\n",
             "A change lets more people reach a service. Only `gatehouse diff` can tell, and it is not refused by "
-            "`gatehouse check`. For a node's port that is no service's, such as Tailscale SSH's, the owner's stack "
-            "says it.\n",
+            "`gatehouse check`. For what is no service's, the stack says it: that with the route or the exit node; for "
+            "a node's port, such as Tailscale SSH's, the estate's owner.\n",
             "- why: an edit of another line may open more than its author saw\n"
             "- fix: undo it, or say why it is meant; the reason has to be new with the change\n",
             "Source: Gatehouse: who can reach more than before is said before it is so.\n",

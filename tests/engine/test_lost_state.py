@@ -8,6 +8,7 @@ from tests.engine.kit import Object, Project, doubles, orphans
 from tests.engine.locks import broken_locks, protected
 from tests.engine.stacks import SMALL, shipped, small
 from tests.engine.test_lifecycle import quiet
+from tests.kit.builders import NODE
 
 pytestmark = pytest.mark.engine
 
@@ -33,7 +34,7 @@ def lasting(objects: dict[str, Object]) -> dict[str, Object]:
 
 @pytest.mark.parametrize("stack", ["small", "alfred"])
 def test_a_lost_state_is_recovered_with_nothing_changed_twice_or_lost(project: Project, stack: str) -> None:
-    small(project) if stack == "small" else shipped(project, "alfred")
+    small(project, node={**NODE, "proxy_group": True}) if stack == "small" else shipped(project, "alfred")
     project.ok("up")
     before = lasting(project.objects())
     lose_state(project)

@@ -1,4 +1,4 @@
-"""A service that changes its gate, in every direction, under the real engine."""
+"""A service that changes its gate, in every direction, or its proxies, under the real engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.engine.kit import Project, doubles, orphans
 from tests.engine.stacks import ZERO_TRUST, at, small
 from tests.engine.test_lifecycle import kept, quiet
 from tests.engine.wider import wider
-from tests.kit.builders import GAME, HTML, MEDIA, OPEN_HTML
+from tests.kit.builders import GAME, HTML, MEDIA, NODE, OPEN_HTML
 
 pytestmark = pytest.mark.engine
 
@@ -103,3 +103,79 @@ def expected(before: str, after: str) -> dict[str, str]:
         if (before in gates) != (after in gates) or (tunnel_both and name != "NetworkPolicy/connector-network"):
             steps[name] = "update"
     return {name: op for name, op in steps.items() if op != "same"}
+
+
+# A service that changes its proxies
+
+
+BEHIND = {
+    "wiki": at("wiki", HTML, clients="tailnet"),
+    "git": {
+        "origin": {"namespace": "git", "service": "git", "port": 22, "scheme": "tcp", "selector": {"app": "git"}},
+        "traffic": "non-html",
+        "clients": "tailnet",
+    },
+}
+BESIDE = {
+    # A Service of the user's keeps its own proxy, and so does Funnel.
+    "mail": {
+        "origin": {"namespace": "mail", "service": "mail", "port": 993, "scheme": "tcp"},
+        "traffic": "non-html",
+        "clients": "tailnet",
+    },
+    "komga": at("komga", MEDIA),
+}
+GROUP = {"ProxyGroup/tailscale-proxies", "ProxyGroup/tailscale-proxies-group"}
+MOVED = {"Ingress/wiki-ingress", "Service/git-service"}
+
+
+def test_services_go_behind_shared_proxies_and_come_back_each_deleted_before_it_is_made_anew(project: Project) -> None:
+    def share(on: bool) -> None:
+        node = {**NODE, "tailscale_operator": "helm", **({"proxy_group": True} if on else {})}
+        small(project, {**BEHIND, **BESIDE}, node=node)
+
+    def changed() -> list[tuple[str, str]]:
+        return [
+            (str(call["method"]), f"{str(call['type']).rpartition(':')[2]}/{call['name']}")
+            for call in project.calls()
+            if call["method"] in ("create", "delete")
+        ]
+
+    share(on=True)
+    # The kind comes with the operator's chart, in the same run.
+    project.ok("up")
+    order = changed()
+    group, release = "ProxyGroup/tailscale-proxies-group", "Release/tailscale-operator-release"
+    steps = [order.index(("create", name)) for name in (release, group, "Ingress/wiki-ingress")]
+    assert steps == sorted(steps)
+    quiet(project.ok("up"))
+
+    share(on=False)
+    since = len(changed())
+    assert project.ok("up").steps == {
+        "Acl/tailnet-policy": "update",
+        **dict.fromkeys(MOVED, "replace"),
+        **dict.fromkeys(GROUP, "delete"),
+    }
+    after = changed()[since:]
+    for name in MOVED:
+        assert after.index(("delete", name)) < after.index(("create", name))
+        assert after.index(("delete", name)) < after.index(("delete", group))
+
+    share(on=True)
+    since = len(changed())
+    assert project.ok("up").steps == {
+        "Acl/tailnet-policy": "update",
+        **dict.fromkeys(MOVED, "replace"),
+        **dict.fromkeys(GROUP, "create"),
+    }
+    after = changed()[since:]
+    for name in MOVED:
+        assert after.index(("delete", name)) < after.index(("create", name))
+    quiet(project.ok("up"))
+
+    # The simulated cluster refuses what would wait for a finalizer for ever.
+    since = len(changed())
+    project.ok("destroy")
+    gone = [name for method, name in changed()[since:] if method == "delete"]
+    assert max(gone.index(name) for name in MOVED) < gone.index(group) < gone.index(release)

@@ -197,6 +197,32 @@ def test_to_share_names_each_machine_and_the_people_who_reach_it() -> None:
     assert shared(["alice@example.com", "granny@example.com"]) == {}
 
 
+def test_behind_shared_proxies_linux_takes_routes_and_whoever_is_no_user_is_invited() -> None:
+    # tailscale.com/kb/1439: "Clients other than Linux accept routes by default"; "Tailscale versions 1.84 and later".
+    photos = {**HTML, "clients": "tailnet", "people": "photos", "machines": "tag:ci"}
+    mail = {"namespace": "mail", "service": "mail", "port": 993, "scheme": "tcp"}
+    services = {"photos": photos, "mail": {**photos, "origin": mail, "traffic": "non-html", "people": "admins"}}
+    people = {**ESTATE["people"], "photos": ["alice@example.com", "granny@example.com"]}
+    estate = {**ESTATE, "people": people, "tailnet": {**ESTATE["tailnet"], "users": ["alice@example.com"]}}
+    on, off = (
+        _work(plan_of(services, estate=estate, node=node)) for node in ({**NODE, "proxy_group": {"replicas": 1}}, NODE)
+    )
+    step = on["tailscale-services"]
+    # A Service of the user's keeps its own proxy.
+    assert step.title == "Let Linux devices take the addresses of photos-alfred"
+    assert step.values == {"On Linux": "sudo tailscale set --accept-routes"}
+    said = " ".join(step.steps)
+    assert "each Linux machine with tag:ci" in said
+    assert "cannot be shared with them: granny@example.com." in said
+    assert "share-machines" not in on
+    assert "1.84" in " ".join(on["tailscale-operator"].steps)
+    assert "tailscale-services" not in off
+    assert off["share-machines"].values == {"photos-alfred": "granny@example.com"}
+    assert "1.84" not in " ".join(off["tailscale-operator"].steps)
+    notes = [way.mind for way in plan_of(services, estate=estate, node={**NODE, "proxy_group": True}).ways]
+    assert sorted(len(found) for found in notes) == [0, 1]
+
+
 @pytest.mark.parametrize(("by", "listed"), [("existing", True), ("none", True), ("helm", False)])
 def test_the_operator_is_manual_steps_unless_it_is_installed_from_here(by: str, listed: bool) -> None:
     plan = plan_of({"media": MEDIA}, node={**NODE, "tailscale_operator": by})

@@ -290,6 +290,25 @@ def test_a_funnel_of_single_paths_is_for_nobody_but_at_those(tmp_path: Path) -> 
     assert any("single paths on the tailnet" in note for note in found.notes)
 
 
+def test_an_ingress_behind_shared_proxies_is_recognised_where_they_are_gatehouses_own(tmp_path: Path) -> None:
+    key = "kubernetes/alfred/networking.k8s.io/v1/Ingress/media/comics"
+    ingress = made.objects()[key]
+
+    def behind(group: str) -> Any:
+        # The operator gives no Funnel to what is behind a group.
+        annotations = {"tailscale.com/proxy-group": group, "tailscale.com/funnel": "true"}
+        metadata = {"name": "comics", "namespace": "media", "annotations": annotations}
+        return recognised(things(tmp_path, {key: {**ingress, "metadata": metadata}}))
+
+    found = behind("gatehouse-proxies")
+    assert found.services["comics"]["clients"] == "tailnet"
+    assert found.node["proxy_group"] is True
+    found = behind("ingress-proxies")
+    assert "comics" not in found.services
+    assert "proxy_group" not in found.node
+    assert any("it is behind ProxyGroup ingress-proxies" in note for note in found.notes)
+
+
 def test_settings_of_the_way_to_the_origin_are_kept(tmp_path: Path) -> None:
     request = {"noTlsVerify": True, "httpHostHeader": "grafana.local", "connectTimeout": 10, "http2Origin": False}
     rule = {**GRAPHS, "service": "https://192.168.0.9:3000", "originRequest": request}

@@ -16,7 +16,7 @@ import pytest
 from config.loader import load_project
 from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
-from gatehouse.adopt.cluster import connect, ingress_controller, read_cluster
+from gatehouse.adopt.cluster import _PATHS, connect, ingress_controller, read_cluster
 from gatehouse.adopt.match import choose_tunnel, emails_of, is_for_everyone
 from gatehouse.adopt.tailnet_account import read_tailnet, sign_in
 from gatehouse.adopt.things import AccountError, Thing, is_tailscale, machine_of_ingress
@@ -382,6 +382,7 @@ def api_server() -> Iterator[tuple[str, dict[str, int]]]:
                 "namespaces": "Namespace",
                 "networkpolicies": "NetworkPolicy",
                 "poddisruptionbudgets": "PodDisruptionBudget",
+                "proxygroups": "ProxyGroup",
                 "secrets": "Secret",
                 "services": "Service",
             }
@@ -439,6 +440,8 @@ def test_a_cluster_is_read_as_the_api_server_writes_it(
 ) -> None:
     url, status = api_server
     kubeconfig(tmp_path, url, monkeypatch)
+    # The kind comes with the Tailscale operator.
+    status["proxygroups"] = 404
     things = read_cluster(connect("alfred"))
     [ingress] = of(things, "Ingress").values()
     assert ingress.id == "media/comics"
@@ -506,10 +509,7 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     rule = {"hostname": "graphs.example.com", "service": "http://grafana.monitoring.svc:3000"}
     answers[config] = {**ANSWERS[config], "config": {"ingress": [rule, {"service": "http_status:404"}]}}
     found: dict[str, Any] = {"answers": answers, "secrets": [], "status": {}}
-    lists = {
-        kind: [body for key, body in made.cluster().items() if f"/{kind}/" in key]
-        for kind in ("Deployment", "Ingress", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service")
-    }
+    lists = {kind: [body for key, body in made.cluster().items() if f"/{kind}/" in key] for kind in _PATHS}
     monkeypatch.setattr("cloudflare.Cloudflare", lambda **_: cloudflare(answers, found["status"]))
     tail = tailscale()
     monkeypatch.setattr("gatehouse.adopt.tailnet_account.sign_in", lambda _, **given: sign_in(tail, **given))

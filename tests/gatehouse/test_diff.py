@@ -438,13 +438,33 @@ def test_stack_files_with_findings_are_not_compared(project: Path, capsys: pytes
     assert "sensitive-without-access" in capsys.readouterr().err
 
 
+def test_a_wider_route_and_a_new_exit_node_are_refused_unless_the_stack_that_says_them_says_why(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estate = {**builders.ESTATE, "tailnet": {"name": "tail.ts.net"}}
+    printer = {"to": "192.168.0.40/32", "people": "admins", "ports": ["tcp:631"]}
+    home = {**builders.NODE, "routes": [printer]}
+    _write(project, SERVICES, estate=estate, node=home)
+    _commit(project)
+    assert changes(project, capsys) == (0, [])
+    wider = {**home, "routes": [{**printer, "ports": ["tcp:631", "tcp:80"]}], "exit_node": {"people": "admins"}}
+    _write(project, SERVICES, estate=estate, node=wider)
+    code, found = changes(project, capsys)
+    places = {(c["place"].rpartition(":")[0], c["kind"], c["stack"]) for c in found}
+    assert (code, places) == (1, {("192.168.0.40/32", "wider", "alfred"), ("autogroup:internet", "wider", "alfred")})
+    assert run(project) == 1
+    assert "(alfred: no service, so under `gatehouse:acknowledge`)" in capsys.readouterr().out.replace("\n", " ")
+    _write(project, SERVICES, estate=estate, node=wider, acknowledge={"exposure-wider": WHY})
+    assert changes(project, capsys)[0] == 0
+
+
 def test_an_own_policy_is_read_at_the_revision_and_what_it_opens_of_ones_own_is_told_and_not_refused(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     estate = {**builders.ESTATE, "tailnet": {"name": "tail.ts.net", "policy": "tailnet.hujson"}}
     own = project / "tailnet.hujson"
     rule = '{"src": ["bob@example.com"], "dst": ["tag:nas"], "ip": ["tcp:445"]},'
-    route = '{"src": ["bob@example.com"], "dst": ["10.0.0.0/8"], "ip": ["tcp:445"]},'
+    route = '{"src": ["bob@example.com"], "dst": ["10.9.0.0/16"], "ip": ["tcp:445"]},'
     text = '{"tagOwners": {"tag:nas": ["autogroup:admin"]}, "grants": [%s]}'
     own.write_text(text % rule)
     _write(project, SERVICES, estate=estate)
@@ -455,7 +475,7 @@ def test_an_own_policy_is_read_at_the_revision_and_what_it_opens_of_ones_own_is_
     assert (code, [(c["kind"], c["place"], c["gains"], c["losses"]) for c in found]) == (
         0,
         [
-            ("wider", "10.0.0.0/8:445/tcp", ["bob@example.com"], []),
+            ("wider", "10.9.0.0/16:445/tcp", ["bob@example.com"], []),
             ("narrower", "tag:nas:445/tcp", [], ["bob@example.com"]),
         ],
     )

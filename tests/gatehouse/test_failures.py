@@ -28,6 +28,8 @@ from tests.kit.builders import stack_text
 URN = "urn:pulumi:alfred::gatehouse::gatehouse:index:Part$"
 API = "https://api.cloudflare.com/client/v4"
 TYPES = {
+    "Ingress": "kubernetes:networking.k8s.io/v1:Ingress",
+    "ProxyGroup": "kubernetes:tailscale.com/v1alpha1:ProxyGroup",
     "Zone": "cloudflare:index/zone:Zone",
     "ZoneDnssec": "cloudflare:index/zoneDnssec:ZoneDnssec",
     "ZoneSetting": "cloudflare:index/zoneSetting:ZoneSetting",
@@ -393,6 +395,17 @@ EXISTS = (
             f'{CREATED}Service "game" is invalid: spec.ports[0].nodePort: Invalid value: 30000: provided port is '
             "already allocated",
             "`kubectl --context home get services -A`",
+        ),
+        # pulumi-kubernetes await/internal/awaiter.go
+        ("delete", "Ingress/wiki-ingress", "timed out waiting for the condition", "-n tailscale get pods"),
+        (
+            "create",
+            "ProxyGroup/tailscale-proxies-group",
+            # pulumi-kubernetes provider.go, Create
+            'creation of resource "urn" with kind tailscale.com/v1alpha1/ProxyGroup failed because the Kubernetes API '
+            "server reported that the apiVersion for this resource does not exist. Verify that any required CRDs have "
+            'been created: no matches for kind "ProxyGroup" in version "tailscale.com/v1alpha1"',
+            "older than 1.84",
         ),
         ("create", "Deployment/web", f'{CREATED}namespaces "web" not found', "`kubectl --context home get namespaces`"),
         ("create", "Acl/tailnet-policy", ACL_500, "Tailscale answered with an error of its own"),

@@ -125,7 +125,16 @@ def _estates(draw: st.DrawFn, most_members: int, most_services: int) -> Estate:
                 "clients": "anyone",
             }
         services[node] = _node_ports_once(found)
+        if any(_may_share(service) for service in found.values()):
+            sections[node] = {**sections[node], "node": {**sections[node]["node"], "proxy_group": draw(st.booleans())}}
     return Estate(sections, services)
+
+
+def _may_share(service: Mapping[str, Any]) -> bool:
+    """Whether it is on the tailnet, and not by a proxy of its own in any case."""
+    origin = service["origin"]
+    served = origin.get("scheme", "http") in ("http", "https") or "selector" in origin
+    return "namespace" in origin and service.get("clients") == "tailnet" and served
 
 
 def _node_ports_once(services: dict[str, Any]) -> dict[str, Any]:

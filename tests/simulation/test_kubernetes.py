@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 PDB = "kubernetes:policy/v1:PodDisruptionBudget"
 RELEASE = "kubernetes:helm.sh/v3:Release"
+PROXY_GROUP = "kubernetes:tailscale.com/v1alpha1:ProxyGroup"
 
 LABELS = {"app": "x"}
 
@@ -455,3 +457,56 @@ def test_a_connected_tunnel_cannot_be_deleted_before_its_connector(store: Store,
     connector.delete()
     made.delete()
     secret.delete()
+
+
+def group(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "proxies"}, "spec": {"type": "ingress", **spec}}
+
+
+def operator(kubernetes: Plugin) -> Resource:
+    kubernetes.create(NAMESPACE, "tailscale", metadata={"name": "tailscale"})
+    chart: dict[str, Any] = {"chart": "tailscale-operator", "name": "tailscale-operator", "namespace": "tailscale"}
+    return kubernetes.create(RELEASE, "operator", **chart)
+
+
+def test_a_proxy_group_is_known_once_the_operators_chart_is_there(kubernetes: Plugin, store: Store) -> None:
+    # The provider asks the cluster nothing at preview for a kind that it does not know [provider.go, gvkExists].
+    kubernetes.create(PROXY_GROUP, "proxies", preview=True, **group())
+    with pytest.raises(ProviderError, match='no matches for kind "ProxyGroup" in version'):
+        kubernetes.create(PROXY_GROUP, "proxies", **group())
+    operator(kubernetes)
+    assert kubernetes.create(PROXY_GROUP, "proxies", **group()).id == "proxies"
+    # An operator that is there from the start has brought it.
+    there = Plugin(Provider(Kubernetes(store, namespaces=["tailscale"])), context="other")
+    assert there.create(PROXY_GROUP, "proxies", **group()).id == "proxies"
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"type": "serve"}, "spec.type: Unsupported value"),
+        ({"replicas": -1}, "spec.replicas: Invalid value: -1"),
+        ({"hostnamePrefix": "-a"}, 'spec.hostnamePrefix: Invalid value: "-a"'),
+        ({"tags": ["tag:a", "k8s"]}, 'spec.tags: Invalid value: "k8s"'),
+    ],
+)
+def test_a_proxy_group_that_its_schema_refuses_is_refused(kubernetes: Plugin, spec: dict[str, Any], text: str) -> None:
+    operator(kubernetes)
+    with pytest.raises(ProviderError, match=re.escape(text)):
+        kubernetes.create(PROXY_GROUP, "proxies", **group(**spec))
+
+
+def test_what_is_behind_a_proxy_group_goes_first_then_the_group_then_the_operator(kubernetes: Plugin) -> None:
+    # Each has a finalizer that the next one takes off [TS cmd/k8s-operator/ingress-for-pg.go, proxygroup.go].
+    release = operator(kubernetes)
+    proxies = kubernetes.create(PROXY_GROUP, "proxies", **group())
+    annotated = named("web", annotations={"tailscale.com/proxy-group": "proxies"})
+    web = kubernetes.create(SERVICE, "web", **annotated, **service({"port": 80}, type_="ClusterIP"))
+    with pytest.raises(ProviderError, match="timed out waiting for the condition"):
+        release.delete()
+    proxies.delete()
+    with pytest.raises(ProviderError, match="timed out waiting for the condition"):
+        web.delete()
+    proxies = kubernetes.create(PROXY_GROUP, "proxies", **group())
+    for resource in (web, proxies, release):
+        resource.delete()

@@ -50,6 +50,7 @@ def homes(draw: st.DrawFn) -> Home:
         people,
         draw(st.lists(st.sampled_from(sorted(people)), min_size=1, max_size=2, unique=True)),
         {},
+        shared=draw(st.booleans()),
     )
     taken: set[tuple[str, str]] = set()
     for key in draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=len(KEYS))):
@@ -181,7 +182,16 @@ def sections(home: Home) -> dict[str, Any]:
         "tokens": {name: {} for name in TOKENS},
         "tailnet": {"name": home.tailnet},
     }
-    return {"estate": estate, "node": {**NODE, "name": home.node}}
+    node = {**NODE, "name": home.node}
+    if home.shared and any(_may_share(service) for service in home.services.values()):
+        node["proxy_group"] = True
+    return {"estate": estate, "node": node}
+
+
+def _may_share(service: dict[str, Any]) -> bool:
+    origin = service["origin"]
+    served = origin.get("scheme", "http") in ("http", "https") or "selector" in origin
+    return "namespace" in origin and "tailnet" in gates(service) and served
 
 
 def planned(home: Home) -> ExposurePlan:

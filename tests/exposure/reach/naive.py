@@ -213,7 +213,10 @@ def granted(world: World, tag: str, protocol: str, port: int, who: str) -> bool:
 
 @dataclass
 class Home:
-    """One node's stack file as plain values. `zones` are (advanced certificate, always https) by name."""
+    """One node's stack file as plain values. `zones` are (advanced certificate, always https) by name.
+
+    `shared`: what may share proxies does, which is to change nothing of what is reached.
+    """
 
     zones: dict[str, tuple[bool, bool]]
     people: dict[str, list[str]]
@@ -222,6 +225,7 @@ class Home:
     node: str = "alfred"
     tailnet: str = "tail.ts.net"
     lan: str = "192.168.0.124"
+    shared: bool = False
 
 
 def gates(service: dict[str, Any]) -> list[str]:

@@ -238,10 +238,10 @@ EXACT: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("form", EXACT)
+@pytest.mark.parametrize("form", [*EXACT, *(f"{form}, shared" for form in EXACT if "tcp" in form or "ways" in form)])
 def test_each_form_is_reached_by_whom_it_names(form: str, tmp_path: Path) -> None:
-    services, expected = EXACT[form]
-    home = Home(TWO_ZONES, PEOPLE, ["household"], services)
+    services, expected = EXACT[form.removesuffix(", shared")]
+    home = Home(TWO_ZONES, PEOPLE, ["household"], services, shared=form.endswith(", shared"))
     plan = homes.planned(home)
     surface = from_plan(plan)
     rows = {place.text: found.text() for place, found in table(surface)}

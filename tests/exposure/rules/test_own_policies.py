@@ -24,7 +24,7 @@ from exposure.plan import plan_stack
 from exposure.policy_eval import run_tests
 from exposure.policy_eval.hujson import parse
 from exposure.reach import project
-from exposure.reach.access import MEMBER, Principal
+from exposure.reach.access import LAN, MEMBER, Principal
 from exposure.reach.compare import Change, compare
 from exposure.reach.evaluate import Request, who
 from exposure.reach.places import table
@@ -32,7 +32,7 @@ from exposure.reach.project import plan_project
 from exposure.reach.surface import Surface
 from exposure.reach.tailnet import policy_of
 from exposure.rules import tailnet_policy
-from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, SSH, stack_text
+from tests.kit.builders import ESTATE, GAME, HTML, MEDIA, NODE, SSH, loaded, plan_of, stack_text
 from tests.kit.profiles import NIGHTLY
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "policies"
@@ -152,7 +152,7 @@ def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that
     opened = [(m[1], *m[2].split(" -> ")) for m in MARK.finditer(text) if m[1] == "opens"]
     for _, people, what in opened:
         host, port, protocol = re.fullmatch(r"(\S+):(\d+)/(\w+) .*", what).groups()  # type: ignore[union-attr]
-        host = host if host[0].isdigit() else f"{host}.tail.ts.net"
+        host = host if host[0].isdigit() or ".svc." in host else f"{host}.tail.ts.net"
         request = Request(host, int(port), "/", "udp" if protocol == "udp" else "tcp")
         kind = "tag" if people.startswith("tag:") else "person"
         principal = STANDS_FOR.get(people) or Principal(kind, people)  # type: ignore[arg-type]
@@ -161,6 +161,7 @@ def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that
     # What changes is of the owner's own machines, unless a rule is marked.
     mine = {place.request.host for place, _ in table(bare.surfaces["alfred"])}
     mine |= {f"{machine}.tail.ts.net" for machine in ("alfred", "wiki-alfred", "db-alfred")}
+    mine |= set(own.surfaces["alfred"].in_clusters)
     changes = compare(bare.surfaces["alfred"], own.surfaces["alfred"])
     assert bool(opened) >= any(c.place.request.host in mine and _strangers(c) for c in changes)
     assert all(any(c.place.request.host in mine for c in changes) for _ in opened)
@@ -234,6 +235,8 @@ def test_a_route_to_the_home_network_opens_what_is_behind_the_ingress_controller
         ('["tag:mine"]', {"carol@example.com", "tag:mine"}),
         ('["user:*@example.org"]', {"somebody@example.org"}),
         ('["autogroup:member"]', {"member", "alice@example.com", "carol@example.com", "somebody@example.org"}),
+        # Who is in a group of the identity provider, nobody here knows.
+        ('["group:team@example.com"]', {"alice@example.com", "carol@example.com", "somebody@example.org"}),
         # Whoever has a role may change the policy itself.
         ('["autogroup:admin"]', set()),
         ("[]", set()),
@@ -270,6 +273,112 @@ def test_an_address_at_home_is_told_by_a_routers_4via6_too() -> None:
     assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:9/128")
     assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:0/112")
     assert not refused("fd7a:115c:a1e0:b1a:0:7:c0a8:a/128")
+
+
+def test_an_address_of_another_site_by_4via6_is_no_machine_of_the_tailnet() -> None:
+    def found(address: str) -> set[str]:
+        own = f'{{"grants": [{{"src": ["carol@example.com"], "dst": ["{address}"], "ip": ["*"]}}]}}'
+        return {f.rule for f in check(stack(own))}
+
+    # 10.1.1.0/24 at site 7; the second range is one in which a device's own address may be.
+    assert found("fd7a:115c:a1e0:b1a:0:7:a01:100/120") == set()
+    assert found("fd7a:115c:a1e0:b1b:0:7:a01:100/120") == {"tailnet-policy-opens"}
+
+
+VAULT = {
+    "origin": {"namespace": "v", "service": "vault", "port": 443, "scheme": "https", "through_ingress": "existing"},
+    "traffic": "html",
+    "people": "admins",
+    "origin_tls": {"match_sni_to_host": True},
+}
+INSIDE = {
+    "wiki": {**HTML, "origin": {"namespace": "wiki", "service": "wiki", "port": 8080}, "people": "admins"},
+    "blog": {
+        **HTML,
+        "origin": {"namespace": "blog", "service": "blog", "port": 8081},
+        "sensitivity": "low",
+        "clients": "anyone",
+    },
+    "db": {**SERVICES["db"], "people": "admins"},
+    "vault": VAULT,
+}
+
+
+@pytest.mark.parametrize(
+    ("to", "ip", "opened"),
+    [
+        # k3s' Services are in 10.43.0.0/16 and its pods in 10.42.0.0/16 [docs.k3s.io/cli/server].
+        ("10.43.0.0/16", "tcp:8080", {"wiki"}),
+        ("10.43.7.7", "tcp:8080", {"wiki"}),
+        ("10.43.0.0/16", "tcp:5432", {"db"}),
+        ("10.43.0.0/16", "tcp:443", {"vault"}),
+        ("10.0.0.0/8", "*", {"wiki", "db", "vault"}),
+        # A pod's port is not its Service's.
+        ("10.42.0.0/16", "tcp:3000", {"wiki", "db", "vault"}),
+        ("fd7a:115c:a1e0:b1a:0:7:a2b:0/112", "tcp:8080", {"wiki"}),
+        # The cluster's DNS, what is for anyone, and what is none of the cluster's.
+        ("10.43.0.10", "udp:53", set()),
+        ("10.43.0.0/16", "tcp:8081", set()),
+        ("10.43.0.0/16", "icmp:*", set()),
+        ("10.44.0.0/16", "*", set()),
+        ("fd7a:115c:a1e0:b1a:0:7:a2c:0/112", "*", set()),
+    ],
+)
+def test_a_route_to_the_clusters_own_addresses_leads_past_every_gate(to: str, ip: str, opened: set[str]) -> None:
+    own = json.dumps({"grants": [{"src": ["bob@example.com"], "dst": [to], "ip": [ip]}]})
+    claims = [{"only": ["admins", "lan"], "on": name} for name in ("wiki", "db", "vault")]
+    found = check(stack(own, services=INSIDE))
+    assert {f.rule for f in found} == ({"tailnet-policy-opens"} if opened else set())
+    assert all("where a subnet router leads to the cluster's own addresses" in f.reason for f in found)
+    accepted = {"acknowledge": {"tailnet-policy-opens": "a router of mine leads there"}} if opened else {}
+    found = check(stack(own, services=INSIDE, claims=claims, **accepted))
+    broken = {claims[int(re.findall(r"\d+", f.where)[0])]["on"] for f in found if f.rule == "claim-broken"}
+    assert broken == opened
+    surface = plan_project(stack(own, services=INSIDE)).surfaces["alfred"]
+    led = {p.service: r.everybody for p, r in table(surface) if p.request.host.endswith(".svc.alfred")}
+    bob = Principal("person", "bob@example.com")
+    assert {name for name, who_does in led.items() if bob in who_does} >= opened - {"vault"}
+    assert not any(LAN in who_does for who_does in led.values())
+    shut = plan_project(stack("{}", services=INSIDE)).surfaces["alfred"]
+    assert not [p for p, _ in table(shut) if p.request.host.endswith(".svc.alfred")]
+
+
+def test_a_service_that_is_taken_as_it_is_may_listen_at_any_port_in_its_cluster_too() -> None:
+    dns = {"namespace": "dns", "service": "dns", "port": 53, "scheme": "udp"}
+    services = {"dns": {"origin": dns, "traffic": "non-html", "clients": "tailnet", "people": "admins"}}
+    claim = [{"only": "admins", "on": "dns"}]
+    for ip, said in (("udp:53", True), ("tcp:853", True), ("icmp:*", False)):
+        own = json.dumps({"grants": [{"src": ["bob@example.com"], "dst": ["10.43.0.0/16"], "ip": [ip]}]})
+        assert [f.rule for f in check(stack(own, services=services))] == ["tailnet-policy-opens"] * said
+        accepted = {"acknowledge": {"tailnet-policy-opens": "a router of mine leads there"}} if said else {}
+        found = check(stack(own, services=services, claims=claim, **accepted))
+        assert [f.rule for f in found] == ["claim-broken"] * said
+
+
+def test_another_port_of_a_node_is_told_how_to_be_a_service() -> None:
+    def fix(port: int) -> str:
+        own = f'{{"grants": [{{"src": ["bob@example.com"], "dst": ["tag:gatehouse-alfred"], "ip": ["tcp:{port}"]}}]}}'
+        [found] = check(stack(own))
+        return found.fix
+
+    assert "as a service for these people, with `origin: {on_node: true, port: …}`" in fix(6443)
+    assert "let these people in by the service's `people:`" in fix(22)
+
+
+def test_a_default_posture_is_told_to_stand_at_each_rule_where_it_breaks_nothing() -> None:
+    rule = '{"src": ["alice@example.com"], "dst": ["autogroup:internet"], "ip": ["*"]%s}'
+    own = '{"postures": {"posture:home": ["node:os == \'linux\'"]}, %s"grants": [%s]}'
+    found = check(stack(own % ('"defaultSrcPosture": ["posture:home"], ', rule % "")))
+    assert found
+    assert all("write `srcPosture` at each of your own rules" in f.fix for f in found)
+    assert check(stack(own % ("", rule % ', "srcPosture": ["posture:home"]'))) == ()
+
+
+def test_an_older_name_of_members_is_refused_with_the_one_that_gatehouse_writes() -> None:
+    own = '{"ssh": [{"action": "check", "src": ["%s"], "dst": ["autogroup:self"], "users": ["autogroup:nonroot"]}]}'
+    [found] = check(stack(own % "autogroup:members"))
+    assert "(did you mean autogroup:member?)" in found.reason
+    assert check(stack(own % "autogroup:member")) == ()
 
 
 def test_a_group_of_people_whom_the_tailnet_does_not_know_is_refused_where_a_rule_names_it() -> None:
@@ -605,3 +714,121 @@ def test_of_a_nameserver_at_home_that_nobody_asks_it_is_said_who_answers_and_wha
     assert {f.rule for f in found} == {"tailnet-nameserver"}
     assert all(instead in f.reason for f in found)
     assert fix in found[0].fix
+
+
+# Shared proxies
+
+SHARING = {**NODE, "tailnet_ipv4": "100.101.102.103", "proxy_group": True}
+DB = {**SERVICES, "db": {**SERVICES["db"], "machines": "tag:server", "people": "admins"}}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_an_own_policy_opens_the_same_whether_or_not_proxies_are_shared(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    marks = {(n, *m.groups()) for n, line in enumerate(text.splitlines(), 1) for m in MARK.finditer(line)}
+    assert {(f.place.line, *told(f)) for f in check(stack(text, node=SHARING))} == marks
+
+
+def test_shared_proxies_are_grants_approvals_and_tests_of_the_policy_and_nothing_else_of_it_changes() -> None:
+    # tailscale.com/kb/1439, Configure permissions: `autoApprovers.services` from the Service's tag to the proxies', a
+    # grant to the Service's tag, and one of ICMP to the proxies' for whoever has that; the operator owns both tags.
+    bare, stacks = stack("{}", services=DB), stack("{}", services=DB, node=SHARING)
+    off: Any = plan_stack(bare["alfred"], bare).tailnet_policy
+    on: Any = plan_stack(stacks["alfred"], stacks).tailnet_policy
+    proxies = "tag:k8s-proxies-alfred"
+    assert on["autoApprovers"] == {"services": {"tag:db-alfred": [proxies], "tag:wiki-alfred": [proxies]}}
+    icmp = {"src": ["group:admins", "tag:server", "group:household"], "dst": [proxies], "ip": ["icmp:*"]}
+    assert [grant for grant in on["grants"] if grant not in off["grants"]] == [icmp]
+    assert [grant for grant in off["grants"] if grant not in on["grants"]] == []
+    assert on["tagOwners"] == {**off["tagOwners"], proxies: ["tag:k8s-operator"]}
+    denied = {(test["src"], target) for test in on["tests"] for target in test.get("deny", ())}
+    assert {target for source, target in denied if source == proxies} >= {
+        *("tag:wiki-alfred:443", "tag:db-alfred:5432", "tag:gatehouse-alfred:22")
+    }
+    assert {source for source, target in denied if target == f"{proxies}:443"} == {
+        *("alice@example.com", "tag:k8s-funnel")
+    }
+    assert not any(outcome.failures for outcome in run_tests(policy_of(on)))
+    assert {key for key in on if on[key] != off.get(key)} == {"autoApprovers", "grants", "tagOwners", "tests"}
+
+
+def test_whom_a_service_is_for_is_the_same_whether_or_not_proxies_are_shared() -> None:
+    off, on = (plan_project(stack("{}", services=DB, node=node)).surfaces["alfred"] for node in (NODE, SHARING))
+    assert not compare(off, on)
+    assert not compare(on, off)
+    request = Request("db-alfred.tail.ts.net", 5432, "/", "tcp")
+    for surface in (off, on):
+        reached = {p for p in ("alice", "bob") if who(surface, request, _person(p)).reaches}
+        assert reached == {"alice"}
+        assert who(surface, request, Principal("tag", "tag:server")).reaches
+        assert not who(surface, request, Principal("tag", "tag:k8s-proxies-alfred")).reaches
+
+
+def _person(name: str) -> Principal:
+    return Principal("person", f"{name}@example.com")
+
+
+def test_a_rule_to_a_tailscale_service_opens_it_where_proxies_are_shared_alone() -> None:
+    own = '{"grants": [\n{"src": ["carol@example.com"], "dst": ["svc:db-alfred"], "ip": ["*"]}]}'
+    [found] = check(stack(own, node=SHARING))
+    assert (found.rule, found.place.line) == ("tailnet-policy-opens", 2)
+    assert "lets carol@example.com reach db-alfred:5432/tcp" in found.reason
+    # The control: without them there is no such Service.
+    assert not check(stack(own))
+    request = Request("db-alfred.tail.ts.net", 5432, "/", "tcp")
+    on, off = (plan_project(stack(own, node=node)).surfaces["alfred"] for node in (SHARING, NODE))
+    assert who(on, request, CAROL).reaches
+    assert not who(off, request, CAROL).reaches
+
+
+def test_whoever_reaches_shared_proxies_by_a_rule_reaches_no_service_by_that() -> None:
+    # They answer at the addresses of Services alone [TS cmd/k8s-operator/ingress-for-pg.go, the serve configuration].
+    own = '{"grants": [{"src": ["carol@example.com"], "dst": ["tag:k8s-proxies-alfred"], "ip": ["*"]}]}'
+    assert not check(stack(own, node=SHARING))
+    surface = plan_project(stack(own, node=SHARING)).surfaces["alfred"]
+    assert not who(surface, Request("db-alfred.tail.ts.net", 5432, "/", "tcp"), CAROL).reaches
+
+
+@pytest.mark.parametrize("name", ["tag:db-alfred", "svc:db-alfred"])
+def test_no_other_machine_may_answer_for_a_service_behind_shared_proxies(name: str) -> None:
+    own = f'{{"tagOwners": {{"tag:x": []}},\n"autoApprovers": {{"services": {{"{name}": ["tag:x"]}}}}, "grants": []}}'
+    [found] = check(stack(own, node=SHARING))
+    assert (found.rule, found.place.line) == ("tailnet-policy-opens", 2)
+    assert "lets tag:x answer as db-alfred" in found.reason
+    assert not check(stack(own)), "the control: a machine of that name is no Service"
+    mine = own.replace('"tag:x"]', '"tag:k8s-proxies-alfred"]')
+    assert not check(stack(mine, node=SHARING))
+
+
+@pytest.mark.parametrize("name", ["services", "home-network"])
+def test_approvals_for_shared_proxies_can_be_told_apart_from_the_owners(name: str) -> None:
+    text = (FOLDER / f"{name}.hujson").read_text()
+    stacks = stack("{}", node=SHARING)
+    ours: Any = plan_stack(stacks["alfred"], stacks).tailnet_policy
+    whole = own_policy.merged(text, ours)
+    assert parse(own_policy.without(whole, ours)).value == parse(text).value
+    said: Any = own_policy.value(whole)
+    assert said["autoApprovers"]["services"]["tag:db-alfred"] == ["tag:k8s-proxies-alfred"]
+
+
+def test_who_may_give_out_the_tag_of_shared_proxies_is_gatehouses_to_say() -> None:
+    own = '{"tagOwners": {"tag:k8s-proxies-alfred": ["carol@example.com"]}, "grants": []}'
+    [found] = check(stack(own, node=SHARING))
+    assert found.rule == "tailnet-policy-invalid"
+    assert "tag:k8s-proxies-alfred is a tag of Gatehouse's" in found.reason
+
+
+def test_the_proxies_of_one_node_answer_for_no_service_of_another() -> None:
+    second = {**SHARING, "name": "octavo", "context": "octavo", "lan_ipv4": "192.168.0.125", "tailnet_ipv4": None}
+    services = {"notes": {**HTML, "clients": "tailnet"}}
+    member = loaded(services, "octavo", member_of="alfred", node=second)
+    policy: Any = plan_of({"wiki": SERVICES["wiki"]}, member, node=SHARING).tailnet_policy
+    assert policy["autoApprovers"]["services"] == {
+        "tag:wiki-alfred": ["tag:k8s-proxies-alfred"],
+        "tag:notes-octavo": ["tag:k8s-proxies-octavo"],
+    }
+    # A member without the key has its own proxies still.
+    member = loaded(services, "octavo", member_of="alfred", node={**second, "proxy_group": False})
+    policy = plan_of({"wiki": SERVICES["wiki"]}, member, node=SHARING).tailnet_policy
+    assert policy["autoApprovers"]["services"] == {"tag:wiki-alfred": ["tag:k8s-proxies-alfred"]}
+    assert "tag:k8s-proxies-octavo" not in policy["tagOwners"]
