@@ -41,7 +41,8 @@ def policies() -> list[Policy]:
 
 def _for_resources(rule: Rule) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = Resource(args.resource_type, args.name, args.urn, known(args.props), args.opts.protect)
+        parent = args.opts.parent or ""
+        resource = Resource(args.resource_type, args.name, args.urn, known(args.props), args.opts.protect, parent)
         _report((f for f in rule.find(resource) if f.judged), report)
 
     return ResourceValidationPolicy(

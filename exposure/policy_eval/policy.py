@@ -715,7 +715,7 @@ class _Builder:
             destinations=tuple(selector for selector, _ in destinations),
             users=tuple(user.strip() for user, _ in users),
             postures=self.posture_names(fields.get("srcPosture"), ()),
-            check_period=self.text(fields.get("checkPeriod")) or "12h",
+            check_period=self.text(fields.get("checkPeriod")).strip() or "12h",
         )
 
     def ssh_destinations(self, entry: _Entry | None) -> list[tuple[Selector, Path]]:

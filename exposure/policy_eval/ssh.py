@@ -20,6 +20,11 @@ LOCALPART = "localpart:*@"
 """In `users`, with a domain: what stands before the `@` of an address there."""
 
 
+def good_for(check_period: str) -> str:
+    """How long a check is good, as a duration: `always` asks anew at every login."""
+    return "0s" if check_period == "always" else check_period
+
+
 def login(policy: Policy, source: Endpoint, target: Endpoint, user: str, attributes: Attributes) -> frozenset[Login]:
     """What `source` gets who logs in to `target` as `user` of that machine; a check wins over none.
 

@@ -24,9 +24,9 @@ from exposure.policy_eval.addresses import (
     parse_range,
 )
 from exposure.policy_eval.evaluate import selects, some
-from exposure.policy_eval.policy import Rule, Target
+from exposure.policy_eval.policy import Rule, SshRule, Target
 from exposure.policy_eval.selectors import TCP, UDP, Kind, Selector, read_protocol
-from exposure.policy_eval.ssh import LOCALPART, logging_in
+from exposure.policy_eval.ssh import LOCALPART, good_for, logging_in
 from exposure.policy_eval.topology import MEMBER, Standing
 from exposure.reach.access import Principal, hours
 
@@ -233,28 +233,63 @@ def logins(document: Mapping[str, Json], who: Principal, target: Endpoint) -> Lo
         source,
         *(endpoints(policy, tag)[0] for tag in sorted(tags) if _may_take(policy, tag, source) is not False),
     ]
-    users: dict[str, bool] = {}
+    asked: dict[str, bool] = {}
     periods: list[str] = []
     why: dict[str, None] = {}
     for each in sources:
         found = list(logging_in(policy._replace(ssh=tuple(aimed)), each, target, None))
-        checked = {user for rule, certain in found if rule.check and certain for user in rule.users}
+        checked = {user for rule, certain in found if rule.check and certain for user in _users(rule, who)}
         for rule, _ in found:
             names = (", ".join(selector.text for selector in part) for part in (rule.sources, rule.destinations))
             why[f"{rule.path}: {' -> '.join(names)}"] = None
-            periods += ["0s" if rule.check_period == "always" else rule.check_period] * rule.check
-            for user in rule.users:
-                domain = user.removeprefix(LOCALPART).lower() if user.startswith(LOCALPART) else ""
-                if not domain or who.kind == "member" or who.name.endswith(f"@{domain}"):
-                    words = _USERS.get(user, "the name in their address" if domain else user)
-                    users[words] = users.get(words, True) and (rule.check or user in checked)
-    free = sorted(words for words, asked in users.items() if not asked)
-    unchecked = [f"with no check as {words}" for words in free] if len(free) < len(users) else ["with no check"]
-    said = (*(f"SSH as {words}" for words in sorted(users)), *unchecked * bool(users))
+            periods += [good_for(rule.check_period)] * rule.check
+        free = {user for rule, _ in found if not rule.check for user in _users(rule, who)}
+        for user in (user for rule, _ in found for user in _users(rule, who)):
+            sure = any(_takes_in(one, user) for one in checked) or not any(_takes_in(one, user) for one in free)
+            asked[user] = asked.get(user, True) and sure
+    alone = (u for u in asked if not any(o != u and _takes_in(o, u) and asked[o] == asked[u] for o in asked))
+    said = tuple(f"{_AS}{user}{'' if asked[user] else _UNCHECKED}" for user in sorted(alone))
     return Logins(said, tuple(why), max(periods, key=hours, default=""))
 
 
-_USERS = {"autogroup:nonroot": "any user but root"}
+_AS, _NONROOT, _UNCHECKED = "SSH as ", "any user but root", " with no check"
+
+
+def _users(rule: SshRule, who: Principal) -> Iterator[str]:
+    """As whom a rule lets somebody log in, in words."""
+    for user in rule.users:
+        local, domain = who.name.rpartition("@")[0], user.removeprefix(LOCALPART).lower()
+        if not user.startswith(LOCALPART):
+            yield _NONROOT if user == "autogroup:nonroot" else user
+        elif who.kind == "member" or who.name.endswith(f"@{domain}"):
+            yield "root" if local == "root" else "the name in their address"
+
+
+def _takes_in(user: str, other: str) -> bool:
+    return user == other or (user == _NONROOT and other != "root")
+
+
+def beyond(now: Sequence[str], before: Iterable[str]) -> tuple[str, ...]:
+    """What makes a login worth less now and did not before; of Tailscale SSH, what its words before did not take in."""
+
+    was = tuple(before)
+    had, has = _logged_in(was), _logged_in(now)
+
+    def known(words: str) -> bool:
+        for user, free in _logged_in([words]).items():
+            once = had.get(user, had.get(_NONROOT) if user != "root" else None)
+            # Of any user, some may have been checked.
+            lost = any(_takes_in(user, one) and has.get(one, True) for one, unasked in had.items() if not unasked)
+            return once is not None and not (free and (lost or not once))
+        return words in was
+
+    return tuple(words for words in now if not known(words))
+
+
+def _logged_in(words: Iterable[str]) -> dict[str, bool]:
+    """The users that are said, each with whether nothing is asked."""
+    said = (one.removeprefix(_AS) for one in words if one.startswith(_AS))
+    return {user.removesuffix(_UNCHECKED): user.endswith(_UNCHECKED) for user in said}
 
 
 def _may_take(policy: Policy, tag: str, who: Endpoint, asked: frozenset[str] = frozenset()) -> bool | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from config.errors import Path_, show
@@ -56,12 +55,12 @@ def _reached(family: Family) -> Iterator[Problem]:
     ways = _Ways(family.once(planned))
     for path, addresses in asked:
         everywhere = path == ("nameservers",)
+        found = [None if _everywhere(a) else ways.unreached(a, everywhere=everywhere) for a in addresses]
         # All are asked at once, and the first answer counts [TS net/dns/resolver/forwarder.go].
-        others = any(map(_everywhere, addresses))
         of = "at all" if everywhere else f"of {path[1]}"
-        instead = "get every answer from the others" if others else f"resolve no name {of}"
-        for index, address in enumerate(addresses):
-            if told := None if _everywhere(address) else ways.unreached(address, everywhere=everywhere):
+        instead = f"resolve no name {of}" if all(found) else "get every answer from the others"
+        for index, (address, told) in enumerate(zip(addresses, found, strict=True)):
+            if told:
                 reason, fix = told
                 yield family.owner.ref(*_PATH, *path, index).problem(
                     show(address),
@@ -112,6 +111,12 @@ class _Ways:
             ),
             key=lambda found: len(found[0]),
         )
+        if len(left_out) == len(self.people) and not on_tailnet(address):
+            return (
+                "a route leads to its network, and no rule of the policy opens UDP port 53 of it, so devices may not"
+                " ask it",
+                "lead people to its UDP port 53 by `node.routes`: to all of its ports, or with `udp:53` under `ports:`",
+            )
         if len(left_out) == len(self.people):
             return (
                 "no service and no rule of the policy opens UDP port 53 of it, so devices may not ask it",
@@ -127,10 +132,13 @@ class _Ways:
 
     def _led_to(self, address: str) -> bool:
         """Whether a route that the policy approves leads to an address at home; one to everything is an exit node."""
+        from exposure.policy_eval.addresses import contains, parse_address, parse_prefix
+
         approved = (v for k, v in self.document.items() if k.lower() == "autoapprovers" and isinstance(v, dict))
         routes = (v for found in approved for k, v in found.items() if k.lower() == "routes" and isinstance(v, dict))
-        networks = (ip_network(to) for found in routes for to, by in found.items() if by)
-        return any(n.prefixlen and ip_address(address) in n for n in networks)
+        networks = [parse_prefix(to) for found in routes for to, by in found.items() if by and not to.endswith("/0")]
+        asked = parse_address(address)
+        return asked is not None and contains(tuple(filter(None, networks)), asked) is True
 
     def _machines(self, address: str) -> Iterator[Endpoint]:
         """What may have the address: a node that says so, or else the address itself and every tag that is open there,

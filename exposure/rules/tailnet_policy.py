@@ -500,28 +500,52 @@ def _funnels(own: _Own) -> Iterator[Problem]:
 
 def _logins(own: _Own) -> Iterator[Problem]:
     """What the owner's rules for Tailscale SSH open of a node, whoever reaches its port 22 today."""
+    from exposure.policy_eval.ssh import good_for
+    from exposure.reach.access import hours
     from exposure.reach.tailnet import may_be
 
     ssh, paths = own.family.estate.ssh if own.family.estate else None, _paths(own.document)
-    known = ssh.users if ssh else []
+    longest = hours(good_for(ssh.check_period)) if ssh and ssh.action == "check" else None
+    otherwise = f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
     doors = [d for d in own.doors if node_tag(d.name) in d.device.tags and d.protocol == "tcp"]
     doors = [d for d in doors if d.port == SSH or (d.port is None and SSH not in (d.others or ()))]
     for rule in own.policy.ssh:
         for door in doors if rule.path in paths else ():
+            if not any(may_be(own.policy, target, door.device) for target in rule.destinations):
+                continue
             who, users = door.outsider(own.policy, rule), list(rule.users)
             if not who and ssh:
                 # Of those who log in by Gatehouse's rule, as whom they do not.
-                who = rule.sources[0].text if rule.sources else ""
-                users = [u for u in users if u not in known and (u == "root" or "autogroup:nonroot" not in known)]
-            if who and users and any(may_be(own.policy, target, door.device) for target in rule.destinations):
+                who, users = rule.sources[0].text if rule.sources else "", _beyond(ssh.users, rule.users, door.people)
+            if who and users:
                 yield own.problem(
                     rule.position,
                     f"this rule lets {who} log in to {door.name} as {users[0]} by Tailscale SSH, and neither a service"
                     " at its port 22 nor `estate.tailnet.ssh` does",
                     "name tags of your own machines alone, or say under `estate.tailnet.ssh` who logs in, and as which "
-                    f"users; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
+                    f"users{otherwise}",
                 )
                 break
+            if who and ssh and rule.check and longest is not None and hours(good_for(rule.check_period)) > longest:
+                # It stands before Gatehouse's, and the first one counts.
+                yield own.problem(
+                    rule.position,
+                    f"by this rule a check of {who} is good for {rule.check_period} on {door.name}, and `estate.tailnet"
+                    f".ssh` says {ssh.check_period}",
+                    f'remove the rule, since `ssh:` makes one, or say `"checkPeriod": "{ssh.check_period}"`{otherwise}',
+                )
+                break
+
+
+def _beyond(known: Sequence[str], said: Iterable[str], people: Iterable[str]) -> list[str]:
+    """The users of a rule that are none of these."""
+    from exposure.policy_eval.ssh import LOCALPART
+
+    def is_root(user: str) -> bool:
+        return user == "root" or f"root@{user.removeprefix(LOCALPART).lower()}" in people
+
+    any_other = "autogroup:nonroot" in known
+    return [user for user in said if user not in known and not (any_other and ("root" in known or not is_root(user)))]
 
 
 def _answering(own: _Own) -> Iterator[Problem]:

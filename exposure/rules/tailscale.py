@@ -11,7 +11,7 @@ from config.errors import Path_, show
 from config.fields import LABEL
 from config.services import NodeOrigin, ServiceOrigin
 from config.values import Machine, MalformedError
-from exposure.audience import named_people, on_tailnet
+from exposure.audience import Audience, named_people, on_tailnet
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, is_web, node_tag, proxies_name, proxies_tag, service_tag
 from exposure.rules.base import Family, OneService, OneStack, Problem, Ref, Rules, claimed_twice, listed
 from exposure.ways.funnel import FunnelWay
@@ -335,7 +335,7 @@ def _ssh(service: OneService) -> Iterator[Problem]:
     inside, outside = estate.who(there.people), {*estate.who(here.people), *here.machines}
     if inside != outside:
         away, past = listed(sorted(outside - inside)), listed(sorted(inside - outside))
-        names = ", ".join(sorted(there.people))
+        fewer = here.people and not here.machines and not away
         yield service.problem(
             "people",
             str(here),
@@ -343,11 +343,17 @@ def _ssh(service: OneService) -> Iterator[Problem]:
             + " and ".join(
                 [f"turns away {away}"] * bool(away) + [f"lets in {past}, whom this leaves out"] * bool(past)
             ),
-            f"say `people: {names if len(there.people) == 1 else f'[{names}]'}`"
+            f"say `people: {_sets(there)}`"
             + ", and remove `machines:`" * bool(here.machines)
+            + f"; or let fewer log in, by `ssh: {{people: {_sets(here)}}}`" * bool(fewer)
             + "; or remove the service, since `ssh:` opens the port by itself",
             related=(service.inside.estate_ref("tailnet", "ssh"),),
         )
+
+
+def _sets(audience: Audience) -> str:
+    names = sorted(audience.people)
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
 
 
 @RULES.service("tailnet-https-port", "TS cmd/k8s-operator/ingress.go, handlersForIngress")

@@ -303,6 +303,8 @@ def test_a_node_at_another_address_at_home_is_no_wider(project: Path, capsys: py
     node = {**builders.NODE, "lan_ipv4": "192.168.0.77"}
     _write(project, services, node=node)
     assert changes(project, capsys) == (0, [])
+    assert run(project) == 0
+    assert "node alfred was at 192.168.0.124 and is at 192.168.0.77" in " ".join(capsys.readouterr().out.split())
     # What changes with it is told, at its new address.
     _write(project, SERVICES, node=node)
     assert {c["kind"] for c in changes(project, capsys)[1]} == {"narrower"}

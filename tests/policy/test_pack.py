@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,8 +31,10 @@ from tests.policy.builders import deployment, good_stack, pod, resource, spoiled
 Said = list[tuple[str, str, str | None]]
 
 
-def _options(protect: bool) -> PolicyResourceOptions:
-    return PolicyResourceOptions(protect, [], None, [], PolicyCustomTimeouts(0, 0, 0), [], None)
+def _options(resource: Resource) -> PolicyResourceOptions:
+    return PolicyResourceOptions(
+        resource.protect, [], None, [], PolicyCustomTimeouts(0, 0, 0), [], resource.parent or None
+    )
 
 
 def _ask(resource: Resource) -> Said:
@@ -41,7 +44,7 @@ def _ask(resource: Resource) -> Said:
         if isinstance(policy, ResourceValidationPolicy):
             properties = unknown_checking_proxy(dict(resource.inputs))
             args = ResourceValidationArgs(
-                resource.type, properties, resource.urn, resource.name, _options(resource.protect), None
+                resource.type, properties, resource.urn, resource.name, _options(resource), None
             )
             policy.validate(args, lambda text, urn=None, name=policy.name: said.append((name, text, urn)))  # type: ignore[misc]
     return said
@@ -51,7 +54,7 @@ def _ask_stack(stack: Mapping[str, Resource]) -> Said:
     """What the stack policies say."""
     made = {
         r.urn: PolicyResource(
-            r.type, unknown_checking_proxy(dict(r.inputs)), r.urn, r.name, _options(r.protect), None, None, [], {}
+            r.type, unknown_checking_proxy(dict(r.inputs)), r.urn, r.name, _options(r), None, None, [], {}
         )
         for r in stack.values()
     }
@@ -83,6 +86,12 @@ def test_a_spoiled_resource_is_named_before_it_is_touched() -> None:
     [(policy, message, urn)] = _ask(login)
     assert (policy, urn) == ("access-declared-login", login.urn)
     assert "type is onetimepin" in message
+
+
+def test_a_login_that_gatehouse_registers_is_declared_also_where_it_is_asked_for_alone() -> None:
+    pin = resource("Login", "pin", type="onetimepin", name="pin")
+    assert [policy for policy, _, _ in _ask(pin)] == ["access-declared-login"]
+    assert _ask(replace(pin, parent="urn:pulumi:s::gatehouse::gatehouse:index:Login::pin")) == []
 
 
 def test_an_unknown_value_beside_a_bad_one_does_not_let_it_pass() -> None:

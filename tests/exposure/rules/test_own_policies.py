@@ -695,6 +695,27 @@ def test_a_route_is_private_written_as_it_is_and_none_of_the_clusters(to: str, f
     assert check(stack("{}", node={**NODE, "routes": ["192.168.77.0/24", "172.16.0.0/12", "10.1.0.0/16"]})) == ()
 
 
+@pytest.mark.parametrize(
+    ("servers", "ports", "instead", "fix"),
+    [
+        (["192.168.0.9"], ["tcp:53"], "resolve no name at all", "with `udp:53` under `ports:`"),
+        (["192.168.0.9", "192.168.7.9"], ["tcp:53"], "resolve no name at all", "with `udp:53` under `ports:`"),
+        (["192.168.0.9", "192.168.7.9"], ["udp:53"], "get every answer from the others", "lead people to it"),
+        (["9.9.9.9", "192.168.7.9"], ["udp:53"], "get every answer from the others", "lead people to it"),
+    ],
+)
+def test_of_a_nameserver_at_home_that_nobody_asks_it_is_said_who_answers_and_what_leads_there(
+    servers: list[str], ports: list[str], instead: str, fix: str
+) -> None:
+    dns = {"nameservers": servers, "override_local_dns": True}
+    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson", "dns": dns}
+    node = {**NODE, "routes": [{"to": "192.168.0.9/32", "people": "household", "ports": ports}]}
+    found = check(stack("{}", estate={**ESTATE, "tailnet": tailnet}, node=node, services={"wiki": HTML}))
+    assert {f.rule for f in found} == {"tailnet-nameserver"}
+    assert all(instead in f.reason for f in found)
+    assert fix in found[0].fix
+
+
 # Shared proxies
 
 SHARING = {**NODE, "tailnet_ipv4": "100.101.102.103", "proxy_group": True}
