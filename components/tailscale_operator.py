@@ -18,6 +18,8 @@ from exposure.names import OPERATOR_TAG
 
 CHART_VERSION = "1.102.3"
 _NAMESPACE = "tailscale"
+_DESCRIPTION = 50
+"""As long as a client's description may be [TFT tailscale/resource_oauth_client.go]."""
 _PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 
 
@@ -50,7 +52,7 @@ class TailscaleOperator(Component):
         super().__init__(name, opts)
         client = tailscale.OauthClient(
             f"{name}-client",
-            description=pulumi.Output.concat("gatehouse operator ", node, f" {key}" if key > 1 else ""),
+            description=pulumi.Output.from_input(node).apply(lambda name: _description(name, key)),
             scopes=["auth_keys", "devices:core", "services"],
             tags=[OPERATOR_TAG],
             # An update in place would keep the key.
@@ -90,3 +92,9 @@ class TailscaleOperator(Component):
             opts=self.child(depends_on=[namespace, secret]),
         )
         self.register_outputs({})
+
+
+def _description(node: str, key: int) -> str:
+    """Of a long name, what there is room for: the count is what tells two clients of a node apart."""
+    first, last = "gatehouse operator ", f" {key}" if key > 1 else ""
+    return f"{first}{node[: _DESCRIPTION - len(first) - len(last)]}{last}"

@@ -226,7 +226,7 @@ def _network(value: str) -> str:
 
 
 _PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
-_CLUSTER = tuple(map(ipaddress.IPv4Network, ("10.42.0.0/16", "10.43.0.0/16")))
+PODS, CLUSTER_SERVICES = map(ipaddress.IPv4Network, ("10.42.0.0/16", "10.43.0.0/16"))
 """k3s's own, of pods and of Services [docs.k3s.io/cli/server, cluster-cidr and service-cidr]."""
 
 
@@ -247,7 +247,7 @@ def _home_range(value: str) -> str:
             "a range is written by its first address and its length, so that it is what it seems",
             {"fix": f"write `{network}`", "meant": str(network)},
         )
-    if any(network.overlaps(inside) for inside in _CLUSTER):
+    if any(network.overlaps(inside) for inside in (PODS, CLUSTER_SERVICES)):
         raise PydanticCustomError(
             "home_range",
             "the cluster's own addresses are in it (k3s: 10.42.0.0/16 for pods, 10.43.0.0/16 for Services): every "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from config.services import Node
@@ -39,8 +40,9 @@ class Twice(NamedTuple):
     position: Position
 
 
+@lru_cache(maxsize=16)
 def parse(text: str) -> hujson.Document:
-    """The policy in a text. Raises OwnPolicyError for what is none."""
+    """The policy in a text, read once for each, so it must not be changed. Raises OwnPolicyError for what is none."""
     try:
         document = hujson.parse(text)
     except HuJSONError as error:
@@ -241,6 +243,9 @@ def without(text: str, generated: Mapping[str, Json]) -> str:
         theirs = _at(document, (section,)) if section else None
         mine: list[Path] = []
         if isinstance(value, dict) and isinstance(theirs, dict):
+            if key == "tagOwners":
+                # With no owner it is admins alone who may give it out, as with them named [tailscale.com/kb/1068].
+                theirs = {tag: owners or ["autogroup:admin"] for tag, owners in theirs.items()}
             mine = list(_same(theirs, value, (section,), deep=key == "autoApprovers"))
         elif isinstance(value, list) and isinstance(theirs, list):
             mine = [(section, index) for index, item in enumerate(theirs) if item in value]

@@ -101,9 +101,11 @@ def tailscale_ssh(plan: ExposurePlan) -> str:
     checked = f"checked {'at every login' if ssh.check_period == 'always' else f'every {ssh.check_period}'}"
     checked = checked if ssh.action == "check" else "with no check"
     root = " Root has the whole node, and every service on it." if "root" in ssh.users else ""
+    own = f" `gatehouse who {plan.node}:22` counts rules of your own policy too."
+    own = own if plan.estate.tailnet and plan.estate.tailnet.policy else ""
     return (
         f"{named_people(ssh, plan.estate)} as {users}, {checked}, at port 22 of {plan.node} on the tailnet. It asks for"
-        f" no key; sshd, at {plan.home.lan_ipv4}, does as before.{root}"
+        f" no key; sshd, at {plan.home.lan_ipv4}, does as before.{root}{own}"
     )
 
 

@@ -12,6 +12,7 @@ from exposure.audience import named_people
 from exposure.model import Json, Limits
 from exposure.names import FUNNEL_TAG, OPERATOR_TAG, node_tag, proxies_tag
 from exposure.own_policy import own_groups
+from exposure.policy_eval.addresses import parse_range
 from exposure.ways.way import Grant
 
 PLANS: Mapping[TailnetPlan, Limits] = {
@@ -56,6 +57,14 @@ class Routed(NamedTuple):
         protocol, _, port = "tcp:443".partition(":") if self.ip == ("*",) else self.ip[0].partition(":")
         network = IPv4Network(self.to)
         return protocol, str(network[min(1, network.num_addresses - 1)]), int(port)
+
+    def covers(self, host: str) -> bool:
+        """Whether all of an address, or of a range of them, is what it leads to."""
+        here, there = parse_range(self.to), parse_range(host)
+        inside = (
+            here and there and here.version == there.version and here.first <= there.first <= there.last <= here.last
+        )
+        return host == self.to or bool(inside)
 
     def holds(self, protocol: str, address: str, port: int) -> bool:
         """Whether it leads to what a test asks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,6 +44,13 @@ def labelled(selector: Mapping[str, object]) -> str:
 def at_home(address: str, port: int, protocol: Protocol = "tcp") -> Workload:
     """A port of a machine at home, the node's own among them."""
     return Workload(address, port, protocol)
+
+
+def cluster_host(workload: Workload) -> str:
+    """A name for what is in a node's cluster, as a host; empty for what is not, and for a pod's loopback address."""
+    node, _, place = workload.place.partition(" ")
+    namespace, _, name = place.partition("/")
+    return f"{re.sub(r'[^a-z0-9-]+', '-', name.lower()).strip('-')}.{namespace}.svc.{node}" if name else ""
 
 
 def workloads(services: Mapping[str, Service], node: Node) -> dict[str, tuple[Workload, ...]]:

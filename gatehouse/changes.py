@@ -11,6 +11,7 @@ from exposure.reach.access import ANYONE, Principal
 from exposure.reach.compare import Change
 from exposure.reach.evaluate import from_where
 from exposure.reach.places import Reached, Terms
+from exposure.reach.tailnet import beyond
 from gatehouse.commands import width
 
 
@@ -54,7 +55,7 @@ def leads(change: Change) -> str:
         for now, before in both
         if now.from_ != before.from_
     )
-    found += dict.fromkeys(t for p in change.weaker for t in change.now.terms[p].weakened if t not in terms[p].weakened)
+    found += dict.fromkeys(t for p in change.weaker for t in beyond(change.now.terms[p].weakened, terms[p].weakened))
     return "; ".join(found)
 
 

@@ -41,8 +41,8 @@ def policies() -> list[Policy]:
 
 def _for_resources(rule: Rule) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        opts, props = args.opts, known(args.props)
-        resource = Resource(args.resource_type, args.name, args.urn, props, opts.protect, opts.parent or "")
+        parent = args.opts.parent or ""
+        resource = Resource(args.resource_type, args.name, args.urn, known(args.props), args.opts.protect, parent)
         _report((f for f in rule.find(resource) if f.judged), report)
 
     return ResourceValidationPolicy(

@@ -131,6 +131,9 @@ TAILNET = without(_prefixes("100.64.0.0/10", "fd7a:115c:a1e0::/48"), _prefixes("
 # [https://tailscale.com/kb/1201/4via6-subnets].
 VIA6 = _prefixes("fd7a:115c:a1e0:b1a::/64")
 
+# What a device's own address may be.
+_DEVICES = without(TAILNET, VIA6)
+
 # autogroup:internet is every public address [https://tailscale.com/kb/1396/targets]; what is not public is
 # said by IANA's special-purpose registries (private, shared, link-local, loopback, multicast, unique local).
 INTERNET = without(
@@ -148,7 +151,7 @@ def contains(ranges: Ranges, address: Address) -> bool | None:
         return any(r.version == address.version and r.first <= address.value <= r.last for r in ranges)
     if not address.named:
         ranges = tuple(r for r in ranges if r.first != r.last)
-    mine = tuple(r for r in TAILNET if r.version == address.version)
+    mine = tuple(r for r in _DEVICES if r.version == address.version)
     left = without(mine, ranges)
     if not left:
         return True

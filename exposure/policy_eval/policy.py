@@ -413,7 +413,8 @@ class _Builder:
             ssh_tests=tuple(map(self.ssh_test, self.items(fields.get("sshTests")))),
         )
         if len(self.members_spelt) == 2:
-            self.find(self.members_spelt["members"], "autogroup:members and autogroup:member cannot both be used")
+            reason = "autogroup:members and its newer name autogroup:member cannot both be used"
+            self.find(self.members_spelt["members"], reason, "autogroup:members", ["autogroup:member"])
         return policy
 
     def read_groups(self, entry: _Entry | None) -> None:
@@ -714,7 +715,7 @@ class _Builder:
             destinations=tuple(selector for selector, _ in destinations),
             users=tuple(user.strip() for user, _ in users),
             postures=self.posture_names(fields.get("srcPosture"), ()),
-            check_period=self.text(fields.get("checkPeriod")) or "12h",
+            check_period=self.text(fields.get("checkPeriod")).strip() or "12h",
         )
 
     def ssh_destinations(self, entry: _Entry | None) -> list[tuple[Selector, Path]]:

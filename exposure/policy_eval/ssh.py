@@ -20,6 +20,11 @@ LOCALPART = "localpart:*@"
 """In `users`, with a domain: what stands before the `@` of an address there."""
 
 
+def good_for(check_period: str) -> str:
+    """How long a check is good, as a duration: `always` asks anew at every login."""
+    return "0s" if check_period == "always" else check_period
+
+
 def login(policy: Policy, source: Endpoint, target: Endpoint, user: str, attributes: Attributes) -> frozenset[Login]:
     """What `source` gets who logs in to `target` as `user` of that machine; a check wins over none.
 
@@ -63,11 +68,11 @@ def _at(policy: Policy, selector: Selector, target: Endpoint, source: Endpoint) 
 
 def _as(rule: SshRule, user: str, source: Endpoint) -> bool:
     local, at, domain = source.user.rpartition("@")
-    mine = at and not source.tags and user == local
+    mine = bool(at) and not source.tags and user == local
     return any(
-        allowed == user
-        or (allowed == "autogroup:nonroot" and user != "root")
-        or (mine and allowed.lower() == f"{LOCALPART}{domain.lower()}")
+        (mine and allowed.lower() == f"{LOCALPART}{domain.lower()}")
+        if allowed.startswith(LOCALPART) and allowed != LOCALPART
+        else allowed == user or (allowed == "autogroup:nonroot" and user != "root")
         for allowed in rule.users
     )
 

@@ -24,7 +24,7 @@ from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Workload, at_home, controller, of_url, one_home
+from exposure.workload import Workload, at_home, cluster_host, controller, of_url, one_home
 
 State = Literal["holds", "broken", "not proved"]
 Key = tuple[str, str]
@@ -135,7 +135,7 @@ def prove(
         request = place.request
         at = (request.host, request.protocol, request.port)
         owner = ports.get(at) or _key(place.service)
-        owners = led.get(at, ()) if owner is None else (owner,)
+        owners = [owner] if owner else led.get(at) or led.get((request.host, "tcp", 0))
         if not owners:
             continue
         who = reached(whole, request, everybody)
@@ -430,12 +430,17 @@ def _through_controllers(
 
 
 def _led_on_at_home(plans: Mapping[str, ExposurePlan]) -> dict[tuple[str, str, int], list[Key]]:
-    """The services behind each ingress controller that listens at home: there any host may be asked for."""
+    """The services behind each ingress controller, in its cluster and where it listens at home: there any host may be
+    asked for."""
     return {
-        (str(plan.home.lan_ipv4), "tcp", port): [(stack, s.key) for s in plan.services if s.through]
+        (host, "tcp", port): [(stack, s.key) for s in plan.services if s.through]
         for stack, plan in plans.items()
-        if plan.home.ingress_controller.on_lan
-        for port in (80, 443)
+        for at_lan, door in zip((80, 443), controller(plan.home), strict=True)
+        for host, port in (
+            *([(str(plan.home.lan_ipv4), at_lan)] if plan.home.ingress_controller.on_lan else []),
+            # Of its pods nothing says at which ports they listen.
+            (cluster_host(door), 0),
+        )
     }
 
 

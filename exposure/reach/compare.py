@@ -11,6 +11,7 @@ from exposure.reach.access import Principal, hours
 from exposure.reach.evaluate import WIDEST, Outcome, Request
 from exposure.reach.places import Place, Reached, crowds, places, reached
 from exposure.reach.surface import AtHome, Known, Surface, surface
+from exposure.reach.tailnet import beyond
 from exposure.workload import Workload
 
 
@@ -69,7 +70,7 @@ class Change:
     def weaker(self) -> tuple[Principal, ...]:
         """Whose login is worth less than before."""
         was, will = self.before.terms, self.now.terms
-        return tuple(p for p in will if p in was and set(will[p].weakened) - set(was[p].weakened))
+        return tuple(p for p in will if p in was and beyond(will[p].weakened, was[p].weakened))
 
     @property
     def kind(self) -> Literal["wider", "narrower", "wider and narrower"]:
@@ -102,9 +103,13 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
     left = {new: old for old, new in moved.items()}
     found_places = places(before, now, thorough=True, ways_round=True)
     asked_for = {p.request: p for p in found_places}
-    for place in (p for p in found_places if p.request.host in moved):
-        request = replace(place.request, host=moved[place.request.host])
-        asked_for.setdefault(request, replace(place, request=request))
+    arrived = {f"{node.address}/32" for node in now.nodes} & set(moved.values())
+    for place in found_places:
+        host = place.request.host
+        # A range that a node has come into opens it, whether anything is known to answer there or not.
+        for other in (moved[host],) if host in moved else (a for a in arrived if _inside(a, [host])):
+            request = replace(place.request, host=other)
+            asked_for.setdefault(request, replace(place, request=request))
     # What is aside comes last.
     for place in sorted(asked_for.values(), key=_order):
         there = replace(place.request, host=left.get(place.request.host, place.request.host))
@@ -130,8 +135,8 @@ def compare(base: Surface | None, now: Surface) -> tuple[Change, ...]:
 
 
 def _moved(before: Surface, now: Surface) -> dict[str, str]:
-    """The new address of each node at home that has another one than before, by the old one; and whose place nodes have
-    taken has theirs, so that each address is one thing before and after."""
+    """The new address of each node at home that has another one than before, by the old one, also as a range; and whose
+    place nodes have taken has theirs, so that each address is one thing before and after."""
     was, will = ({n.name: n.address for n in s.nodes if _alone(n, s)} for s in (before, now))
     moved = {was[name]: will[name] for name in was if name in will and was[name] != will[name]}
     for new in [new for new in moved.values() if new not in moved]:
@@ -139,7 +144,7 @@ def _moved(before: Surface, now: Surface) -> dict[str, str]:
         while old in moved.values():
             old = next(one for one in moved if moved[one] == old)
         moved[new] = old
-    return moved
+    return moved | {f"{old}/32": f"{new}/32" for old, new in moved.items()}
 
 
 def _alone(node: AtHome, surface: Surface) -> bool:

@@ -19,6 +19,7 @@ from exposure.reach import access
 from exposure.reach.access import ANYONE, LAN, MEMBER, Kind, Principal
 from exposure.reach.match import ascii_host, readings, serves
 from exposure.reach.surface import (
+    ANY_PORT,
     Application,
     JwtCheck,
     Record,
@@ -28,7 +29,17 @@ from exposure.reach.surface import (
     TailnetAddress,
     TailnetIngress,
 )
-from exposure.reach.tailnet import Gives, Logins, at_home, destination, gives, has_attribute, logins, nodes
+from exposure.reach.tailnet import (
+    Gives,
+    Logins,
+    at_home,
+    destination,
+    gives,
+    has_attribute,
+    in_cluster,
+    logins,
+    nodes,
+)
 from exposure.workload import Protocol, Workload, of_url
 
 Scheme = Literal["http", "https", "tcp", "udp"]
@@ -166,6 +177,9 @@ def asking(surface: Surface, request: Request) -> Callable[[Principal], Answer]:
     listening = surface.listeners.get(request.host)
     if listening is not None:
         return partial(_at_home, surface, request, listening)
+    inside = surface.in_clusters.get(request.host)
+    if inside is not None:
+        return partial(_in_cluster, surface, request, inside)
     policy = surface.tailnet.policy if surface.tailnet else None
     target = destination(policy, request.host) if policy else None
     if target is not None:
@@ -391,6 +405,28 @@ def _at_home(
         return Answer(Outcome.OFF_TAILNET, (*steps, step))
     step = Step("origin", str(workload), "answers everybody there")
     return Answer(Outcome.OPEN, (*steps, step), str(workload), workload)
+
+
+def _in_cluster(
+    surface: Surface,
+    request: Request,
+    inside: Mapping[tuple[Protocol, int | str], tuple[Workload, str | None]],
+    principal: Principal,
+) -> Answer:
+    steps: tuple[Step, ...] = (Step("cluster", request.host, "an address of the cluster's own, past every gate"),)
+    listens = inside.get((request.protocol, request.port)) or inside.get((request.protocol, ANY_PORT))
+    workload, _ = listens or next(iter(inside.values()))
+    workload = replace(workload, port=request.port) if workload.port == ANY_PORT else workload
+    policy = surface.tailnet.policy if surface.tailnet and not principal.off_tailnet else None
+    # A Service listens at its ports; of pods nothing here says at which.
+    for pods in (True, False) if listens else (True,):
+        target = in_cluster(policy, request.host, pods) if policy else None
+        found = gives(policy, principal, target, request.protocol, request.port) if policy and target else None
+        if found and found.allowed:
+            why = "lets it in, where a subnet router of the tailnet leads into the cluster"
+            routed = Step("tailnet", "; ".join(found.why), why)
+            return Answer(Outcome.TAILNET, (*steps, routed), str(workload), workload, from_=_UNTOLD * found.doubtful)
+    return Answer(Outcome.OFF_TAILNET, (*steps, Step("listener", str(workload), "no rule of a policy leads there")))
 
 
 # The tailnet

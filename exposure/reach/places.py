@@ -15,11 +15,12 @@ from exposure.reach.access import ANYONE, LAN, MEMBER, Principal
 from exposure.reach.automata import TooManyError, UnreadError, classes, search
 from exposure.reach.evaluate import WIDEST, Answer, Outcome, Request, Scheme, asking, from_where
 from exposure.reach.match import ODD, covers_host, glob, matches_host
-from exposure.reach.surface import Selector, Surface
+from exposure.reach.surface import ANY_PORT, Selector, Surface
 from exposure.reach.tailnet import (
     destination,
     destinations,
     domains_of,
+    in_cluster,
     named_as_source,
     nodes,
     people_of,
@@ -104,6 +105,15 @@ def places(
                 if isinstance(at, int):
                     add(host, at, "/", _scheme(protocol))
     policies = [s.tailnet.policy for s in surfaces if s.tailnet and s.tailnet.policy]
+    for host, listens in ((host, listens) for s in surfaces for host, listens in s.in_clusters.items()):
+        for policy in policies:
+            services, pods = (in_cluster(policy, host, pods) for pods in (False, True))
+            for protocol, at in listens if services else ():
+                if isinstance(at, int):
+                    add(host, at, "/", _scheme(protocol))
+            anywhere = pods, services if any(at == ANY_PORT for _, at in listens) else None
+            for name, number in (port for target in anywhere if target for port in ports_to(policy, target)):
+                add(host, number, "/", _scheme(name))
     # What routes lead to is nobody's machine here, and shown all the same.
     for word in (word for word in destinations(policies) if thorough or word[0].isdigit()):
         for policy in policies:
@@ -196,6 +206,8 @@ def service_at(surface: Surface, request: Request) -> str | None:
     if at_home is not None:
         ports = (n.service for n in surface.node_ports if n.workload == at_home)
         return next(filter(None, (*ports, *surface.calling(at_home))), None)
+    if inside := surface.in_clusters.get(request.host):
+        return (inside.get(asked) or next(iter(inside.values())))[1]
     addresses = {record.content for record in surface.lookup.answering(request.host)}
     rules = (r for r in surface.router if r.address in addresses and (r.protocol, r.external) == asked)
     forwarded = (port.service for rule in rules if (port := surface.forwarded_to(rule)))

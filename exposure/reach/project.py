@@ -10,6 +10,7 @@ from exposure.model import ExposurePlan
 from exposure.plan import plan_stack
 from exposure.reach.places import Place, service_at
 from exposure.reach.surface import Known, Surface, from_plan, known_of, merge
+from exposure.tailnet import routed
 from exposure.ways.tailnet import TailnetWay
 
 
@@ -38,8 +39,8 @@ class Project:
         return [merge(surfaces.values()) for surfaces in self.estates()]
 
     def owner_of(self, place: Place) -> tuple[str, str | None] | None:
-        """The stack and the service that a place belongs to; a port of a node that is no service's, such as Tailscale
-        SSH's, is the estate's."""
+        """The stack and the service that a place belongs to. What is no service's: a port of a node, such as Tailscale
+        SSH's, is of the estate's owner, and a route, or the internet by an exit node, of the stack that says it."""
         request = place.request
         for name, found in self.surfaces.items():
             service = service_at(found, request)
@@ -54,6 +55,8 @@ class Project:
             tailnet, owner = plan.estate.tailnet, self.stacks[name].owner
             if tailnet and request.host in (plan.node, f"{plan.node}.{tailnet.name}"):
                 return owner.name if owner else name, None
+            if any(lead.covers(request.host) for lead in routed(plan.home, plan.estate)):
+                return name, None
         return None
 
     def _owner(self, stack: str) -> ExposurePlan | None:

@@ -26,9 +26,11 @@ from exposure.ways.funnel import FunnelWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
-from exposure.workload import Protocol, Workload, at_home, controller, in_cluster, labelled, of_url
+from exposure.workload import Protocol, Workload, at_home, cluster_host, controller, in_cluster, labelled, of_url
 
 Decision = Literal["allow", "deny", "bypass", "non_identity", "unknown"]
+ANY_PORT = ""
+"""Stands for the port of what may listen at any."""
 DECISIONS: tuple[Decision, ...] = ("allow", "deny", "bypass", "non_identity", "unknown")
 
 
@@ -471,6 +473,39 @@ class Surface:
         """What a tunnel's rules call on the home network: all that says that it is there."""
         called = (of_url(rule.origin, tunnel.name) for tunnel in self.tunnels for rule in tunnel.rules or ())
         return tuple(dict.fromkeys(w for w in called if w and _is_at_home(w.place)))
+
+    @cached_property
+    def in_clusters(self) -> Mapping[str, Mapping[tuple[Protocol, int | str], tuple[Workload, str | None]]]:
+        """What ways lead to in the clusters, each with its service; an ingress controller is none's.
+
+        It answers beside every way, where a subnet router leads to the cluster's own addresses; at ANY_PORT where its
+        ports are not known.
+        """
+        found: dict[str, dict[tuple[Protocol, int | str], tuple[Workload, str | None]]] = {}
+        for workload, service, port in self._called_in_clusters():
+            if host := cluster_host(workload):
+                told = workload, None if any(self._is_door(node, workload) for node in self.nodes) else service
+                for at in (port, workload.port):
+                    found.setdefault(host, {}).setdefault((workload.protocol, at), told)
+        return found
+
+    def _called_in_clusters(self) -> Iterator[tuple[Workload, str | None, int | str]]:
+        """What is called, with its service and the port that its Service has."""
+        for tunnel in self.tunnels:
+            for rule in tunnel.rules or ():
+                if called := of_url(rule.origin, tunnel.name):
+                    yield called, rule.service, called.port
+        for ingress in self.tailnet_ingresses:
+            for path in ("/", *(path for path, _ in ingress.backends)):
+                called = ingress.workload(path)
+                yield called, ingress.service, called.port
+        for address in self.tailnet_addresses:
+            anything: tuple[tuple[Protocol, int | str], ...] = (("tcp", ANY_PORT), ("udp", ANY_PORT))
+            for protocol, at in anything if address.ports is None else address.ports:
+                called = in_cluster(address.cluster, address.namespace, address.pods, at, protocol)
+                yield address.workload(protocol, at) if isinstance(at, int) else called, address.service, at
+        for node_port in self.node_ports:
+            yield node_port.workload, node_port.service, node_port.service_port
 
     def listening(self, address: str, protocol: Protocol, port: int | str) -> Workload | None:
         """What answers at a port of an address of the home network."""

@@ -8,6 +8,7 @@ from ipaddress import ip_address, summarize_address_range
 from itertools import pairwise
 from typing import NamedTuple
 
+from config.fields import CLUSTER_SERVICES, PODS
 from exposure.model import Json
 from exposure.names import node_tag
 from exposure.policy_eval import Endpoint, Policy, UnknownNameError, endpoints, reach, read_policy
@@ -22,10 +23,10 @@ from exposure.policy_eval.addresses import (
     parse_address,
     parse_range,
 )
-from exposure.policy_eval.evaluate import selects
-from exposure.policy_eval.policy import Rule, Target
+from exposure.policy_eval.evaluate import selects, some
+from exposure.policy_eval.policy import Rule, SshRule, Target
 from exposure.policy_eval.selectors import TCP, UDP, Kind, Selector, read_protocol
-from exposure.policy_eval.ssh import LOCALPART, logging_in
+from exposure.policy_eval.ssh import LOCALPART, good_for, logging_in
 from exposure.policy_eval.topology import MEMBER, Standing
 from exposure.reach.access import Principal, hours
 
@@ -175,10 +176,13 @@ def gives(document: Mapping[str, Json], who: Principal, target: Endpoint, protoc
     if found.allowed and not found.doubtful:
         return found
     tags = {s.text for rule in policy.rules for s in rule.sources if s.kind is Kind.TAG} - source.tags
-    for tag in sorted(t for t in tags if _may_take(policy, t, source)):
+    taken = {tag: may for tag in sorted(tags) if (may := _may_take(policy, tag, source)) is not False}
+    for tag in sorted(taken, key=lambda tag: taken[tag] is None):
         tagged = _opened(endpoints(policy, tag)[0], policy, target, port, protocol)
-        if tagged.allowed and not (found.allowed and tagged.doubtful):
-            return replace(tagged, why=(f"tagOwners: {who} may give a device {tag}", *tagged.why))
+        doubtful = tagged.doubtful or taken[tag] is None
+        if tagged.allowed and not (found.allowed and doubtful):
+            why = f"tagOwners: {who} may give a device {tag}"
+            return replace(tagged, why=(why, *tagged.why), doubtful=doubtful)
     return found
 
 
@@ -225,39 +229,80 @@ def logins(document: Mapping[str, Json], who: Principal, target: Endpoint) -> Lo
         return None
     source = _source(policy, who)
     tags = {s.text for rule in aimed for s in rule.sources if s.kind is Kind.TAG} - source.tags
-    sources = [source, *(endpoints(policy, tag)[0] for tag in sorted(tags) if _may_take(policy, tag, source))]
-    users: dict[str, bool] = {}
+    sources = [
+        source,
+        *(endpoints(policy, tag)[0] for tag in sorted(tags) if _may_take(policy, tag, source) is not False),
+    ]
+    asked: dict[str, bool] = {}
     periods: list[str] = []
     why: dict[str, None] = {}
     for each in sources:
         found = list(logging_in(policy._replace(ssh=tuple(aimed)), each, target, None))
-        checked = {user for rule, certain in found if rule.check and certain for user in rule.users}
+        checked = {user for rule, certain in found if rule.check and certain for user in _users(rule, who)}
         for rule, _ in found:
             names = (", ".join(selector.text for selector in part) for part in (rule.sources, rule.destinations))
             why[f"{rule.path}: {' -> '.join(names)}"] = None
-            periods += ["0s" if rule.check_period == "always" else rule.check_period] * rule.check
-            for user in rule.users:
-                domain = user.removeprefix(LOCALPART).lower() if user.startswith(LOCALPART) else ""
-                if not domain or who.kind == "member" or who.name.endswith(f"@{domain}"):
-                    words = _USERS.get(user, "the name in their address" if domain else user)
-                    users[words] = users.get(words, True) and (rule.check or user in checked)
-    free = sorted(words for words, asked in users.items() if not asked)
-    unchecked = [f"with no check as {words}" for words in free] if len(free) < len(users) else ["with no check"]
-    said = (*(f"SSH as {words}" for words in sorted(users)), *unchecked * bool(users))
+            periods += [good_for(rule.check_period)] * rule.check
+        free = {user for rule, _ in found if not rule.check for user in _users(rule, who)}
+        for user in (user for rule, _ in found for user in _users(rule, who)):
+            sure = any(_takes_in(one, user) for one in checked) or not any(_takes_in(one, user) for one in free)
+            asked[user] = asked.get(user, True) and sure
+    alone = (u for u in asked if not any(o != u and _takes_in(o, u) and asked[o] == asked[u] for o in asked))
+    said = tuple(f"{_AS}{user}{'' if asked[user] else _UNCHECKED}" for user in sorted(alone))
     return Logins(said, tuple(why), max(periods, key=hours, default=""))
 
 
-_USERS = {"autogroup:nonroot": "any user but root"}
+_AS, _NONROOT, _UNCHECKED = "SSH as ", "any user but root", " with no check"
 
 
-def _may_take(policy: Policy, tag: str, who: Endpoint, asked: frozenset[str] = frozenset()) -> bool:
+def _users(rule: SshRule, who: Principal) -> Iterator[str]:
+    """As whom a rule lets somebody log in, in words."""
+    for user in rule.users:
+        local, domain = who.name.rpartition("@")[0], user.removeprefix(LOCALPART).lower()
+        if not user.startswith(LOCALPART):
+            yield _NONROOT if user == "autogroup:nonroot" else user
+        elif who.kind == "member" or who.name.endswith(f"@{domain}"):
+            yield "root" if local == "root" else "the name in their address"
+
+
+def _takes_in(user: str, other: str) -> bool:
+    return user == other or (user == _NONROOT and other != "root")
+
+
+def beyond(now: Sequence[str], before: Iterable[str]) -> tuple[str, ...]:
+    """What makes a login worth less now and did not before; of Tailscale SSH, what its words before did not take in."""
+
+    was = tuple(before)
+    had, has = _logged_in(was), _logged_in(now)
+
+    def known(words: str) -> bool:
+        for user, free in _logged_in([words]).items():
+            once = had.get(user, had.get(_NONROOT) if user != "root" else None)
+            # Of any user, some may have been checked.
+            lost = any(_takes_in(user, one) and has.get(one, True) for one, unasked in had.items() if not unasked)
+            return once is not None and not (free and (lost or not once))
+        return words in was
+
+    return tuple(words for words in now if not known(words))
+
+
+def _logged_in(words: Iterable[str]) -> dict[str, bool]:
+    """The users that are said, each with whether nothing is asked."""
+    said = (one.removeprefix(_AS) for one in words if one.startswith(_AS))
+    return {user.removesuffix(_UNCHECKED): user.endswith(_UNCHECKED) for user in said}
+
+
+def _may_take(policy: Policy, tag: str, who: Endpoint, asked: frozenset[str] = frozenset()) -> bool | None:
     """Whether somebody may give a device of theirs a tag: as its owner, or as the owner of a tag that is its owner
-    [tailscale.com/kb/1068]. Whoever has a role, such as an admin, may give themselves anything, and is not counted."""
-    return any(
-        selects(policy, owner, who) is True
-        or (owner.kind is Kind.TAG and owner.text not in asked and _may_take(policy, owner.text, who, asked | {tag}))
-        for owner in policy.tag_owners.get(tag, ())
-    )
+    [tailscale.com/kb/1068]; None where nobody here knows, as of a group of the identity provider. Whoever has a role,
+    such as an admin, may give themselves anything, and is not counted."""
+    answers: list[bool | None] = []
+    for owner in policy.tag_owners.get(tag, ()):
+        owns = selects(policy, owner, who)
+        answers.append(owns is True if owner.kind is Kind.AUTOGROUP else owns)
+        if owner.kind is Kind.TAG and owner.text not in asked:
+            answers.append(_may_take(policy, owner.text, who, asked | {tag}))
+    return some(answers)
 
 
 def _source(policy: Policy, who: Principal) -> Endpoint:
@@ -296,6 +341,20 @@ def at_home(document: Mapping[str, Json], host: str) -> Endpoint | None:
     named = (Address(r.version, r.first) for r in _held(document).ranges)
     others = (_HOME, *(a for a in named if contains(TAILNET, a) is False or contains(VIA6, a)))
     return Endpoint(host, others, device=False)
+
+
+def in_cluster(document: Mapping[str, Json], host: str, pods: bool) -> Endpoint | None:
+    """What has some address of a cluster, where a subnet router may lead: of its `pods`, which listen at any port, or
+    of its Services; None where no rule is about such addresses."""
+    whole = parse_range(str(PODS if pods else CLUSTER_SERVICES))
+    assert whole
+    opened = [*_held(document).ranges, *([whole] if _held(document).any_target else [])]
+    # By way of a router's 4via6 too: the last 32 bits are the address there [kb/1201].
+    ends = ((r, (r.first >> 32 << 32 if r.version > whole.version else 0) | whole.first) for r in opened)
+    found = {Address(r.version, max(r.first, low)) for r, low in ends if low <= r.last}
+    led = {a for a in found if whole.first <= (a.value or 0) % (1 << 32) <= whole.last}
+    home = sorted(a for a in led if a.version == whole.version or contains(VIA6, a))
+    return Endpoint(host, tuple(home), device=False) if home else None
 
 
 _HOME, _PUBLIC = Address(4, 0xC0A80000), Address(4, 0x01010101)

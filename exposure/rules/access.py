@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Container, Iterator
-from functools import partial
 
 from config.errors import Path_, show
 from config.people import GOOGLE
@@ -12,21 +11,12 @@ from config.stack import Estate
 from config.values import Duration, MalformedError, Path
 from exposure.audience import Audience, meant_for_path
 from exposure.names import ACME_PATH
-from exposure.rules.base import (
-    AllStacks,
-    EstateRule,
-    OneService,
-    OneStack,
-    Problem,
-    ServiceRule,
-    StackRule,
-    listed,
-    malformed,
-)
+from exposure.rules.base import AllStacks, Family, OneService, OneStack, Problem, Rules, listed, malformed
 from exposure.ways import WAYS
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
+RULES = Rules()
 _APP_PATHS = "CFDOC cloudflare-one/access-controls/policies/app-paths"
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
 _COOKIES = "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie#cookie-settings"
@@ -34,7 +24,9 @@ _CORS = "CFDOC cloudflare-one/access-controls/applications/http-apps/authorizati
 _SESSIONS = "CFDOC cloudflare-one/access-controls/access-settings/session-management"
 
 
+@RULES.service("people-missing", _POLICIES, (38, 39))
 def _people_missing(service: OneService) -> Iterator[Problem]:
+    """What is behind a login or on the tailnet names its people."""
     said = service.service
     if service.estate is None or service.people:
         return
@@ -90,26 +82,39 @@ def _unknown(everything: AllStacks, word: str, what: str) -> Iterator[Problem]:
                 )
 
 
-def _google(everything: AllStacks) -> Iterator[Problem]:
-    for owner, family in everything.families():
-        estate = owner.estate
-        keys = {
-            (stack.stack.name, c.service)
-            for stack in family
-            for c, _ in stack.claims
-            if estate and not c.audience.opens and _by_google(c.audience, estate)
-        }
-        behind = [s for stack in family for s in stack.services if (stack.stack.name, s.key) in keys]
-        if behind and estate and estate.google is None:
-            yield owner.estate_ref("google").problem(
-                "",
-                f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, and there "
-                "is no Google client to log in with: an application without a login method of its own accepts "
-                "every method of the account",
-                "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
-                "google_client_secret; or name one of `logins:` as the `login:` of its people",
-                related=tuple(s.ref() for s in behind),
-            )
+@RULES.everything("people-unknown", _POLICIES, (38, 39))
+def _people_unknown(everything: AllStacks) -> Iterator[Problem]:
+    """A set of people that is named exists."""
+    return _unknown(everything, "people", "set of people, so nobody would get in")
+
+
+@RULES.everything("tokens-unknown", "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens")
+def _tokens_unknown(everything: AllStacks) -> Iterator[Problem]:
+    """A service token that is named exists."""
+    return _unknown(everything, "tokens", "service token, so nothing would get in by it")
+
+
+@RULES.family("google-missing", "CFDOC cloudflare-one/identity/idp-integration/google", (44,))
+def _google(family: Family) -> Iterator[Problem]:
+    """Zero Trust has its login: Google, where no other is named."""
+    estate = family.estate
+    keys = {
+        (stack.stack.name, c.service)
+        for stack in family.stacks
+        for c, _ in stack.claims
+        if estate and not c.audience.opens and _by_google(c.audience, estate)
+    }
+    behind = [s for stack in family.stacks for s in stack.services if (stack.stack.name, s.key) in keys]
+    if behind and estate and estate.google is None:
+        yield family.owner.estate_ref("google").problem(
+            "",
+            f"{listed(s.key for s in behind)} {'is' if len(behind) == 1 else 'are'} behind Access, and there "
+            "is no Google client to log in with: an application without a login method of its own accepts "
+            "every method of the account",
+            "add `google:` to the estate, with the `client_id:` of an OAuth client, and set the secret "
+            "google_client_secret; or name one of `logins:` as the `login:` of its people",
+            related=tuple(s.ref() for s in behind),
+        )
 
 
 def _by_google(audience: Audience, estate: Estate) -> bool:
@@ -117,7 +122,9 @@ def _by_google(audience: Audience, estate: Estate) -> bool:
     return (estate.terms(audience.people).login if audience.people else estate.first_login or GOOGLE) == GOOGLE
 
 
+@RULES.service("path-form", _APP_PATHS, (9, 47))
 def _path_form(service: OneService) -> Iterator[Problem]:
+    """A path is a plain one."""
     for place, path in _paths(service):
         try:
             Path.parse(path)
@@ -133,7 +140,9 @@ def _paths(service: OneService) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("paths", path), path
 
 
+@RULES.service("path-root", f"{_APP_PATHS}; {_POLICIES}", (41,))
 def _path_root(service: OneService) -> Iterator[Problem]:
+    """No path is the whole host."""
     if "/" in service.service.paths:
         yield service.problem(
             ("paths", "/"),
@@ -143,7 +152,9 @@ def _path_root(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("path-outside", _APP_PATHS)
 def _path_outside(service: OneService) -> Iterator[Problem]:
+    """A service's paths are below its own."""
     base = service.service.path
     for path in service.service.paths if base is not None and base != "/" else ():
         if path != "/" and (path == base or not Path(base or "/").covers(path)):
@@ -158,7 +169,9 @@ def _path_outside(service: OneService) -> Iterator[Problem]:
             )
 
 
+@RULES.service("path-gate", _APP_PATHS)
 def _path_gate(service: OneService) -> Iterator[Problem]:
+    """Paths are for gates that tell them apart."""
     if service.service.paths and service.gates and not service.counts("paths"):
         able = (gate for gate, way in WAYS.items() if "paths" in way.settings)
         yield service.problem(
@@ -169,7 +182,9 @@ def _path_gate(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("path-acme", f"{_APP_PATHS}; RFC 8555 8.3", (32,))
 def _path_acme(service: OneService) -> Iterator[Problem]:
+    """No path contains the one of ACME challenges."""
     said = service.service
     for place, path in _paths(service):
         anyone = len(place) > 1 and said.paths[path].clients == "anyone"
@@ -184,7 +199,11 @@ def _path_acme(service: OneService) -> Iterator[Problem]:
             )
 
 
+@RULES.service(
+    "path-addresses", "Gatehouse: a bypass has no JWT, so no rule of the tunnel can shut other spellings of the path"
+)
 def _path_addresses(service: OneService) -> Iterator[Problem]:
+    """A path for some addresses is within a login."""
     said = service.service.paths
     for path in (p for p, to in said.items() if to.ips and service.by(TunnelWay)):
         above = next((p for p in Path(path).above if p in said), None)
@@ -198,7 +217,9 @@ def _path_addresses(service: OneService) -> Iterator[Problem]:
             )
 
 
+@RULES.service("access-path-bypass", _APP_PATHS, (41,), acceptable="service")
 def _bypass(service: OneService) -> Iterator[Problem]:
+    """Paths without a login need an acknowledgement."""
     if not service.by(TunnelWay):
         return
     said = service.service
@@ -250,7 +271,14 @@ def _nearest(path: str, others: Container[str]) -> int:
     return next((len(p) for p in Path(path).above if p in others), -1)
 
 
+@RULES.service(
+    "access-weakened",
+    "CFDOC cloudflare-one/access-controls/applications/non-http/cloudflared-authentication",
+    (46,),
+    acceptable="service",
+)
 def _weakened(service: OneService) -> Iterator[Problem]:
+    """A setting of Access that makes a login worth less needs an acknowledgement."""
     said = service.service.access
     if said is None or not service.counts("access"):
         return
@@ -288,7 +316,12 @@ def _weakened(service: OneService) -> Iterator[Problem]:
         yield service.problem(("access", "cors_headers", "allow_credentials"), True, why, fix, source=_CORS)
 
 
+@RULES.service(
+    "access-cookie-stays",
+    "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie#samesite-attribute",
+)
 def _cookie_stays(service: OneService) -> Iterator[Problem]:
+    """Pages of another site that send the login's cookie need one that goes with them."""
     """Where a page of another site is to send the login's cookie, which goes to its own site alone."""
     said = service.service.access
     cors = said.cors_headers if said else None
@@ -318,83 +351,12 @@ def _session(stack: OneStack) -> Iterator[Problem]:
     yield from malformed(Duration.parse, stack.estate.session_duration, ("estate", "session_duration"))
 
 
+@RULES.stack("session-duration", _SESSIONS, (45,))
 def _sessions(stack: OneStack) -> Iterator[Problem]:
+    """A session lasts from nothing to a month, in Go's units."""
     yield from _session(stack)
     for service in stack.services:
         access = service.service.access
         if access and access.session_duration is not None:
             path = (*service.path, "access", "session_duration")
             yield from malformed(Duration.parse, access.session_duration, path)
-
-
-RULES = (
-    ServiceRule(
-        "people-missing",
-        "What is behind a login or on the tailnet names its people",
-        _POLICIES,
-        (38, 39),
-        check=_people_missing,
-    ),
-    EstateRule(
-        "people-unknown",
-        "A set of people that is named exists",
-        _POLICIES,
-        (38, 39),
-        check=partial(_unknown, word="people", what="set of people, so nobody would get in"),
-    ),
-    EstateRule(
-        "tokens-unknown",
-        "A service token that is named exists",
-        "CFDOC cloudflare-one/access-controls/service-credentials/service-tokens",
-        check=partial(_unknown, word="tokens", what="service token, so nothing would get in by it"),
-    ),
-    EstateRule(
-        "google-missing",
-        "Zero Trust has its login: Google, where no other is named",
-        "CFDOC cloudflare-one/identity/idp-integration/google",
-        (44,),
-        check=_google,
-    ),
-    ServiceRule("path-form", "A path is a plain one", _APP_PATHS, (9, 47), check=_path_form),
-    ServiceRule("path-root", "No path is the whole host", f"{_APP_PATHS}; {_POLICIES}", (41,), check=_path_root),
-    ServiceRule("path-outside", "A service's paths are below its own", _APP_PATHS, check=_path_outside),
-    ServiceRule("path-gate", "Paths are for gates that tell them apart", _APP_PATHS, check=_path_gate),
-    ServiceRule(
-        "path-acme",
-        "No path contains the one of ACME challenges",
-        f"{_APP_PATHS}; RFC 8555 8.3",
-        (32,),
-        check=_path_acme,
-    ),
-    ServiceRule(
-        "path-addresses",
-        "A path for some addresses is within a login",
-        "Gatehouse: a bypass has no JWT, so no rule of the tunnel can shut other spellings of the path",
-        check=_path_addresses,
-    ),
-    ServiceRule(
-        "access-path-bypass",
-        "Paths without a login need an acknowledgement",
-        _APP_PATHS,
-        (41,),
-        acceptable="service",
-        check=_bypass,
-    ),
-    ServiceRule(
-        "access-weakened",
-        "A setting of Access that makes a login worth less needs an acknowledgement",
-        "CFDOC cloudflare-one/access-controls/applications/non-http/cloudflared-authentication",
-        (46,),
-        acceptable="service",
-        check=_weakened,
-    ),
-    ServiceRule(
-        "access-cookie-stays",
-        "Pages of another site that send the login's cookie need one that goes with them",
-        "CFDOC cloudflare-one/access-controls/applications/http-apps/authorization-cookie#samesite-attribute",
-        check=_cookie_stays,
-    ),
-    StackRule(
-        "session-duration", "A session lasts from nothing to a month, in Go's units", _SESSIONS, (45,), check=_sessions
-    ),
-)

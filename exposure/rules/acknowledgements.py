@@ -8,7 +8,7 @@ from typing import Literal
 
 from config.errors import Path_
 from config.loader import LoadedStack
-from exposure.rules.base import OneStack, Problem, StackRule
+from exposure.rules.base import OneStack, Problem, Rules
 
 WIDER = "exposure-wider"
 """Accepts that a change lets more people reach a service; only `gatehouse diff` can tell, so it is never unused."""
@@ -40,11 +40,14 @@ def holder_of(path: Path_) -> Path_:
     return path[:2] if path[:1] == ("services",) else ()
 
 
-def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozenset[str]) -> tuple[StackRule, ...]:
+def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozenset[str]) -> Rules:
     """The rules about acknowledgements. `acceptable` says which ids may be accepted and where, `known` all rule ids."""
+    found = Rules()
     allowed: dict[str, str] = {**acceptable, WIDER: "service or stack"}
 
+    @found.stack("acknowledgement-unknown", "Gatehouse: an acknowledgement names the rule id and a reason")
     def unknown(stack: OneStack) -> Iterator[Problem]:
+        """An acknowledgement names a rule that may be acknowledged there."""
         for holder, acknowledge in _holders(stack):
             level = "service" if holder else "stack"
             here = sorted(rule for rule, where in allowed.items() if level in where)
@@ -68,7 +71,14 @@ def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozense
                     suggestion = next(iter(difflib.get_close_matches(rule, here, n=1)), "")
                 yield Problem((*holder, "acknowledge", rule), "", reason, fix, suggestion)
 
+    @found.stack(
+        "acknowledgement-unused",
+        "Gatehouse: an acknowledgement names the rule id and a reason",
+        severity="warning",
+        last=True,
+    )
     def unused(stack: OneStack) -> Iterator[Problem]:
+        """An acknowledgement is for a risk that is taken."""
         for holder, acknowledge in _holders(stack):
             level = "service" if holder else "stack"
             about = holder or ("estate",)
@@ -84,19 +94,4 @@ def rules(acceptable: Mapping[str, Literal["service", "stack"]], known: frozense
                         "remove it",
                     )
 
-    return (
-        StackRule(
-            "acknowledgement-unknown",
-            "An acknowledgement names a rule that may be acknowledged there",
-            "Gatehouse: an acknowledgement names the rule id and a reason",
-            check=unknown,
-        ),
-        StackRule(
-            "acknowledgement-unused",
-            "An acknowledgement is for a risk that is taken",
-            "Gatehouse: an acknowledgement names the rule id and a reason",
-            severity="warning",
-            last=True,
-            check=unused,
-        ),
-    )
+    return found

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from config.services import IngressController, NodeOrigin, ServiceOrigin
 from exposure.names import scheme_of
-from exposure.rules.base import OneService, OneStack, Problem, ServiceRule, StackRule
+from exposure.rules.base import OneService, OneStack, Problem, Rules
 from exposure.ways.acme import AcmeWay
 from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
+RULES = Rules()
 _CM = "CM pkg/issuer/acme/http"
 
 
@@ -22,7 +23,9 @@ def _solver(stack: OneStack) -> str:
     return f"challenges: {{origin: {_door(controller)}, traffic: acme-http-01}}"
 
 
+@RULES.service("own-certificate-without-acme", f"{_CM}; RFC 8555 8.3", (32,))
 def _without(service: OneService) -> Iterator[Problem]:
+    """A service that renews its own certificate has its challenges routed."""
     if not service.service.own_certificate or not service.by(TunnelWay):
         return
     if service.inside.whole and not any(s.service.traffic == "acme-http-01" for s in service.inside.services):
@@ -36,7 +39,9 @@ def _without(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("own-certificate-gate", f"{_CM}; LE docs/challenge-types", (33,))
 def _gate(service: OneService) -> Iterator[Problem]:
+    """HTTP-01 is for hosts of the tunnel."""
     if service.service.own_certificate and service.gates and not service.by(TunnelWay):
         what = "it carries the challenges itself" if service.by(AcmeWay) else "challenges come through the tunnel"
         yield service.problem(
@@ -47,7 +52,9 @@ def _gate(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("acme-origin", _CM, (34,))
 def _origin(service: OneService) -> Iterator[Problem]:
+    """Challenges go to the ingress controller, by http."""
     node = service.inside.node
     if service.service.traffic != "acme-http-01" or not service.readable:
         return
@@ -81,7 +88,9 @@ def _origin(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.stack("acme-twice", "RFC 8555 8.3", (36,))
 def _twice(stack: OneStack) -> Iterator[Problem]:
+    """One service of a node takes the challenges."""
     solvers = [s for s in stack.services if s.service.traffic == "acme-http-01"]
     for service in solvers[1:]:
         first = solvers[0]
@@ -94,7 +103,9 @@ def _twice(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+@RULES.service("acme-unused", _CM, severity="warning")
 def _unused(service: OneService) -> Iterator[Problem]:
+    """The service for challenges is needed."""
     if service.service.traffic != "acme-http-01" or not service.inside.whole:
         return
     if not any(s.service.own_certificate for s in service.inside.services):
@@ -104,30 +115,3 @@ def _unused(service: OneService) -> Iterator[Problem]:
             "no service of this stack has `own_certificate`, so there are no challenges to take",
             "remove this service, or give the one that renews its own certificate `own_certificate: true`",
         )
-
-
-RULES = (
-    ServiceRule(
-        "own-certificate-without-acme",
-        "A service that renews its own certificate has its challenges routed",
-        f"{_CM}; RFC 8555 8.3",
-        (32,),
-        check=_without,
-    ),
-    ServiceRule(
-        "own-certificate-gate",
-        "HTTP-01 is for hosts of the tunnel",
-        f"{_CM}; LE docs/challenge-types",
-        (33,),
-        check=_gate,
-    ),
-    ServiceRule("acme-origin", "Challenges go to the ingress controller, by http", _CM, (34,), check=_origin),
-    StackRule("acme-twice", "One service of a node takes the challenges", "RFC 8555 8.3", (36,), check=_twice),
-    ServiceRule(
-        "acme-unused",
-        "The service for challenges is needed",
-        _CM,
-        severity="warning",
-        check=_unused,
-    ),
-)

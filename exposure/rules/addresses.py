@@ -6,16 +6,19 @@ from collections.abc import Iterator
 
 from config.errors import show
 from config.values import reachable
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, listed
+from exposure.rules.base import AllStacks, OneStack, Problem, Rules, listed
 from exposure.ways.port_forward import PortForwardWay
 from exposure.workload import one_home
 
+RULES = Rules()
 _SPECIAL = "IANA, IPv4 Special-Purpose Address Registry"
 _ROUTER = "write the address that the router has on the internet"
 _AT_HOME = "write the node's address on the home network, such as 192.168.0.9"
 
 
+@RULES.stack("address-impossible", _SPECIAL)
 def _impossible(stack: OneStack) -> Iterator[Problem]:
+    """An address is one that a machine can have."""
     node = stack.node
     for field in ("router_ipv4", "lan_ipv4", "tailnet_ipv4") if node else ():
         address, reason, source = getattr(node, field), "", ""
@@ -37,7 +40,9 @@ _FIXES = {
 }
 
 
+@RULES.stack("router-address", f"{_SPECIAL}; RFC 6598")
 def _router(stack: OneStack) -> Iterator[Problem]:
+    """What leads to the router has its public address."""
     node, forwarded = stack.node, list(stack.by(PortForwardWay))
     users = [(f"service {s.key}", s.ref()) for s in forwarded]
     if node and node.public_record:
@@ -65,7 +70,9 @@ def _router(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+@RULES.stack("lan-address", "RFC 1918", acceptable="stack")
 def _lan(stack: OneStack) -> Iterator[Problem]:
+    """A node's address at home is private, unless knowingly."""
     node = stack.node
     where = reachable(node.lan_ipv4) if node else "home"
     if node is None or where not in ("shared", "internet"):
@@ -83,7 +90,9 @@ def _lan(stack: OneStack) -> Iterator[Problem]:
     )
 
 
+@RULES.everything("lan-address-twice", "RFC 1918")
 def _lan_twice(everything: AllStacks) -> Iterator[Problem]:
+    """No two nodes of one home have one address."""
     known = [(stack, stack.node) for stack in everything.stacks if stack.node is not None]
     for index, (stack, node) in enumerate(known):
         same = (s for s, n in known[:index] if n.lan_ipv4 == node.lan_ipv4 and one_home(n, node))
@@ -98,19 +107,3 @@ def _lan_twice(everything: AllStacks) -> Iterator[Problem]:
             "`router_ipv4:`",
             related=(first.ref("node", "lan_ipv4"),),
         )
-
-
-RULES = (
-    StackRule("address-impossible", "An address is one that a machine can have", _SPECIAL, check=_impossible),
-    StackRule(
-        "router-address", "What leads to the router has its public address", f"{_SPECIAL}; RFC 6598", check=_router
-    ),
-    StackRule(
-        "lan-address",
-        "A node's address at home is private, unless knowingly",
-        "RFC 1918",
-        acceptable="stack",
-        check=_lan,
-    ),
-    EstateRule("lan-address-twice", "No two nodes of one home have one address", "RFC 1918", check=_lan_twice),
-)

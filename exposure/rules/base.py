@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack
 
 from config.errors import Finding, Path_, Place, show
 from config.loader import LoadedStack
 from config.people import Members
 from config.services import ExitNode, Gate, Node, Service, ServiceOrigin, UrlOrigin
-from config.stack import Estate, Zone
+from config.stack import Estate, Tailnet, Zone
 from config.values import SCHEMES, MalformedError, is_name
 from exposure.decide import Objection, chosen, objections
 from exposure.estate import applications, claims
@@ -25,8 +24,11 @@ from exposure.ways.way import Claim, Facts, Way
 if TYPE_CHECKING:
     from exposure.reach.project import Project
 
+_S = TypeVar("_S")
 _V = TypeVar("_V")
-Scope: TypeAlias = Literal["service", "stack", "estate"]
+_Check: TypeAlias = "Callable[[_S], Iterable[Problem]]"
+_Adds: TypeAlias = "Callable[[_Check[_S]], _Check[_S]]"
+Scope: TypeAlias = Literal["service", "stack", "family", "everything"]
 
 
 @dataclass(frozen=True)
@@ -325,59 +327,102 @@ class OneService:
 
 
 @dataclass(frozen=True)
+class Family:
+    """The stacks that share an estate, its owner first."""
+
+    stacks: tuple[OneStack, ...]
+
+    @property
+    def owner(self) -> OneStack:
+        """The stack whose file the estate is in."""
+        return self.stacks[0]
+
+    @property
+    def estate(self) -> Estate | None:
+        """The estate; None where it could not be read."""
+        return self.owner.estate
+
+    @property
+    def tailnet(self) -> Tailnet | None:
+        """The estate's tailnet, where it has one."""
+        return self.estate.tailnet if self.estate else None
+
+    def by(self, *ways: type) -> Iterator[OneService]:
+        """The services of all its stacks that have a way of one of these kinds."""
+        return (service for stack in self.stacks for service in stack.by(*ways))
+
+    def once(self, of: Callable[[Family], _V]) -> _V:
+        """What a function makes of the family: made once, whichever rules ask. Raises what it raises."""
+        if of not in self._made:
+            self._made[of] = of(self)
+        made: _V = self._made[of]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[object, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
 class AllStacks:
     """Every stack file of the repository."""
 
     stacks: tuple[OneStack, ...]
 
-    def families(self) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
-        """Each owner of an estate with all that share it, itself first."""
-        for owner in self.stacks:
-            if owner.stack.owns_estate:
-                members = (s for s in self.stacks if s.stack.owner is owner.stack)
-                yield owner, (owner, *members)
-
-    def once(self, of: Callable[[tuple[OneStack, ...]], _V], family: tuple[OneStack, ...]) -> _V:
-        """What a function makes of a family, the owner first: made once, whichever rules ask. Raises what it raises."""
-        asked = (of, family[0].stack.name)
-        if asked not in self._made:
-            self._made[asked] = of(family)
-        made: _V = self._made[asked]
-        return made
-
     @cached_property
-    def _made(self) -> dict[tuple[object, str], Any]:
-        return {}
+    def families(self) -> tuple[Family, ...]:
+        """Each owner of an estate with all that share it."""
+        owners = (one for one in self.stacks if one.stack.owns_estate)
+        return tuple(Family((owner, *(s for s in self.stacks if s.stack.owner is owner.stack))) for owner in owners)
 
 
-def planned(family: Iterable[OneStack]) -> Project:
-    """A family's plans and surfaces, which `AllStacks.once` keeps. Raises ValueError where a stack has findings."""
+def planned(family: Family) -> Project:
+    """A family's plans and surfaces, for `Family.once`. Raises ValueError where a stack has findings."""
     # Loaded only where a rule asks for it.
     from exposure.reach.project import plan_project
 
-    return plan_project({one.stack.name: one.stack for one in family})
+    return plan_project({one.stack.name: one.stack for one in family.stacks})
+
+
+_LOOKED_AT: Mapping[Scope, Callable[[AllStacks], Iterable[tuple[OneStack | None, Any]]]] = {
+    "service": lambda everything: ((stack, service) for stack in everything.stacks for service in stack.services),
+    "stack": lambda everything: ((stack, stack) for stack in everything.stacks),
+    "family": lambda everything: ((family.owner, family) for family in everything.families),
+    "everything": lambda everything: ((None, everything),),
+}
+"""What a rule of each scope looks at, with the stack whose file has its problems, unless these say another."""
 
 
 @dataclass(frozen=True)
-class Rule(ABC):
-    """A rule: a stable `id`, the numbers of the catalogue that it refuses, a title and where the reason is documented.
+class Rule:
+    """A rule: a stable `id`, where the reason is documented, and the numbers of the catalogue that it refuses.
 
+    `check` is a pure function of what the rule looks at, a service or what else its `scope` says, and never raises.
     `acceptable` says where the owner may take the risk with an `acknowledge` that names the id, if at all.
     """
 
     id: str
-    title: str
     source: str
+    scope: Scope
+    check: Callable[[Any], Iterable[Problem]]
     refuses: tuple[int, ...] = ()
-    acceptable: Literal["service", "stack"] | None = field(default=None, kw_only=True)
-    severity: Literal["error", "warning"] = field(default="error", kw_only=True)
-    last: bool = field(default=False, kw_only=True)
+    acceptable: Literal["service", "stack"] | None = None
+    severity: Literal["error", "warning"] = "error"
+    last: bool = False
     """Runs after the others, with what they found in `OneStack.taken` and `OneStack.found`."""
-    scope: ClassVar[Scope]
 
-    @abstractmethod
+    @property
+    def title(self) -> str:
+        """What holds where the rule finds nothing: the first line of its function's docstring, less the full stop."""
+        return (self.check.__doc__ or "").partition("\n")[0].removesuffix(".")
+
     def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
         """Everything this rule finds, with the stack whose file it is in. Never raises."""
+        for one, subject in _LOOKED_AT[self.scope](everything):
+            for problem in self.check(subject):
+                stack = problem.stack or (one and one.stack)
+                assert stack
+                yield stack, problem
 
     def finding(self, stack: LoadedStack, problem: Problem) -> Finding:
         """A problem with its place in the file, and the keys that stand there."""
@@ -396,47 +441,39 @@ class Rule(ABC):
         )
 
 
-@dataclass(frozen=True)
-class ServiceRule(Rule):
-    """A rule about one service, whatever else there is."""
+class How(TypedDict, total=False):
+    """What else a rule may say; see `Rule`."""
 
-    check: Callable[[OneService], Iterable[Problem]] = field(kw_only=True)
-    scope = "service"
-
-    def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
-        """See `Rule`."""
-        for stack in everything.stacks:
-            for service in stack.services:
-                for problem in self.check(service):
-                    yield stack.stack, problem
+    acceptable: Literal["service", "stack"]
+    severity: Literal["error", "warning"]
+    last: bool
 
 
-@dataclass(frozen=True)
-class StackRule(Rule):
-    """A rule about one stack: its node, or its services together."""
+class Rules(list[Rule]):
+    """The rules of one subject, in the order of their functions: each is a function, decorated by what it looks at."""
 
-    check: Callable[[OneStack], Iterable[Problem]] = field(kw_only=True)
-    scope = "stack"
+    def service(self, id: str, source: str, refuses: tuple[int, ...] = (), **how: Unpack[How]) -> _Adds[OneService]:
+        """A rule about one service, whatever else there is."""
+        return self._adds("service", id, source, refuses, how)
 
-    def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
-        """See `Rule`."""
-        for stack in everything.stacks:
-            for problem in self.check(stack):
-                yield stack.stack, problem
+    def stack(self, id: str, source: str, refuses: tuple[int, ...] = (), **how: Unpack[How]) -> _Adds[OneStack]:
+        """A rule about one stack: its node, or its services together."""
+        return self._adds("stack", id, source, refuses, how)
 
+    def family(self, id: str, source: str, refuses: tuple[int, ...] = (), **how: Unpack[How]) -> _Adds[Family]:
+        """A rule about the stacks that share an estate. A problem that says no file is in the owner's."""
+        return self._adds("family", id, source, refuses, how)
 
-@dataclass(frozen=True)
-class EstateRule(Rule):
-    """A rule about what stacks share. Its problems say in which file they are."""
+    def everything(self, id: str, source: str, refuses: tuple[int, ...] = (), **how: Unpack[How]) -> _Adds[AllStacks]:
+        """A rule about all stacks together. Its problems say in which file they are."""
+        return self._adds("everything", id, source, refuses, how)
 
-    check: Callable[[AllStacks], Iterable[Problem]] = field(kw_only=True)
-    scope = "estate"
+    def _adds(self, scope: Scope, id: str, source: str, refuses: tuple[int, ...], how: How) -> _Adds[Any]:
+        def add(check: _Check[Any]) -> _Check[Any]:
+            self.append(Rule(id, source, scope, check, refuses, **how))
+            return check
 
-    def problems(self, everything: AllStacks) -> Iterator[tuple[LoadedStack, Problem]]:
-        """See `Rule`."""
-        for problem in self.check(everything):
-            assert problem.stack
-            yield problem.stack, problem
+        return add
 
 
 def malformed(parse: Callable[[_V], object], value: _V, path: Path_) -> Iterator[Problem]:

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 from config.errors import show
 from config.fields import is_person
 from exposure.names import ACME_PATH
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, planned
+from exposure.rules.base import Family, OneStack, Problem, Rules, planned
 
 if TYPE_CHECKING:
     from exposure.reach.project import Project
 
+RULES = Rules()
 BROKEN = "claim-broken"
 _ANYBODY = ("anyone", "lan", "member")
 
 
+@RULES.stack("claim-unknown", "Gatehouse: a claim about what is not there holds of nothing")
 def _unknown(stack: OneStack) -> Iterator[Problem]:
+    """A claim names services, paths and people that exist."""
     typed, estate = stack.stack.typed, stack.estate
     unread = {("estate",), ("estate", "people"), ("estate", "tokens")} & stack.owner.assumed
     sets = [*sorted(estate.people), *(f"token:{t}" for t in sorted(estate.tokens))] if estate and not unread else None
@@ -67,11 +70,12 @@ def _problem(path: tuple[str | int, ...], name: str, reason: str, fix: str, know
     return Problem(path, show(name), reason, fix, next(iter(difflib.get_close_matches(name, known, n=1)), ""))
 
 
-def _broken(everything: AllStacks) -> Iterator[Problem]:
-    for _, family in everything.families():
-        # Nothing is asked where there are no claims, and what cannot be planned has findings already.
-        if any(s.stack.typed and s.stack.typed.claims for s in family) and not any(s.refused for s in family):
-            yield from _judged({s.stack.name: s for s in family}, everything.once(planned, family))
+@RULES.family(BROKEN, "Gatehouse: a claim is proved before anything is registered", last=True)
+def _broken(family: Family) -> Iterator[Problem]:
+    """Every claim holds."""
+    # Nothing is asked where there are no claims, and what cannot be planned has findings already.
+    if any(s.stack.typed and s.stack.typed.claims for s in family.stacks) and not any(s.refused for s in family.stacks):
+        yield from _judged({s.stack.name: s for s in family.stacks}, family.once(planned))
 
 
 def _judged(family: dict[str, OneStack], project: Project) -> Iterator[Problem]:
@@ -96,20 +100,3 @@ def _judged(family: dict[str, OneStack], project: Project) -> Iterator[Problem]:
             else "write what could not be read in a simpler form, or remove the claim",
             related=related,
         )
-
-
-RULES = (
-    StackRule(
-        "claim-unknown",
-        "A claim names services, paths and people that exist",
-        "Gatehouse: a claim about what is not there holds of nothing",
-        check=_unknown,
-    ),
-    EstateRule(
-        BROKEN,
-        "Every claim holds",
-        "Gatehouse: a claim is proved before anything is registered",
-        last=True,
-        check=_broken,
-    ),
-)

@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from config.errors import show
 from config.services import UrlOrigin
 from config.values import Image, OriginUrl, replicas
-from exposure.rules.base import OneService, OneStack, Problem, Ref, StackRule, malformed
+from exposure.rules.base import OneService, OneStack, Problem, Ref, Rules, malformed
+
+RULES = Rules()
 
 
+@RULES.stack("connector-replicas", "CFDOC cloudflare-one/account-limits", (25,))
 def _replicas(stack: OneStack) -> Iterator[Problem]:
+    """A tunnel has 1 to 25 connectors."""
     if stack.node:
         yield from malformed(replicas, stack.node.connector.replicas, ("node", "connector", "replicas"))
 
 
+@RULES.stack("connector-image", "CFD RELEASE_NOTES")
 def _image(stack: OneStack) -> Iterator[Problem]:
+    """The connector's image is pinned, and fit."""
     if stack.node and stack.node.connector.image is not None:
         yield from malformed(Image.parse, stack.node.connector.image, ("node", "connector", "image"))
 
@@ -24,7 +30,12 @@ _USUAL = "cloudflared"
 _TAKEN = frozenset({"default", "cert-manager", "ingress-nginx", "traefik"})
 
 
+@RULES.stack(
+    "connector-namespace",
+    "Kubernetes, Pod Security Admission; Gatehouse: the namespace is made and deleted with the stack",
+)
 def _namespace(stack: OneStack) -> Iterator[Problem]:
+    """The connector has a namespace of its own."""
     node = stack.node
     if node is None:
         return
@@ -59,21 +70,3 @@ def _lives_in(service: OneService) -> str:
     origin = service.service.origin
     url = OriginUrl(origin.url) if isinstance(origin, UrlOrigin) and not OriginUrl.faults(origin.url) else None
     return url.service[0] if url and url.service else ""
-
-
-RULES = (
-    StackRule(
-        "connector-replicas",
-        "A tunnel has 1 to 25 connectors",
-        "CFDOC cloudflare-one/account-limits",
-        (25,),
-        check=_replicas,
-    ),
-    StackRule("connector-image", "The connector's image is pinned, and fit", "CFD RELEASE_NOTES", check=_image),
-    StackRule(
-        "connector-namespace",
-        "The connector has a namespace of its own",
-        "Kubernetes, Pod Security Admission; Gatehouse: the namespace is made and deleted with the stack",
-        check=_namespace,
-    ),
-)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exposure.rules.base import OneStack, Problem, StackRule, listed
+from exposure.rules.base import OneStack, Problem, Rules, listed
 from exposure.ways.acme import AcmeWay
 
+RULES = Rules()
 _PATH = ("node", "ingress_controller")
 
 
+@RULES.stack("ingress-controller", "Gatehouse: what is not known is asked for")
 def _unknown(stack: OneStack) -> Iterator[Problem]:
+    """It is said where the ingress controller is."""
     controller = stack.node.ingress_controller if stack.node else None
     if controller and not controller.known:
         missing = [key for key in ("namespace", "service", "class_name") if not getattr(controller, key)]
@@ -23,7 +26,14 @@ def _unknown(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+@RULES.stack(
+    "ingress-nginx-retired",
+    "kubernetes.io/blog/2025/11/11/ingress-nginx-retirement",
+    severity="warning",
+    acceptable="stack",
+)
 def _retired(stack: OneStack) -> Iterator[Problem]:
+    """The ingress controller is one that somebody maintains."""
     used = any(
         s.by(AcmeWay) or s.service.own_certificate or (s.cluster_origin and s.cluster_origin.through_ingress)
         for s in stack.services
@@ -36,21 +46,3 @@ def _retired(stack: OneStack) -> Iterator[Problem]:
             "move to another controller, such as Traefik (`kind: traefik`); or acknowledge `ingress-nginx-retired` "
             "under `gatehouse:acknowledge` and say until when",
         )
-
-
-RULES = (
-    StackRule(
-        "ingress-controller",
-        "It is said where the ingress controller is",
-        "Gatehouse: what is not known is asked for",
-        check=_unknown,
-    ),
-    StackRule(
-        "ingress-nginx-retired",
-        "The ingress controller is one that somebody maintains",
-        "kubernetes.io/blog/2025/11/11/ingress-nginx-retirement",
-        severity="warning",
-        acceptable="stack",
-        check=_retired,
-    ),
-)

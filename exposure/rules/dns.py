@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from config.errors import Path_, show
@@ -11,17 +10,20 @@ from config.stack import TailnetDns
 from config.values import on_tailnet, reachable
 from exposure.names import node_tag
 from exposure.policy_eval import Endpoint
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, StackRule, listed, planned
+from exposure.rules.base import Family, OneStack, Problem, Rules, listed, planned
 from exposure.ways.tailnet import TailnetWay
 
 if TYPE_CHECKING:
     from exposure.reach.project import Project
 
+RULES = Rules()
 _PATH = ("estate", "tailnet", "dns")
 _KB = "tailscale.com/kb/1054"
 
 
+@RULES.stack("tailnet-dns", _KB)
 def _used(stack: OneStack) -> Iterator[Problem]:
+    """The tailnet's nameservers are asked."""
     tailnet = stack.estate.tailnet if stack.estate and stack.stack.owns_estate else None
     unread = any(path[:3] == _PATH for path in stack.stack.assumed)
     if tailnet is None or unread or bool(tailnet.dns.nameservers) == tailnet.dns.override_local_dns:
@@ -42,30 +44,30 @@ def _used(stack: OneStack) -> Iterator[Problem]:
         )
 
 
-def _reached(everything: AllStacks) -> Iterator[Problem]:
-    for owner, family in everything.families():
-        tailnet = owner.estate.tailnet if owner.estate else None
-        asked = list(_nameservers(tailnet.dns)) if tailnet else []
-        private = any(not _everywhere(address) for _, addresses in asked for address in addresses)
-        # What cannot be planned has findings already.
-        if not private or any(stack.refused for stack in family):
-            continue
-        ways = _Ways(everything.once(planned, family))
-        for path, addresses in asked:
-            everywhere = path == ("nameservers",)
-            # All are asked at once, and the first answer counts [TS net/dns/resolver/forwarder.go].
-            others = any(map(_everywhere, addresses))
-            of = "at all" if everywhere else f"of {path[1]}"
-            instead = "get every answer from the others" if others else f"resolve no name {of}"
-            for index, address in enumerate(addresses):
-                if told := None if _everywhere(address) else ways.unreached(address, everywhere=everywhere):
-                    reason, fix = told
-                    yield owner.ref(*_PATH, *path, index).problem(
-                        show(address),
-                        f"{reason}, and would {instead}",
-                        f"{fix}; or, where something else opens the way, acknowledge `tailnet-nameserver` under"
-                        " `gatehouse:acknowledge`",
-                    )
+@RULES.family("tailnet-nameserver", _KB, acceptable="stack", last=True)
+def _reached(family: Family) -> Iterator[Problem]:
+    """Devices reach the tailnet's nameservers."""
+    asked = list(_nameservers(family.tailnet.dns)) if family.tailnet else []
+    private = any(not _everywhere(address) for _, addresses in asked for address in addresses)
+    # What cannot be planned has findings already.
+    if not private or any(stack.refused for stack in family.stacks):
+        return
+    ways = _Ways(family.once(planned))
+    for path, addresses in asked:
+        everywhere = path == ("nameservers",)
+        found = [None if _everywhere(a) else ways.unreached(a, everywhere=everywhere) for a in addresses]
+        # All are asked at once, and the first answer counts [TS net/dns/resolver/forwarder.go].
+        of = "at all" if everywhere else f"of {path[1]}"
+        instead = f"resolve no name {of}" if all(found) else "get every answer from the others"
+        for index, (address, told) in enumerate(zip(addresses, found, strict=True)):
+            if told:
+                reason, fix = told
+                yield family.owner.ref(*_PATH, *path, index).problem(
+                    show(address),
+                    f"{reason}, and would {instead}",
+                    f"{fix}; or, where something else opens the way, acknowledge `tailnet-nameserver` under"
+                    " `gatehouse:acknowledge`",
+                )
 
 
 def _nameservers(dns: TailnetDns) -> Iterator[tuple[Path_, list[str]]]:
@@ -109,6 +111,12 @@ class _Ways:
             ),
             key=lambda found: len(found[0]),
         )
+        if len(left_out) == len(self.people) and not on_tailnet(address):
+            return (
+                "a route leads to its network, and no rule of the policy opens UDP port 53 of it, so devices may not"
+                " ask it",
+                "lead people to its UDP port 53 by `node.routes`: to all of its ports, or with `udp:53` under `ports:`",
+            )
         if len(left_out) == len(self.people):
             return (
                 "no service and no rule of the policy opens UDP port 53 of it, so devices may not ask it",
@@ -124,10 +132,13 @@ class _Ways:
 
     def _led_to(self, address: str) -> bool:
         """Whether a route that the policy approves leads to an address at home; one to everything is an exit node."""
+        from exposure.policy_eval.addresses import contains, parse_address, parse_prefix
+
         approved = (v for k, v in self.document.items() if k.lower() == "autoapprovers" and isinstance(v, dict))
         routes = (v for found in approved for k, v in found.items() if k.lower() == "routes" and isinstance(v, dict))
-        networks = (ip_network(to) for found in routes for to, by in found.items() if by)
-        return any(n.prefixlen and ip_address(address) in n for n in networks)
+        networks = [parse_prefix(to) for found in routes for to, by in found.items() if by and not to.endswith("/0")]
+        asked = parse_address(address)
+        return asked is not None and contains(tuple(filter(None, networks)), asked) is True
 
     def _machines(self, address: str) -> Iterator[Endpoint]:
         """What may have the address: a node that says so, or else the address itself and every tag that is open there,
@@ -156,16 +167,3 @@ class _Ways:
     def _services(self, machine: Endpoint) -> list[str]:
         ways = (way for plan in self.plans for way in plan.by(TailnetWay) if way.tag in machine.tags)
         return sorted(w.service for w in ways if any((p.protocol, p.port) == ("udp", 53) for p in w.ports))
-
-
-RULES = (
-    StackRule("tailnet-dns", "The tailnet's nameservers are asked", _KB, check=_used),
-    EstateRule(
-        "tailnet-nameserver",
-        "Devices reach the tailnet's nameservers",
-        _KB,
-        acceptable="stack",
-        last=True,
-        check=_reached,
-    ),
-)

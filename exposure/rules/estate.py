@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from config.errors import show
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, StackRule, claimed_twice, listed
+from exposure.rules.base import AllStacks, OneStack, Problem, Ref, Rules, claimed_twice, listed
 from exposure.ways.port_forward import PortForwardWay
 
+RULES = Rules()
 _PROGRAM = frozenset(
     (
         *("bench", "components", "config", "docs", "examples", "exposure", "gatehouse"),
@@ -18,7 +19,11 @@ _PROGRAM = frozenset(
 """The folders that the repository has, and those that tools put there."""
 
 
+@RULES.everything(
+    "estate-owner-twice", "TFT resource_acl.go, resource_dns_preferences.go; TFC zero_trust_organization", (59,)
+)
 def _owner_twice(everything: AllStacks) -> Iterator[Problem]:
+    """An account, team, zone or tailnet has one owner."""
     claims: list[tuple[str, Ref]] = []
     for stack in everything.stacks:
         estate = stack.estate
@@ -42,7 +47,9 @@ def _owner_twice(everything: AllStacks) -> Iterator[Problem]:
         )
 
 
+@RULES.everything("node-name-twice", "Gatehouse: a stack is a node", (55,))
 def _node_twice(everything: AllStacks) -> Iterator[Problem]:
+    """A node's name is its own."""
     return _twice(
         everything,
         "name",
@@ -51,7 +58,9 @@ def _node_twice(everything: AllStacks) -> Iterator[Problem]:
     )
 
 
+@RULES.everything("context-twice", "Gatehouse: a stack is a node")
 def _context_twice(everything: AllStacks) -> Iterator[Problem]:
+    """A cluster has one stack."""
     return _twice(
         everything,
         "context",
@@ -66,7 +75,9 @@ def _twice(everything: AllStacks, field: str, reason: str, fix: str) -> Iterator
         yield second.problem(show(claim), f"stack {first.stack.name} {reason}", fix, related=(first,))
 
 
+@RULES.everything("router-port-twice", "LE docs/challenge-types", (36,))
 def _router_ports(everything: AllStacks) -> Iterator[Problem]:
+    """A router's port is forwarded once, port 80 too."""
     claims: list[tuple[str, Ref]] = []
     for stack in everything.stacks:
         for service in stack.by(PortForwardWay):
@@ -85,7 +96,9 @@ def _router_ports(everything: AllStacks) -> Iterator[Problem]:
         )
 
 
+@RULES.stack("node-port-twice", "Kubernetes Service")
 def _node_ports(stack: OneStack) -> Iterator[Problem]:
+    """A NodePort belongs to one Service."""
     claims: list[tuple[str, Ref]] = []
     for service in stack.by(PortForwardWay):
         seen: dict[int, str] = {}
@@ -105,7 +118,9 @@ def _node_ports(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+@RULES.stack("manifests-folder", "pulumi-kubernetes provider")
 def _folder(stack: OneStack) -> Iterator[Problem]:
+    """Manifests are rendered inside the repository."""
     folder = stack.node.manifests_folder if stack.node else None
     if folder is None:
         return
@@ -133,7 +148,9 @@ def _folder(stack: OneStack) -> Iterator[Problem]:
     )
 
 
+@RULES.everything("manifests-folder-twice", "pulumi-kubernetes provider")
 def _folder_twice(everything: AllStacks) -> Iterator[Problem]:
+    """Each cluster's manifests have their own folder."""
     claims = [
         (str(PurePosixPath(s.node.manifests_folder)), s.ref("node", "manifests_folder"))
         for s in everything.stacks
@@ -146,33 +163,3 @@ def _folder_twice(everything: AllStacks) -> Iterator[Problem]:
             f"write `manifests_folder: manifests/{second.stack.name}`, or another folder of its own",
             related=(first,),
         )
-
-
-RULES = (
-    EstateRule(
-        "estate-owner-twice",
-        "An account, team, zone or tailnet has one owner",
-        "TFT resource_acl.go, resource_dns_preferences.go; TFC zero_trust_organization",
-        (59,),
-        check=_owner_twice,
-    ),
-    EstateRule("node-name-twice", "A node's name is its own", "Gatehouse: a stack is a node", (55,), check=_node_twice),
-    EstateRule("context-twice", "A cluster has one stack", "Gatehouse: a stack is a node", check=_context_twice),
-    EstateRule(
-        "router-port-twice",
-        "A router's port is forwarded once, port 80 too",
-        "LE docs/challenge-types",
-        (36,),
-        check=_router_ports,
-    ),
-    StackRule("node-port-twice", "A NodePort belongs to one Service", "Kubernetes Service", check=_node_ports),
-    StackRule(
-        "manifests-folder", "Manifests are rendered inside the repository", "pulumi-kubernetes provider", check=_folder
-    ),
-    EstateRule(
-        "manifests-folder-twice",
-        "Each cluster's manifests have their own folder",
-        "pulumi-kubernetes provider",
-        check=_folder_twice,
-    ),
-)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -11,7 +11,7 @@ from config.services import NodeOrigin, PathClients, Service
 from config.values import bare_host
 from exposure.audience import ANYONE, NOBODY, meant_for_path, tokens
 from exposure.names import is_web, scheme_of
-from exposure.rules.base import OneService, Problem, ServiceRule, listed
+from exposure.rules.base import OneService, Problem, Rules, listed
 from exposure.ways import WAYS
 from exposure.ways.acme import AcmeWay
 from exposure.ways.funnel import FunnelWay
@@ -19,21 +19,12 @@ from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
 
-
-def _objecting(rule: str) -> Callable[[OneService], Iterable[Problem]]:
-    """The objections of `exposure.decide` that carry one rule's id."""
-
-    def check(service: OneService) -> Iterator[Problem]:
-        for objection in service.objections if service.gates else ():
-            if objection.rule == rule:
-                first, *below = objection.field
-                value = None if below else getattr(service.service, first)
-                yield service.problem(objection.field, value, objection.reason, objection.fix, source=objection.source)
-
-    return check
+RULES = Rules()
 
 
+@RULES.service("gate-unknown", "Gatehouse: a gate is one of a table")
 def _unknown(service: OneService) -> Iterator[Problem]:
+    """A gate that is asked for is a known one."""
     for index, gate in enumerate(service.service.asked):
         if gate not in WAYS:
             yield service.problem(
@@ -45,7 +36,9 @@ def _unknown(service: OneService) -> Iterator[Problem]:
             )
 
 
+@RULES.service("one-or-several", "Gatehouse: one way to say a thing")
 def _one_or_several(service: OneService) -> Iterator[Problem]:
+    """One gate or several, one host or several, and each once."""
     said = service.service
     for one, several, both in (
         ("gate", "gates", said.gate is not None and said.gates),
@@ -88,7 +81,9 @@ def _without(service: OneService, gate: str) -> str:
     return f"[{', '.join(left)}]" if service.service.gates else left[0]
 
 
+@RULES.service("gates-clash", "tailscale.com/kb/1223; CFDOC cloudflare-one/access-controls/policies/app-paths", (54,))
 def _clash(service: OneService) -> Iterator[Problem]:
+    """No two gates of a service take the same host or machine."""
     asked = "gates" if service.service.gates else "gate"
     for one, two in combinations(dict.fromkeys(service.gates), 2):
         first, second = WAYS[one], WAYS[two]
@@ -116,7 +111,9 @@ def _clash(service: OneService) -> Iterator[Problem]:
         yield service.problem(asked, service.service.asked, reason, fix)
 
 
+@RULES.service("nobody-at-all", "Gatehouse: a gate is checked against the facts")
 def _nobody(service: OneService) -> Iterator[Problem]:
+    """Somebody can reach each service."""
     said, web = service.service, is_web(service.service)
     if not service.gates or service.by(AcmeWay):
         return
@@ -151,10 +148,88 @@ def _nobody(service: OneService) -> Iterator[Problem]:
         )
 
 
+def _objecting(service: OneService, rule: str) -> Iterator[Problem]:
+    """The objections of `exposure.decide` that carry one rule's id."""
+    for objection in service.objections if service.gates else ():
+        if objection.rule == rule:
+            first, *below = objection.field
+            value = None if below else getattr(service.service, first)
+            yield service.problem(objection.field, value, objection.reason, objection.fix, source=objection.source)
+
+
+@RULES.service("gate-acme", "LE docs/challenge-types")
+def _gate_acme(service: OneService) -> Iterator[Problem]:
+    """Gate acme carries HTTP-01 challenges, and no other gate does."""
+    return _objecting(service, "gate-acme")
+
+
+@RULES.service("gate-not-http", "CFDOC cloudflare-one/applications/non-http", (53,))
+def _gate_not_http(service: OneService) -> Iterator[Problem]:
+    """A tunnel and a Funnel carry nothing but HTTP."""
+    return _objecting(service, "gate-not-http")
+
+
+@RULES.service(
+    "media-through-tunnel",
+    "CFDOC fundamentals/reference/policies-compliances/delivering-videos-with-cloudflare",
+    (50,),
+    acceptable="service",
+)
+def _media_through_tunnel(service: OneService) -> Iterator[Problem]:
+    """Media and high bandwidth through Cloudflare need an acknowledgement."""
+    return _objecting(service, "media-through-tunnel")
+
+
+@RULES.service("sensitive-without-access", "Gatehouse: sensitive HTML goes behind Zero Trust Access", (38,))
+def _sensitive_without_access(service: OneService) -> Iterator[Problem]:
+    """Sensitive HTML is behind Access."""
+    return _objecting(service, "sensitive-without-access")
+
+
+@RULES.service("sensitive-on-funnel", "tailscale.com/kb/1223", acceptable="service")
+def _sensitive_on_funnel(service: OneService) -> Iterator[Problem]:
+    """Something sensitive on a Funnel needs an acknowledgement."""
+    return _objecting(service, "sensitive-on-funnel")
+
+
+@RULES.service(
+    "sensitive-by-port-forward", "Gatehouse: a forwarded port has no login in front of it", acceptable="service"
+)
+def _sensitive_by_port_forward(service: OneService) -> Iterator[Problem]:
+    """Something sensitive by port forwarding needs an acknowledgement."""
+    return _objecting(service, "sensitive-by-port-forward")
+
+
+@RULES.service("http-by-port-forward", "Gatehouse: port forwarding is for non-HTTP services", acceptable="service")
+def _http_by_port_forward(service: OneService) -> Iterator[Problem]:
+    """Plain HTTP by port forwarding needs an acknowledgement."""
+    return _objecting(service, "http-by-port-forward")
+
+
+@RULES.service("tailnet-for-anyone", "tailscale.com/kb/1136")
+def _tailnet_for_anyone(service: OneService) -> Iterator[Problem]:
+    """What anyone uses is not on the tailnet alone."""
+    return _objecting(service, "tailnet-for-anyone")
+
+
+@RULES.service("wider-than-meant", "Gatehouse: a gate is checked against the facts")
+def _wider_than_meant(service: OneService) -> Iterator[Problem]:
+    """The gate lets in nobody but the clients."""
+    return _objecting(service, "wider-than-meant")
+
+
+@RULES.service("sensitive-for-anyone", "Gatehouse: sensitive HTML goes behind Zero Trust Access", (42,))
+def _sensitive_for_anyone(service: OneService) -> Iterator[Problem]:
+    """Sensitive HTML has named clients."""
+    return _objecting(service, "sensitive-for-anyone")
+
+
 _ELSEWHERE = "for a machine outside the cluster, set the forward in the router alone: Gatehouse has no part in it"
 
 
+@RULES.service("gate-origin", "TS cmd/k8s-operator", (53, 58))
 def _origin(service: OneService) -> Iterator[Problem]:
+    """Funnel, tailnet and port forwarding have an origin they can serve."""
     for gate, way in zip(service.gates, service.ways, strict=True):
         if not isinstance(service.service.origin, way.origins):
             also = ", or a port of the node by `on_node`" if NodeOrigin in way.origins else ""
@@ -174,7 +249,9 @@ def _origin(service: OneService) -> Iterator[Problem]:
             )
 
 
+@RULES.service("port-forward-ports", "Kubernetes Service")
 def _ports(service: OneService) -> Iterator[Problem]:
+    """Port forwarding names its ports."""
     if service.by(PortForwardWay) and not service.service.port_forward:
         yield service.problem(
             "port_forward",
@@ -185,14 +262,18 @@ def _ports(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("port-forward-twice", "Kubernetes Service")
 def _ports_twice(service: OneService) -> Iterator[Problem]:
+    """A forwarded Service lists each port once."""
     forwarded = enumerate(service.service.port_forward or ())
     yield from _listed_twice(
         service, [(("port_forward", i, "service_port"), p.protocol, p.service_port) for i, p in forwarded]
     )
 
 
+@RULES.service("other-ports-twice", "Kubernetes Service")
 def _other_ports_twice(service: OneService) -> Iterator[Problem]:
+    """A Service's ports are listed once."""
     origin = service.cluster_origin
     if origin and origin.other_ports:
         others = enumerate(origin.other_ports)
@@ -217,7 +298,9 @@ def _listed_twice(service: OneService, ports: Iterable[tuple[tuple[str | int, ..
             )
 
 
+@RULES.service("selector-missing", "Kubernetes Service")
 def _selector(service: OneService) -> Iterator[Problem]:
+    """A Service that Gatehouse makes knows its pods."""
     origin, node = service.cluster_origin, service.inside.node
     rendered = bool(node and node.manifests_folder)
     raw = service.by(TailnetWay) and not is_web(service.service)
@@ -236,7 +319,9 @@ def _selector(service: OneService) -> Iterator[Problem]:
     )
 
 
+@RULES.service("no-effect", "Gatehouse: unknown keys are refused, for a key with no effect protects nothing")
 def _no_effect(service: OneService) -> Iterator[Problem]:
+    """A setting has an effect at the service's gate."""
     if not service.gates:
         return
     said, origin = service.service, service.cluster_origin
@@ -329,120 +414,3 @@ def _without_effect(service: OneService, path: tuple[str | int, ...], value: obj
         f"it has no effect at gate {service.gate_words}, and who relies on it would be wrong",
         f"remove it; it has an effect at gate {able}",
     )
-
-
-RULES = (
-    ServiceRule(
-        "gate-unknown", "A gate that is asked for is a known one", "Gatehouse: a gate is one of a table", check=_unknown
-    ),
-    ServiceRule(
-        "one-or-several",
-        "One gate or several, one host or several, and each once",
-        "Gatehouse: one way to say a thing",
-        check=_one_or_several,
-    ),
-    ServiceRule(
-        "gates-clash",
-        "No two gates of a service take the same host or machine",
-        "tailscale.com/kb/1223; CFDOC cloudflare-one/access-controls/policies/app-paths",
-        (54,),
-        check=_clash,
-    ),
-    ServiceRule(
-        "nobody-at-all",
-        "Somebody can reach each service",
-        "Gatehouse: a gate is checked against the facts",
-        check=_nobody,
-    ),
-    ServiceRule(
-        "gate-acme",
-        "Gate acme carries HTTP-01 challenges, and no other gate does",
-        "LE docs/challenge-types",
-        check=_objecting("gate-acme"),
-    ),
-    ServiceRule(
-        "gate-not-http",
-        "A tunnel and a Funnel carry nothing but HTTP",
-        "CFDOC cloudflare-one/applications/non-http",
-        (53,),
-        check=_objecting("gate-not-http"),
-    ),
-    ServiceRule(
-        "media-through-tunnel",
-        "Media and high bandwidth through Cloudflare need an acknowledgement",
-        "CFDOC fundamentals/reference/policies-compliances/delivering-videos-with-cloudflare",
-        (50,),
-        acceptable="service",
-        check=_objecting("media-through-tunnel"),
-    ),
-    ServiceRule(
-        "sensitive-without-access",
-        "Sensitive HTML is behind Access",
-        "Gatehouse: sensitive HTML goes behind Zero Trust Access",
-        (38,),
-        check=_objecting("sensitive-without-access"),
-    ),
-    ServiceRule(
-        "sensitive-on-funnel",
-        "Something sensitive on a Funnel needs an acknowledgement",
-        "tailscale.com/kb/1223",
-        acceptable="service",
-        check=_objecting("sensitive-on-funnel"),
-    ),
-    ServiceRule(
-        "sensitive-by-port-forward",
-        "Something sensitive by port forwarding needs an acknowledgement",
-        "Gatehouse: a forwarded port has no login in front of it",
-        acceptable="service",
-        check=_objecting("sensitive-by-port-forward"),
-    ),
-    ServiceRule(
-        "http-by-port-forward",
-        "Plain HTTP by port forwarding needs an acknowledgement",
-        "Gatehouse: port forwarding is for non-HTTP services",
-        acceptable="service",
-        check=_objecting("http-by-port-forward"),
-    ),
-    ServiceRule(
-        "tailnet-for-anyone",
-        "What anyone uses is not on the tailnet alone",
-        "tailscale.com/kb/1136",
-        check=_objecting("tailnet-for-anyone"),
-    ),
-    ServiceRule(
-        "wider-than-meant",
-        "The gate lets in nobody but the clients",
-        "Gatehouse: a gate is checked against the facts",
-        check=_objecting("wider-than-meant"),
-    ),
-    ServiceRule(
-        "sensitive-for-anyone",
-        "Sensitive HTML has named clients",
-        "Gatehouse: sensitive HTML goes behind Zero Trust Access",
-        (42,),
-        check=_objecting("sensitive-for-anyone"),
-    ),
-    ServiceRule(
-        "gate-origin",
-        "Funnel, tailnet and port forwarding have an origin they can serve",
-        "TS cmd/k8s-operator",
-        (53, 58),
-        check=_origin,
-    ),
-    ServiceRule("port-forward-ports", "Port forwarding names its ports", "Kubernetes Service", check=_ports),
-    ServiceRule(
-        "port-forward-twice", "A forwarded Service lists each port once", "Kubernetes Service", check=_ports_twice
-    ),
-    ServiceRule(
-        "other-ports-twice", "A Service's ports are listed once", "Kubernetes Service", check=_other_ports_twice
-    ),
-    ServiceRule(
-        "selector-missing", "A Service that Gatehouse makes knows its pods", "Kubernetes Service", check=_selector
-    ),
-    ServiceRule(
-        "no-effect",
-        "A setting has an effect at the service's gate",
-        "Gatehouse: unknown keys are refused, for a key with no effect protects nothing",
-        check=_no_effect,
-    ),
-)

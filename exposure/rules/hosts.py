@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import permutations
 
 from config.errors import show
@@ -11,21 +11,12 @@ from config.fields import LABEL
 from config.values import Host, MalformedError, Path, bare_host, is_name
 from exposure.audience import ANYONE
 from exposure.decide import moved
-from exposure.rules.base import (
-    AllStacks,
-    EstateRule,
-    OneService,
-    OneStack,
-    Problem,
-    Ref,
-    ServiceRule,
-    StackRule,
-    claimed_twice,
-)
+from exposure.rules.base import AllStacks, Family, OneService, OneStack, Problem, Ref, Rules, claimed_twice
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
 from exposure.ways.way import Claim
 
+RULES = Rules()
 _TAILSCALE = "ts.net"
 
 
@@ -38,24 +29,28 @@ def _public(service: OneService) -> Iterator[tuple[int, str, str]]:
             yield index, host, star + bare_host(host.removeprefix(star))
 
 
-def _malformed(rule: str) -> Callable[[OneService], Iterable[Problem]]:
+def _malformed(service: OneService, rule: str) -> Iterator[Problem]:
     """The hosts that are none, by the rule that their parser names."""
-
-    def check(service: OneService) -> Iterator[Problem]:
-        for index, host, _ in _public(service):
-            try:
-                Host.parse(host)
-            except MalformedError as error:
-                if error.rule == rule:
-                    derived = not service.service.said_hosts and index < len(service.hosts)
-                    fix = "add a `host:` with a shorter name" if derived else ""
-                    yield service.malformed(service.host_path(index), host, error, fix)
-
-    return check
+    for index, host, _ in _public(service):
+        try:
+            Host.parse(host)
+        except MalformedError as error:
+            if error.rule == rule:
+                derived = not service.service.said_hosts and index < len(service.hosts)
+                fix = "add a `host:` with a shorter name" if derived else ""
+                yield service.malformed(service.host_path(index), host, error, fix)
 
 
+@RULES.service("host-form", "CFD ingress/ingress.go; RFC 1123 2.1", (5, 47))
+def _host_form(service: OneService) -> Iterator[Problem]:
+    """A host name is a bare, lower-case DNS name."""
+    return _malformed(service, "host-form")
+
+
+@RULES.service("host-wildcard", "CFD ingress/rule.go; CFDOC cloudflare-one/access-controls/policies/app-paths", (4, 33))
 def _wildcard(service: OneService) -> Iterator[Problem]:
-    yield from _malformed("host-wildcard")(service)
+    """A wildcard stands in front of a tunnel's host, and has no paths and no certificate of its own."""
+    yield from _malformed(service, "host-wildcard")
     said = service.service
     for index, host, name in _public(service):
         if not name.startswith("*.") or "*" in name[2:]:
@@ -80,29 +75,30 @@ def _wildcard(service: OneService) -> Iterator[Problem]:
         yield service.problem(service.host_path(index), host, reason, fix)
 
 
-def _below_wildcard(everything: AllStacks) -> Iterator[Problem]:
-    for _, family in everything.families():
-        found = [(stack, claim, ref) for stack in family for claim, ref in stack.claims]
-        guarded = {c.host: (c, ref) for _, c, ref in found if c.host.wildcard and c.path.root and c.audience != ANYONE}
-        if not guarded:
-            continue
-        names = [
-            (str(claim.host), ref)
-            for stack, claim, ref in found
-            if claim.audience == ANYONE and not claim.host.wildcard and _highest(claim, stack)
-        ]
-        names += [(stack.record, stack.ref("node", "public_record")) for stack in family if stack.record]
-        for host, ref in names:
-            above = guarded.get(Host(f"*.{host.partition('.')[2]}"))
-            if above is not None:
-                yield ref.problem(
-                    show(host),
-                    f"this is open to anyone, and service {above[0].service} guards {above[0].host}, so Access "
-                    "asks for a login at every name right below, this one too",
-                    "give it a name of another level or in another zone, say who its clients are, or list the "
-                    "guarded names in place of the `*`",
-                    related=(above[1],),
-                )
+@RULES.family("host-below-wildcard", "CFDOC cloudflare-one/access-controls/policies/app-paths", (41,))
+def _below_wildcard(family: Family) -> Iterator[Problem]:
+    """No name for anyone right below a wildcard behind Access."""
+    found = [(stack, claim, ref) for stack in family.stacks for claim, ref in stack.claims]
+    guarded = {c.host: (c, ref) for _, c, ref in found if c.host.wildcard and c.path.root and c.audience != ANYONE}
+    if not guarded:
+        return
+    names = [
+        (str(claim.host), ref)
+        for stack, claim, ref in found
+        if claim.audience == ANYONE and not claim.host.wildcard and _highest(claim, stack)
+    ]
+    names += [(stack.record, stack.ref("node", "public_record")) for stack in family.stacks if stack.record]
+    for host, ref in names:
+        above = guarded.get(Host(f"*.{host.partition('.')[2]}"))
+        if above is not None:
+            yield ref.problem(
+                show(host),
+                f"this is open to anyone, and service {above[0].service} guards {above[0].host}, so Access "
+                "asks for a login at every name right below, this one too",
+                "give it a name of another level or in another zone, say who its clients are, or list the "
+                "guarded names in place of the `*`",
+                related=(above[1],),
+            )
 
 
 def _highest(claim: Claim, stack: OneStack) -> bool:
@@ -110,7 +106,9 @@ def _highest(claim: Claim, stack: OneStack) -> bool:
     return not any(c.host == claim.host and c.path != claim.path and c.path.covers(claim.path) for c, _ in stack.claims)
 
 
+@RULES.service("host-outside-zone", "CFDOC dns/manage-dns-records", (1, 53))
 def _outside(service: OneService) -> Iterator[Problem]:
+    """A host name is inside a zone of the estate."""
     estate = service.estate
     if estate is None or service.inside.zone_name is None:
         return
@@ -141,7 +139,9 @@ def _outside(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("host-too-deep", "CFDOC ssl/edge-certificates/universal-ssl/limitations", (2,))
 def _too_deep(service: OneService) -> Iterator[Problem]:
+    """A host name is one label below its zone, unless an advanced certificate covers more."""
     estate = service.estate
     if estate is None or service.inside.zone_name is None or not service.by(TunnelWay):
         return
@@ -162,8 +162,10 @@ def _too_deep(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.everything("host-twice", "CFDOC dns/manage-dns-records; CFD ingress/ingress.go", (8, 23))
 def _twice(everything: AllStacks) -> Iterator[Problem]:
     # A path within a tunnel; None is a name that is taken whole, past every tunnel or by a redirect.
+    """A host name, or a path of it, belongs to one service of all stacks."""
     taken: dict[str, list[tuple[Path | None, Ref]]] = {}
     for stack in everything.stacks:
         for host, path, ref in _names(stack):
@@ -207,7 +209,9 @@ def _who(first: Ref, second: Ref) -> str:
     return what if first.stack is second.stack else f"{what} in stack {first.stack.name}"
 
 
+@RULES.stack("path-twice", "CFDOC cloudflare-one/access-controls/policies/app-paths", (8, 36))
 def _path_twice(stack: OneStack) -> Iterator[Problem]:
+    """A path of a host belongs to one service."""
     sharing: dict[str, list[tuple[Path, OneService]]] = {}
     for service in stack.by(TunnelWay):
         for _, _, name in _public(service):
@@ -262,7 +266,9 @@ def _said(service: OneService) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((path, ("paths", path)) for path in service.service.paths)
 
 
+@RULES.service("redirect-to-itself", "CFDOC rules/url-forwarding")
 def _redirect_to_itself(service: OneService) -> Iterator[Problem]:
+    """A host serves or redirects."""
     hosts = [bare_host(host) for host in service.hosts]
     for index, host in enumerate(service.service.redirect_from or () if service.by(TunnelWay) else ()):
         if bare_host(host) in hosts:
@@ -276,7 +282,9 @@ def _redirect_to_itself(service: OneService) -> Iterator[Problem]:
             )
 
 
+@RULES.service("redirect-elsewhere", "CFDOC ruleset-engine/about/rulesets; TFC ruleset")
 def _redirect_elsewhere(service: OneService) -> Iterator[Problem]:
+    """Redirects belong to the stack that owns the zones."""
     owner = service.inside.owner
     if service.service.redirect_from and service.by(TunnelWay) and not service.inside.stack.owns_estate:
         yield service.problem(
@@ -286,68 +294,3 @@ def _redirect_elsewhere(service: OneService) -> Iterator[Problem]:
             f"move it to a service of stack {owner.name}, or list the names under `hosts:`, where they are served",
             related=(service.inside.estate_ref("zone"),),
         )
-
-
-RULES = (
-    ServiceRule(
-        "host-form",
-        "A host name is a bare, lower-case DNS name",
-        "CFD ingress/ingress.go; RFC 1123 2.1",
-        (5, 47),
-        check=_malformed("host-form"),
-    ),
-    ServiceRule(
-        "host-wildcard",
-        "A wildcard stands in front of a tunnel's host, and has no paths and no certificate of its own",
-        "CFD ingress/rule.go; CFDOC cloudflare-one/access-controls/policies/app-paths",
-        (4, 33),
-        check=_wildcard,
-    ),
-    EstateRule(
-        "host-below-wildcard",
-        "No name for anyone right below a wildcard behind Access",
-        "CFDOC cloudflare-one/access-controls/policies/app-paths",
-        (41,),
-        check=_below_wildcard,
-    ),
-    ServiceRule(
-        "host-outside-zone",
-        "A host name is inside a zone of the estate",
-        "CFDOC dns/manage-dns-records",
-        (1, 53),
-        check=_outside,
-    ),
-    ServiceRule(
-        "host-too-deep",
-        "A host name is one label below its zone, unless an advanced certificate covers more",
-        "CFDOC ssl/edge-certificates/universal-ssl/limitations",
-        (2,),
-        check=_too_deep,
-    ),
-    EstateRule(
-        "host-twice",
-        "A host name, or a path of it, belongs to one service of all stacks",
-        "CFDOC dns/manage-dns-records; CFD ingress/ingress.go",
-        (8, 23),
-        check=_twice,
-    ),
-    StackRule(
-        "path-twice",
-        "A path of a host belongs to one service",
-        "CFDOC cloudflare-one/access-controls/policies/app-paths",
-        (8, 36),
-        check=_path_twice,
-    ),
-    ServiceRule(
-        "redirect-to-itself",
-        "A host serves or redirects",
-        "CFDOC rules/url-forwarding",
-        check=_redirect_to_itself,
-    ),
-    ServiceRule(
-        "redirect-elsewhere",
-        "Redirects belong to the stack that owns the zones",
-        "CFDOC ruleset-engine/about/rulesets; TFC ruleset",
-        check=_redirect_elsewhere,
-    ),
-)

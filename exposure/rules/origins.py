@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from config.services import OriginTls, UrlOrigin
 from config.values import Certificates, Host, MalformedError, OriginUrl
 from exposure.names import scheme_of
-from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, ServiceRule
+from exposure.rules.base import AllStacks, Family, OneService, OneStack, Problem, Rules
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay
 
+RULES = Rules()
 _CFD = "CFD ingress/origin_service.go"
 
 
-def _faults(rule: str) -> Callable[[OneService], Iterable[Problem]]:
+def _faults(service: OneService, rule: str) -> Iterator[Problem]:
     """What is wrong with its URL, by the rule that the parser names."""
+    origin = service.service.origin
+    url = origin.url if isinstance(origin, UrlOrigin) else None
+    for error in OriginUrl.faults(url) if url is not None else ():
+        if error.rule == rule:
+            # A password is not said again.
+            yield service.malformed(("origin", "url"), None if url and "@" in url else url, error)
 
-    def check(service: OneService) -> Iterator[Problem]:
-        origin = service.service.origin
-        url = origin.url if isinstance(origin, UrlOrigin) else None
-        for error in OriginUrl.faults(url) if url is not None else ():
-            if error.rule == rule:
-                # A password is not said again.
-                yield service.malformed(("origin", "url"), None if url and "@" in url else url, error)
 
-    return check
+@RULES.service("origin-url-form", _CFD, (10,))
+def _origin_url_form(service: OneService) -> Iterator[Problem]:
+    """A service URL is scheme, host and port, and no path."""
+    return _faults(service, "origin-url-form")
+
+
+@RULES.service("origin-scheme-missing", _CFD, (11,))
+def _origin_scheme_missing(service: OneService) -> Iterator[Problem]:
+    """A service URL has a scheme."""
+    return _faults(service, "origin-scheme-missing")
+
+
+@RULES.service("origin-scheme-unknown", _CFD, (12,))
+def _origin_scheme_unknown(service: OneService) -> Iterator[Problem]:
+    """A service URL's scheme is a known one."""
+    return _faults(service, "origin-scheme-unknown")
+
+
+@RULES.service("origin-port-missing", _CFD, (13,))
+def _origin_port_missing(service: OneService) -> Iterator[Problem]:
+    """A tcp or udp URL has a port."""
+    return _faults(service, "origin-port-missing")
+
+
+@RULES.service("origin-http-status", _CFD, (14,))
+def _origin_http_status(service: OneService) -> Iterator[Problem]:
+    """A fixed http_status is not a service."""
+    return _faults(service, "origin-http-status")
 
 
 def _called(service: OneService) -> OriginUrl | None:
@@ -35,13 +62,15 @@ def _called(service: OneService) -> OriginUrl | None:
     return OriginUrl(origin.url) if isinstance(origin, UrlOrigin) and not OriginUrl.faults(origin.url) else None
 
 
+@RULES.everything("origin-unreachable", "CFD config/configuration.go")
 def _unreachable(everything: AllStacks) -> Iterator[Problem]:
+    """A pod of the cluster can reach an origin, and not by way of Cloudflare."""
     for stack in everything.stacks:
         for service in stack.services:
-            yield from _faults("origin-unreachable")(service)
-    for owner, family in everything.families():
-        fronts = _fronts(owner, family)
-        for stack in family:
+            yield from _faults(service, "origin-unreachable")
+    for family in everything.families:
+        fronts = _fronts(family)
+        for stack in family.stacks:
             for service in stack.services:
                 called = _called(service)
                 if called is None:
@@ -65,15 +94,17 @@ _HOME = ("lan", "home", "internal", "localdomain", "home.arpa", "fritz.box")
 """Domains under which routers give names to machines at home."""
 
 
+@RULES.everything("origin-other-name", "Kubernetes, DNS for Services and Pods; tailscale.com/kb/1438")
 def _other_name(everything: AllStacks) -> Iterator[Problem]:
+    """A thing of the estate is called by the name that tells that it is one and the same."""
     for stack in everything.stacks:
         for service in stack.services:
-            yield from _faults("origin-other-name")(service)
-    for _, family in everything.families():
-        for stack in family:
+            yield from _faults(service, "origin-other-name")
+    for family in everything.families:
+        for stack in family.stacks:
             for service in stack.services:
                 called = _called(service)
-                found = _meant(called, stack, family) if called else None
+                found = _meant(called, stack, family.stacks) if called else None
                 if found:
                     yield service.problem(("origin", "url"), called, *found)
 
@@ -117,14 +148,14 @@ def _meant(called: OriginUrl, stack: OneStack, family: Sequence[OneStack]) -> tu
     return None
 
 
-def _fronts(owner: OneStack, family: Sequence[OneStack]) -> list[tuple[Host, OneService | OneStack, str]]:
+def _fronts(family: Family) -> list[tuple[Host, OneService | OneStack, str]]:
     """Names that lead nowhere from the connector's pod: whose they are, and why."""
     by_edge = "at Cloudflare: the request would go out and come back, for ever or to a login"
     by_router = "at the router: the request would leave the house, and come back only where a port is forwarded"
     by_tailnet = "on the tailnet, and the connector's pod is not in it"
     found: list[tuple[Host, OneService | OneStack, str]] = []
-    tailnet = owner.estate.tailnet.name if owner.estate and owner.estate.tailnet else ""
-    for stack in family:
+    tailnet = family.tailnet.name if family.tailnet else ""
+    for stack in family.stacks:
         found += [(Host(stack.record), stack, by_edge)] if stack.record else []
         for service in stack.services:
             found += [(Host(name), service, by_edge) for name in service.names if service.by(TunnelWay)]
@@ -146,7 +177,13 @@ def _through(service: OneService) -> str | None:
     return service.cluster_origin.through_ingress if service.cluster_origin else None
 
 
+@RULES.service(
+    "origin-tls-missing",
+    "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
+    (16,),
+)
 def _tls_missing(service: OneService) -> Iterator[Problem]:
+    """An https origin says how its certificate is checked."""
     if not service.by(TunnelWay) or not _https(service) or service.service.own_certificate:
         return
     if _through(service) == "managed":
@@ -164,7 +201,14 @@ def _tls_missing(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service(
+    "origin-tls-unverified",
+    "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
+    (16,),
+    acceptable="service",
+)
 def _unverified(service: OneService) -> Iterator[Problem]:
+    """`no_tls_verify` needs an acknowledgement."""
     tls = service.service.origin_tls
     if service.by(TunnelWay) and tls is not None and tls.no_tls_verify:
         yield service.problem(
@@ -176,7 +220,9 @@ def _unverified(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("origin-ca-pool", "CFD ingress/origin_service.go, tlsconfig/certreloader.go")
 def _ca_pool(service: OneService) -> Iterator[Problem]:
+    """The CA of an origin is a certificate, which the connector has before a rule names it."""
     tls, node = service.service.origin_tls, service.inside.node
     if tls is None or tls.ca_pool is None:
         return
@@ -196,7 +242,9 @@ def _ca_pool(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("managed-ingress-certificate", "CM pkg/issuer/acme/http", (16,))
 def _managed(service: OneService) -> Iterator[Problem]:
+    """A managed Ingress renews its own certificate."""
     if service.by(TunnelWay) and _through(service) == "managed" and not service.service.own_certificate:
         yield service.problem(
             ("origin", "through_ingress"),
@@ -208,7 +256,11 @@ def _managed(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service(
+    "managed-ingress-https", "kubernetes.github.io/ingress-nginx, annotations; traefik pkg/provider/kubernetes/ingress"
+)
 def _managed_https(service: OneService) -> Iterator[Problem]:
+    """A managed Ingress speaks https where the controller can be told to."""
     node, origin = service.inside.node, service.cluster_origin
     if not (node and origin and service.by(TunnelWay) and _through(service) == "managed" and origin.scheme == "https"):
         return
@@ -229,7 +281,11 @@ def _managed_https(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service(
+    "host-header", "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration"
+)
 def _host_header(service: OneService) -> Iterator[Problem]:
+    """The Host header that the ingress controller gets is the host's."""
     request = service.service.origin_request
     header = request.http_host_header if request else None
     if not service.by(TunnelWay) or not _through(service):
@@ -245,7 +301,9 @@ def _host_header(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("http2-on-http", "CFD config/configuration.go", (17,))
 def _http2(service: OneService) -> Iterator[Problem]:
+    """`http2_origin` needs https."""
     request = service.service.origin_request
     if service.by(TunnelWay) and request is not None and request.http2_origin and not _https(service):
         yield service.problem(
@@ -254,83 +312,3 @@ def _http2(service: OneService) -> Iterator[Problem]:
             "HTTP/2 to an origin needs TLS, and this origin is plain http",
             "remove it, or give the origin `scheme: https`",
         )
-
-
-RULES = (
-    ServiceRule(
-        "origin-url-form",
-        "A service URL is scheme, host and port, and no path",
-        _CFD,
-        (10,),
-        check=_faults("origin-url-form"),
-    ),
-    ServiceRule(
-        "origin-scheme-missing", "A service URL has a scheme", _CFD, (11,), check=_faults("origin-scheme-missing")
-    ),
-    ServiceRule(
-        "origin-scheme-unknown",
-        "A service URL's scheme is a known one",
-        _CFD,
-        (12,),
-        check=_faults("origin-scheme-unknown"),
-    ),
-    ServiceRule(
-        "origin-port-missing", "A tcp or udp URL has a port", _CFD, (13,), check=_faults("origin-port-missing")
-    ),
-    EstateRule(
-        "origin-unreachable",
-        "A pod of the cluster can reach an origin, and not by way of Cloudflare",
-        "CFD config/configuration.go",
-        check=_unreachable,
-    ),
-    EstateRule(
-        "origin-other-name",
-        "A thing of the estate is called by the name that tells that it is one and the same",
-        "Kubernetes, DNS for Services and Pods; tailscale.com/kb/1438",
-        check=_other_name,
-    ),
-    ServiceRule(
-        "origin-http-status", "A fixed http_status is not a service", _CFD, (14,), check=_faults("origin-http-status")
-    ),
-    ServiceRule(
-        "origin-tls-missing",
-        "An https origin says how its certificate is checked",
-        "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
-        (16,),
-        check=_tls_missing,
-    ),
-    ServiceRule(
-        "origin-tls-unverified",
-        "`no_tls_verify` needs an acknowledgement",
-        "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
-        (16,),
-        acceptable="service",
-        check=_unverified,
-    ),
-    ServiceRule(
-        "origin-ca-pool",
-        "The CA of an origin is a certificate, which the connector has before a rule names it",
-        "CFD ingress/origin_service.go, tlsconfig/certreloader.go",
-        check=_ca_pool,
-    ),
-    ServiceRule(
-        "managed-ingress-certificate",
-        "A managed Ingress renews its own certificate",
-        "CM pkg/issuer/acme/http",
-        (16,),
-        check=_managed,
-    ),
-    ServiceRule(
-        "managed-ingress-https",
-        "A managed Ingress speaks https where the controller can be told to",
-        "kubernetes.github.io/ingress-nginx, annotations; traefik pkg/provider/kubernetes/ingress",
-        check=_managed_https,
-    ),
-    ServiceRule(
-        "host-header",
-        "The Host header that the ingress controller gets is the host's",
-        "CFDOC cloudflare-one/connections/connect-networks/configure-tunnels/origin-configuration",
-        check=_host_header,
-    ),
-    ServiceRule("http2-on-http", "`http2_origin` needs https", "CFD config/configuration.go", (17,), check=_http2),
-)

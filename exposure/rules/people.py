@@ -12,17 +12,20 @@ from config.services import Route
 from config.stack import Estate
 from exposure.audience import named_people
 from exposure.names import login_of, login_words
-from exposure.rules.base import OneService, OneStack, Problem, ServiceRule, StackRule, listed
+from exposure.rules.base import OneService, OneStack, Problem, Rules, listed
 from exposure.ways.tailnet import TailnetWay
 from exposure.ways.tunnel import TunnelWay, ZeroTrustWay
 
+RULES = Rules()
 _POLICIES = "CFDOC cloudflare-one/access-controls/policies"
 _SOON = 7
 _OF_EVERY_TENANT = re.compile(r"https://login\.microsoftonline\.(com|us)/(common|organizations)/", re.IGNORECASE)
 """[Microsoft, identity platform: claims validation; an `email` claim is what the tenant's admin says]."""
 
 
+@RULES.stack("people-empty", _POLICIES, (39,))
 def _empty(stack: OneStack) -> Iterator[Problem]:
+    """A set of people is not empty."""
     for name, one in stack.own_sets:
         if not one.words and not one.ended:
             yield Problem(
@@ -33,7 +36,9 @@ def _empty(stack: OneStack) -> Iterator[Problem]:
             )
 
 
+@RULES.stack("people-public-mail", "Gatehouse: who has an address there is for anybody to choose", (42,))
 def _public_mail(stack: OneStack) -> Iterator[Problem]:
+    """A domain whose people get in is no public mail service."""
     for name, one in stack.own_sets:
         for domain in one.domain:
             if is_public_mail(domain):
@@ -45,7 +50,9 @@ def _public_mail(stack: OneStack) -> Iterator[Problem]:
                 )
 
 
+@RULES.stack("people-login", "CFDOC cloudflare-one/identity; TFC zero_trust_access_group", (44,))
 def _login(stack: OneStack) -> Iterator[Problem]:
+    """A set of people logs in by a login that is there."""
     estate = stack.estate
     if estate is None or not stack.stack.owns_estate:
         return
@@ -114,7 +121,9 @@ def _named(service: OneService) -> Iterator[tuple[Path_, tuple[str, ...]]]:
     return ((path, tuple(name for name in names if name in known)) for path, names in places)
 
 
+@RULES.service("people-terms", f"{_POLICIES}; TFC zero_trust_access_application", (40, 44))
 def _terms(service: OneService) -> Iterator[Problem]:
+    """Sets that are let in together log in alike, and from the same places."""
     estate = service.estate
     if estate is None:
         return
@@ -138,7 +147,9 @@ def _terms(service: OneService) -> Iterator[Problem]:
         )
 
 
+@RULES.service("people-unfit", f"{_POLICIES}; tailscale.com/kb/1337")
 def _unfit(service: OneService) -> Iterator[Problem]:
+    """A set of people is known where it is named."""
     estate = service.estate
     if estate is None:
         return
@@ -174,7 +185,9 @@ def _not_on_tailnet(names: Iterable[str], estate: Estate) -> Iterator[tuple[str,
             )
 
 
+@RULES.stack("people-routed", "tailscale.com/kb/1337")
 def _routed(stack: OneStack) -> Iterator[Problem]:
+    """A route, an exit node and Tailscale SSH are for people whom the tailnet's policy knows."""
     estate = stack.estate
     for path, to in stack.leads if estate else ():
         assert estate
@@ -193,7 +206,9 @@ def _routed(stack: OneStack) -> Iterator[Problem]:
             yield Problem(path, name, reason, _ADDRESSES, related=(stack.estate_ref("people", name),))
 
 
+@RULES.stack("people-until", "Gatehouse: what ends on a day ends by the `up` after it", severity="warning")
 def _until(stack: OneStack) -> Iterator[Problem]:
+    """A set of people that ends is minded."""
     for name, one in stack.own_sets:
         left = one.days_left
         if left is not None and left <= _SOON:
@@ -208,48 +223,3 @@ def _until(stack: OneStack) -> Iterator[Problem]:
                 if one.ended
                 else "write a later day, if it is to go on",
             )
-
-
-RULES = (
-    StackRule("people-empty", "A set of people is not empty", _POLICIES, (39,), check=_empty),
-    StackRule(
-        "people-public-mail",
-        "A domain whose people get in is no public mail service",
-        "Gatehouse: who has an address there is for anybody to choose",
-        (42,),
-        check=_public_mail,
-    ),
-    StackRule(
-        "people-login",
-        "A set of people logs in by a login that is there",
-        "CFDOC cloudflare-one/identity; TFC zero_trust_access_group",
-        (44,),
-        check=_login,
-    ),
-    ServiceRule(
-        "people-terms",
-        "Sets that are let in together log in alike, and from the same places",
-        f"{_POLICIES}; TFC zero_trust_access_application",
-        (40, 44),
-        check=_terms,
-    ),
-    ServiceRule(
-        "people-unfit",
-        "A set of people is known where it is named",
-        f"{_POLICIES}; tailscale.com/kb/1337",
-        check=_unfit,
-    ),
-    StackRule(
-        "people-routed",
-        "A route, an exit node and Tailscale SSH are for people whom the tailnet's policy knows",
-        "tailscale.com/kb/1337",
-        check=_routed,
-    ),
-    StackRule(
-        "people-until",
-        "A set of people that ends is minded",
-        "Gatehouse: what ends on a day ends by the `up` after it",
-        severity="warning",
-        check=_until,
-    ),
-)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from config.errors import Place
 from exposure.audience import named_people
 from exposure.names import node_tag, proxies_name, proxies_tag
-from exposure.rules.base import AllStacks, EstateRule, OneStack, Problem, Ref, listed, planned
+from exposure.rules.base import Family, OneStack, Problem, Ref, Rules, listed, planned
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tailnet import TailnetWay
-from exposure.workload import Protocol, one_home
+from exposure.workload import Protocol, controller, one_home
 
 if TYPE_CHECKING:
     from exposure.model import ExposurePlan, Json
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from exposure.tailnet import Routed
     from exposure.ways.way import Way
 
+RULES = Rules()
 _SYNTAX = "tailscale.com/kb/1337"
 SSH = 22
 OPENS, ROUTES, TESTS = "tailnet-policy-opens", "tailnet-route-opens", "tailnet-policy-tests"
@@ -38,8 +39,7 @@ NODE = "tailnet-route-node"
 class _Own:
     """An owner's policy that could be merged, with everything that it may not open."""
 
-    owner: OneStack
-    family: tuple[OneStack, ...]
+    family: Family
     document: Document
     policy: Policy
     """The merged one; the places of the owner's rules are those of the owner's file."""
@@ -53,13 +53,14 @@ class _Own:
 
     def problem(self, position: Position, reason: str, fix: str) -> Problem:
         """A problem at a place in the owner's policy."""
-        return _problem(self.owner, position, reason, fix)
+        return _problem(self.family, position, reason, fix)
 
 
 class _Door(NamedTuple):
-    """A port at which a service answers on the tailnet, or at home behind a subnet router; None is any but `others`.
+    """A port at which a service answers on the tailnet, or behind a subnet router; None is any.
 
-    `people` and `machines` are whom it is for.
+    `people` and `machines` are whom it is for. `others` are the ports of a node that services have, where it stands for
+    all other ones.
     """
 
     name: str
@@ -69,7 +70,7 @@ class _Door(NamedTuple):
     what: str
     people: frozenset[str] = frozenset()
     machines: frozenset[str] = frozenset()
-    others: frozenset[int] = frozenset()
+    others: frozenset[int] | None = None
 
     def opened(self, policy: Policy, rule: Rule) -> Iterator[str]:
         """What a rule may open of it, as machine, port and protocol."""
@@ -89,7 +90,7 @@ class _Door(NamedTuple):
         if self.port is not None:
             return self.port if traffic.lets(number, self.port) else None
         ports = (p for r in traffic.ports for p in range(max(r.first, 1), r.last + 1) if number in traffic.protocols)
-        return next((port for port in ports if port not in self.others), None)
+        return next((port for port in ports if port not in (self.others or ())), None)
 
     def outsider(self, policy: Policy, rule: Rule | SshRule) -> str:
         """Somebody whom a rule takes in and it is not for; empty where there is none."""
@@ -120,22 +121,19 @@ _WORDS = {
 # Read and merged
 
 
-def _owners(everything: AllStacks, routes: bool = False) -> Iterator[tuple[OneStack, tuple[OneStack, ...]]]:
-    """The families with a policy of the owner's; with `routes` those with a route of a node."""
-    for owner, family in everything.families():
-        # What these rules say themselves keeps no other from being asked.
-        told = (OPENS, ROUTES, TESTS)
-        errors = (f for stack in family for f in stack.found if f.severity == "error" and f.rule not in told)
-        asked = any(s.node and s.node.routes for s in family) if routes else owner.stack.own_policy is not None
-        if asked and not any(errors):
-            yield owner, family
+def _asked(family: Family, policy: bool = True, routes: bool = False) -> bool:
+    """Whether it has a policy of the owner's (`policy`), or a route of a node (`routes`), and can be planned."""
+    # What these rules say themselves keeps no other from being asked.
+    told = (OPENS, ROUTES, TESTS)
+    errors = (f for stack in family.stacks for f in stack.found if f.severity == "error" and f.rule not in told)
+    policy = policy and family.owner.stack.own_policy is not None
+    return (policy or (routes and any(s.node and s.node.routes for s in family.stacks))) and not any(errors)
 
 
-def _problem(owner: OneStack, position: Position, reason: str, fix: str, related: tuple[Ref, ...] = ()) -> Problem:
-    assert owner.estate
-    assert owner.estate.tailnet
-    place = Place(owner.estate.tailnet.policy or "", *position)
-    return owner.ref().problem("", reason, fix, related=related, place=place)
+def _problem(family: Family, position: Position, reason: str, fix: str, related: tuple[Ref, ...] = ()) -> Problem:
+    assert family.tailnet
+    place = Place(family.tailnet.policy or "", *position)
+    return family.owner.ref().problem("", reason, fix, related=related, place=place)
 
 
 def _paths(document: Document) -> set[str]:
@@ -152,20 +150,20 @@ class _Merged(NamedTuple):
     reading: Reading
 
 
-def _merged(family: Sequence[OneStack]) -> _Merged:
+def _merged(family: Family) -> _Merged:
     """Raises OwnPolicyError."""
     from exposure import own_policy
     from exposure.plan import generated_policy
     from exposure.policy_eval import read_policy
     from exposure.policy_eval.hujson import Document
 
-    said = family[0].stack.own_policy
+    said = family.owner.stack.own_policy
     own = "{}" if said is None else said
     document = own_policy.parse(own)
-    nodes = [stack.node for stack in family if stack.node]
-    ways = [way for stack in family for way in _ways(stack)]
-    assert family[0].estate
-    generated = generated_policy(family[0].estate, nodes, ways, own)
+    nodes = [stack.node for stack in family.stacks if stack.node]
+    ways = [way for stack in family.stacks for way in _ways(stack)]
+    assert family.estate
+    generated = generated_policy(family.estate, nodes, ways, own)
     value = own_policy.value(own_policy.merged(own, generated))
     return _Merged(document, generated, read_policy(Document(value, document.where)))
 
@@ -179,49 +177,55 @@ def _ways(stack: OneStack) -> list[Way]:
     return [way for service in plan_services(typed.services, typed.node, estate) for way in service.ways]
 
 
-def _invalid(everything: AllStacks) -> Iterator[Problem]:
+@RULES.family("tailnet-policy-invalid", _SYNTAX, last=True)
+def _invalid(family: Family) -> Iterator[Problem]:
+    """A policy of your own is one that Tailscale takes, and defines no name of Gatehouse's."""
     from exposure import own_policy
 
-    for owner, family in _owners(everything):
-        try:
-            document, generated, reading = everything.once(_merged, family)
-        except own_policy.OwnPolicyError as error:
-            fix = "correct it here; a policy with nothing in it is written `{}`"
-            yield _problem(owner, error.position, f"this is no policy that Tailscale takes: {error}", fix)
-            continue
-        twice = list(own_policy.twice(document, generated, owner.estate.people if owner.estate else ()))
-        for found in twice:
-            yield _defined_twice(owner, family, found)
-        for name, one in owner.own_sets:
-            named = own_policy.place_of(document, f"group:{name}") if one.off_tailnet else None
-            if named:
-                keys = listed(f"`{key}`" for key in one.off_tailnet)
-                reason = f"the tailnet knows people by their addresses, and no {keys}: group:{name} would be others"
-                fix = "name a group whose set has `emails:` alone, or people by `user:*@` and their domain"
-                yield _problem(owner, named, reason, fix)
-        for finding in reading.findings if not twice else ():
-            hint = f" (did you mean {finding.suggestion}?)" if finding.suggestion else ""
-            reason = f"Tailscale would refuse the policy: {finding.path}: {finding.reason}{hint}"
-            fix = "correct it here: Tailscale refuses the whole policy for it"
-            yield _problem(owner, finding.position, reason, fix)
+    if not _asked(family):
+        return
+    try:
+        document, generated, reading = family.once(_merged)
+    except own_policy.OwnPolicyError as error:
+        fix = "correct it here; a policy with nothing in it is written `{}`"
+        yield _problem(family, error.position, f"this is no policy that Tailscale takes: {error}", fix)
+        return
+    twice = list(own_policy.twice(document, generated, family.estate.people if family.estate else ()))
+    for found in twice:
+        yield _defined_twice(family, found)
+    for name, one in family.owner.own_sets:
+        named = own_policy.place_of(document, f"group:{name}") if one.off_tailnet else None
+        if named:
+            keys = listed(f"`{key}`" for key in one.off_tailnet)
+            reason = f"the tailnet knows people by their addresses, and no {keys}: group:{name} would be others"
+            fix = "name a group whose set has `emails:` alone, or people by `user:*@` and their domain"
+            yield _problem(family, named, reason, fix)
+    for finding in reading.findings if not twice else ():
+        hint = f" (did you mean {finding.suggestion}?)" if finding.suggestion else ""
+        reason = f"Tailscale would refuse the policy: {finding.path}: {finding.reason}{hint}"
+        fix = "correct it here: Tailscale refuses the whole policy for it"
+        yield _problem(family, finding.position, reason, fix)
 
 
-def _defined_twice(owner: OneStack, family: Sequence[OneStack], found: Twice) -> Problem:
+def _defined_twice(family: Family, found: Twice) -> Problem:
     related: tuple[Ref, ...]
     if found.section.lower() == "groups":
         name = found.name.removeprefix("group:").lower()
         reason = f"{found.name} is the set of people {name} of the estate, and a group has one list of members"
-        fix = f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group"
-        related = (owner.ref("estate", "people", name),)
+        fix = (
+            f"remove it here, and say who is in it under `estate.people.{name}`; rules may go on to name the group."
+            " A group of others needs another name"
+        )
+        related = (family.owner.ref("estate", "people", name),)
     else:
         reason = f"{found.name} is a tag of Gatehouse's, which says itself who may give it to a machine"
         fix = "remove it here; rules may go on to name the tag. A tag of your own needs another name"
         related = tuple(ref for tag, ref in _tags(family) if tag == found.name.lower())
-    return _problem(owner, found.position, reason, fix, related)
+    return _problem(family, found.position, reason, fix, related)
 
 
-def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
-    for stack in family:
+def _tags(family: Family) -> Iterator[tuple[str, Ref]]:
+    for stack in family.stacks:
         if stack.node_name:
             yield node_tag(stack.node_name), stack.ref("node", "name")
         for way in _ways(stack):
@@ -234,12 +238,13 @@ def _tags(family: Sequence[OneStack]) -> Iterator[tuple[str, Ref]]:
 # What it opens
 
 
-def _read(everything: AllStacks, routes: bool = False) -> Iterator[_Own]:
-    for owner, family in _owners(everything, routes):
-        document, _, reading = everything.once(_merged, family)
+def _read(family: Family, policy: bool = True, routes: bool = False) -> Iterator[_Own]:
+    """The one of a family that is asked; see `_asked`."""
+    if _asked(family, policy, routes):
+        document, _, reading = family.once(_merged)
         assert reading.policy
-        doors = tuple(_doors(everything.once(planned, family)))
-        yield _Own(owner, family, document, reading.policy, doors)
+        doors = tuple(_doors(family.once(planned)))
+        yield _Own(family, document, reading.policy, doors)
 
 
 def _doors(project: Project) -> Iterator[_Door]:
@@ -275,39 +280,58 @@ def _doors(project: Project) -> Iterator[_Door]:
                 if (node_tag(plan.node), protocol, door.port) not in found:
                     yield door._replace(protocol=protocol)
             yield _Door(plan.node, node, protocol, None, f"the node {plan.node}", others=frozenset(named))
-    yield from _at_home(project)
+    yield from _beside(project)
 
 
-def _at_home(project: Project) -> Iterator[_Door]:
-    """What answers on the home network, where a subnet router may lead: services that are not for anyone."""
-    from exposure.reach.surface import merge
-    from exposure.reach.tailnet import at_home
+def _beside(project: Project) -> Iterator[_Door]:
+    """What answers on the home network and in the clusters, where a subnet router may lead: services that are not for
+    anyone."""
+    from exposure.reach.surface import ANY_PORT, merge
+    from exposure.reach.tailnet import at_home, in_cluster
 
-    services = [(plan, service) for plan in project.plans.values() for service in plan.services]
     whole = merge(project.surfaces.values())
-    policy = whole.tailnet.policy if whole.tailnet else None
-    for host, listening in whole.listeners.items():
-        device = at_home(policy, host) if policy else None
-        for (protocol, port), workload in listening.items() if device else ():
-            for plan, service in services:
-                behind = workload in service.workloads or (service.through and service.through.place == workload.place)
-                # A path for anyone opens the rest to nobody.
-                audience = reduce(or_, (way.audience for way in service.ways))
-                if device and behind and isinstance(port, int) and not audience.anyone:
-                    # By Tailscale nobody is asked from where they come.
-                    limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
-                    people = _emails(plan, audience.people - limited)
-                    past = ", past its `countries:` or `ips:`" if limited else ""
-                    what = f"service {service.key}, where a subnet router leads there{past}"
-                    yield _Door(host, device, protocol, port, what, people, audience.machines)
+    assert whole.tailnet
+    policy = whole.tailnet.policy or {}
+    led = "to the cluster's own addresses"
+    homes = {host: at_home(policy, host) for host in whole.listeners}
+    clusters = {host: tuple(in_cluster(policy, host, pods) for pods in (False, True)) for host in whole.in_clusters}
+    for plan, service in [(one, service) for one in project.plans.values() for service in one.services]:
+        # A path for anyone opens the rest to nobody.
+        audience = reduce(or_, (way.audience for way in service.ways))
+        doors = [*service.workloads, *(w for w in controller(plan.home) if service.through)]
+        found: dict[tuple[str, Endpoint | None, Protocol, int | str | None, str], None] = {}
+        for host, listening in whole.listeners.items():
+            here = [(protocol, port) for (protocol, port), workload in listening.items() if workload in doors]
+            found |= {(host, homes[host], protocol, port, "there"): None for protocol, port in here}
+        places = {workload.place for workload in doors}
+        for host, inside in whole.in_clusters.items():
+            device, pods = clusters[host]
+            for (protocol, port), (workload, _) in inside.items():
+                anywhere = workload.port == ANY_PORT and workload.place in places
+                if workload in doors or anywhere:
+                    # Of pods nothing here says at which ports they listen.
+                    found[host, device, protocol, None if anywhere else port, led] = None
+                    found[host, pods, protocol, None, led] = None
+        for host, device, protocol, at, where in found:
+            if device and not isinstance(at, str) and not audience.anyone:
+                # By Tailscale nobody is asked from where they come.
+                limited = {name for name in audience.people if any(plan.estate.sets[name].terms[1:])}
+                people = _emails(plan, audience.people - limited)
+                past = ", past its `countries:` or `ips:`" if limited else ""
+                what = f"service {service.key}, where a subnet router leads {where}{past}"
+                yield _Door(host, device, protocol, at, what, people, audience.machines)
 
 
 def _emails(plan: ExposurePlan, sets: Iterable[str]) -> frozenset[str]:
     return frozenset(email.lower() for email in plan.estate.who(sets))
 
 
-def _opens(everything: AllStacks) -> Iterator[Problem]:
-    for own in _read(everything):
+@RULES.family(
+    OPENS, "Gatehouse: what a service says of whom it is for holds over the whole policy", acceptable="stack", last=True
+)
+def _opens(family: Family) -> Iterator[Problem]:
+    """A policy of your own opens none of Gatehouse's services to others."""
+    for own in _read(family):
         for rule in own.rules:
             if examples := _examples(own, rule):
                 yield _opening(own, rule, examples)
@@ -316,27 +340,41 @@ def _opens(everything: AllStacks) -> Iterator[Problem]:
         yield from _answering(own)
 
 
-def _examples(own: _Own, rule: Rule) -> list[str]:
+class _Example(NamedTuple):
+    """Somebody whom a rule lets in, and no service names there."""
+
+    text: str
+    door: _Door
+
+
+def _examples(own: _Own, rule: Rule) -> list[_Example]:
     """Whom a rule lets in somewhere, and no service names there; the shortest first."""
     found = {
-        f"{who} reach {shown} ({door.what})"
+        f"{who} reach {shown} ({door.what})": door
         for door in own.doors
         for who in [door.outsider(own.policy, rule)]
         if who
         for shown in door.opened(own.policy, rule)
     }
-    return sorted(found, key=lambda text: (len(text), text))
+    return sorted(map(_Example._make, found.items()), key=lambda example: (len(example.text), example.text))
 
 
-def _route_opens(everything: AllStacks) -> Iterator[Problem]:
-    for own in _read(everything, routes=True):
+@RULES.family(
+    ROUTES,
+    "Gatehouse: what a service says of whom it is for holds over the whole policy",
+    acceptable="stack",
+    last=True,
+)
+def _route_opens(family: Family) -> Iterator[Problem]:
+    """A route to the home network leads nobody past the gate of a service that does not name them."""
+    for own in _read(family, policy=False, routes=True):
         for at, route, rules in _routes(own):
             examples = [example for rule in rules for example in _examples(own, rule)]
             if examples:
                 more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
                 yield at.problem(
                     route.to,
-                    f"this route lets {examples[0]}{more}, past the service's gate",
+                    f"this route lets {examples[0].text}{more}, past the service's gate",
                     "name a set of people that the service names by its `people:`, or other machines and ports"
                     f" by its `to:` and `ports:`; or acknowledge `{ROUTES}` under `gatehouse:acknowledge`",
                 )
@@ -348,7 +386,7 @@ def _routes(own: _Own) -> Iterator[tuple[Ref, Routed, list[Rule]]]:
 
     theirs = _paths(own.document)
     ours = [rule for rule in own.policy.rules if rule.path not in theirs]
-    for stack in own.family:
+    for stack in own.family.stacks:
         assert stack.node
         assert stack.estate
         for number, route in enumerate(routed(stack.node, stack.estate)[: len(stack.node.routes)]):
@@ -372,14 +410,17 @@ _CLUSTER: Mapping[tuple[Protocol, int], str] = {
 """What a node of Kubernetes answers by itself [docs.k3s.io/installation/requirements, Networking]."""
 
 
-def _nodes_within(everything: AllStacks) -> Iterator[Problem]:
-    families = {own.owner.stack.name: own for routes in (False, True) for own in _read(everything, routes)}
+@RULES.family(
+    NODE, "docs.k3s.io/installation/requirements, Networking", acceptable="stack", severity="warning", last=True
+)
+def _nodes_within(family: Family) -> Iterator[Problem]:
+    """A range of the home network that people reach has no node in it, unless they are to reach all of the node."""
     otherwise = f"; or, where you mean it, acknowledge `{NODE}` under `gatehouse:acknowledge`"
-    for own in families.values():
-        if any(f.rule in (OPENS, ROUTES) for stack in own.family for f in stack.found):
-            # What it opens of services comes first, and may go with it.
-            continue
-        plans = everything.once(planned, own.family).plans.values()
+    if any(f.rule in (OPENS, ROUTES) for stack in family.stacks for f in stack.found):
+        # What it opens of services comes first, and may go with it.
+        return
+    for own in _read(family, routes=True):
+        plans = family.once(planned).plans.values()
         for at, route, rules in _routes(own):
             leading = at.stack.typed.node if at.stack.typed else None
             found = [_within(own.policy, rules, p) for p in plans if leading and one_home(leading, p.home)]
@@ -421,17 +462,22 @@ def _and(found: Iterable[str]) -> str:
     return "; and ".join(filter(None, found))
 
 
-def _opening(own: _Own, rule: Rule, examples: Sequence[str]) -> Problem:
+def _opening(own: _Own, rule: Rule, examples: Sequence[_Example]) -> Problem:
     more = f", and {len(examples) - 1} more like it" if len(examples) > 1 else ""
     if all(s.text == "*" for s in (*rule.sources, *rule.destinations)):
         reason = (
             "this is the rule of every new tailnet: each device reaches every other one, and no other rule keeps"
-            f" anybody out beside it. It lets {examples[0]}{more}"
+            f" anybody out beside it. It lets {examples[0].text}{more}"
         )
         fix = "remove it, and write a rule for each of your own machines that others than its owner are to reach"
     else:
-        reason = f"this rule lets {examples[0]}{more}, and Gatehouse's services are for those whom they name"
+        reason = f"this rule lets {examples[0].text}{more}, and Gatehouse's services are for those whom they name"
         fix = "name machines or ports of your own alone, or let these people in by the service's `people:`"
+        if all(example.door.others is not None for example in examples):
+            fix = (
+                "name machines of your own alone, or describe what answers at that port of the node as a service for"
+                " these people, with `origin: {on_node: true, port: …}` and `clients: tailnet`"
+            )
     fix += f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
     return own.problem(rule.position, reason, fix)
 
@@ -456,28 +502,52 @@ def _funnels(own: _Own) -> Iterator[Problem]:
 
 def _logins(own: _Own) -> Iterator[Problem]:
     """What the owner's rules for Tailscale SSH open of a node, whoever reaches its port 22 today."""
+    from exposure.policy_eval.ssh import good_for
+    from exposure.reach.access import hours
     from exposure.reach.tailnet import may_be
 
-    ssh, paths = own.owner.estate.ssh if own.owner.estate else None, _paths(own.document)
-    known = ssh.users if ssh else []
+    ssh, paths = own.family.estate.ssh if own.family.estate else None, _paths(own.document)
+    longest = hours(good_for(ssh.check_period)) if ssh and ssh.action == "check" else None
+    otherwise = f"; or acknowledge `{OPENS}` under `gatehouse:acknowledge`"
     doors = [d for d in own.doors if node_tag(d.name) in d.device.tags and d.protocol == "tcp"]
-    doors = [d for d in doors if d.port == SSH or (d.port is None and SSH not in d.others)]
+    doors = [d for d in doors if d.port == SSH or (d.port is None and SSH not in (d.others or ()))]
     for rule in own.policy.ssh:
         for door in doors if rule.path in paths else ():
+            if not any(may_be(own.policy, target, door.device) for target in rule.destinations):
+                continue
             who, users = door.outsider(own.policy, rule), list(rule.users)
             if not who and ssh:
                 # Of those who log in by Gatehouse's rule, as whom they do not.
-                who = rule.sources[0].text if rule.sources else ""
-                users = [u for u in users if u not in known and (u == "root" or "autogroup:nonroot" not in known)]
-            if who and users and any(may_be(own.policy, target, door.device) for target in rule.destinations):
+                who, users = rule.sources[0].text if rule.sources else "", _beyond(ssh.users, rule.users, door.people)
+            if who and users:
                 yield own.problem(
                     rule.position,
                     f"this rule lets {who} log in to {door.name} as {users[0]} by Tailscale SSH, and neither a service"
                     " at its port 22 nor `estate.tailnet.ssh` does",
                     "name tags of your own machines alone, or say under `estate.tailnet.ssh` who logs in, and as which "
-                    f"users; or acknowledge `{OPENS}` under `gatehouse:acknowledge`",
+                    f"users{otherwise}",
                 )
                 break
+            if who and ssh and rule.check and longest is not None and hours(good_for(rule.check_period)) > longest:
+                # It stands before Gatehouse's, and the first one counts.
+                yield own.problem(
+                    rule.position,
+                    f"by this rule a check of {who} is good for {rule.check_period} on {door.name}, and `estate.tailnet"
+                    f".ssh` says {ssh.check_period}",
+                    f'remove the rule, since `ssh:` makes one, or say `"checkPeriod": "{ssh.check_period}"`{otherwise}',
+                )
+                break
+
+
+def _beyond(known: Sequence[str], said: Iterable[str], people: Iterable[str]) -> list[str]:
+    """The users of a rule that are none of these."""
+    from exposure.policy_eval.ssh import LOCALPART
+
+    def is_root(user: str) -> bool:
+        return user == "root" or f"root@{user.removeprefix(LOCALPART).lower()}" in people
+
+    any_other = "autogroup:nonroot" in known
+    return [user for user in said if user not in known and not (any_other and ("root" in known or not is_root(user)))]
 
 
 def _answering(own: _Own) -> Iterator[Problem]:
@@ -505,13 +575,21 @@ def _answering(own: _Own) -> Iterator[Problem]:
 
 def _shared(own: _Own) -> list[TailnetWay]:
     """What is behind shared proxies."""
-    return [way for stack in own.family for way in _ways(stack) if isinstance(way, TailnetWay) and way.shared]
+    return [way for stack in own.family.stacks for way in _ways(stack) if isinstance(way, TailnetWay) and way.shared]
 
 
-def _addresses(everything: AllStacks) -> Iterator[Problem]:
+@RULES.family(
+    "tailnet-policy-address",
+    "Gatehouse: a machine's address is Tailscale's to choose",
+    acceptable="stack",
+    severity="warning",
+    last=True,
+)
+def _addresses(family: Family) -> Iterator[Problem]:
+    """An address of the tailnet in a policy of your own is a known machine's."""
     from exposure.policy_eval.addresses import TAILNET, Address, contains
 
-    for own in _read(everything):
+    for own in _read(family):
         known = {a for d in own.doors for a in d.device.addresses if a.value is not None}
 
         def unknown(found: Range, known: set[Address] = known) -> bool:
@@ -538,10 +616,12 @@ def _addresses(everything: AllStacks) -> Iterator[Problem]:
 # Its tests
 
 
-def _tests(everything: AllStacks) -> Iterator[Problem]:
+@RULES.family(TESTS, "tailscale.com/kb/1337, tests", last=True)
+def _tests(family: Family) -> Iterator[Problem]:
+    """The policy's tests pass, yours and Gatehouse's."""
     from exposure.policy_eval import run_tests
 
-    for own in _read(everything):
+    for own in _read(family):
         paths = _paths(own.document)
         for outcome in run_tests(own.policy):
             mine = outcome.test.path in paths
@@ -558,57 +638,6 @@ def _tests(everything: AllStacks) -> Iterator[Problem]:
                     f"{whose} fails, and Tailscale refuses a policy for that: {'; '.join(map(str, failures))}",
                     "correct the test, or the rule that it is about"
                     if mine
-                    else "let the owner's rules, postures above all, leave Gatehouse's own as they are",
+                    else "write `srcPosture` at each of your own rules in place of `defaultSrcPosture`, which counts"
+                    " for Gatehouse's grants too",
                 )
-
-
-RULES = (
-    EstateRule(
-        "tailnet-policy-invalid",
-        "A policy of your own is one that Tailscale takes, and defines no name of Gatehouse's",
-        _SYNTAX,
-        last=True,
-        check=_invalid,
-    ),
-    EstateRule(
-        OPENS,
-        "A policy of your own opens none of Gatehouse's services to others",
-        "Gatehouse: what a service says of whom it is for holds over the whole policy",
-        acceptable="stack",
-        last=True,
-        check=_opens,
-    ),
-    EstateRule(
-        ROUTES,
-        "A route to the home network leads nobody past the gate of a service that does not name them",
-        "Gatehouse: what a service says of whom it is for holds over the whole policy",
-        acceptable="stack",
-        last=True,
-        check=_route_opens,
-    ),
-    EstateRule(
-        NODE,
-        "A range of the home network that people reach has no node in it, unless they are to reach all of the node",
-        "docs.k3s.io/installation/requirements, Networking",
-        acceptable="stack",
-        severity="warning",
-        last=True,
-        check=_nodes_within,
-    ),
-    EstateRule(
-        TESTS,
-        "The policy's tests pass, yours and Gatehouse's",
-        "tailscale.com/kb/1337, tests",
-        last=True,
-        check=_tests,
-    ),
-    EstateRule(
-        "tailnet-policy-address",
-        "An address of the tailnet in a policy of your own is a known machine's",
-        "Gatehouse: a machine's address is Tailscale's to choose",
-        acceptable="stack",
-        severity="warning",
-        last=True,
-        check=_addresses,
-    ),
-)

@@ -8,35 +8,39 @@ from itertools import permutations
 from config.people import Terms
 from config.values import ROOT, Path, is_named
 from exposure.audience import Audience, meant, meant_for_path
-from exposure.rules.base import AllStacks, EstateRule, OneService, OneStack, Problem, listed
+from exposure.rules.base import Family, OneService, OneStack, Problem, Rules, listed
 from exposure.ways.acme import AcmeWay
 from exposure.ways.port_forward import PortForwardWay
 from exposure.ways.tunnel import TunnelWay
 from exposure.workload import Workload, at_home, controller, one_home, workloads
 
+RULES = Rules()
 _ONE = "make one service of the two, with several `gates:`, or with `paths:` that have clients of their own"
 
 
-def _wider(everything: AllStacks) -> Iterator[Problem]:
-    for _, family in everything.families():
-        told = set()
-        for wide, narrow, workload, leads in _together(family):
-            pair = (wide.inside.stack.name, wide.key, narrow.inside.stack.name, narrow.key)
-            path, who = _more(wide, narrow)
-            if not who or pair in told or wide.guessed or narrow.guessed:
-                continue
-            told.add(pair)
-            other = narrow.key if narrow.inside is wide.inside else f"{narrow.key} of {narrow.inside.stack.name}"
-            yield wide.problem(
-                "origin",
-                str(workload),
-                ("the ingress controller leads on to" if leads else "the same workload answers for")
-                + f" service {other}, which keeps out {who}{'' if path.root else f' at {path}'}; "
-                + (f"whoever asks for its name by {wide.key} gets in" if leads else f"by {wide.key} they get in"),
-                ("name the Service behind the controller, and not the controller itself" if leads else _ONE)
-                + "; or acknowledge `workload-wider` and say what keeps them out",
-                related=(narrow.ref("origin"),),
-            )
+@RULES.family(
+    "workload-wider", "Gatehouse: who reaches a service is a question about what answers", acceptable="service"
+)
+def _wider(family: Family) -> Iterator[Problem]:
+    """Two services with one workload let in the same people, or it is acknowledged."""
+    told = set()
+    for wide, narrow, workload, leads in _together(family.stacks):
+        pair = (wide.inside.stack.name, wide.key, narrow.inside.stack.name, narrow.key)
+        path, who = _more(wide, narrow)
+        if not who or pair in told or wide.guessed or narrow.guessed:
+            continue
+        told.add(pair)
+        other = narrow.key if narrow.inside is wide.inside else f"{narrow.key} of {narrow.inside.stack.name}"
+        yield wide.problem(
+            "origin",
+            str(workload),
+            ("the ingress controller leads on to" if leads else "the same workload answers for")
+            + f" service {other}, which keeps out {who}{'' if path.root else f' at {path}'}; "
+            + (f"whoever asks for its name by {wide.key} gets in" if leads else f"by {wide.key} they get in"),
+            ("name the Service behind the controller, and not the controller itself" if leads else _ONE)
+            + "; or acknowledge `workload-wider` and say what keeps them out",
+            related=(narrow.ref("origin"),),
+        )
 
 
 def _together(family: Sequence[OneStack]) -> Iterator[tuple[OneService, OneService, Workload, bool]]:
@@ -128,14 +132,3 @@ def _let_in(service: OneService, path: Path) -> Audience | None:
         return meant_for_path(said.paths[nearest], said, service.estate)
     part = Path(said.path or ROOT).covers(path) or not all(issubclass(way, TunnelWay) for way in service.ways)
     return meant(said, service.estate) if part else None
-
-
-RULES = (
-    EstateRule(
-        "workload-wider",
-        "Two services with one workload let in the same people, or it is acknowledged",
-        "Gatehouse: who reaches a service is a question about what answers",
-        acceptable="service",
-        check=_wider,
-    ),
-)

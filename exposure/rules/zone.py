@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from config.errors import show
 from config.values import bare_host, is_name
-from exposure.rules.base import OneStack, Problem, StackRule, claimed_twice
+from exposure.rules.base import OneStack, Problem, Rules, claimed_twice
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
+RULES = Rules()
 _YEAR_SECONDS = 31536000
 _RESERVED = frozenset({"alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"})
 """Top-level domains in which nobody registers, with `home.arpa` [IANA, Special-Use Domain Names; ICANN, .internal]."""
@@ -21,7 +22,9 @@ _FREE = frozenset({"cf", "ga", "gq", "ml", "tk"})
 _SETUP = "CFDOC dns/zone-setups/full-setup/setup"
 
 
+@RULES.stack("zone-name", _SETUP, (1, 5))
 def _name(stack: OneStack) -> Iterator[Problem]:
+    """A zone is a domain's name."""
     for path, zone in stack.zones:
         wrong = _no_domain(zone.name)
         if wrong:
@@ -58,7 +61,9 @@ def _no_domain(name: str) -> str:
     return ""
 
 
+@RULES.stack("zone-registered", f"{_SETUP}, dns/zone-setups/subdomain-setup", acceptable="stack")
 def _registered(stack: OneStack) -> Iterator[Problem]:
+    """A zone is a domain that its owner registered, unless knowingly."""
     for path, zone in stack.zones:
         wrong = None if _no_domain(zone.name) else _not_registered(zone.name)
         if wrong is not None:
@@ -116,7 +121,9 @@ def _suffixes(last: str, official: bool) -> PublicSuffixList:
     return PublicSuffixList(lines, accept_unknown=False, accept_encoded_idn=not last, only_icann=official)
 
 
+@RULES.stack("zone-api", "github.com/acmesh-official/acme.sh/issues/2989", acceptable="stack")
 def _free(stack: OneStack) -> Iterator[Problem]:
+    """A zone's records can be made by the API."""
     for path, zone in stack.zones:
         if zone.name.rpartition(".")[2] in _FREE:
             yield Problem(
@@ -129,7 +136,9 @@ def _free(stack: OneStack) -> Iterator[Problem]:
             )
 
 
+@RULES.stack("zone-twice", "CFDOC dns/zone-setups/full-setup", (59,))
 def _twice(stack: OneStack) -> Iterator[Problem]:
+    """An estate has a zone once."""
     for name, second, first in claimed_twice((zone.name, stack.ref(*path, "name")) for path, zone in stack.zones):
         yield Problem(
             second.path,
@@ -140,7 +149,9 @@ def _twice(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+@RULES.stack("zone-ssl-off", "CFDOC ssl/origin-configuration/ssl-modes/off", (29,))
 def _ssl_off(stack: OneStack) -> Iterator[Problem]:
+    """No redirect to https in a zone that serves none."""
     for path, zone in stack.zones:
         said = {"`always_use_https`": zone.always_use_https, "`hsts`": zone.hsts is not None}
         clash = [word for word, on in said.items() if on]
@@ -155,7 +166,11 @@ def _ssl_off(stack: OneStack) -> Iterator[Problem]:
             )
 
 
+@RULES.stack(
+    "hsts", "CFDOC ssl/edge-certificates/additional-options/http-strict-transport-security", (29,), acceptable="stack"
+)
 def _hsts(stack: OneStack) -> Iterator[Problem]:
+    """HSTS needs an acknowledgement."""
     for path, zone in stack.zones:
         hsts = zone.hsts
         if hsts is None:
@@ -170,7 +185,9 @@ def _hsts(stack: OneStack) -> Iterator[Problem]:
         )
 
 
+@RULES.stack("hsts-preload", "hstspreload.org", (29,))
 def _preload(stack: OneStack) -> Iterator[Problem]:
+    """Preload only in the form that browsers take."""
     for path, zone in stack.zones:
         hsts = zone.hsts
         if hsts and hsts.preload and not (hsts.include_subdomains and hsts.max_age_seconds >= _YEAR_SECONDS):
@@ -182,7 +199,9 @@ def _preload(stack: OneStack) -> Iterator[Problem]:
             )
 
 
+@RULES.stack("zone-certificate", "CFDOC ssl/edge-certificates/universal-ssl/disable-universal-ssl", (30,))
 def _certificate(stack: OneStack) -> Iterator[Problem]:
+    """A zone has a certificate at the edge."""
     for path, zone in stack.zones:
         if not zone.universal_ssl and not zone.advanced_certificate:
             yield Problem(
@@ -192,46 +211,3 @@ def _certificate(stack: OneStack) -> Iterator[Problem]:
                 "https",
                 "remove it, or say `advanced_certificate: true` if you have one",
             )
-
-
-RULES = (
-    StackRule("zone-name", "A zone is a domain's name", _SETUP, (1, 5), check=_name),
-    StackRule(
-        "zone-registered",
-        "A zone is a domain that its owner registered, unless knowingly",
-        f"{_SETUP}, dns/zone-setups/subdomain-setup",
-        acceptable="stack",
-        check=_registered,
-    ),
-    StackRule(
-        "zone-api",
-        "A zone's records can be made by the API",
-        "github.com/acmesh-official/acme.sh/issues/2989",
-        acceptable="stack",
-        check=_free,
-    ),
-    StackRule("zone-twice", "An estate has a zone once", "CFDOC dns/zone-setups/full-setup", (59,), check=_twice),
-    StackRule(
-        "zone-ssl-off",
-        "No redirect to https in a zone that serves none",
-        "CFDOC ssl/origin-configuration/ssl-modes/off",
-        (29,),
-        check=_ssl_off,
-    ),
-    StackRule(
-        "hsts",
-        "HSTS needs an acknowledgement",
-        "CFDOC ssl/edge-certificates/additional-options/http-strict-transport-security",
-        (29,),
-        acceptable="stack",
-        check=_hsts,
-    ),
-    StackRule("hsts-preload", "Preload only in the form that browsers take", "hstspreload.org", (29,), check=_preload),
-    StackRule(
-        "zone-certificate",
-        "A zone has a certificate at the edge",
-        "CFDOC ssl/edge-certificates/universal-ssl/disable-universal-ssl",
-        (30,),
-        check=_certificate,
-    ),
-)

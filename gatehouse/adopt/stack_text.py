@@ -63,7 +63,7 @@ def edit(
     kept = _kept(text, plain, after)
     if kept is None or _loaded(kept, indents)[1] != _loaded(after, indents)[1]:
         raise CommandError(
-            "The stack file cannot be changed without rewriting lines of yours. Add what has a + here, by hand:\n\n"
+            "The stack file cannot be changed without rewriting lines of yours. Make this change by hand:\n\n"
             + "\n".join(edited_lines(plain, after, "the stack file"))
         )
     return kept
@@ -81,12 +81,22 @@ def _layout(text: str) -> tuple[int, int, int]:
 
 def _loaded(text: str, indents: tuple[int, int, int]) -> tuple[YAML, Any]:
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
 
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1 << 20
     yaml.indent(mapping=indents[0], sequence=indents[1], offset=indents[2])
-    return yaml, yaml.load(text)
+    try:
+        document = yaml.load(text)
+    except MarkedYAMLError as error:
+        # What it does not read and the engine does, such as a tab before a comment.
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise CommandError(
+            f"The stack file cannot be changed with its comments kept: {error.problem}{line}. Write that otherwise,"
+            " such as blanks in place of a tab, and run this again."
+        ) from None
+    return yaml, document
 
 
 def _dumped(yaml: YAML, document: Any) -> str:
@@ -105,8 +115,9 @@ def _kept(text: str, plain: str, after: str) -> str | None:
         if tag == "equal":
             at |= {i1 + k: j1 + k for k in range(1, i2 - i1)}
             shift |= {i1 + k: _indent(own[j1 + k]) for k in range(i2 - i1)}
-        at[i2] = j2
-    lines = own[: at[0]]
+        # What is only there, such as a document's end mark, stays behind what is added.
+        at[i2] = j1 if tag == "insert" else j2
+    lines: list[str] = []
     # How far each line is indented there, and here.
     depths: list[tuple[int, int]] = []
     for tag, i1, i2, j1, j2 in _opcodes(laid, new):
@@ -116,12 +127,15 @@ def _kept(text: str, plain: str, after: str) -> str | None:
             lines += own[at[i1] : at[i2]]
             depths += [(_indent(laid[k]), shift[k]) for k in range(i1, i2) if k in shift and _is_content(laid[k])]
             continue
+        if not all(k in shift for k in range(i1, i2)):
+            return None
         for line in new[j1:j2]:
             deep = _indent(line)
             # As its neighbour, or below what it belongs to.
             there, here = next(((there, here) for there, here in reversed(depths) if there <= deep), (0, 0))
             lines.append(" " * (here + deep - there) + line.lstrip() if line.strip() else line)
             depths += [(deep, here + deep - there)] if _is_content(line) else []
+    lines += own[at[len(laid)] :]
     return "\n".join(lines) + "\n" * text.endswith("\n")
 
 

@@ -79,10 +79,19 @@ def only_stack(project: Path) -> str:
 
 
 def write_whole(path: Path, text: str, mode: int | None = None) -> None:
-    """Write a file whole or not at all, whoever reads or writes it meanwhile. Raises OSError."""
+    """Write a file whole or not at all, whoever reads or writes it meanwhile. Raises OSError.
+
+    It keeps the mode and the line ends of the one that was there, unless `mode` says one.
+    """
+    ends = "\n"
+    if path.exists():
+        mode = path.stat().st_mode if mode is None else mode
+        with path.open(encoding="utf-8") as there:
+            there.read()
+            ends = there.newlines if isinstance(there.newlines, str) else ends
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
+        fresh.write_text(text, encoding="utf-8", newline=ends)
         if mode is not None:
             fresh.chmod(mode)
         fresh.replace(path)

@@ -61,9 +61,9 @@ def run(args: argparse.Namespace, project: Path) -> int:
     things = _read(args, project, stack)
     adoption = find(project, stack, things, text, tunnel=args.tunnel)
     if args.apply and adoption.policy:
-        _write(project / adoption.policy[0], adoption.policy[1])
+        write_whole(project / adoption.policy[0], adoption.policy[1])
     if args.apply and adoption.text != text:
-        _write(path, adoption.text)
+        write_whole(path, adoption.text)
     print(json.dumps(adoption.to_dict(args.apply), indent=2) if args.json else _report(adoption, path.name, args))
     if args.apply and not args.json and not args.simulated:
         _take_tunnel_secret(project, args, stack, adoption)
@@ -230,10 +230,6 @@ def _short(type_: str) -> str:
 # --- writing and showing
 
 
-def _write(path: Path, text: str) -> None:
-    write_whole(path, text, path.stat().st_mode if path.exists() else None)
-
-
 def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int:
     from gatehouse.adopt.stack_text import edit, edited_lines
 
@@ -255,7 +251,7 @@ def _done(args: argparse.Namespace, project: Path, path: Path, text: str) -> int
         print("\nNothing was written: add --apply. `gatehouse preview` then shows what Gatehouse would change.")
         return 0
     _complete_state(args, project, path)
-    _write(path, after)
+    write_whole(path, after)
     print(f"\nWrote {path.name}. Next: gatehouse preview {about(args.stack, args.simulated)}")
     return 0
 

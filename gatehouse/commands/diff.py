@@ -128,6 +128,11 @@ def _against_revision(
     for name in sorted(set(stacks) - set(base_stacks)):
         notes.append(f"stack {name} is new: everything that it exposes counts as wider")
     base = _planned(base_stacks, revision, notes)
+    was = {plan.node: plan.home.lan_ipv4 for plan in base.plans.values()} if base else {}
+    for plan in now.plans.values():
+        if was.get(plan.node, plan.home.lan_ipv4) != plan.home.lan_ipv4:
+            moved = f"node {plan.node} was at {was[plan.node]} and is at {plan.home.lan_ipv4}"
+            notes.append(f"{moved}: what was at its old address is told as at its new one, and the other way round")
     pairs = [(_same_estate(base, surface) if base else None, surface) for surface in now.whole()]
     there = {zone.name for surface in now.whole() for zone in surface.zones}
     for name in sorted({zone.name for surface in (base.whole() if base else []) for zone in surface.zones} - there):
@@ -201,7 +206,7 @@ def _row(change: Change, now: Project, base: Project | None, only: str | None, t
     fresh = reason is not None and reason != (_reason(base, stack, service) if base else None)
     wider = change.wider
     host = change.place.request.host
-    own = is_destination(host) or host in tags
+    own = owner is None and (is_destination(host) or host in tags)
     accepted = reason if fresh and wider else None
     return Row(change, stack, service, accepted, wider and reason is not None and not fresh, own)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from config.loader import LoadedStack, load_project
-from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width
+from gatehouse.commands import CommandError, UsageError, about, add_stack, stack_file, width, write_whole
 
 WHAT = ("tunnel-token", "tailscale-key", "google-secret")
 _TUNNEL_BYTES = 32
@@ -143,7 +143,7 @@ def _operator_client(args: argparse.Namespace, project: Path, stack: LoadedStack
     path = stack_file(project, args.stack)
     text = path.read_text(encoding="utf-8")
     after = edit(text, node={"operator_key": stack.config.node.operator_key + 1})
-    path.write_text(after, encoding="utf-8")
+    write_whole(path, after)
     print("\n".join(edited_lines(text, after, path.name)))
     _next(
         [

@@ -410,6 +410,26 @@ def test_the_operators_client_has_the_scopes_of_tailscales_guide_after_the_polic
     assert "tailscale:Acl tailnet-policy" in found.dependencies
 
 
+@pytest.mark.parametrize(
+    ("node", "key", "description"),
+    [
+        ("alfred", 1, "gatehouse operator alfred"),
+        ("alfred", 2, "gatehouse operator alfred 2"),
+        ("n" * 31, 1, f"gatehouse operator {'n' * 31}"),
+        ("n" * 31, 2, f"gatehouse operator {'n' * 29} 2"),
+        ("n" * 63, 1, f"gatehouse operator {'n' * 31}"),
+        ("n" * 63, 12, f"gatehouse operator {'n' * 28} 12"),
+    ],
+)
+def test_the_operators_client_has_a_description_that_the_provider_takes_and_another_one_for_each_key(
+    run: Run, node: str, key: int, description: str
+) -> None:
+    # At most 50 characters [terraform-provider-tailscale, tailscale/resource_oauth_client.go].
+    found = run(lambda: tailscale_operator(node=node, key=key)).one("tailscale:OauthClient")
+    assert found.inputs["description"] == description
+    assert len(description) <= 50
+
+
 def test_the_operators_key_is_a_secret_in_a_secret_and_not_among_helms_values(run: Run, known: Known) -> None:
     # The chart reads Secret `operator-oauth`, keys client_id and client_secret, where `oauth` is unset
     # [TS cmd/k8s-operator/deploy/chart/values.yaml].

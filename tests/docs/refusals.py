@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -18,14 +18,18 @@ from exposure.rules import (
     Rule,
     access,
     acme,
+    addresses,
     claims,
     connector,
+    controller,
     dns,
     estate,
     gates,
     hosts,
     limits,
     origins,
+    people,
+    tailnet_policy,
     tailscale,
     workloads,
     zone,
@@ -51,28 +55,29 @@ TS tailscale/tailscale · TFT tailscale/terraform-provider-tailscale · CM cert-
 A rule looks at one service, one stack, or all stack files together. *at* is the place in an example that is refused.
 The owner may take the risk of some rules knowingly, with an acknowledgement: the rule's id and a reason.
 """
-_SUBJECTS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
+_SUBJECTS: tuple[tuple[str, Sequence[Rule]], ...] = (
     ("Host names", hosts.RULES),
     ("Origins", origins.RULES),
     ("Gates", gates.RULES),
-    ("People and Access", access.RULES),
-    ("Connector", connector.RULES),
+    ("People and Access", (*people.RULES, *access.RULES)),
+    ("Connector and ingress controller", (*connector.RULES, *controller.RULES)),
     ("Zone", zone.RULES),
     ("Certificates", acme.RULES),
-    ("Tailscale", (*tailscale.RULES, *dns.RULES)),
+    ("Tailscale", (*tailscale.RULES, *tailnet_policy.RULES, *dns.RULES)),
     ("Workloads", workloads.RULES),
     ("Claims", claims.RULES),
-    ("Nodes and estate", estate.RULES),
+    ("Nodes and estate", (*estate.RULES, *addresses.RULES)),
     ("Limits", limits.RULES),
 )
-_LOOKS_AT = {"service": "one service", "stack": "one stack", "estate": "all stack files together"}
+_TOGETHER = "all stack files together"
+_LOOKS_AT = {"service": "one service", "stack": "one stack", "family": _TOGETHER, "everything": _TOGETHER}
 _STACK_FILE = "[stack-file.md](stack-file.md)"
 
 
 def page() -> str:
     """The whole page. Raises FileNotFoundError outside a checkout, where the examples are not there."""
     refused = [r for r in CATALOGUE if _rules(r) or r.cannot]
-    subjects = [*_SUBJECTS, ("Acknowledgements", tuple(r for r in RULES if not any(r in s for _, s in _SUBJECTS)))]
+    subjects = [*_SUBJECTS, ("Acknowledgements", [rule for rule in RULES if rule.id.startswith("acknowledgement-")])]
     parts = [_HEAD]
     for title, rules in subjects:
         parts += [f"## {title}\n", *(_rule(rule) for rule in rules)]
@@ -123,8 +128,8 @@ def _wider() -> str:
         [
             f"### {WIDER}\n",
             "A change lets more people reach a service. Only `gatehouse diff` can tell, and it is not refused by "
-            "`gatehouse check`. For a node's port that is no service's, such as Tailscale SSH's, the owner's stack "
-            "says it.\n",
+            "`gatehouse check`. For what is no service's, the stack says it: that with the route or the exit node; for "
+            "a node's port, such as Tailscale SSH's, the estate's owner.\n",
             "- why: an edit of another line may open more than its author saw\n"
             "- fix: undo it, or say why it is meant; the reason has to be new with the change\n",
             "Source: Gatehouse: who can reach more than before is said before it is so.\n",

@@ -7,6 +7,7 @@ headscale's captured answers of Tailscale's service (hscontrol/policy/v2/testdat
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from exposure.reach.evaluate import Answer, Request, who
 from exposure.reach.places import table
 from exposure.reach.project import plan_project
 from exposure.reach.surface import Surface
-from exposure.reach.tailnet import policy_of
+from exposure.reach.tailnet import beyond, logins, policy_of
 from exposure.render import report
 from gatehouse.changes import leads
 from tests.exposure.rules.test_own_policies import stack
@@ -185,7 +186,7 @@ def test_whoever_it_is_for_alone_logs_in_and_every_test_passes(
     for one in (ALICE, BOB, CAROL):
         answer = who(whole, PORT, one)
         assert answer.reaches == bool(answer.weakened) == (one.name in named)
-        assert ("with no check" in answer.weakened) == (answer.reaches and action == "accept")
+        assert any("with no check" in words for words in answer.weakened) == (answer.reaches and action == "accept")
 
 
 # The stack file
@@ -252,7 +253,7 @@ def test_a_rule_of_the_owners_own_counts_in_who_and_whoever_may_take_its_tag_doe
     }"""
     services = {"ssh": {**SSH, "people": "household"}}
     whole = surface(None, own, services=services, acknowledge={"tailnet-policy-opens": "builds are installed by it"})
-    assert who(whole, PORT, BOB).weakened == ("SSH as root", "with no check")
+    assert who(whole, PORT, BOB).weakened == ("SSH as root with no check",)
     nobody: Answer = who(whole, PORT, ALICE)
     assert (nobody.reaches, nobody.weakened) == (True, ())
     assert nobody.steps[2].why == "Tailscale SSH, where it is on, logs them in as nobody"
@@ -263,7 +264,7 @@ def test_those_who_log_in_as_others_are_told_apart_where_they_reach_the_port_ali
     whole = surface(None, text, services={"ssh": {**SSH, "people": "household"}})
     told = {place.text: found.text() for place, found in table(whole)}
     assert told["alfred.tail.ts.net:22/tcp"] == (
-        "alice@example.com from the tailnet; bob@example.com from the tailnet, SSH as pi, with no check"
+        "alice@example.com from the tailnet; bob@example.com from the tailnet, SSH as pi with no check"
     )
 
 
@@ -310,6 +311,65 @@ def test_diff_says_that_more_is_wider_and_that_less_is_not(services: Any, less: 
     assert narrower
     assert (narrower.gains, narrower.kind) == ((), "narrower")
     assert changed(said(more), said(more), services) is None
+
+
+RULES = st.lists(
+    st.builds(
+        lambda action, users: {"action": action, "src": ["alice@example.com"], "dst": [TAG], "users": users},
+        st.sampled_from(["check", "accept"]),
+        st.lists(st.sampled_from(["root", "pi", "ann", "autogroup:nonroot"]), min_size=1, max_size=2, unique=True),
+    ),
+    max_size=3,
+)
+FREE = {"deny": 0, "check": 1, "accept": 2}
+
+
+@settings(max_examples=1000 if NIGHTLY else 100)
+@given(before=RULES, now=RULES)
+def test_words_say_more_exactly_where_some_user_of_the_node_is_got_with_less(before: Any, now: Any) -> None:
+    def read(rules: Any) -> tuple[tuple[str, ...], list[int]]:
+        document = {"tagOwners": {TAG: ["autogroup:admin"]}, "grants": [], "ssh": rules}
+        found = logins(document, ALICE, machine((TAG,)))
+        got = [
+            login(policy_of(document), endpoints(policy_of(document), ALICE.name)[0], machine((TAG,)), user, {})
+            # Zoe stands for whoever no rule names.
+            for user in ("root", "pi", "ann", "zoe")
+        ]
+        return found.users if found else (), [FREE[one] for (one,) in got]
+
+    (was, had), (words, has) = read(before), read(now)
+    more = any(one > other for one, other in zip(has, had, strict=True))
+    event("more" if more else "no more")
+    assert bool(beyond(words, was)) == more
+
+
+def test_to_log_in_as_fewer_is_narrower() -> None:
+    every, one = {"people": "admins"}, {"people": "admins", "users": ["pi"]}
+    narrower, wider = changed(every, one), changed(one, every)
+    assert narrower
+    assert narrower.kind == "narrower"
+    assert wider
+    assert wider.kind == "wider"
+
+
+def test_a_name_of_an_address_that_is_root_is_root() -> None:
+    people = {**ESTATE["people"], "admins": ["alice@example.com", "root@example.com"]}
+    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson", "ssh": {"people": "admins"}}
+    text = own(user="localpart:*@example.com")
+    told = found(None, text, estate={**ESTATE, "people": people, "tailnet": tailnet})
+    assert ["as localpart:*@example.com" in f.reason for f in told] == [True]
+    assert found({"people": "admins"}, text) == []
+    taken = {"tailnet-policy-opens": "they look after the machine"}
+    whole = surface(None, text, acknowledge=taken, estate={**ESTATE, "people": people, "tailnet": tailnet})
+    assert who(whole, PORT, Principal("person", "root@example.com")).weakened == (
+        "SSH as any user but root",
+        "SSH as root",
+    )
+
+
+def test_a_check_of_an_own_rule_covers_what_needs_none() -> None:
+    whole = surface({"people": "admins"}, own(action="accept"))
+    assert who(whole, PORT, ALICE).weakened == ("SSH as any user but root",)
 
 
 def test_diff_names_who_is_new() -> None:
@@ -359,6 +419,39 @@ def test_an_own_rule_that_lets_others_log_in_to_a_node_or_as_others_is_refused_a
         merged = policy(ssh, own(**rule), services=services, acknowledge=taken)
         assert all(outcome.passed for outcome in run_tests(policy_of(merged)))
         assert merged["ssh"][0]["users"] == [rule.get("user", "pi")]
+
+
+@pytest.mark.parametrize(
+    ("said", "own_period", "refused"),
+    [
+        ({"check_period": "1h"}, "168h", True),
+        ({"check_period": "1h"}, "61m", True),
+        ({"check_period": "1h"}, "60m", False),
+        ({"check_period": "1h"}, "always", False),
+        ({"check_period": "always"}, "1m", True),
+        # Tailscale's own default, and ours.
+        ({}, "", False),
+        ({"check_period": "1h"}, "", True),
+    ],
+)
+def test_an_own_check_that_is_good_for_longer_is_refused_since_it_comes_first(
+    said: Any, own_period: str, refused: bool
+) -> None:
+    # evalSSHPolicy takes the first rule that matches [tailscale/tailscale ssh/tailssh/tailssh.go].
+    text = own().replace(', "users"', f', "checkPeriod": "{own_period}", "users"' if own_period else ', "users"')
+    ssh = {"people": "admins", **said}
+    told = found(ssh, text)
+    assert [(f.rule, f.place.line) for f in told] == [("tailnet-policy-opens", 3)] * refused
+    if refused:
+        assert f"good for {own_period or '12h'} on alfred" in told[0].reason
+        fix = re.search(r'"checkPeriod": "\w+"', told[0].fix)
+        assert fix
+        corrected = (
+            text.replace(f'"checkPeriod": "{own_period}"', fix[0])
+            if own_period
+            else own().replace(', "users"', f', {fix[0]}, "users"')
+        )
+        assert found(ssh, corrected) == []
 
 
 def test_an_own_check_on_what_is_to_need_none_fails_gatehouses_own_test() -> None:
@@ -453,6 +546,8 @@ def test_explain_says_who_logs_in_as_whom_and_that_root_has_all() -> None:
     text = told({"people": "admins"})
     assert "admins as any user but root, checked every 12h, at port 22 of alfred on the tailnet" in text
     assert "Root has the whole node" not in text
+    # This home has a policy of its own, whose rules may let others in.
+    assert "`gatehouse who alfred:22` counts rules of your own policy too" in text
     text = told({"people": "admins", "users": ["root"], "action": "accept"})
     assert "admins as root, with no check" in text
     assert "Root has the whole node, and every service on it" in text

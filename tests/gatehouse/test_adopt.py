@@ -663,6 +663,7 @@ STYLES = {
     "four spaces": re.sub(r"^ +", lambda m: m[0] * 2, LISTS, flags=re.M).replace("    protocol", "  protocol"),
     "a step of two, then of three": LISTS.replace("\n    ", "\n     "),
     "a document's marks": f"---\n{LISTS}\n# the end\n",
+    "a document's end": f"{LISTS}...\n# after it\n",
     "blank lines at the end": f"{LISTS}\n\n",
     "no end of the last line": LISTS.rstrip("\n"),
     "signs in columns": LISTS.replace("name: pi", "name:     pi").replace("name: tail", "name:  tail"),
@@ -696,6 +697,23 @@ def test_where_a_line_would_have_to_be_rewritten_the_lines_to_paste_are_said() -
     assert (
         "+    tailnet: {name: tail.ts.net, plan: standard, policy: tailnet.hujson}" in str(refused.value).splitlines()
     )
+    braces = """{
+  "config": {
+    "gatehouse:node": {"name": "pi"},
+    "gatehouse:estate": {"tailnet": {"name": "t"}}
+  }
+}
+"""
+    assert edit(braces) == braces
+    with pytest.raises(CommandError, match=r"without rewriting lines of yours"):
+        edit(braces, adopt=ADDED["adopt"])
+
+
+def test_what_only_the_engine_reads_is_told_with_its_line() -> None:
+    text = LISTS.replace("name: pi", "name: pi\t# a tab before a comment")
+    assert parse_stack_text(text, "alfred").values == parse_stack_text(LISTS, "alfred").values != {}
+    with pytest.raises(CommandError, match=r"found character '\\t'.*, line 4\. .*blanks in place of a tab"):
+        edit(text, adopt=ADDED["adopt"])
 
 
 # --- the command

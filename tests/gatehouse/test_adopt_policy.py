@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from exposure.check import check
 from exposure.own_policy import merged
 from exposure.plan import plan_stack
 from exposure.policy_eval import read_policy
@@ -33,6 +34,19 @@ def test_a_policy_that_says_no_rule_lets_everybody_everywhere_and_the_file_says_
     assert is_new_tailnets(DEFAULT)
     assert is_new_tailnets(DEFAULT_POLICY)
     assert not is_new_tailnets((FOLDER / "guests.hujson").read_text())
+
+
+def test_the_operators_tags_as_its_documentation_writes_them_are_left_out_and_those_with_other_owners_stay() -> None:
+    # [tailscale.com/kb/1236]; Gatehouse names admins, who may give out a tag without an owner anyway [kb/1068].
+    standing = """{
+      "tagOwners": {"tag:k8s-operator": [], "tag:k8s": ["tag:k8s-operator"], "tag:nas": []},
+      "grants": [{"src": ["carol@example.com"], "dst": ["tag:nas"], "ip": ["*"]}],
+    }"""
+    said = '"tag:k8s-operator": [], "tag:k8s": ["tag:k8s-operator"], '
+    assert others_part(standing, stack("{}"), "alfred") == standing.replace(said, "  ")
+    assert not check(stack(others_part(standing, stack("{}"), "alfred")))
+    other = standing.replace('"tag:k8s-operator": []', '"tag:k8s-operator": ["carol@example.com"]')
+    assert '"tag:k8s-operator": ["carol@example.com"]' in others_part(other, stack("{}"), "alfred")
 
 
 def test_what_would_end_is_said_of_everything_that_the_policy_opens() -> None:

@@ -303,6 +303,8 @@ def test_a_node_at_another_address_at_home_is_no_wider(project: Path, capsys: py
     node = {**builders.NODE, "lan_ipv4": "192.168.0.77"}
     _write(project, services, node=node)
     assert changes(project, capsys) == (0, [])
+    assert run(project) == 0
+    assert "node alfred was at 192.168.0.124 and is at 192.168.0.77" in " ".join(capsys.readouterr().out.split())
     # What changes with it is told, at its new address.
     _write(project, SERVICES, node=node)
     assert {c["kind"] for c in changes(project, capsys)[1]} == {"narrower"}
@@ -436,13 +438,33 @@ def test_stack_files_with_findings_are_not_compared(project: Path, capsys: pytes
     assert "sensitive-without-access" in capsys.readouterr().err
 
 
+def test_a_wider_route_and_a_new_exit_node_are_refused_unless_the_stack_that_says_them_says_why(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estate = {**builders.ESTATE, "tailnet": {"name": "tail.ts.net"}}
+    printer = {"to": "192.168.0.40/32", "people": "admins", "ports": ["tcp:631"]}
+    home = {**builders.NODE, "routes": [printer]}
+    _write(project, SERVICES, estate=estate, node=home)
+    _commit(project)
+    assert changes(project, capsys) == (0, [])
+    wider = {**home, "routes": [{**printer, "ports": ["tcp:631", "tcp:80"]}], "exit_node": {"people": "admins"}}
+    _write(project, SERVICES, estate=estate, node=wider)
+    code, found = changes(project, capsys)
+    places = {(c["place"].rpartition(":")[0], c["kind"], c["stack"]) for c in found}
+    assert (code, places) == (1, {("192.168.0.40/32", "wider", "alfred"), ("autogroup:internet", "wider", "alfred")})
+    assert run(project) == 1
+    assert "(alfred: no service, so under `gatehouse:acknowledge`)" in capsys.readouterr().out.replace("\n", " ")
+    _write(project, SERVICES, estate=estate, node=wider, acknowledge={"exposure-wider": WHY})
+    assert changes(project, capsys)[0] == 0
+
+
 def test_an_own_policy_is_read_at_the_revision_and_what_it_opens_of_ones_own_is_told_and_not_refused(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     estate = {**builders.ESTATE, "tailnet": {"name": "tail.ts.net", "policy": "tailnet.hujson"}}
     own = project / "tailnet.hujson"
     rule = '{"src": ["bob@example.com"], "dst": ["tag:nas"], "ip": ["tcp:445"]},'
-    route = '{"src": ["bob@example.com"], "dst": ["10.0.0.0/8"], "ip": ["tcp:445"]},'
+    route = '{"src": ["bob@example.com"], "dst": ["10.9.0.0/16"], "ip": ["tcp:445"]},'
     text = '{"tagOwners": {"tag:nas": ["autogroup:admin"]}, "grants": [%s]}'
     own.write_text(text % rule)
     _write(project, SERVICES, estate=estate)
@@ -453,7 +475,7 @@ def test_an_own_policy_is_read_at_the_revision_and_what_it_opens_of_ones_own_is_
     assert (code, [(c["kind"], c["place"], c["gains"], c["losses"]) for c in found]) == (
         0,
         [
-            ("wider", "10.0.0.0/8:445/tcp", ["bob@example.com"], []),
+            ("wider", "10.9.0.0/16:445/tcp", ["bob@example.com"], []),
             ("narrower", "tag:nas:445/tcp", [], ["bob@example.com"]),
         ],
     )

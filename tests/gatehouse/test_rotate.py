@@ -139,6 +139,19 @@ def test_the_operators_client_is_counted_in_the_stack_file(project: Path, given:
     assert given == []
 
 
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_a_stack_file_keeps_its_line_ends_and_its_mode(project: Path, given: object, ends: bytes) -> None:
+    path = write(project, node={**NODE, "tailscale_operator": "helm"})
+    path.write_bytes(path.read_bytes().replace(b"\n", ends))
+    path.chmod(0o640)
+    before = path.read_bytes().split(ends)
+    assert rotate(project, "tailscale-key") == 0
+    after = path.read_bytes().split(ends)
+    assert len(after) == len(before) + 1
+    assert set(before) < set(after)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def workspace(tmp_path: Path) -> Workspace:
     engine = Engine(Path("pulumi"), "3.276.0", "a stand-in")
     return Workspace(tmp_path, EngineCommand(engine, {}), {}, None)

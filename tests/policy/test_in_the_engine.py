@@ -26,6 +26,13 @@ def options(**more):
 _CAREFUL = """
 cloudflare.Zone("zone", account={"id": "0" * 32}, name="example.com", opts=options(protect=True))
 """
+# A login beside Google's, as Gatehouse registers it.
+_LOGIN = """
+login = pulumi.ComponentResource("gatehouse:index:Login", "pin")
+cloudflare.ZeroTrustAccessIdentityProvider(
+    "pin-idp", account_id="0" * 32, name="PIN", type="onetimepin", config={}, opts=options(parent=login),
+)
+"""
 _UNPROTECTED = """
 cloudflare.Zone("zone", account={"id": "0" * 32}, name="example.com", opts=options())
 """
@@ -94,6 +101,15 @@ def test_the_engine_asks_the_pack_and_a_careful_program_passes(run: Run, project
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Policy: 15 rules hold (asked by the engine, as a policy pack, and of the program)" in done.stdout
     assert _made(project) == ["zone"]
+
+
+@pytest.mark.engine
+def test_the_engine_tells_the_pack_by_which_component_a_login_is_registered(run: Run) -> None:
+    done = run("preview", _LOGIN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Policy: 15 rules hold (asked by the engine" in done.stdout
+    other = run("preview", _LOGIN.replace("gatehouse:index:Login", "mine:index:Login"))
+    assert (other.returncode, "policy access-declared-login" in other.stdout) == (1, True)
 
 
 @pytest.mark.engine

@@ -32,8 +32,9 @@ Said = list[tuple[str, str, str | None]]
 
 
 def _options(resource: Resource) -> PolicyResourceOptions:
-    times = PolicyCustomTimeouts(0, 0, 0)
-    return PolicyResourceOptions(resource.protect, [], None, [], times, [], resource.parent or None)
+    return PolicyResourceOptions(
+        resource.protect, [], None, [], PolicyCustomTimeouts(0, 0, 0), [], resource.parent or None
+    )
 
 
 def _ask(resource: Resource) -> Said:
@@ -87,11 +88,10 @@ def test_a_spoiled_resource_is_named_before_it_is_touched() -> None:
     assert "type is onetimepin" in message
 
 
-def test_a_login_that_the_estate_declares_is_taken_by_its_component_as_the_engine_gives_it() -> None:
-    login = spoiled(good_stack()["google"], lambda i: i.update(type="onetimepin"))
-    assert _ask(replace(login, parent="urn:pulumi:s::gatehouse::gatehouse:index:Login::pin")) == []
-    [(policy, *_)] = _ask(replace(login, parent="urn:pulumi:s::gatehouse::my:index:Login::pin"))
-    assert policy == "access-declared-login"
+def test_a_login_that_gatehouse_registers_is_declared_also_where_it_is_asked_for_alone() -> None:
+    pin = resource("Login", "pin", type="onetimepin", name="pin")
+    assert [policy for policy, _, _ in _ask(pin)] == ["access-declared-login"]
+    assert _ask(replace(pin, parent="urn:pulumi:s::gatehouse::gatehouse:index:Login::pin")) == []
 
 
 def test_an_unknown_value_beside_a_bad_one_does_not_let_it_pass() -> None:

@@ -492,6 +492,18 @@ _LOGINS: list[tuple[str, list[dict[str, Any]], dict[str, Any], bool]] = [
         True,
     ),
     (
+        "by one's own name is no name itself",  # seen: the machine is told the names that people have, and no more
+        [_ssh("odin@example.com", "tag:server", "localpart:*@example.com")],
+        _login("odin@example.com", "tag:server", deny=["localpart:*@example.com"]),
+        True,
+    ),
+    (
+        "a pattern of no domain is a name",  # seen
+        [_ssh("odin@example.com", "tag:server", "localpart:*@")],
+        _login("odin@example.com", "tag:server", accept=["localpart:*@"], deny=["odin"]),
+        True,
+    ),
+    (
         "by one's own name, of another domain",
         [_ssh("thor@lab.example.com", "tag:server", "localpart:*@example.com")],
         _login("thor@lab.example.com", "tag:server", accept=["thor"]),

@@ -215,15 +215,28 @@ def test_a_node_that_moves_at_home_is_the_same_and_what_no_longer_leads_to_it_is
     assert [c.wider for c in compare(both, _at_home(alfred=new, origin=new))] == []
 
     def told(before: Surface, *policy: str) -> list[tuple[str, str]]:
-        changes = compare(before, _at_home(*policy, alfred=new, origin=new))
-        # That the policy opens another address than before is told by itself.
-        return [(c.kind, c.place.text) for c in changes if "/32" not in c.place.text]
+        return [(c.kind, c.place.text) for c in compare(before, _at_home(*policy, alfred=new, origin=new))]
 
     # A rule about the address goes on to be about the address, whoever is there.
     assert told(_at_home(old, alfred=old), new) == []
     assert ("narrower", f"{new}:22/tcp") in told(_at_home(old, alfred=old), old)
     assert ("wider", f"{new}:22/tcp") in told(_at_home(new, alfred=old), new)
     assert told(_at_home("192.168.0.0/24", alfred=old), "192.168.0.0/24") == []
+
+
+def test_a_node_that_moves_into_a_range_that_people_reach_is_wider_whatever_is_known_to_answer_there() -> None:
+    old, new, edge = "192.168.0.7", "192.168.0.200", "192.168.0.192/26"
+
+    def home(address: str, *policy: str) -> Surface:
+        grants: list[Any] = [{"src": ["group:admins"], "dst": [to], "ip": ["tcp:10250"]} for to in policy]
+        return world(rule(A), policy={**POLICY, "grants": grants}, nodes=[s.AtHome("alfred", address, ())])
+
+    into = compare(home(old, edge), home(new, edge))
+    assert [(c.kind, c.place.text) for c in into] == [("wider", f"{new}/32:10250/tcp")]
+    assert compare(home(new, edge), home(new, edge)) == ()
+    assert compare(home(new, edge), home("192.168.0.201", edge)) == ()
+    # Out of it, nobody reaches it by that.
+    assert [c.kind for c in compare(home(new, edge), home(old, edge)) if c.wider] == []
 
 
 def test_by_http_where_it_is_not_sent_on_a_name_without_certificate_is_compared_too() -> None:

@@ -24,7 +24,7 @@ from exposure.plan import plan_stack
 from exposure.policy_eval import run_tests
 from exposure.policy_eval.hujson import parse
 from exposure.reach import project
-from exposure.reach.access import MEMBER, Principal
+from exposure.reach.access import LAN, MEMBER, Principal
 from exposure.reach.compare import Change, compare
 from exposure.reach.evaluate import Request, who
 from exposure.reach.places import table
@@ -152,7 +152,7 @@ def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that
     opened = [(m[1], *m[2].split(" -> ")) for m in MARK.finditer(text) if m[1] == "opens"]
     for _, people, what in opened:
         host, port, protocol = re.fullmatch(r"(\S+):(\d+)/(\w+) .*", what).groups()  # type: ignore[union-attr]
-        host = host if host[0].isdigit() else f"{host}.tail.ts.net"
+        host = host if host[0].isdigit() or ".svc." in host else f"{host}.tail.ts.net"
         request = Request(host, int(port), "/", "udp" if protocol == "udp" else "tcp")
         kind = "tag" if people.startswith("tag:") else "person"
         principal = STANDS_FOR.get(people) or Principal(kind, people)  # type: ignore[arg-type]
@@ -161,6 +161,7 @@ def test_who_shows_what_an_own_rule_opens_and_nothing_changes_for_a_service_that
     # What changes is of the owner's own machines, unless a rule is marked.
     mine = {place.request.host for place, _ in table(bare.surfaces["alfred"])}
     mine |= {f"{machine}.tail.ts.net" for machine in ("alfred", "wiki-alfred", "db-alfred")}
+    mine |= set(own.surfaces["alfred"].in_clusters)
     changes = compare(bare.surfaces["alfred"], own.surfaces["alfred"])
     assert bool(opened) >= any(c.place.request.host in mine and _strangers(c) for c in changes)
     assert all(any(c.place.request.host in mine for c in changes) for _ in opened)
@@ -234,6 +235,8 @@ def test_a_route_to_the_home_network_opens_what_is_behind_the_ingress_controller
         ('["tag:mine"]', {"carol@example.com", "tag:mine"}),
         ('["user:*@example.org"]', {"somebody@example.org"}),
         ('["autogroup:member"]', {"member", "alice@example.com", "carol@example.com", "somebody@example.org"}),
+        # Who is in a group of the identity provider, nobody here knows.
+        ('["group:team@example.com"]', {"alice@example.com", "carol@example.com", "somebody@example.org"}),
         # Whoever has a role may change the policy itself.
         ('["autogroup:admin"]', set()),
         ("[]", set()),
@@ -270,6 +273,112 @@ def test_an_address_at_home_is_told_by_a_routers_4via6_too() -> None:
     assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:9/128")
     assert refused("fd7a:115c:a1e0:b1a:0:7:c0a8:0/112")
     assert not refused("fd7a:115c:a1e0:b1a:0:7:c0a8:a/128")
+
+
+def test_an_address_of_another_site_by_4via6_is_no_machine_of_the_tailnet() -> None:
+    def found(address: str) -> set[str]:
+        own = f'{{"grants": [{{"src": ["carol@example.com"], "dst": ["{address}"], "ip": ["*"]}}]}}'
+        return {f.rule for f in check(stack(own))}
+
+    # 10.1.1.0/24 at site 7; the second range is one in which a device's own address may be.
+    assert found("fd7a:115c:a1e0:b1a:0:7:a01:100/120") == set()
+    assert found("fd7a:115c:a1e0:b1b:0:7:a01:100/120") == {"tailnet-policy-opens"}
+
+
+VAULT = {
+    "origin": {"namespace": "v", "service": "vault", "port": 443, "scheme": "https", "through_ingress": "existing"},
+    "traffic": "html",
+    "people": "admins",
+    "origin_tls": {"match_sni_to_host": True},
+}
+INSIDE = {
+    "wiki": {**HTML, "origin": {"namespace": "wiki", "service": "wiki", "port": 8080}, "people": "admins"},
+    "blog": {
+        **HTML,
+        "origin": {"namespace": "blog", "service": "blog", "port": 8081},
+        "sensitivity": "low",
+        "clients": "anyone",
+    },
+    "db": {**SERVICES["db"], "people": "admins"},
+    "vault": VAULT,
+}
+
+
+@pytest.mark.parametrize(
+    ("to", "ip", "opened"),
+    [
+        # k3s' Services are in 10.43.0.0/16 and its pods in 10.42.0.0/16 [docs.k3s.io/cli/server].
+        ("10.43.0.0/16", "tcp:8080", {"wiki"}),
+        ("10.43.7.7", "tcp:8080", {"wiki"}),
+        ("10.43.0.0/16", "tcp:5432", {"db"}),
+        ("10.43.0.0/16", "tcp:443", {"vault"}),
+        ("10.0.0.0/8", "*", {"wiki", "db", "vault"}),
+        # A pod's port is not its Service's.
+        ("10.42.0.0/16", "tcp:3000", {"wiki", "db", "vault"}),
+        ("fd7a:115c:a1e0:b1a:0:7:a2b:0/112", "tcp:8080", {"wiki"}),
+        # The cluster's DNS, what is for anyone, and what is none of the cluster's.
+        ("10.43.0.10", "udp:53", set()),
+        ("10.43.0.0/16", "tcp:8081", set()),
+        ("10.43.0.0/16", "icmp:*", set()),
+        ("10.44.0.0/16", "*", set()),
+        ("fd7a:115c:a1e0:b1a:0:7:a2c:0/112", "*", set()),
+    ],
+)
+def test_a_route_to_the_clusters_own_addresses_leads_past_every_gate(to: str, ip: str, opened: set[str]) -> None:
+    own = json.dumps({"grants": [{"src": ["bob@example.com"], "dst": [to], "ip": [ip]}]})
+    claims = [{"only": ["admins", "lan"], "on": name} for name in ("wiki", "db", "vault")]
+    found = check(stack(own, services=INSIDE))
+    assert {f.rule for f in found} == ({"tailnet-policy-opens"} if opened else set())
+    assert all("where a subnet router leads to the cluster's own addresses" in f.reason for f in found)
+    accepted = {"acknowledge": {"tailnet-policy-opens": "a router of mine leads there"}} if opened else {}
+    found = check(stack(own, services=INSIDE, claims=claims, **accepted))
+    broken = {claims[int(re.findall(r"\d+", f.where)[0])]["on"] for f in found if f.rule == "claim-broken"}
+    assert broken == opened
+    surface = plan_project(stack(own, services=INSIDE)).surfaces["alfred"]
+    led = {p.service: r.everybody for p, r in table(surface) if p.request.host.endswith(".svc.alfred")}
+    bob = Principal("person", "bob@example.com")
+    assert {name for name, who_does in led.items() if bob in who_does} >= opened - {"vault"}
+    assert not any(LAN in who_does for who_does in led.values())
+    shut = plan_project(stack("{}", services=INSIDE)).surfaces["alfred"]
+    assert not [p for p, _ in table(shut) if p.request.host.endswith(".svc.alfred")]
+
+
+def test_a_service_that_is_taken_as_it_is_may_listen_at_any_port_in_its_cluster_too() -> None:
+    dns = {"namespace": "dns", "service": "dns", "port": 53, "scheme": "udp"}
+    services = {"dns": {"origin": dns, "traffic": "non-html", "clients": "tailnet", "people": "admins"}}
+    claim = [{"only": "admins", "on": "dns"}]
+    for ip, said in (("udp:53", True), ("tcp:853", True), ("icmp:*", False)):
+        own = json.dumps({"grants": [{"src": ["bob@example.com"], "dst": ["10.43.0.0/16"], "ip": [ip]}]})
+        assert [f.rule for f in check(stack(own, services=services))] == ["tailnet-policy-opens"] * said
+        accepted = {"acknowledge": {"tailnet-policy-opens": "a router of mine leads there"}} if said else {}
+        found = check(stack(own, services=services, claims=claim, **accepted))
+        assert [f.rule for f in found] == ["claim-broken"] * said
+
+
+def test_another_port_of_a_node_is_told_how_to_be_a_service() -> None:
+    def fix(port: int) -> str:
+        own = f'{{"grants": [{{"src": ["bob@example.com"], "dst": ["tag:gatehouse-alfred"], "ip": ["tcp:{port}"]}}]}}'
+        [found] = check(stack(own))
+        return found.fix
+
+    assert "as a service for these people, with `origin: {on_node: true, port: …}`" in fix(6443)
+    assert "let these people in by the service's `people:`" in fix(22)
+
+
+def test_a_default_posture_is_told_to_stand_at_each_rule_where_it_breaks_nothing() -> None:
+    rule = '{"src": ["alice@example.com"], "dst": ["autogroup:internet"], "ip": ["*"]%s}'
+    own = '{"postures": {"posture:home": ["node:os == \'linux\'"]}, %s"grants": [%s]}'
+    found = check(stack(own % ('"defaultSrcPosture": ["posture:home"], ', rule % "")))
+    assert found
+    assert all("write `srcPosture` at each of your own rules" in f.fix for f in found)
+    assert check(stack(own % ("", rule % ', "srcPosture": ["posture:home"]'))) == ()
+
+
+def test_an_older_name_of_members_is_refused_with_the_one_that_gatehouse_writes() -> None:
+    own = '{"ssh": [{"action": "check", "src": ["%s"], "dst": ["autogroup:self"], "users": ["autogroup:nonroot"]}]}'
+    [found] = check(stack(own % "autogroup:members"))
+    assert "(did you mean autogroup:member?)" in found.reason
+    assert check(stack(own % "autogroup:member")) == ()
 
 
 def test_a_group_of_people_whom_the_tailnet_does_not_know_is_refused_where_a_rule_names_it() -> None:
@@ -584,6 +693,27 @@ def test_a_route_is_private_written_as_it_is_and_none_of_the_clusters(to: str, f
         assert (found.rule, found.suggestion) == ("wrong-form", fix)
         assert other.rule == "people-unknown", "what else is wrong is told as well"
     assert check(stack("{}", node={**NODE, "routes": ["192.168.77.0/24", "172.16.0.0/12", "10.1.0.0/16"]})) == ()
+
+
+@pytest.mark.parametrize(
+    ("servers", "ports", "instead", "fix"),
+    [
+        (["192.168.0.9"], ["tcp:53"], "resolve no name at all", "with `udp:53` under `ports:`"),
+        (["192.168.0.9", "192.168.7.9"], ["tcp:53"], "resolve no name at all", "with `udp:53` under `ports:`"),
+        (["192.168.0.9", "192.168.7.9"], ["udp:53"], "get every answer from the others", "lead people to it"),
+        (["9.9.9.9", "192.168.7.9"], ["udp:53"], "get every answer from the others", "lead people to it"),
+    ],
+)
+def test_of_a_nameserver_at_home_that_nobody_asks_it_is_said_who_answers_and_what_leads_there(
+    servers: list[str], ports: list[str], instead: str, fix: str
+) -> None:
+    dns = {"nameservers": servers, "override_local_dns": True}
+    tailnet = {"name": "tail.ts.net", "policy": "tailnet.hujson", "dns": dns}
+    node = {**NODE, "routes": [{"to": "192.168.0.9/32", "people": "household", "ports": ports}]}
+    found = check(stack("{}", estate={**ESTATE, "tailnet": tailnet}, node=node, services={"wiki": HTML}))
+    assert {f.rule for f in found} == {"tailnet-nameserver"}
+    assert all(instead in f.reason for f in found)
+    assert fix in found[0].fix
 
 
 # Shared proxies

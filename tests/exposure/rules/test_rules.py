@@ -8,21 +8,25 @@ whole repository of stack files.
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
 import pytest
 
+import exposure.rules
 from config.errors import Finding
 from config.loader import LoadedStack, load_project, parse_stack_text, tie, type_stack
 from config.positions import read_yaml
 from exposure.check import check
 from exposure.plan import plan_stack
-from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL
+from exposure.rules import ACCEPTABLE, RULES, STRUCTURAL, Rule
+from exposure.rules.base import Rules
 from tests.exposure.rules.follow import Step, fixes, followed
 from tests.kit.certificates import HOME_CA
 
@@ -408,9 +412,18 @@ def test_ids_are_unique_and_readable() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_says_where_its_reason_is_documented(rule: object) -> None:
-    assert rule.source  # type: ignore[attr-defined]
-    assert rule.title  # type: ignore[attr-defined]
+def test_a_rule_says_what_holds_and_where_its_reason_is_documented(rule: Rule) -> None:
+    assert rule.source
+    said = (rule.check.__doc__ or "").splitlines()[0]
+    assert said == f"{rule.title}."
+    assert re.match("[A-Z`]", rule.title)
+
+
+def test_the_rules_of_every_subject_are_asked() -> None:
+    modules = [import_module(f"exposure.rules.{found.name}") for found in pkgutil.iter_modules(exposure.rules.__path__)]
+    subjects = [rules for module in modules if isinstance(rules := getattr(module, "RULES", None), Rules)]
+    assert len(subjects) > 10
+    assert [rule for rules in subjects for rule in rules if rule not in RULES] == []
 
 
 def test_the_risks_that_may_be_acknowledged_are_these() -> None:
@@ -441,3 +454,10 @@ def test_the_risks_that_may_be_acknowledged_are_these() -> None:
         "lan-address": "stack",
         "ingress-nginx-retired": "stack",
     }
+
+
+@pytest.mark.parametrize("key", ["music", "name"])
+def test_a_service_is_called_one_whatever_its_key_is(key: str) -> None:
+    text = (FIXTURES / "tailnet-name-twice" / "refused.yaml").read_text().replace("    music:\n", f"    {key}:\n")
+    [found] = check(tie([type_stack(parse_stack_text(text))]))
+    assert found.reason.startswith(f"service {key} has this name on the tailnet: ")
