@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -110,6 +111,23 @@ def test_the_engine_tells_the_pack_by_which_component_a_login_is_registered(run:
     assert "Policy: 15 rules hold (asked by the engine" in done.stdout
     other = run("preview", _LOGIN.replace("gatehouse:index:Login", "mine:index:Login"))
     assert (other.returncode, "policy access-declared-login" in other.stdout) == (1, True)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("home", ["home", "family", "developer"])
+def test_no_rule_of_the_pack_refuses_a_home_of_the_examples(home: str, tmp_path: Path) -> None:
+    for path in PROJECT.iterdir():
+        if not path.name.startswith((".", "Pulumi.")):
+            (tmp_path / path.name).symlink_to(path)
+    stacks = sorted((PROJECT / "examples" / home).glob("Pulumi.*.yaml"))
+    for path in (PROJECT / "Pulumi.yaml", *stacks):
+        shutil.copy(path, tmp_path)
+    for path in stacks:
+        words = [sys.executable, "-m", "gatehouse.cli", "-C", str(tmp_path), "up", "--simulated"]
+        done = subprocess.run(
+            [*words, "--stack", path.name.split(".")[1]], cwd=PROJECT, capture_output=True, text=True, timeout=120
+        )
+        assert (done.returncode, done.stdout.count("(asked by the engine, as a policy pack")) == (0, 1), done.stdout
 
 
 @pytest.mark.engine
