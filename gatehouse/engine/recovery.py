@@ -144,6 +144,27 @@ def completed(deployment: Mapping[str, Any], tunnel_secret: Callable[[str], str]
     return state
 
 
+def without(resources: Sequence[Mapping[str, Any]], gone: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A state's resources without some of them, and without the dependencies on those: the engine takes no state that
+    names what it does not have, and hears of them again at the next registration."""
+    urns = {resource["urn"] for resource in gone}
+
+    def others(found: Sequence[str] | None) -> list[str]:
+        return [urn for urn in found or () if urn not in urns]
+
+    return [
+        {
+            **resource,
+            "dependencies": others(resource.get("dependencies")),
+            "propertyDependencies": {
+                name: others(found) for name, found in (resource.get("propertyDependencies") or {}).items()
+            },
+        }
+        for resource in resources
+        if resource not in gone
+    ]
+
+
 def _title(inputs: Mapping[str, Any]) -> str:
     """What people know it by: a name, or where it is."""
     metadata = inputs.get("metadata")

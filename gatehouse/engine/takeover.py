@@ -17,6 +17,7 @@ from gatehouse.engine.recovery import (
     open_operations,
     recognised,
     tunnels_without_secret,
+    without,
 )
 from gatehouse.engine.secrets import known_ids, value_of
 
@@ -145,7 +146,7 @@ class TakeOver:
         return self.ids != before
 
     def _forget_replaced(self, workspace: Workspace, creating: Sequence[OpenOperation]) -> None:
-        """Take from the state what was deleted to be made anew, where the new one is there.
+        """Take from the state what was deleted to be made anew under the same id, where the new one is there.
 
         The engine refuses to import a resource of which the state has such an old one (seen with 3.276.0). The list of
         open operations goes with the old state, so what is to be taken over is noted.
@@ -154,12 +155,16 @@ class TakeOver:
         exported = workspace.state(self._stack)
         deployment = exported["deployment"] or {}
         resources = deployment.get("resources") or []
-        gone = [r for r in resources if r.get("pendingReplacement") and r["urn"] in there]
+        gone = [
+            r
+            for r in resources
+            if r.get("pendingReplacement") and r["urn"] in there and r.get("id") == self.ids[there[r["urn"]].name]
+        ]
         if gone:
             self._remember([there[resource["urn"]] for resource in gone], 0)
-            kept = [resource for resource in resources if resource not in gone]
             left = {key: value for key, value in deployment.items() if key != "pending_operations"}
-            workspace.put_state(self._stack, {**exported, "deployment": {**left, "resources": kept}})
+            left["resources"] = without(resources, gone)
+            workspace.put_state(self._stack, {**exported, "deployment": left})
 
     def _remember(self, creating: Sequence[OpenOperation], began: float) -> None:
         entries = [{"urn": operation.urn, "inputs": operation.inputs} for operation in creating]
@@ -212,8 +217,8 @@ class TakeOver:
         stack = load_project(self._project)[self._stack]
         known = known_ids(self._project, simulated=self._simulated)
         packages = {operation.type.partition(":")[0] for operation in operations}
-        without = [part for package, part in _PARTS.items() if package not in packages]
-        return marked(self._read(workspace, stack, without), known)
+        unasked = [part for package, part in _PARTS.items() if package not in packages]
+        return marked(self._read(workspace, stack, unasked), known)
 
     def _read(self, workspace: Workspace, stack: LoadedStack, without: Sequence[str]) -> list[Thing]:
         from gatehouse.adopt.accounts import read_accounts, read_clouds

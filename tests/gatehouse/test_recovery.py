@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from gatehouse.adopt.things import Thing, identity
-from gatehouse.engine.recovery import completed, made_since, open_operations, recognised, tunnels_without_secret
+from gatehouse.engine.recovery import (
+    completed,
+    made_since,
+    open_operations,
+    recognised,
+    tunnels_without_secret,
+    without,
+)
 
 _URN = "urn:pulumi:alfred::gatehouse::gatehouse:index:ZeroTrustApp${0}::{1}"
 RECORD = _URN.format("cloudflare:index/dnsRecord:DnsRecord", "grafana-dns")
@@ -160,3 +167,15 @@ def test_a_tunnel_that_was_imported_gets_the_secret_that_it_has() -> None:
     assert second == whole
     assert tunnels_without_secret(after) == {}
     assert "pending_operations" not in after
+
+
+def test_what_leaves_the_state_is_named_by_nothing_that_stays() -> None:
+    group, other = {"urn": "group"}, {"urn": "other"}
+    named = {"metadata": ["group"], "spec": ["other"]}
+    wiki = {"urn": "wiki", "dependencies": ["group", "other"], "propertyDependencies": named}
+    kept = without([group, wiki, other], [group])
+    # The engine refuses a state that names what it lacks [PU pkg/resource/deploy/snapshot.go, VerifyIntegrity].
+    assert [(r["urn"], r["dependencies"], r["propertyDependencies"]) for r in kept] == [
+        ("wiki", ["other"], {"metadata": [], "spec": ["other"]}),
+        ("other", [], {}),
+    ]
