@@ -68,8 +68,7 @@ class Routed(NamedTuple):
 
     def holds(self, protocol: str, address: str, port: int) -> bool:
         """Whether it leads to what a test asks."""
-        inside = self.to != INTERNET and IPv4Network(address).subnet_of(IPv4Network(self.to))
-        return inside and (self.ip == ("*",) or f"{protocol}:{port}" in self.ip)
+        return self.covers(address) and (self.ip == ("*",) or f"{protocol}:{port}" in self.ip)
 
 
 def routed(node: Node, estate: Estate) -> tuple[Routed, ...]:
@@ -183,20 +182,24 @@ def _to_log_in(estate: Estate, nodes: Iterable[str], private: Iterable[Grant]) -
     [tailscale/tailscale net/tstun/wrap.go, PostFilterPacketInboundFromWireGuard]."""
     if estate.ssh:
         people = tuple(sorted(named_people(estate.ssh, estate).people))
-        taken = {(s.tag, s.port, s.protocol) for s in private}
+        there = {(s.tag, s.port, s.protocol) for s in private}
         yield from (
             Grant("ssh", node, people, node_tag(node), 22, "tcp")
             for node in nodes
-            if (node_tag(node), 22, "tcp") not in taken
+            if (node_tag(node), 22, "tcp") not in there
         )
 
 
 def _ssh(
-    ssh: TailscaleSsh, estate: Estate, everyone: Sequence[str], people: Mapping[str, object], node_tags: Sequence[str]
+    ssh: TailscaleSsh,
+    estate: Estate,
+    everyone: Sequence[str],
+    people: Mapping[str, Sequence[str]],
+    node_tags: Sequence[str],
 ) -> dict[str, Json]:
     """The rule of Tailscale SSH and its tests, which leave aside who reaches port 22 [tailscale.com/kb/1193]."""
     sets = sorted(named_people(ssh, estate).people)
-    src: list[Json] = [f"group:{name}" for name in sets if people.get(name)]
+    src: list[Json] = [*_named(sets, people)]
     rule: dict[str, Json] = {"action": ssh.action, "src": src, "dst": list(node_tags), "users": list(ssh.users)}
     if ssh.action == "check":
         rule["checkPeriod"] = ssh.check_period
