@@ -11,7 +11,7 @@ import yaml
 from config.services import controller_at
 from gatehouse.adopt.things import AccountError, Thing
 
-_PATHS = {
+PATHS = {
     "Deployment": "/apis/apps/v1/deployments",
     "Ingress": "/apis/networking.k8s.io/v1/ingresses",
     "Namespace": "/api/v1/namespaces",
@@ -21,6 +21,7 @@ _PATHS = {
     "Secret": "/api/v1/secrets",
     "Service": "/api/v1/services",
 }
+"""What is read of a cluster: where the API server lists each kind."""
 # Of a Secret the API server is asked for its metadata alone: no value of one is ever read here.
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SECONDS = 20
@@ -53,7 +54,7 @@ def connect(context: str, kubeconfig: str = "") -> List:
     def listed(kind: str) -> list[dict[str, Any]]:
         accept = _METADATA if kind == "Secret" else "application/json"
         request = connection.param_serialize(
-            "GET", _PATHS[kind], header_params={"Accept": accept}, auth_settings=["BearerToken"]
+            "GET", PATHS[kind], header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
         try:
             answer = connection.call_api(*request, _request_timeout=_SECONDS)
@@ -97,7 +98,7 @@ def ingress_controller(context: str) -> dict[str, str]:
 def read_cluster(listed: List) -> list[Thing]:
     """What is in the cluster of the kinds that Gatehouse makes; of Secrets the metadata. Raises AccountError."""
     found = []
-    for kind in _PATHS:
+    for kind in PATHS:
         for item in listed(kind):
             metadata = item["metadata"]
             id_ = f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]

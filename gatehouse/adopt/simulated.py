@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gatehouse.adopt.cluster import PATHS
 from gatehouse.adopt.things import AccountError, Thing, dnssec_status, import_id
 from gatehouse.simulation import tamper
 
@@ -27,16 +28,6 @@ _TAILNET = {
     "tailscale/dns-configuration": ("DnsConfiguration", "dns_configuration"),
     "tailscale/settings": ("TailnetSettings", "settings"),
 }
-_CLUSTER = (
-    "Deployment",
-    "Ingress",
-    "Namespace",
-    "NetworkPolicy",
-    "PodDisruptionBudget",
-    "ProxyGroup",
-    "Secret",
-    "Service",
-)
 
 
 def read_simulated(clouds: Path, context: str) -> list[Thing]:
@@ -69,7 +60,7 @@ def read_simulated(clouds: Path, context: str) -> list[Thing]:
         elif key in _TAILNET:
             type_, own = _TAILNET[key]
             found.append(Thing(type_, own, body, ""))
-        elif first == "kubernetes" and second == cluster and rest[-3] in _CLUSTER:
+        elif first == "kubernetes" and second == cluster and rest[-3] in PATHS:
             id_ = rest[-1] if rest[-2] == "-" else f"{rest[-2]}/{rest[-1]}"
             shown = {"metadata": body.get("metadata")} if rest[-3] == "Secret" else body
             found.append(Thing(rest[-3], id_, shown, id_))

@@ -16,7 +16,7 @@ import pytest
 from config.loader import load_project
 from gatehouse import cli
 from gatehouse.adopt.cloudflare_account import read_cloudflare, read_tunnel_secret
-from gatehouse.adopt.cluster import _PATHS, connect, ingress_controller, read_cluster
+from gatehouse.adopt.cluster import PATHS, connect, ingress_controller, read_cluster
 from gatehouse.adopt.match import choose_tunnel, emails_of, is_for_everyone
 from gatehouse.adopt.tailnet_account import read_tailnet, sign_in
 from gatehouse.adopt.things import AccountError, Thing, is_tailscale, machine_of_ingress
@@ -509,7 +509,7 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     rule = {"hostname": "graphs.example.com", "service": "http://grafana.monitoring.svc:3000"}
     answers[config] = {**ANSWERS[config], "config": {"ingress": [rule, {"service": "http_status:404"}]}}
     found: dict[str, Any] = {"answers": answers, "secrets": [], "status": {}}
-    lists = {kind: [body for key, body in made.cluster().items() if f"/{kind}/" in key] for kind in _PATHS}
+    lists = {kind: [body for key, body in made.cluster().items() if f"/{kind}/" in key] for kind in PATHS}
     monkeypatch.setattr("cloudflare.Cloudflare", lambda **_: cloudflare(answers, found["status"]))
     tail = tailscale()
     monkeypatch.setattr("gatehouse.adopt.tailnet_account.sign_in", lambda _, **given: sign_in(tail, **given))
